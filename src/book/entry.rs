@@ -1,0 +1,120 @@
+//! One commit as data, and its exact form on disk.
+//!
+//! An entry is a file `_walbook/log/<number, 20 digits>.json` of two lines: the entry as one JSON object, then
+//! `{"sha256":"<hex digest of the first line without its line end>"}`. `previous` is the digest of the entry before.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{CommitNumber, Day, Interval, Operation, Tally};
+
+/// One entry of the commit log. Number 0 makes the book; a *fence* opens a generation, a *commit* adds rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Version of this form.
+    pub format: u32,
+    /// The book's identity, a UUID.
+    pub book: String,
+    /// The entry's place in the log, from 0 without gaps.
+    pub entry: u64,
+    /// The number of the newest commit, this one's if it is one: files are named by it.
+    pub commit: CommitNumber,
+    /// SHA-256 of the entry before; empty in the first.
+    pub previous: String,
+    /// What it does.
+    pub kind: EntryKind,
+    /// Who wrote it: the name of the run's staging folder.
+    pub generation: String,
+    /// The newest entry whose files are known to be in place.
+    pub redone_to: u64,
+    /// Microseconds since 1970-01-01 UTC by the writer's clock; information only.
+    pub written_at: i64,
+    /// What is fixed for the book.
+    pub settings: BookSettings,
+    /// What wrote it; information only.
+    pub versions: Versions,
+    /// By topic: what was read. A fence holds the topics that are new to the book, with empty intervals where they start.
+    pub topics: BTreeMap<String, TopicEntry>,
+    /// Files that this entry makes part of the book.
+    pub added: Vec<AddedFile>,
+    /// Files that this entry takes out of the book.
+    pub removed: Vec<String>,
+    /// How many changes were added by day, schema, table and operation; sorted, each positive.
+    pub deltas: Vec<Delta>,
+}
+
+/// What an entry does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// Opens a generation: runs of older generations can write no more.
+    Fence,
+    /// Adds files and counts.
+    Commit,
+}
+
+/// What is fixed when a book is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookSettings {
+    /// IANA name of the zone that turns an instant into a day.
+    pub time_zone: String,
+    /// Which instant decides the day: `auto`, `commit` or `kafka`.
+    pub day_from: String,
+}
+
+/// What wrote an entry; recorded, never compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// walbook's version.
+    pub walbook: String,
+    /// The parser's version: grows when the same bytes would give other rows.
+    pub parser: u32,
+    /// The time-zone data's version.
+    pub tzdata: String,
+}
+
+/// What an entry says of one topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicEntry {
+    /// The topic's UUID as Kafka gives it; empty where the source has none.
+    pub id: String,
+    /// The number of partitions known when it was written.
+    pub partitions: i32,
+    /// By partition: what was read.
+    pub positions: BTreeMap<i32, PartitionEntry>,
+}
+
+/// What an entry says of one partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionEntry {
+    /// The offsets this entry covers; `from` is the last entry's `to`.
+    #[serde(flatten)]
+    pub interval: Interval,
+    /// Records read: bearing + markers + rejects.
+    pub records: u64,
+    /// What they were.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Offsets that hold no record: transaction markers, compaction.
+    pub empty: u64,
+    /// Offsets accepted as lost.
+    pub lost: u64,
+}
+
+/// A file that an entry adds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedFile {
+    /// Path in the book: `events/day=2026-11-22/c0000000412-w003-0.parquet`.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Number of rows.
+    pub rows: u64,
+    /// XXH3-64 of all bytes, 16 hexadecimal digits.
+    pub xxh3: String,
+}
+
+/// How many changes of one key an entry adds; a JSON array of five.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Delta(pub Day, pub String, pub String, pub Operation, pub i64);

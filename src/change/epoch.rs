@@ -1,0 +1,71 @@
+//! Epochs, and what the leader and the workers tell each other.
+//!
+//! An epoch is *open* while reads may still add to it, *closed* when the frontier has passed it, *sealed* when its
+//! files are synced, *committed* when a log entry names them. A commit covers many epochs.
+
+use serde::{Deserialize, Serialize};
+
+use super::Partition;
+
+/// The dataflow's timestamp; never wall time. Epoch 0 carries only the initial counts, data starts at 1.
+pub type Epoch = u64;
+
+/// The number that names a commit's files; starts above the log and may skip.
+pub type CommitNumber = u64;
+
+/// Closes an epoch: sent under the epoch that it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// The epoch that opens.
+    pub epoch: Epoch,
+    /// The commit it belongs to; a commit ends where this number grows.
+    pub commit: CommitNumber,
+}
+
+/// A partition to be read, and from where to where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionStart {
+    /// The partition.
+    pub partition: Partition,
+    /// The first offset to read.
+    pub from: i64,
+    /// The offset to stop at, if the run ends there.
+    pub until: Option<i64>,
+}
+
+/// How a run begins: made once by the leader, heard by all workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The book's identity.
+    pub book: String,
+    /// The run's generation: the name of its staging folder.
+    pub generation: String,
+    /// The commit that epoch 1 belongs to.
+    pub commit: CommitNumber,
+    /// All partitions of all topics.
+    pub partitions: Vec<PartitionStart>,
+}
+
+/// What the leader tells all workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Begin.
+    Start(Start),
+    /// Partitions that appeared while running: read them too.
+    Partitions(Vec<PartitionStart>),
+    /// The open epoch ends.
+    Tick(Tick),
+    /// Take no more records; commit what is read.
+    Stop,
+}
+
+/// What a worker tells the leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wish {
+    /// Records came in this epoch: close it soon.
+    Flowing,
+    /// The files of this commit are as large as they should get: end it.
+    Full(CommitNumber),
+    /// This process was asked to end.
+    Stop,
+}

@@ -1,0 +1,20 @@
+//! The vocabulary that every room shares; it depends on no other room.
+//!
+//! In: nothing. Out: the words of the product as types — a [`Record`] comes from a [`Partition`] at an offset, holds
+//! changes of an [`Operation`] to a [`TableName`] on a [`Day`], and is accounted for by [`Positions`] and [`Tally`].
+
+mod day;
+mod epoch;
+mod lsn;
+mod operation;
+mod position;
+mod record;
+mod rows;
+
+pub use day::{Day, DayError};
+pub use epoch::{CommitNumber, Epoch, Order, PartitionStart, Start, Tick, Wish};
+pub use lsn::{Lsn, LsnError};
+pub use operation::{CountKey, Operation, TableName};
+pub use position::{Interval, Partition, Place, Tally};
+pub use record::{Headers, Record, Records};
+pub use rows::{Rows, SealedFile};

@@ -1,0 +1,74 @@
+//! Where reading stands: half-open intervals of offsets and what they held. Pure algebra, no I/O.
+
+use serde::{Deserialize, Serialize};
+
+/// A partition of a topic (or what stands for one in another source).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Partition {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's number in its topic.
+    pub number: i32,
+}
+
+/// A half-open interval of offsets, `from..to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The first offset inside.
+    pub from: i64,
+    /// The first offset after it.
+    pub to: i64,
+}
+
+impl Interval {
+    /// The number of offsets inside.
+    pub fn width(self) -> i64 {
+        self.to - self.from
+    }
+
+    /// The interval that `next` prolongs, or `None` when `next` does not begin where `self` ends: offsets would be lost or read twice.
+    #[must_use]
+    pub fn chain(self, next: Interval) -> Option<Interval> {
+        (self.to == next.from && next.from <= next.to).then_some(Interval { from: self.from, to: next.to })
+    }
+}
+
+/// A change's place in the source database: its transaction's end LSN and its number inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// The transaction's end LSN, as a number.
+    pub commit_lsn: i64,
+    /// The number of the change in its transaction.
+    pub seq: i32,
+}
+
+/// What the records of one partition were; sums over epochs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Records that hold one or several changes.
+    pub bearing: u64,
+    /// Changes: rows of the events table.
+    pub events: u64,
+    /// Records without a change: BEGIN, COMMIT, messages, tombstones, heartbeats.
+    pub markers: u64,
+    /// Records that could not be read.
+    pub rejects: u64,
+    /// The highest place seen, where records tell it.
+    pub highest: Option<Place>,
+}
+
+impl Tally {
+    /// All records: event-bearing, markers and rejects.
+    pub fn records(&self) -> u64 {
+        self.bearing + self.markers + self.rejects
+    }
+
+    /// Adds what another stretch of the same partition held.
+    pub fn add(&mut self, other: &Tally) {
+        self.bearing += other.bearing;
+        self.events += other.events;
+        self.markers += other.markers;
+        self.rejects += other.rejects;
+        self.highest = self.highest.max(other.highest);
+    }
+}

@@ -1,0 +1,40 @@
+//! A record as a source hands it over, without a copy.
+
+use std::sync::Arc;
+
+use super::Partition;
+
+/// Bytes from a source with their partition and offset; borrows the source's own buffers.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    /// Where the record comes from; equal partitions of one batch share one `Arc`.
+    pub partition: &'a Arc<Partition>,
+    /// The record's place in its partition.
+    pub offset: i64,
+    /// The record's own timestamp in microseconds since 1970-01-01 UTC, where it has a usable one.
+    pub kafka_time: Option<i64>,
+    /// The key's bytes.
+    pub key: Option<&'a [u8]>,
+    /// The value's bytes; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers, read only when somebody asks.
+    pub headers: &'a dyn Headers,
+}
+
+/// A record's headers, read on demand: most records are never asked.
+pub trait Headers {
+    /// Names and values in the record's order; empty when there are none.
+    fn pairs(&self) -> Vec<(String, Option<Vec<u8>>)>;
+}
+
+impl Headers for () {
+    fn pairs(&self) -> Vec<(String, Option<Vec<u8>>)> {
+        Vec::new()
+    }
+}
+
+/// The records of one batch; owns the source's buffers until it is dropped.
+pub trait Records {
+    /// Shows each record in the order in which it was read; records of one partition in offset order.
+    fn for_each(&self, visit: &mut dyn FnMut(Record<'_>));
+}

@@ -1,0 +1,3 @@
+//! The `walbook` command.
+
+fn main() {}

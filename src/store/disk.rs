@@ -1,0 +1,105 @@
+//! A real directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Store, StoreFile};
+
+/// A directory of the real file system.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    root: PathBuf,
+}
+
+impl Disk {
+    /// The tree below `root`, which must exist before anything is written.
+    pub fn new(root: impl Into<PathBuf>) -> Disk {
+        Disk { root: root.into() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+}
+
+impl Store for Disk {
+    fn create(&self, path: &str) -> io::Result<Box<dyn StoreFile>> {
+        let file = OpenOptions::new().write(true).create_new(true).open(self.at(path))?;
+        Ok(Box::new(DiskFile(file)))
+    }
+
+    fn hard_link(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::hard_link(self.at(from), self.at(to))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn remove_file(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.at(path))
+    }
+
+    fn remove_folder(&self, path: &str) -> io::Result<()> {
+        fs::remove_dir_all(self.at(path))
+    }
+
+    fn create_folder(&self, path: &str) -> io::Result<()> {
+        match fs::create_dir(self.at(path)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.at(path).is_dir() => Ok(()),
+            made => made,
+        }
+    }
+
+    fn sync_folder(&self, path: &str) -> io::Result<()> {
+        File::open(self.at(path))?.sync_all()
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.at(path))? {
+            // A name that is not UTF-8 is none of ours.
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.at(path))
+    }
+
+    fn exists(&self, path: &str) -> io::Result<bool> {
+        self.at(path).try_exists()
+    }
+
+    fn scratch(&self) -> io::Result<File> {
+        tempfile::tempfile_in(&self.root)
+    }
+}
+
+struct DiskFile(File);
+
+impl Write for DiskFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl StoreFile for DiskFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
