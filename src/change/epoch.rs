@@ -42,6 +42,8 @@ pub struct Start {
     pub generation: String,
     /// The commit that epoch 1 belongs to.
     pub commit: CommitNumber,
+    /// Whether the run ends when all partitions are read to their end.
+    pub until_end: bool,
     /// All partitions of all topics.
     pub partitions: Vec<PartitionStart>,
 }
