@@ -6,3 +6,4 @@ pub mod book;
 pub mod change;
 pub mod parse;
 pub mod store;
+pub mod testing;
