@@ -17,7 +17,7 @@ use super::operation_counts::operation_counts;
 use crate::book::{Committing, Parts, commit_epochs};
 use crate::change::Epoch;
 use crate::cluster::{Leader, Led, lead, report_wishes};
-use crate::parse::{DayRule, Parsed, parse_records};
+use crate::parse::{Parsed, parse_records};
 use crate::process::{Progress, Shutdown};
 use crate::source::{Read, Source, read_partitions};
 use crate::table::{FileOutput, Sealed, seal_files};
@@ -28,8 +28,6 @@ pub struct Share {
     pub leader: Option<(Leader, Committing)>,
     /// Where this worker's records come from.
     pub source: Box<dyn Source>,
-    /// What turns an instant into a day.
-    pub days: DayRule,
     /// Where event files go.
     pub events: FileOutput,
     /// Where reject files go.
@@ -42,14 +40,14 @@ pub struct Share {
 
 /// Builds the dataflow on one worker; its probe passes an epoch when all of it is committed.
 pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
-    let Share { leader, source, days, events, rejects, progress, shutdown } = share;
+    let Share { leader, source, events, rejects, progress, shutdown } = share;
     let (feed, clock, committing) = Leader::split(leader);
     let committed = ProbeHandle::new();
 
     let Led { orders, initial_counts } = lead(scope, feed, committed.clone());
     let Read { batches, positions, wishes } =
         read_partitions(scope, source, orders.clone(), committed.clone(), progress.clone(), shutdown.clone());
-    let parsed: Parsed = parse_records(scope, batches, days);
+    let parsed: Parsed = parse_records(scope, batches, orders.clone());
     let totals = operation_counts(parsed.deltas, initial_counts);
 
     let events: Sealed = seal_files(scope, parsed.events, orders.clone(), events);

@@ -16,7 +16,7 @@ use timely::progress::frontier::MutableAntichain;
 use timely::progress::operate::FrontierInterest;
 use timely::scheduling::SyncActivator;
 
-use super::{CommitContents, Committer, State};
+use super::{CommitContents, CommitOutcome, Committer, CountDelta, State};
 use crate::change::{CommitNumber, CountKey, Epoch, Interval, Order, Partition, SealedFile, Tally};
 use crate::process::{Progress, Shutdown};
 
@@ -184,7 +184,8 @@ fn put_together(commit: CommitNumber, epochs: BTreeMap<Epoch, Gathered>) -> Comm
         commit,
         positions: read.into_iter().map(|(partition, (interval, tally))| (partition, interval, tally)).collect(),
         files,
-        deltas: counted.into_iter().map(|(key, (delta, total))| (key, delta, total)).collect(),
+        partitions: BTreeMap::new(),
+        deltas: counted.into_iter().map(|(key, (added, total))| CountDelta { key, added, total }).collect(),
     }
 }
 
@@ -206,9 +207,10 @@ fn start_committing(
         .spawn(move || {
             for contents in todo {
                 let commit = contents.commit;
-                let changes: i64 = contents.deltas.iter().map(|(_, delta, _)| delta).sum();
+                let changes: i64 = contents.deltas.iter().map(|delta| delta.added).sum();
                 let answer = match committer.commit(contents) {
-                    Ok(committed) => committed.is_some().then_some(commit),
+                    Ok(CommitOutcome::Committed { .. }) => Some(commit),
+                    Ok(CommitOutcome::Nothing) => None,
                     Err(error) => return shutdown.fail(error),
                 };
                 if answer.is_some() {

@@ -19,6 +19,7 @@
 //! a folder that is gone, so what is written after cannot be put back to an older state.
 
 mod checkpoint;
+mod commit;
 mod committer;
 mod counts_file;
 mod digested;
@@ -34,6 +35,7 @@ mod staging;
 mod state;
 
 pub use checkpoint::encode as encode_checkpoint;
+pub use commit::{Committing, Parts, commit_epochs};
 pub use committer::{CommitContents, CommitOutcome, Committer, CountDelta};
 pub use counts_file::{CountsFile, CountsStamp};
 pub use digested::FORMAT;

@@ -21,6 +21,19 @@ pub struct Leader {
     pub wishes: Sender<Wish>,
 }
 
+/// What the leading operator listens to, and whom it greets.
+pub type Feed = (Receiver<Lead>, Sender<SyncActivator>);
+
+impl Leader {
+    /// The parts that different operators take, all none where there is no leader.
+    pub fn split<T>(leader: Option<(Leader, T)>) -> (Option<Feed>, Option<Sender<Wish>>, Option<T>) {
+        match leader {
+            Some((Leader { feed, hello, wishes }, rest)) => (Some((feed, hello)), Some(wishes), Some(rest)),
+            None => (None, None, None),
+        }
+    }
+}
+
 /// What [`lead`] gives.
 pub struct Led<'scope> {
     /// What all workers hear.
@@ -32,7 +45,7 @@ pub struct Led<'scope> {
 /// Says what the clock says, on worker 0, to all; ends when `committed` is done: everything is durable then.
 pub fn lead<'scope>(
     scope: Scope<'scope, Epoch>,
-    feed: Option<(Receiver<Lead>, Sender<SyncActivator>)>,
+    feed: Option<Feed>,
     committed: ProbeHandle<Epoch>,
 ) -> Led<'scope> {
     let mut builder = OperatorBuilder::new("Lead".to_owned(), scope);
@@ -76,7 +89,7 @@ pub fn lead<'scope>(
                 for_orders = None;
             } else if for_orders.is_some() {
                 // The probe wakes nobody: look again.
-                activator.activate_after(std::time::Duration::from_millis(20));
+                activator.activate_after(std::time::Duration::from_millis(50));
             }
         }
     });

@@ -14,7 +14,7 @@ mod wishes;
 mod worker;
 
 pub use clock::{Clock, ClockSettings, Lead};
-pub use lead::{Leader, Led, lead};
+pub use lead::{Feed, Leader, Led, lead};
 pub use peers::{Peers, PeersError};
 pub use wishes::report_wishes;
 pub use worker::{Run, run};

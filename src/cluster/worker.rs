@@ -10,7 +10,6 @@ use super::{Leader, Peers};
 use crate::book::Committing;
 use crate::change::Epoch;
 use crate::dataflows::pipeline::{self, Share};
-use crate::parse::DayRule;
 use crate::process::{Progress, Shutdown};
 use crate::source::{Source, SourceError};
 use crate::table::FileOutput;
@@ -26,8 +25,6 @@ pub struct Run {
     pub leader: Option<(Leader, Committing)>,
     /// Makes the source of the worker with this index.
     pub source: Box<dyn Fn(usize) -> Result<Box<dyn Source>, SourceError> + Send + Sync>,
-    /// What turns an instant into a day.
-    pub days: DayRule,
     /// Where event files go.
     pub events: FileOutput,
     /// Where reject files go.
@@ -47,7 +44,7 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
     let config = run.peers.config();
     // Worker 0 takes it; the closure is shared by all workers of the process.
     let leader = Mutex::new(run.leader);
-    let Run { source, days, events, rejects, progress, shutdown: end, .. } = run;
+    let Run { source, events, rejects, progress, shutdown: end, .. } = run;
     let source: Arc<dyn Fn(usize) -> Result<Box<dyn Source>, SourceError> + Send + Sync> = Arc::from(source);
     let guards = timely::execute(config, move |worker| {
         let leader = match worker.index() {
@@ -61,7 +58,6 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
         let share = Share {
             leader,
             source,
-            days: days.clone(),
             events: events.clone(),
             rejects: rejects.clone(),
             progress: progress.clone(),

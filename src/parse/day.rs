@@ -65,6 +65,11 @@ impl DayRule {
         DayRule { zone, from, last: 0..0, last_day: Day::EPOCH }
     }
 
+    /// The rule of a book, by the names that its log holds; `None` when either is unknown.
+    pub fn from_names(zone: &str, from: &str) -> Option<DayRule> {
+        Some(DayRule::new(zone.parse().ok()?, from.parse().ok()?))
+    }
+
     /// The day that a change counts for; times in microseconds since 1970-01-01 UTC.
     ///
     /// # Errors

@@ -25,18 +25,23 @@
 
 mod connect_struct;
 mod day;
+mod deltas;
 mod envelope;
 mod fields;
 mod instant;
 mod json;
 mod name;
+#[expect(clippy::module_inception, reason = "the operator is the room's verb")]
+mod parse;
 mod prefix;
 mod reject;
 mod scan;
+mod tables;
 mod test_decoding;
 
 pub use day::{DayFrom, DayRule};
 pub use envelope::{Content, Envelope, Line, PARSER_VERSION};
 pub use name::{Name, Names};
+pub use parse::{Parsed, parse_records};
 pub use reject::Reject;
 pub use test_decoding::{Statement, read_line};

@@ -6,11 +6,13 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, StreamVec};
+use timely::progress::Antichain;
+use timely::progress::operate::FrontierInterest;
 
 use super::deltas::Deltas;
 use super::tables::Tables;
 use super::{Content, DayRule, Envelope, Line, Name, Reject, Statement, read_line};
-use crate::change::{CountKey, Day, Epoch, Lsn, Operation, Partition, Place, Record, Rows, Tally};
+use crate::change::{CountKey, Day, Epoch, Lsn, Operation, Order, Partition, Place, Record, Rows, TableName, Tally};
 use crate::source::Batch;
 use crate::table::{EventColumns, EventRow, RejectColumns};
 
@@ -33,10 +35,9 @@ pub struct Parsed<'scope> {
 pub fn parse_records<'scope>(
     scope: Scope<'scope, Epoch>,
     batches: StreamVec<'scope, Epoch, Batch>,
-    days: DayRule,
+    orders: StreamVec<'scope, Epoch, Order>,
 ) -> Parsed<'scope> {
     let mut builder = OperatorBuilder::new("ParseRecords".to_owned(), scope);
-    let mut batches = builder.new_input(batches, Pipeline);
     let (events_out, events) = builder.new_output::<Vec<Rows>>();
     let (rejects_out, rejects) = builder.new_output::<Vec<Rows>>();
     let (tallies_out, tallies) = builder.new_output::<Vec<(Partition, Tally)>>();
@@ -45,9 +46,22 @@ pub fn parse_records<'scope>(
     let mut rejects_out = OutputBuilder::from(rejects_out);
     let mut tallies_out = OutputBuilder::from(tallies_out);
     let mut deltas_out = OutputBuilder::from(deltas_out);
+    let held = (0..4).map(|output| (output, Antichain::from_elem(Default::default())));
+    let mut batches = builder.new_input_connection(batches, Pipeline, held);
+    let mut orders = builder.new_input_connection(orders, Pipeline, []);
+    builder.set_notify_for(0, FrontierInterest::Never);
+    builder.set_notify_for(1, FrontierInterest::Never);
     builder.build(move |_initial| {
-        let mut parser = Parser::new(days);
+        let mut parser: Option<Parser> = None;
         move |_frontiers| {
+            orders.for_each(|_stamp, orders| {
+                for order in orders.drain(..) {
+                    if let Order::Start(start) = order {
+                        let days = DayRule::from_names(&start.time_zone, &start.day_from);
+                        parser = Some(Parser::new(days.expect("the leader has checked the book's settings")));
+                    }
+                }
+            });
             let mut events_out = events_out.activate();
             let mut rejects_out = rejects_out.activate();
             let mut tallies_out = tallies_out.activate();
@@ -55,7 +69,7 @@ pub fn parse_records<'scope>(
             batches.for_each_stamp(|stamp, batches| {
                 let epoch = *stamp.least().expect("batches come at an epoch");
                 for batch in batches.flat_map(|batches| batches.drain(..)) {
-                    let parsed = parser.parse(batch);
+                    let parsed = parser.as_mut().expect("batches come after the start").parse(batch);
                     tallies_out.session(&stamp).give_iterator(parsed.tallies.into_iter());
                     deltas_out.session(&stamp).give_iterator(parsed.deltas.finish(&parsed.tables, epoch));
                     events_out.session(&stamp).give_iterator(parsed.events.into_iter());
@@ -73,7 +87,7 @@ struct ParsedBatch {
     rejects: Option<Rows>,
     tallies: Vec<(Partition, Tally)>,
     deltas: Deltas,
-    tables: Vec<Arc<crate::change::TableName>>,
+    tables: Vec<Arc<TableName>>,
 }
 
 /// The parser with what it keeps from record to record: scratch space and memos.

@@ -12,5 +12,5 @@ mod file;
 mod run;
 
 pub use error::SettingsError;
-pub use file::parse;
+pub use file::{ParseEnd, parse};
 pub use run::RunSettings;

@@ -19,7 +19,7 @@ use timely::scheduling::SyncActivator;
 
 use super::writer::FileNaming;
 use super::{Gather, Table, TableError};
-use crate::change::{CommitNumber, Epoch, Order, Rows, SealedFile, Tick, Wish};
+use crate::change::{CommitNumber, Epoch, Order, Rows, SealedFile, Wish};
 use crate::process::Shutdown;
 use crate::store::Store;
 
