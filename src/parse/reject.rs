@@ -133,7 +133,10 @@ mod tests {
 
     #[test]
     fn a_reason_is_short_and_names_what_to_do() {
-        assert_eq!(Reject::Lsn("commit_lsn").to_string(), "\"commit_lsn\" is not an LSN of the form X/Y up to 7FFFFFFF/FFFFFFFF");
+        assert_eq!(
+            Reject::Lsn("commit_lsn").to_string(),
+            "\"commit_lsn\" is not an LSN of the form X/Y up to 7FFFFFFF/FFFFFFFF"
+        );
         assert_eq!(Reject::Payload.to_string(), "\"payload\" is not an object: expected {\"data\":\"…\"}");
         assert!(Reject::Streamed.to_string().contains("stream-changes"));
     }

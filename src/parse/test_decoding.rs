@@ -94,7 +94,8 @@ fn read_marker(text: &str) -> Result<Statement<'_>, Reject> {
         return marker_if(begins_literal(rest), Reject::TwoPhase);
     }
     if let Some(rest) = text.strip_prefix("message: ").or_else(|| text.strip_prefix("streaming message: ")) {
-        let whole = ["transactional: 0 prefix: ", "transactional: 1 prefix: "].iter().any(|head| rest.starts_with(head));
+        let whole =
+            ["transactional: 0 prefix: ", "transactional: 1 prefix: "].iter().any(|head| rest.starts_with(head));
         return marker_if(whole, Reject::Message);
     }
     if text.starts_with("streaming change for ") || text.starts_with("streaming truncate for ") {
