@@ -4,5 +4,7 @@ pub mod dataflows;
 
 pub mod book;
 pub mod change;
+pub mod demo;
 pub mod parse;
 pub mod store;
+pub mod testing;
