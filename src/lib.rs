@@ -16,4 +16,5 @@ pub mod dataflows;
 pub mod cluster;
 
 pub mod commands;
+pub mod demo;
 pub mod testing;
