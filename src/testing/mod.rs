@@ -6,11 +6,13 @@
 //! Nothing of the product's own path from bytes to counts is used to tell the truth, so that it can be compared with it.
 
 mod memory_disk;
+mod memory_run;
 mod memory_source;
 mod memory_store;
 mod oracle;
 mod workload;
 
+pub use memory_run::MemoryRun;
 pub use memory_source::{MemorySource, MemoryTopic};
 pub use memory_store::{Fault, MemoryStore, Pause};
 pub use oracle::count_naively;
