@@ -1,10 +1,20 @@
 //! walbook keeps the day book of a PostgreSQL write-ahead log.
+
+// The modules stand in the order in which data passes them.
+pub mod change;
+pub mod process;
+pub mod settings;
+
+pub mod source;
+pub mod parse;
+pub mod table;
+pub mod store;
+pub mod book;
+
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
+pub mod cluster;
 
-pub mod book;
-pub mod change;
+pub mod commands;
 pub mod demo;
-pub mod parse;
-pub mod store;
 pub mod testing;

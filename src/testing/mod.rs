@@ -1,10 +1,17 @@
-//! What tests and benches need: records with a known truth.
+//! What tests and benches stand on: records with a known truth, a source that hands them out, and a store that crashes,
+//! forgets and sleeps at any operation.
 //!
-//! In: a seed and a shape of data. Out: records, and what a reader of them must find. Nothing of the product's own path
-//! from bytes to counts is used here, so that it can be compared with this.
+//! In: a seed and a shape of data, or the operation to strike at. Out: a [`Workload`]'s records and what
+//! [`count_naively`] finds in them, a [`MemorySource`], and a [`MemoryStore`] that behaves as a disk at its worst.
+//! Nothing of the product's own path from bytes to counts is used to tell the truth, so that it can be compared with it.
 
+mod memory_disk;
+mod memory_source;
+mod memory_store;
 mod oracle;
 mod workload;
 
+pub use memory_source::{MemorySource, MemoryTopic};
+pub use memory_store::{Fault, MemoryStore, Pause};
 pub use oracle::count_naively;
 pub use workload::{Shape, Workload, WorkloadRecord, pgbench};
