@@ -90,7 +90,8 @@ impl Actions {
             .map(|table| change(table, Truncate, Line::new(table.printed(), "TRUNCATE").flags("restart_seqs")))
             .collect();
         for row in 1..=20 + self.random.below(40) {
-            let line = insert(Table::Import).int("row", row).int("sku", self.random.below(PRODUCTS) + 1).time("at", time);
+            let line =
+                insert(Table::Import).int("row", row).int("sku", self.random.below(PRODUCTS) + 1).time("at", time);
             changes.push(change(Table::Import, Insert, line.value("tags", "text[]", "{new,\"on sale\"}")));
             if self.random.per_mille(60) {
                 let line = insert(Table::ImportErrors).int("row", row).text("\"what's wrong\"", "no such SKU: 'null'");

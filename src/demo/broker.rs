@@ -2,8 +2,8 @@
 //!
 //! What the mock cannot do (librdkafka 2.12, `rdkafka_mock.c`): a partition keeps its newest 5 MiB of record batches, as
 //! they are stored, and forgets older ones whatever the topic's settings; a fetch that finds nothing answers only after
-//! `fetch.wait.max.ms`, even if records arrive meanwhile; offsets are not found by timestamp; transactions leave neither
-//! markers nor aborted records.
+//! `fetch.wait.max.ms`, even if records arrive meanwhile; it names a controller that does not exist, so admin requests
+//! must be sent to broker 1; offsets are not found by timestamp; transactions leave neither markers nor aborted records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -56,7 +56,10 @@ pub(super) fn foreign(shape: Shape, line: &str) -> Vec<u8> {
 pub(super) fn unreadable(random: &mut Random) -> Vec<u8> {
     match random.below(7) {
         0 => b"hello from the wrong topic".to_vec(),
-        1 => br#"{"action":"I","schema":"public","table":"orders","columns":[{"name":"id","type":"bigint","value":1}]}"#.to_vec(),
+        1 => {
+            br#"{"action":"I","schema":"public","table":"orders","columns":[{"name":"id","type":"bigint","value":1}]}"#
+                .to_vec()
+        }
         2 => br#"{"lsn":"0/16B2E58","xid":736,"data":"table public.orders: INS"#.to_vec(),
         // A text column of a LATIN1 database, sent as it was.
         3 => b"table public.customers: INSERT: id[integer]:7 name[text]:'G\xfcnther'".to_vec(),
@@ -82,11 +85,8 @@ mod tests {
 
     #[test]
     fn shapes_are_as_their_writers_write_them() {
-        let transaction = Transaction {
-            xid: 736,
-            commit_lsn: 0x16B_2F00,
-            commit_time: "2026-11-22T12:34:56.123456Z".to_owned(),
-        };
+        let transaction =
+            Transaction { xid: 736, commit_lsn: 0x16B_2F00, commit_time: "2026-11-22T12:34:56.123456Z".to_owned() };
         let own = captured(&transaction, 0x16B_2E58, 3, "table public.t: INSERT: id[integer]:1");
         assert_eq!(
             String::from_utf8(own).expect("text"),

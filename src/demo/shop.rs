@@ -90,7 +90,8 @@ impl Shop {
     }
 
     fn transaction(&mut self, instant: i64) -> Vec<ShopRecord> {
-        let time = DateTime::<Utc>::from_timestamp_micros(instant).expect("the shop's instants are years that chrono knows");
+        let time =
+            DateTime::<Utc>::from_timestamp_micros(instant).expect("the shop's instants are years that chrono knows");
         let printed = time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string();
         // The import runs with the first transaction after two at night.
         let night = (instant - 2 * HOUR).div_euclid(DAY);
@@ -116,7 +117,13 @@ impl Shop {
     }
 
     /// walbook's capture: no BEGIN, no COMMIT, each record with its commit's time.
-    fn publish_captured(&mut self, changes: &[Change], instant: i64, commit_time: String, published: i64) -> Vec<ShopRecord> {
+    fn publish_captured(
+        &mut self,
+        changes: &[Change],
+        instant: i64,
+        commit_time: String,
+        published: i64,
+    ) -> Vec<ShopRecord> {
         let lsns: Vec<u64> = changes.iter().map(|change| self.advance(&change.line)).collect();
         let transaction = Transaction { xid: self.xid, commit_lsn: self.advance(""), commit_time };
         let write = |(seq, (change, lsn)): (usize, (&Change, u64))| {

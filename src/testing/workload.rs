@@ -101,7 +101,12 @@ impl Workload {
     pub fn records(&self) -> impl Iterator<Item = WorkloadRecord> + '_ {
         let tables: Vec<String> = (0..self.tables).map(table_name).collect();
         let weights = (1..=self.tables).map(|n| (n as f64).powf(-self.skew));
-        let bounds: Vec<f64> = weights.scan(0.0, |sum, weight| { *sum += weight; Some(*sum) }).collect();
+        let bounds: Vec<f64> = weights
+            .scan(0.0, |sum, weight| {
+                *sum += weight;
+                Some(*sum)
+            })
+            .collect();
         let total = *bounds.last().expect("a workload needs tables");
         let mut random = Random::new(self.seed);
         let mut next_offsets: HashMap<i32, i64> = HashMap::new();
@@ -167,7 +172,8 @@ fn table_name(n: usize) -> String {
 }
 
 fn change_line(random: &mut Random, table: &str) -> String {
-    let values = ["plain", "it''s", "x'' UPDATE: table public.z: DELETE: id[integer]:1", "line\nCOMMIT 7", "C:\\", "{}é明"];
+    let values =
+        ["plain", "it''s", "x'' UPDATE: table public.z: DELETE: id[integer]:1", "line\nCOMMIT 7", "C:\\", "{}é明"];
     let id = random.below(1_000_000);
     let value = random.pick(&values);
     match random.below(20) {
