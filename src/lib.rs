@@ -5,4 +5,5 @@ pub mod dataflows;
 pub mod book;
 pub mod change;
 pub mod parse;
+pub mod query;
 pub mod store;
