@@ -2,6 +2,7 @@
 
 pub mod entry;
 
+pub(crate) mod columns;
 mod complete_to;
 mod file_name;
 mod fold;
@@ -10,8 +11,9 @@ mod read_counts;
 mod read_error;
 mod read_log;
 mod snapshot;
+mod table_counts;
+mod tail;
 
 pub use complete_to::{CompleteTo, rfc3339};
 pub use read_error::ReadError;
-pub(crate) use snapshot::highest_micros;
 pub use snapshot::{DataFile, Snapshot};

@@ -5,8 +5,7 @@
 //! a counts file that stands at entry K gets the deltas of the entries after K, or loses those of the entries after N.
 //! The sum must then be the day's total in the log, or there is no answer.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, btree_map};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,11 +16,12 @@ use parquet::file::statistics::Statistics;
 
 use super::ReadError;
 use super::complete_to::CompleteTo;
-use super::entry::{AddedFile, Delta, Entry};
+use super::entry::AddedFile;
 use super::file_name::{commit_of_file, day_of_events, day_of_folder, staged_path};
 use super::fold::Fold;
 use super::read_counts::CountsFile;
 use super::read_log::{StoredEntry, entry_path, log_folder, read_entry};
+use super::tail::Tail;
 use crate::change::{Day, Operation};
 
 /// How many numbers after the newest entry are looked at: an entry there means that one before it is missing.
@@ -42,14 +42,9 @@ pub struct DataFile {
 /// A book at its newest entry.
 pub struct Snapshot {
     root: PathBuf,
-    entry: u64,
-    redone_to: u64,
     time_zone: String,
     fold: Fold,
-    /// The entries after `redone_to`: their files may not be in place.
-    tail: Vec<Entry>,
-    /// Entries after `entry` that counts files turned out to stand at.
-    later: RefCell<BTreeMap<u64, Entry>>,
+    tail: Tail,
 }
 
 impl Snapshot {
@@ -73,18 +68,8 @@ impl Snapshot {
             number += 1;
         }
         let newest = newest.ok_or_else(|| ReadError::NotABook { path: root.to_owned() })?.entry;
-        let tail = (newest.redone_to + 1..=newest.entry)
-            .map(|number| present_entry(root, number))
-            .collect::<Result<Vec<Entry>, ReadError>>()?;
-        Ok(Snapshot {
-            root: root.to_owned(),
-            entry: newest.entry,
-            redone_to: newest.redone_to,
-            time_zone: newest.settings.time_zone,
-            fold,
-            tail,
-            later: RefCell::default(),
-        })
+        let tail = Tail::read(root, newest.redone_to, newest.entry)?;
+        Ok(Snapshot { root: root.to_owned(), time_zone: newest.settings.time_zone, fold, tail })
     }
 
     /// The IANA name of the zone of the book's days.
@@ -117,8 +102,7 @@ impl Snapshot {
     ) -> Result<(), ReadError> {
         let path = self.root.join(format!("counts/day={day}/counts.parquet"));
         let file = CountsFile::open(&path)?;
-        let stands_at = file.as_ref().map_or(self.redone_to, CountsFile::entry);
-        let mut corrections = self.corrections(day, stands_at)?;
+        let mut corrections = self.tail.corrections(day, file.as_ref().map(CountsFile::entry))?;
 
         let mut sum = 0i128;
         let mut wrong = None;
@@ -140,7 +124,7 @@ impl Snapshot {
 
         let total = self.fold.days.get(&day).copied().unwrap_or(0);
         if wrong.is_none() && sum != total {
-            wrong = Some(format!("it adds up to {sum} changes at entry {}, the log says {total}", self.entry));
+            wrong = Some(format!("it adds up to {sum} changes at entry {}, the log says {total}", self.tail.newest));
         }
         wrong.map_or(Ok(()), |what| Err(ReadError::damaged(&path, what)))
     }
@@ -163,14 +147,14 @@ impl Snapshot {
                 }
             }
         }
-        for entry in &self.tail {
+        for entry in &self.tail.entries {
             for AddedFile { path, .. } in &entry.added {
                 if day_of_events(path).is_some_and(wanted) {
                     files.insert(path.clone(), Some(entry.generation.clone()));
                 }
             }
         }
-        for path in self.tail.iter().flat_map(|entry| &entry.removed) {
+        for path in self.tail.entries.iter().flat_map(|entry| &entry.removed) {
             files.remove(path);
         }
         Ok(files.into_iter().map(|(path, staged_by)| DataFile { path, staged_by }).collect())
@@ -193,28 +177,11 @@ impl Snapshot {
         Err(ReadError::Vanished { path: place })
     }
 
-    /// What a counts file of `day` that stands at an entry lacks of this snapshot, or has too much.
-    fn corrections(&self, day: Day, stands_at: u64) -> Result<Corrections, ReadError> {
-        let mut corrections = Corrections::default();
-        for entry in self.tail.iter().filter(|entry| entry.entry > stands_at) {
-            corrections.add(entry, day, 1);
-        }
-        for number in self.entry + 1..=stands_at {
-            let mut later = self.later.borrow_mut();
-            let entry = match later.entry(number) {
-                btree_map::Entry::Occupied(known) => known.into_mut(),
-                btree_map::Entry::Vacant(unknown) => unknown.insert(present_entry(&self.root, number)?),
-            };
-            corrections.add(entry, day, -1);
-        }
-        Ok(corrections)
-    }
-
     /// The highest commit time in the newest day's files of the newest commit that has any.
     ///
     /// Information for people: a file that cannot be read only leaves it unknown.
     fn newest_commit_time(&self) -> Option<i64> {
-        for number in (self.entry.saturating_sub(LOOK_BACK)..=self.entry).rev() {
+        for number in (self.tail.newest.saturating_sub(LOOK_BACK)..=self.tail.newest).rev() {
             let entry = read_entry(&self.root, number).ok()??.entry;
             let newest = entry.added.iter().filter_map(|file| day_of_events(&file.path)).max();
             if newest.is_none() {
@@ -232,36 +199,6 @@ impl Snapshot {
     }
 }
 
-/// The differences between a counts file and a snapshot, by schema and table.
-#[derive(Default)]
-struct Corrections(HashMap<String, HashMap<String, [i64; 4]>>);
-
-impl Corrections {
-    fn add(&mut self, entry: &Entry, day: Day, sign: i64) {
-        for Delta(_, schema, table, op, count) in entry.deltas.iter().filter(|delta| delta.0 == day) {
-            let counts = self.0.entry(schema.clone()).or_default().entry(table.clone()).or_default();
-            // Saturates on nonsense: the sum then differs from the log's and is refused.
-            counts[op.index()] = counts[op.index()].saturating_add(count.saturating_mul(sign));
-        }
-    }
-
-    /// One key's difference, which is none afterwards.
-    fn take(&mut self, schema: &str, table: &str, op: Operation) -> i64 {
-        let counts = self.0.get_mut(schema).and_then(|tables| tables.get_mut(table));
-        counts.map_or(0, |counts| std::mem::take(&mut counts[op.index()]))
-    }
-
-    fn for_each(&self, show: &mut dyn FnMut(&str, &str, Operation, i64)) {
-        for (schema, tables) in &self.0 {
-            for (table, counts) in tables {
-                for op in Operation::ALL {
-                    show(schema, table, op, counts[op.index()]);
-                }
-            }
-        }
-    }
-}
-
 /// Entry `number`, or `None` when the log ends before it.
 fn next_entry(root: &Path, number: u64) -> Result<Option<StoredEntry>, ReadError> {
     if let Some(stored) = read_entry(root, number)? {
@@ -273,12 +210,6 @@ fn next_entry(root: &Path, number: u64) -> Result<Option<StoredEntry>, ReadError
     // Two entries may have come since the first look; an entry that is still not there is missing.
     let stored = read_entry(root, number)?;
     stored.map(Some).ok_or_else(|| ReadError::damaged(entry_path(root, number), "it is missing, a later one is there"))
-}
-
-/// An entry that must be there, because others speak of it.
-fn present_entry(root: &Path, number: u64) -> Result<Entry, ReadError> {
-    let stored = read_entry(root, number)?;
-    stored.map(|stored| stored.entry).ok_or_else(|| ReadError::damaged(entry_path(root, number), "it is missing"))
 }
 
 /// The names in a folder; none when there is no folder, because nothing was put into it yet.
@@ -300,7 +231,7 @@ fn highest_commit_time(file: &File) -> Option<i64> {
 }
 
 /// The highest value of a column of timestamps, if its statistics tell.
-pub(crate) fn highest_micros(column: &ColumnChunkMetaData) -> Option<i64> {
+fn highest_micros(column: &ColumnChunkMetaData) -> Option<i64> {
     match column.statistics()? {
         Statistics::Int64(statistics) => statistics.max_opt().copied(),
         _ => None,

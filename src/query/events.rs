@@ -12,17 +12,14 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, DictionaryArray, PrimitiveArray, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
-};
+use arrow_array::{Array, RecordBatch};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 
 use super::event::Event;
 use super::print::{Format, print};
 use super::pruning::{Newest, may_hold, newest};
 use super::{Filter, QueryError};
+use crate::book::columns::{self, Texts, column, numbers, read_group};
 use crate::book::{CompleteTo, DataFile, ReadError, Snapshot};
 
 /// How often a question is asked anew when files are taken out of the book under it.
@@ -149,22 +146,8 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn open(snapshot: &'a Snapshot, file: &'a DataFile) -> Result<Reader<'a>, ReadError> {
-        let opened = snapshot.open(file)?;
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let metadata =
-            ArrowReaderMetadata::load(&opened, options).map_err(|error| ReadError::damaged(&file.path, error))?;
-        // Texts that repeat are read as numbers into a dictionary.
-        let fields = metadata.schema().fields().iter().map(|field| match field.name().as_str() {
-            "topic" | "schema" | "table" | "op" => {
-                let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-                Field::new(field.name(), text, field.is_nullable())
-            }
-            _ => field.as_ref().clone(),
-        });
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_schema(schema);
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
-            .map_err(|error| ReadError::damaged(&file.path, error))?;
+        let metadata = columns::metadata(&snapshot.open(file)?);
+        let metadata = metadata.map_err(|error| ReadError::damaged(&file.path, error))?;
         Ok(Reader { snapshot, file, metadata })
     }
 
@@ -179,15 +162,14 @@ impl<'a> Reader<'a> {
         rows: Option<RowSelection>,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>>, ReadError> {
         let file = self.snapshot.open(self.file)?;
-        let mask = ProjectionMask::columns(self.metadata.parquet_schema(), columns.iter().copied());
-        let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_row_groups(vec![group])
-            .with_projection(mask)
-            .with_batch_size(8192);
-        if let Some(rows) = rows {
-            reader = reader.with_row_selection(rows);
-        }
-        let reader = reader.build().map_err(|error| self.damaged(error))?;
+        let reader = read_group(file, &self.metadata, group, columns, |reader| {
+            let reader = reader.with_batch_size(8192);
+            match rows {
+                Some(rows) => reader.with_row_selection(rows),
+                None => reader,
+            }
+        });
+        let reader = reader.map_err(|error| self.damaged(error))?;
         Ok(reader.map(|batch| batch.map_err(|error| self.damaged(error))))
     }
 
@@ -219,7 +201,7 @@ impl<'a> Reader<'a> {
 
 fn offer_rows(batch: &RecordBatch, first: Place, filter: &Filter, best: &mut Best) -> Result<(), String> {
     let topics = Texts::of(batch, "topic")?;
-    let names: Vec<Arc<str>> = topics.values.iter().map(|name| Arc::from(name.unwrap_or_default())).collect();
+    let names: Vec<Arc<str>> = topics.values().iter().map(|name| Arc::from(name.unwrap_or_default())).collect();
     let partitions = numbers::<Int32Type>(batch, "partition")?;
     let offsets = numbers::<Int64Type>(batch, "offset")?;
     let ordinals = numbers::<Int32Type>(batch, "ordinal")?;
@@ -308,40 +290,4 @@ fn whole_rows(batch: &RecordBatch) -> Result<Vec<Event>, String> {
         data: data.value(row).to_owned(),
     };
     Ok((0..batch.num_rows()).map(event).collect())
-}
-
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
-    batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"))
-}
-
-fn numbers<'a, T: ArrowPrimitiveType>(batch: &'a RecordBatch, name: &str) -> Result<&'a PrimitiveArray<T>, String> {
-    let column = column(batch, name)?;
-    column.as_primitive_opt::<T>().ok_or_else(|| format!("its column {name} has another type"))
-}
-
-/// A column of texts that repeat.
-struct Texts<'a> {
-    column: &'a DictionaryArray<Int32Type>,
-    values: &'a StringArray,
-}
-
-impl<'a> Texts<'a> {
-    fn of(batch: &'a RecordBatch, name: &str) -> Result<Texts<'a>, String> {
-        let wrong = || format!("its column {name} is not a text in every row");
-        let column = column(batch, name)?.as_dictionary_opt::<Int32Type>().ok_or_else(wrong)?;
-        if column.null_count() > 0 {
-            return Err(wrong());
-        }
-        let values = column.values().as_string_opt::<i32>().ok_or_else(wrong)?;
-        Ok(Texts { column, values })
-    }
-
-    fn number(&self, row: usize) -> usize {
-        // Keys of a valid row are never negative.
-        self.column.keys().value(row) as usize
-    }
-
-    fn text(&self, row: usize) -> &'a str {
-        self.values.value(self.number(row))
-    }
 }
