@@ -7,3 +7,4 @@ pub mod change;
 pub mod parse;
 pub mod query;
 pub mod store;
+pub mod testing;

@@ -6,6 +6,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
+use super::State;
 use crate::change::CommitNumber;
 
 /// What an answer is complete to; prints as a sentence.
@@ -19,6 +20,16 @@ pub struct CompleteTo {
     /// JSON); `None` where records do not tell it.
     #[serde(serialize_with = "as_rfc3339")]
     pub commit_time: Option<i64>,
+}
+
+impl CompleteTo {
+    pub(super) fn new(state: &State, commit_time: Option<i64>) -> CompleteTo {
+        let positions = state.topics.iter().map(|(topic, read)| {
+            let positions = read.positions.iter().map(|(partition, position)| (*partition, position.next));
+            (topic.clone(), positions.collect())
+        });
+        CompleteTo { commit: state.commit, positions: positions.collect(), commit_time }
+    }
 }
 
 /// A sentence that names every partition of a topic is only read when they are few.

@@ -6,23 +6,23 @@
 //! The sum must then be the day's total in the log, or there is no answer.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::ReadError;
 use super::complete_to::CompleteTo;
-use super::entry::AddedFile;
-use super::file_name::{commit_of_file, day_of_events, day_of_folder, staged_path};
-use super::fold::Fold;
-use super::read_counts::CountsFile;
-use super::read_log::{StoredEntry, entry_path, log_folder, read_entry};
+use super::counts_rows::CountsRows;
+use super::error::At;
+use super::layout::{FilePlace, Table, day_of_folder, entry_path, events_folder, staged_path};
+use super::log::{LoggedEntry, read_entry};
 use super::tail::Tail;
+use super::{BookError, State, checkpoint};
 use crate::change::{Day, Operation};
+use crate::store::{Disk, Store};
 
 /// How many numbers after the newest entry are looked at: an entry there means that one before it is missing.
 const LOOK_AHEAD: u64 = 8;
@@ -41,9 +41,8 @@ pub struct DataFile {
 
 /// A book at its newest entry.
 pub struct Snapshot {
-    root: PathBuf,
-    time_zone: String,
-    fold: Fold,
+    disk: Disk,
+    state: State,
     tail: Tail,
 }
 
@@ -51,68 +50,53 @@ impl Snapshot {
     /// Takes a snapshot of the book in a directory.
     ///
     /// # Errors
-    /// [`ReadError::NotABook`]; [`ReadError::Damaged`] when the log does not hold together.
-    pub fn take(root: &Path) -> Result<Snapshot, ReadError> {
-        if !log_folder(root).is_dir() {
-            return Err(ReadError::NotABook { path: root.to_owned() });
+    /// [`BookError::NoBook`]; [`BookError::Damaged`] and [`BookError::Unsound`] when the log does not hold together.
+    pub fn take(root: &Path) -> Result<Snapshot, BookError> {
+        let disk = Disk::new(root);
+        let mut state = checkpoint::read_newest(&disk)?;
+        while let Some(LoggedEntry { entry, digest }) = next_entry(&disk, state.as_ref().map_or(0, |state| state.entries))? {
+            let state = state.get_or_insert_with(|| State::new(entry.book.clone(), entry.settings.clone()));
+            state.follow(&entry, &digest)?;
         }
-        let mut fold = Fold::default();
-        let mut newest: Option<StoredEntry> = None;
-        let mut number = 0;
-        while let Some(stored) = next_entry(root, number)? {
-            if !newest.as_ref().map_or(stored.entry.previous.is_empty(), |before| stored.follows(before)) {
-                return Err(ReadError::damaged(entry_path(root, number), "it does not follow the entry before"));
-            }
-            fold.add(&stored.entry);
-            newest = Some(stored);
-            number += 1;
-        }
-        let newest = newest.ok_or_else(|| ReadError::NotABook { path: root.to_owned() })?.entry;
-        let tail = Tail::read(root, newest.redone_to, newest.entry)?;
-        Ok(Snapshot { root: root.to_owned(), time_zone: newest.settings.time_zone, fold, tail })
+        let no_book = || BookError::NoBook { path: root.to_owned() };
+        let state = state.ok_or_else(no_book)?;
+        let tail = Tail::read(&disk, state.redone_to, state.newest_entry().ok_or_else(no_book)?)?;
+        Ok(Snapshot { disk, state, tail })
     }
 
     /// The IANA name of the zone of the book's days.
     pub fn time_zone(&self) -> &str {
-        &self.time_zone
+        &self.state.settings.time_zone
     }
 
     /// What an answer from this snapshot is complete to.
     pub fn complete_to(&self) -> CompleteTo {
-        CompleteTo {
-            commit: self.fold.commit,
-            positions: self.fold.positions.clone(),
-            commit_time: self.newest_commit_time(),
-        }
+        CompleteTo::new(&self.state, self.newest_commit_time())
     }
 
-    /// The days that have changes, with their number.
+    /// The days that have changes.
     pub fn days(&self) -> impl Iterator<Item = Day> {
-        self.fold.days.iter().filter(|(_, changes)| **changes > 0).map(|(day, _)| *day)
+        self.state.days.keys().copied()
     }
 
     /// Shows schema, table, operation and count of one day: each key once, each count positive.
     ///
     /// # Errors
-    /// [`ReadError::Damaged`] when the counts do not add up to what the log says; what was shown until then is void.
-    pub fn day_counts(
-        &self,
-        day: Day,
-        show: &mut dyn FnMut(&str, &str, Operation, u64),
-    ) -> Result<(), ReadError> {
-        let path = self.root.join(format!("counts/day={day}/counts.parquet"));
-        let file = CountsFile::open(&path)?;
-        let mut corrections = self.tail.corrections(day, file.as_ref().map(CountsFile::entry))?;
+    /// [`BookError::Disagree`] when the counts do not add up to what the log says, [`BookError::UnreadableCounts`]; what
+    /// was shown until then is void.
+    pub fn day_counts(&self, day: Day, show: &mut dyn FnMut(&str, &str, Operation, u64)) -> Result<(), BookError> {
+        let file = CountsRows::open(&self.disk, day)?;
+        let mut corrections = self.tail.corrections(day, file.as_ref().map(|file| file.entry))?;
 
-        let mut sum = 0i128;
+        let mut sum = 0u128;
         let mut wrong = None;
         let mut pass = |schema: &str, table: &str, op: Operation, count: i64| match u64::try_from(count) {
             Ok(0) => {}
             Ok(count) => {
-                sum += i128::from(count);
+                sum += u128::from(count);
                 show(schema, table, op, count);
             }
-            Err(_) => wrong = Some(format!("it has {count} of {schema}.{table} {op}")),
+            Err(_) => wrong = Some(format!("{schema}.{table} has {count} {op}")),
         };
         if let Some(file) = file {
             file.for_each(&mut |schema, table, op, count| {
@@ -122,40 +106,35 @@ impl Snapshot {
         }
         corrections.for_each(&mut pass);
 
-        let total = self.fold.days.get(&day).copied().unwrap_or(0);
-        if wrong.is_none() && sum != total {
-            wrong = Some(format!("it adds up to {sum} changes at entry {}, the log says {total}", self.tail.newest));
+        let total = self.state.days.get(&day).map_or(0, |known| known.changes);
+        if wrong.is_none() && sum != u128::from(total) {
+            wrong = Some(format!("the counts are {sum} at entry {}, the log says {total}", self.tail.newest));
         }
-        wrong.map_or(Ok(()), |what| Err(ReadError::damaged(&path, what)))
+        wrong.map_or(Ok(()), |what| Err(BookError::Disagree { day, what }))
     }
 
     /// The files of events on the days that `wanted` lets through: those of commits up to this one, each once.
     ///
     /// # Errors
-    /// [`ReadError::Io`] when a folder cannot be listed.
-    pub fn event_files(&self, wanted: &dyn Fn(Day) -> bool) -> Result<Vec<DataFile>, ReadError> {
+    /// [`BookError::Io`] when a folder cannot be listed.
+    pub fn event_files(&self, wanted: &dyn Fn(Day) -> bool) -> Result<Vec<DataFile>, BookError> {
         let mut files = BTreeMap::new();
-        for folder in names_in(&self.root.join("events"))? {
-            let Some(day) = day_of_folder(&folder) else { continue };
-            if !wanted(day) {
-                continue;
-            }
-            for name in names_in(&self.root.join("events").join(&folder))? {
+        for folder in self.names_in(Table::Events.folder())? {
+            let Some(day) = day_of_folder(&folder).filter(|day| wanted(*day)) else { continue };
+            let folder = events_folder(day);
+            for name in self.names_in(&folder)? {
+                let path = format!("{folder}/{name}");
                 // A higher number is a commit that was made meanwhile.
-                if commit_of_file(&name).is_some_and(|commit| commit <= self.fold.commit) {
-                    files.insert(format!("events/{folder}/{name}"), None);
+                if FilePlace::parse(&path).is_some_and(|place| place.commit <= self.state.commit) {
+                    files.insert(path, None);
                 }
             }
         }
         for entry in &self.tail.entries {
-            for AddedFile { path, .. } in &entry.added {
-                if day_of_events(path).is_some_and(wanted) {
-                    files.insert(path.clone(), Some(entry.generation.clone()));
-                }
+            let added = entry.added.iter().map(|file| &file.path);
+            for path in added.filter(|path| day_of_events(path).is_some_and(wanted)) {
+                files.insert(path.clone(), Some(entry.generation.clone()));
             }
-        }
-        for path in self.tail.entries.iter().flat_map(|entry| &entry.removed) {
-            files.remove(path);
         }
         Ok(files.into_iter().map(|(path, staged_by)| DataFile { path, staged_by }).collect())
     }
@@ -163,18 +142,25 @@ impl Snapshot {
     /// Opens a file of this snapshot, wherever it stands by now.
     ///
     /// # Errors
-    /// [`ReadError::Vanished`] when it is nowhere.
-    pub fn open(&self, file: &DataFile) -> Result<File, ReadError> {
-        let place = self.root.join(&file.path);
-        let staged = file.staged_by.as_deref().map(|generation| staged_path(&self.root, generation, &file.path));
+    /// [`BookError::Vanished`] when it is nowhere.
+    pub fn open(&self, file: &DataFile) -> Result<File, BookError> {
+        let staged = file.staged_by.as_deref().map(|generation| staged_path(generation, &file.path));
         // The place again after staging: the file may have been moved between the two looks.
-        for path in [Some(&place), staged.as_ref(), Some(&place)].into_iter().flatten() {
-            match File::open(path) {
+        for path in [Some(&file.path), staged.as_ref(), Some(&file.path)].into_iter().flatten() {
+            match File::open(self.disk.root().join(path)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                opened => return opened.map_err(ReadError::io(path)),
+                opened => return opened.at("open", path),
             }
         }
-        Err(ReadError::Vanished { path: place })
+        Err(BookError::Vanished { path: file.path.clone() })
+    }
+
+    /// The names in a folder; none when there is no folder, because nothing was put into it yet.
+    fn names_in(&self, folder: &str) -> Result<Vec<String>, BookError> {
+        match self.disk.list(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed.at("list", folder),
+        }
     }
 
     /// The highest commit time in the newest day's files of the newest commit that has any.
@@ -182,15 +168,15 @@ impl Snapshot {
     /// Information for people: a file that cannot be read only leaves it unknown.
     fn newest_commit_time(&self) -> Option<i64> {
         for number in (self.tail.newest.saturating_sub(LOOK_BACK)..=self.tail.newest).rev() {
-            let entry = read_entry(&self.root, number).ok()??.entry;
+            let entry = read_entry(&self.disk, number).ok()??.entry;
             let newest = entry.added.iter().filter_map(|file| day_of_events(&file.path)).max();
             if newest.is_none() {
                 continue;
             }
             let files = entry.added.iter().filter(|file| day_of_events(&file.path) == newest);
             return files
-                .filter_map(|AddedFile { path, .. }| {
-                    let file = DataFile { path: path.clone(), staged_by: Some(entry.generation.clone()) };
+                .filter_map(|added| {
+                    let file = DataFile { path: added.path.clone(), staged_by: Some(entry.generation.clone()) };
                     highest_commit_time(&self.open(&file).ok()?)
                 })
                 .max();
@@ -200,26 +186,22 @@ impl Snapshot {
 }
 
 /// Entry `number`, or `None` when the log ends before it.
-fn next_entry(root: &Path, number: u64) -> Result<Option<StoredEntry>, ReadError> {
-    if let Some(stored) = read_entry(root, number)? {
-        return Ok(Some(stored));
+fn next_entry(disk: &Disk, number: u64) -> Result<Option<LoggedEntry>, BookError> {
+    if let Some(logged) = read_entry(disk, number)? {
+        return Ok(Some(logged));
     }
-    if !(number + 1..=number + LOOK_AHEAD).any(|later| entry_path(root, later).exists()) {
+    let exists = |number| disk.root().join(entry_path(number)).exists();
+    if !(number + 1..=number + LOOK_AHEAD).any(exists) {
         return Ok(None);
     }
     // Two entries may have come since the first look; an entry that is still not there is missing.
-    let stored = read_entry(root, number)?;
-    stored.map(Some).ok_or_else(|| ReadError::damaged(entry_path(root, number), "it is missing, a later one is there"))
+    let missing = || BookError::damaged(&entry_path(number), "it is gone, but the log goes on");
+    read_entry(disk, number)?.map(Some).ok_or_else(missing)
 }
 
-/// The names in a folder; none when there is no folder, because nothing was put into it yet.
-fn names_in(folder: &Path) -> Result<Vec<String>, ReadError> {
-    let listing = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        listing => listing.map_err(ReadError::io(folder))?,
-    };
-    let names = listing.map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
-    names.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(ReadError::io(folder))
+/// The day of a file of events; `None` for any other path.
+fn day_of_events(path: &str) -> Option<Day> {
+    FilePlace::parse(path).filter(|place| place.table == Table::Events).map(|place| place.day)
 }
 
 fn highest_commit_time(file: &File) -> Option<i64> {

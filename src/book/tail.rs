@@ -2,38 +2,37 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, btree_map};
-use std::path::{Path, PathBuf};
 
-use super::ReadError;
-use super::entry::{Delta, Entry};
-use super::read_log::{entry_path, read_entry};
+use super::entry::Delta;
 use super::table_counts::TableCounts;
+use super::{BookError, Entry, layout, log};
 use crate::change::Day;
+use crate::store::Disk;
 
 /// The entries whose files may not be in place, up to the newest one of a snapshot.
-pub(crate) struct Tail {
-    root: PathBuf,
+pub(super) struct Tail {
+    disk: Disk,
     /// The newest entry of the snapshot.
-    pub(crate) newest: u64,
+    pub(super) newest: u64,
     /// Everything up to this entry is in place.
-    pub(crate) redone_to: u64,
+    pub(super) redone_to: u64,
     /// The entries after `redone_to`, up to `newest`.
-    pub(crate) entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     /// Entries after `newest` that counts files turned out to stand at.
     later: RefCell<BTreeMap<u64, Entry>>,
 }
 
 impl Tail {
     /// Reads the entries after `redone_to`, up to `newest`.
-    pub(crate) fn read(root: &Path, redone_to: u64, newest: u64) -> Result<Tail, ReadError> {
-        let entries = (redone_to + 1..=newest).map(|number| present_entry(root, number));
-        let entries = entries.collect::<Result<Vec<Entry>, ReadError>>()?;
-        Ok(Tail { root: root.to_owned(), newest, redone_to, entries, later: RefCell::default() })
+    pub(super) fn read(disk: &Disk, redone_to: u64, newest: u64) -> Result<Tail, BookError> {
+        let entries = (redone_to + 1..=newest).map(|number| present_entry(disk, number));
+        let entries = entries.collect::<Result<Vec<Entry>, BookError>>()?;
+        Ok(Tail { disk: disk.clone(), newest, redone_to, entries, later: RefCell::default() })
     }
 
     /// What a counts file of `day` needs to be that of the newest entry, given the entry it stands at (`None`: there is
     /// no file).
-    pub(crate) fn corrections(&self, day: Day, stands_at: Option<u64>) -> Result<TableCounts, ReadError> {
+    pub(super) fn corrections(&self, day: Day, stands_at: Option<u64>) -> Result<TableCounts, BookError> {
         let stands_at = stands_at.unwrap_or(self.redone_to);
         let mut corrections = TableCounts::default();
         let mut add = |entry: &Entry, sign: i64| {
@@ -48,7 +47,7 @@ impl Tail {
         for number in self.newest + 1..=stands_at {
             match later.entry(number) {
                 btree_map::Entry::Occupied(known) => add(known.get(), -1),
-                btree_map::Entry::Vacant(unknown) => add(unknown.insert(present_entry(&self.root, number)?), -1),
+                btree_map::Entry::Vacant(unknown) => add(unknown.insert(present_entry(&self.disk, number)?), -1),
             }
         }
         Ok(corrections)
@@ -56,7 +55,7 @@ impl Tail {
 }
 
 /// An entry that must be there, because others speak of it.
-fn present_entry(root: &Path, number: u64) -> Result<Entry, ReadError> {
-    let stored = read_entry(root, number)?;
-    stored.map(|stored| stored.entry).ok_or_else(|| ReadError::damaged(entry_path(root, number), "it is missing"))
+fn present_entry(disk: &Disk, number: u64) -> Result<Entry, BookError> {
+    let logged = log::read_entry(disk, number)?;
+    logged.map(|logged| logged.entry).ok_or_else(|| BookError::damaged(&layout::entry_path(number), "it is missing"))
 }

@@ -1,6 +1,6 @@
 //! Why a question has no answer.
 
-use crate::book::ReadError;
+use crate::book::BookError;
 use crate::change::Day;
 
 /// Why a question has no answer.
@@ -24,7 +24,7 @@ pub enum QueryError {
     },
     /// The book could not be read.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] BookError),
 }
 
 impl QueryError {

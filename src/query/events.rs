@@ -20,7 +20,7 @@ use super::print::{Format, print};
 use super::pruning::{Newest, may_hold, newest};
 use super::{Filter, QueryError};
 use crate::book::columns::{self, Texts, column, numbers, read_group};
-use crate::book::{CompleteTo, DataFile, ReadError, Snapshot};
+use crate::book::{CompleteTo, DataFile, BookError, Snapshot};
 
 /// How often a question is asked anew when files are taken out of the book under it.
 const ATTEMPTS: usize = 5;
@@ -46,7 +46,7 @@ pub fn events(book: &Path, filter: &Filter, limit: usize) -> Result<EventsAnswer
     loop {
         let snapshot = Snapshot::take(book)?;
         match find(&snapshot, filter, limit) {
-            Err(ReadError::Vanished { .. }) if attempt < ATTEMPTS => attempt += 1,
+            Err(BookError::Vanished { .. }) if attempt < ATTEMPTS => attempt += 1,
             rows => {
                 let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
                 return Ok(EventsAnswer { complete_to, time_zone, rows: rows? });
@@ -87,7 +87,7 @@ struct Place {
     row: usize,
 }
 
-fn find(snapshot: &Snapshot, filter: &Filter, limit: usize) -> Result<Vec<Event>, ReadError> {
+fn find(snapshot: &Snapshot, filter: &Filter, limit: usize) -> Result<Vec<Event>, BookError> {
     let files = snapshot.event_files(&|day| filter.has_day(day))?;
     let mut groups = Vec::new();
     for (index, file) in files.iter().enumerate() {
@@ -145,14 +145,14 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn open(snapshot: &'a Snapshot, file: &'a DataFile) -> Result<Reader<'a>, ReadError> {
+    fn open(snapshot: &'a Snapshot, file: &'a DataFile) -> Result<Reader<'a>, BookError> {
         let metadata = columns::metadata(&snapshot.open(file)?);
-        let metadata = metadata.map_err(|error| ReadError::damaged(&file.path, error))?;
+        let metadata = metadata.map_err(|error| BookError::damaged(&file.path, error))?;
         Ok(Reader { snapshot, file, metadata })
     }
 
-    fn damaged(&self, what: impl ToString) -> ReadError {
-        ReadError::damaged(&self.file.path, what)
+    fn damaged(&self, what: impl ToString) -> BookError {
+        BookError::damaged(&self.file.path, what)
     }
 
     fn batches(
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
         group: usize,
         columns: &[&str],
         rows: Option<RowSelection>,
-    ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>>, ReadError> {
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, BookError>>, BookError> {
         let file = self.snapshot.open(self.file)?;
         let reader = read_group(file, &self.metadata, group, columns, |reader| {
             let reader = reader.with_batch_size(8192);
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Offers the rows of a row group that the filter lets through.
-    fn find(&self, file: usize, group: usize, filter: &Filter, best: &mut Best) -> Result<(), ReadError> {
+    fn find(&self, file: usize, group: usize, filter: &Filter, best: &mut Best) -> Result<(), BookError> {
         let mut columns = vec!["topic", "partition", "offset", "ordinal", "kafka_time"];
         columns.extend(filter.tables.iter().flat_map(|_| ["schema", "table"]));
         columns.extend(filter.operation.map(|_| "op"));
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads some rows of a row group, given in ascending order.
-    fn rows(&self, group: usize, rows: &[usize]) -> Result<Vec<Event>, ReadError> {
+    fn rows(&self, group: usize, rows: &[usize]) -> Result<Vec<Event>, BookError> {
         let total = self.metadata.metadata().row_group(group).num_rows() as usize;
         let selection = RowSelection::from_consecutive_ranges(rows.iter().map(|row| *row..*row + 1), total);
         let mut events = Vec::with_capacity(rows.len());
@@ -244,7 +244,7 @@ fn offer_rows(batch: &RecordBatch, first: Place, filter: &Filter, best: &mut Bes
     Ok(())
 }
 
-fn read_rows(snapshot: &Snapshot, files: &[DataFile], found: &[Candidate]) -> Result<Vec<Event>, ReadError> {
+fn read_rows(snapshot: &Snapshot, files: &[DataFile], found: &[Candidate]) -> Result<Vec<Event>, BookError> {
     let mut by_group: BTreeMap<(usize, usize), Vec<(usize, usize)>> = BTreeMap::new();
     for (rank, Candidate { place, .. }) in found.iter().enumerate() {
         by_group.entry((place.file, place.group)).or_default().push((place.row, rank));

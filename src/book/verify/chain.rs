@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::book::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry};
-use crate::book::read_log::StoredEntry;
+use crate::book::log::LoggedEntry;
 use crate::change::{CommitNumber, Partition, Place};
 
 /// The log up to some entry.
@@ -44,8 +44,8 @@ pub(super) struct Sums {
 
 impl Chain {
     /// Adds the next entry; tells what is wrong with its links, and with its numbers.
-    pub(super) fn add(&mut self, stored: &StoredEntry) -> (Vec<String>, Vec<String>) {
-        let entry = &stored.entry;
+    pub(super) fn add(&mut self, logged: &LoggedEntry) -> (Vec<String>, Vec<String>) {
+        let entry = &logged.entry;
         let links = self.wrong_links(entry);
         let mut numbers = Vec::new();
         for (topic, read) in &entry.topics {
@@ -59,7 +59,7 @@ impl Chain {
         numbers.extend(wrong_sums(entry));
         self.generations.insert(entry.generation.clone());
         self.before = Some(Before {
-            digest: stored.digest.clone(),
+            digest: logged.digest.clone(),
             book: entry.book.clone(),
             settings: entry.settings.clone(),
             generation: entry.generation.clone(),
@@ -68,6 +68,11 @@ impl Chain {
             redone_to: entry.redone_to,
         });
         (links, numbers)
+    }
+
+    /// The newest commit's number so far.
+    pub(super) fn commit(&self) -> CommitNumber {
+        self.before.as_ref().map_or(0, |before| before.commit)
     }
 
     /// The highest places of an entry's partitions before it; then counts its own.

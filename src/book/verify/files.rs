@@ -10,19 +10,21 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use twox_hash::XxHash3_64;
 
 use super::offsets::PartitionRows;
-use super::recount::{FileRows, Table};
+use super::recount::{FileRows, columns_of};
 use crate::book::columns;
 use crate::book::entry::{AddedFile, Delta, Entry};
-use crate::book::file_name::{split_path, staged_path};
+use crate::book::layout::{FilePlace, Table, staged_path};
 use crate::book::metadata::KeyValues;
 use crate::book::table_counts::TableCounts;
-use crate::change::{Day, Partition, Place};
+use crate::change::{CommitNumber, Day, Partition, Place};
 
 /// What is to be verified of one entry.
 pub(super) struct Work {
     pub(super) entry: Entry,
     /// By partition: the highest place before the entry.
     pub(super) highest: BTreeMap<Partition, Place>,
+    /// The commit before: the entry's files carry higher numbers.
+    pub(super) commit_before: CommitNumber,
     /// Whether its files may still be in staging.
     pub(super) may_be_staged: bool,
 }
@@ -66,18 +68,16 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
     let mut highest: BTreeMap<Day, BTreeMap<Partition, Place>> = BTreeMap::new();
     for added in &entry.added {
         found.files += 1;
-        let (table, day) = match split_path(&added.path) {
-            Some(("events", day, commit)) if commit == entry.commit => (Table::Events, day),
-            Some(("rejects", day, commit)) if commit == entry.commit => (Table::Rejects, day),
-            _ => {
-                found.damaged.push(format!("{}: no name for a file of commit {}", added.path, entry.commit));
-                continue;
-            }
+        let place = FilePlace::parse(&added.path);
+        let Some(place) = place.filter(|place| work.commit_before < place.commit && place.commit <= entry.commit) else {
+            found.damaged.push(format!("{}: no name for a file of commit {}", added.path, entry.commit));
+            continue;
         };
+        let (table, day) = (place.table, place.day);
         let Some(file) = open(root, work, added, &mut found) else { continue };
         // Rows of one day are in order over the files of a partition; those of two days are not.
         let highest = highest.entry(day).or_insert_with(|| work.highest.clone());
-        let rows = whole(&file, added, table, entry).and_then(|metadata| {
+        let rows = whole(&file, added, place, entry).and_then(|metadata| {
             let rows = FileRows::read(&file, &metadata, table, highest)?;
             if rows.rows == added.rows { Ok((metadata, rows)) } else { Err(wrong_rows(rows.rows, added)) }
         });
@@ -91,7 +91,7 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
         found.bytes += added.bytes;
         match table {
             Table::Events => found.event_rows += rows.rows,
-            Table::Rejects => found.reject_rows += rows.rows,
+            Table::Rejects | Table::Counts => found.reject_rows += rows.rows,
         }
         if let Err(what) = wrong_offsets(KeyValues(metadata.metadata()), &rows) {
             found.damaged.push(format!("{}: {what}", added.path));
@@ -109,7 +109,7 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
             for stretch in read.stretches.into_iter().chain([last_stretch]) {
                 let stretch = match table {
                     Table::Events => known.add_bearing(stretch),
-                    Table::Rejects => known.add_rejects(stretch),
+                    Table::Rejects | Table::Counts => known.add_rejects(stretch),
                 };
                 wrong.extend(stretch.map(|what| format!("partition {} of {}: {what}", partition.number, partition.topic)));
             }
@@ -138,7 +138,7 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
 
 fn open(root: &Path, work: &Work, added: &AddedFile, found: &mut Found) -> Option<File> {
     let place = root.join(&added.path);
-    let staged = work.may_be_staged.then(|| staged_path(root, &work.entry.generation, &added.path));
+    let staged = work.may_be_staged.then(|| root.join(staged_path(&work.entry.generation, &added.path)));
     // The place again after staging: a run may have moved the file between the two looks.
     for path in [Some(&place), staged.as_ref(), Some(&place)].into_iter().flatten() {
         match File::open(path) {
@@ -155,7 +155,7 @@ fn open(root: &Path, work: &Work, added: &AddedFile, found: &mut Found) -> Optio
 }
 
 /// Compares size, checksum, columns and metadata with what the entry says.
-fn whole(file: &File, added: &AddedFile, table: Table, entry: &Entry) -> Result<ArrowReaderMetadata, String> {
+fn whole(file: &File, added: &AddedFile, place: FilePlace, entry: &Entry) -> Result<ArrowReaderMetadata, String> {
     let (bytes, checksum) = hash(file).map_err(|error| error.to_string())?;
     if bytes != added.bytes {
         return Err(format!("it has {bytes} bytes, {} in the log", added.bytes));
@@ -165,7 +165,7 @@ fn whole(file: &File, added: &AddedFile, table: Table, entry: &Entry) -> Result<
     }
     let metadata = columns::metadata(file).map_err(|error| error.to_string())?;
     let names: Vec<&str> = metadata.schema().fields().iter().map(|field| field.name().as_str()).collect();
-    if names != table.columns() {
+    if names != columns_of(place.table) {
         return Err(format!("its columns are {}", names.join(", ")));
     }
     let said = KeyValues(metadata.metadata());
@@ -176,7 +176,7 @@ fn whole(file: &File, added: &AddedFile, table: Table, entry: &Entry) -> Result<
             return Err(format!("its metadata has {key} {text:?}, {expected:?} in the log"));
         }
     }
-    for (key, expected) in [("walbook.commit", entry.commit), ("walbook.rows", added.rows)] {
+    for (key, expected) in [("walbook.commit", place.commit), ("walbook.rows", added.rows)] {
         let number = said.number(key)?;
         if number != expected {
             return Err(format!("its metadata has {key} {number}, {expected} in the log"));

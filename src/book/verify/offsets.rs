@@ -2,7 +2,8 @@
 
 use roaring::RoaringTreemap;
 
-use crate::change::{Interval, PartitionEntry, Place, Tally};
+use crate::book::entry::PartitionEntry;
+use crate::change::{Interval, Place, Tally};
 
 /// What the rows of one partition say, over all files of one entry.
 pub(super) struct PartitionRows {

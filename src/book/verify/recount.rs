@@ -9,6 +9,7 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::offsets::{Run, WrongRow};
 use crate::book::columns::{Texts, all_numbers, numbers, read_group};
+use crate::book::layout::Table;
 use crate::book::table_counts::TableCounts;
 use crate::change::{Operation, Partition, Place};
 
@@ -41,35 +42,35 @@ pub(super) struct PartitionRun {
     pub(super) stretches: Vec<(i64, i64)>,
 }
 
-/// Which table a file belongs to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Table {
-    /// Rows are changes.
-    Events,
-    /// Rows are records that could not be read.
-    Rejects,
+/// The columns of a table of rows.
+pub(super) fn columns_of(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Events => &[
+            "topic",
+            "partition",
+            "offset",
+            "ordinal",
+            "kafka_time",
+            "commit_time",
+            "lsn",
+            "commit_lsn",
+            "seq",
+            "xid",
+            "schema",
+            "table",
+            "op",
+            "data",
+        ],
+        Table::Rejects => &["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"],
+        Table::Counts => &["schema", "table", "op", "count"],
+    }
 }
 
-impl Table {
-    /// The names of its columns.
-    pub(super) fn columns(self) -> &'static [&'static str] {
-        match self {
-            Table::Events => &[
-                "topic", "partition", "offset", "ordinal", "kafka_time", "commit_time", "lsn", "commit_lsn", "seq",
-                "xid", "schema", "table", "op", "data",
-            ],
-            Table::Rejects => &["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"],
-        }
-    }
-
-    /// The columns that are read; the others are covered by the file's checksum.
-    fn read(self) -> &'static [&'static str] {
-        match self {
-            Table::Events => {
-                &["topic", "partition", "offset", "ordinal", "commit_lsn", "seq", "schema", "table", "op"]
-            }
-            Table::Rejects => &["topic", "partition", "offset"],
-        }
+/// The columns that are read; the others are covered by the file's checksum.
+fn columns_read(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Events => &["topic", "partition", "offset", "ordinal", "commit_lsn", "seq", "schema", "table", "op"],
+        Table::Rejects | Table::Counts => &["topic", "partition", "offset"],
     }
 }
 
@@ -90,7 +91,7 @@ impl FileRows {
         };
         for group in 0..metadata.metadata().num_row_groups() {
             let file = file.try_clone().map_err(|error| error.to_string())?;
-            let reader = read_group(file, metadata, group, table.read(), |reader| reader.with_batch_size(BATCH));
+            let reader = read_group(file, metadata, group, columns_read(table), |reader| reader.with_batch_size(BATCH));
             for batch in reader.map_err(|error| error.to_string())? {
                 let batch = batch.map_err(|error| error.to_string())?;
                 rows.rows += batch.num_rows() as u64;
@@ -118,7 +119,7 @@ impl FileRows {
                 numbers::<Int64Type>(batch, "commit_lsn")?,
                 numbers::<Int32Type>(batch, "seq")?,
             )),
-            Table::Rejects => None,
+            Table::Rejects | Table::Counts => None,
         };
         let mut row = 0;
         while row < batch.num_rows() {
