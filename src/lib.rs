@@ -5,16 +5,17 @@ pub mod change;
 pub mod process;
 pub mod settings;
 
-pub mod source;
-pub mod parse;
-pub mod table;
-pub mod store;
 pub mod book;
+pub mod parse;
+pub mod source;
+pub mod store;
+pub mod table;
 
+pub mod cluster;
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
-pub mod cluster;
 
 pub mod commands;
 pub mod demo;
+pub mod query;
 pub mod testing;

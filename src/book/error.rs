@@ -1,6 +1,7 @@
 //! Everything that can go wrong with a book, in words for the person who has to act.
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::change::Day;
 
@@ -32,6 +33,18 @@ pub enum BookError {
     NotABook {
         /// A name that stands there.
         found: String,
+    },
+    /// A directory that readers were sent to, without a commit log.
+    #[error("{path:?} is no book: it has no commit log with an entry; name the directory that `walbook run` writes to")]
+    NoBook {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file was taken out of the book while it was being read; asking again helps.
+    #[error("{path:?} was taken away while the book was being read; ask again, and if it stays away, `walbook verify`")]
+    Vanished {
+        /// The file.
+        path: String,
     },
     /// The run's settings are not those the book was made with.
     #[error(
@@ -114,6 +127,7 @@ impl BookError {
             // The user named the wrong directory, settings or program version.
             BookError::Unsuitable { .. }
             | BookError::NotABook { .. }
+            | BookError::NoBook { .. }
             | BookError::OtherSettings { .. }
             | BookError::UnknownFormat { .. } => 2,
             // A supervisor must not restart on it.
@@ -122,9 +136,15 @@ impl BookError {
             | BookError::Damaged { .. }
             | BookError::Unsound { .. }
             | BookError::Missing { .. }
+            | BookError::Vanished { .. }
             | BookError::UnreadableCounts { .. }
             | BookError::Disagree { .. } => 1,
         }
+    }
+
+    /// A file that is not as it was written.
+    pub(crate) fn damaged(path: &str, reason: impl ToString) -> BookError {
+        BookError::Damaged { path: path.to_owned(), reason: reason.to_string() }
     }
 
     /// Whether another run owns the book.

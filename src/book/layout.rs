@@ -9,7 +9,7 @@
 //! _walbook/staging/g0000000410-1f0c93aa/             fence entry %010d, 8 random hexadecimal digits
 //! ```
 
-use crate::change::{CommitNumber, Day};
+use crate::change::{CommitNumber, Day, SealedFile};
 
 /// Log, checkpoints and staging: all that is no output.
 pub const PRIVATE: &str = "_walbook";
@@ -134,6 +134,11 @@ pub(super) fn number(name: &str) -> Option<u64> {
 /// The staging folder of a generation.
 pub fn staging_folder(generation: &str) -> String {
     format!("{STAGING}/{generation}")
+}
+
+/// Where a file of rows stands until it is put in its place.
+pub(super) fn staged_path(generation: &str, path: &str) -> String {
+    format!("{}/{}", staging_folder(generation), SealedFile::staged_name(path))
 }
 
 /// The generation that the fence `entry` opens.

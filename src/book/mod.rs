@@ -19,27 +19,38 @@
 //! a folder that is gone, so what is written after cannot be put back to an older state.
 
 mod checkpoint;
+pub(crate) mod columns;
 mod commit;
 mod committer;
+mod complete_to;
 mod counts_file;
+mod counts_rows;
 mod digested;
 pub mod entry;
 mod error;
 pub mod layout;
 pub mod log;
 mod make;
+mod metadata;
 mod recount;
 mod redo;
 mod resume;
+mod snapshot;
 mod staging;
 mod state;
+mod table_counts;
+mod tail;
+mod verify;
 
 pub use checkpoint::encode as encode_checkpoint;
 pub use commit::{Committing, Parts, commit_epochs};
 pub use committer::{CommitContents, CommitOutcome, Committer, CountDelta};
+pub use complete_to::{CompleteTo, rfc3339};
 pub use counts_file::{CountsFile, CountsStamp};
 pub use digested::FORMAT;
 pub use entry::Entry;
 pub use error::BookError;
 pub use resume::Book;
+pub use snapshot::{DataFile, Snapshot};
 pub use state::{DayState, PartitionState, State, TopicState};
+pub use verify::{Check, Progress, Report, verify};

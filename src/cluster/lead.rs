@@ -43,11 +43,7 @@ pub struct Led<'scope> {
 }
 
 /// Says what the clock says, on worker 0, to all; ends when `committed` is done: everything is durable then.
-pub fn lead<'scope>(
-    scope: Scope<'scope, Epoch>,
-    feed: Option<Feed>,
-    committed: ProbeHandle<Epoch>,
-) -> Led<'scope> {
+pub fn lead<'scope>(scope: Scope<'scope, Epoch>, feed: Option<Feed>, committed: ProbeHandle<Epoch>) -> Led<'scope> {
     let mut builder = OperatorBuilder::new("Lead".to_owned(), scope);
     let (orders_out, orders) = builder.new_output::<Vec<Order>>();
     let (initial_out, initial_counts) = builder.new_output::<Vec<(CountKey, Epoch, isize)>>();

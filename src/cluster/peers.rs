@@ -54,7 +54,10 @@ impl Peers {
         if process >= processes {
             return Err(PeersError::Mismatch(format!("-p {process} is not below -n {processes}: indexes start at 0")));
         }
-        if let Some(address) = addresses.iter().find(|address| address.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err())) {
+        if let Some(address) = addresses
+            .iter()
+            .find(|address| address.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()))
+        {
             return Err(PeersError::Mismatch(format!("{address:?} in {} is not host:port", hosts.display())));
         }
         Ok(Peers { workers, process, addresses })

@@ -1,6 +1,7 @@
 //! From an error to the process's exit code.
 
 use crate::book::BookError;
+use crate::query::QueryError;
 use crate::settings::SettingsError;
 use crate::source::SourceError;
 use crate::source::kafka::KafkaError;
@@ -21,6 +22,9 @@ fn own_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(USAGE);
     }
     if let Some(error) = cause.downcast_ref::<BookError>() {
+        return Some(error.exit_code());
+    }
+    if let Some(error) = cause.downcast_ref::<QueryError>() {
         return Some(error.exit_code());
     }
     if let Some(error) = cause.downcast_ref::<TableError>() {

@@ -12,7 +12,8 @@ use crate::settings::args::LogFormat;
 /// # Errors
 /// [`SettingsError::Wrong`] for a filter that cannot be read.
 pub(super) fn begin(format: LogFormat, filter: &str) -> Result<(), SettingsError> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| SettingsError::Wrong(format!("--log {filter:?}: {error}")))?;
+    let filter =
+        EnvFilter::try_new(filter).map_err(|error| SettingsError::Wrong(format!("--log {filter:?}: {error}")))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
         LogFormat::Human => lines.with_target(false).with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),

@@ -3,10 +3,13 @@
 //! In: what was typed. Out: answers on standard output, log lines on standard error, an exit code: 0 done, 1 failed while
 //! running, 2 wrong usage or settings, 3 data is missing, 4 fenced.
 
+mod answers;
+mod demo;
 mod exit;
 mod logging;
 mod run;
 mod signals;
+mod verify;
 
 use crate::settings::args::{Command, WalbookArgs};
 pub use exit::exit_code;
@@ -19,6 +22,9 @@ pub fn execute(args: WalbookArgs) -> anyhow::Result<()> {
     logging::begin(args.log_format, &args.log)?;
     match args.command {
         Command::Run(run) => run::run(*run),
-        _ => Ok(()),
+        Command::Demo(demo) => demo::demo(demo),
+        Command::Query(query) => answers::query(&query),
+        Command::Events(events) => answers::events(&events),
+        Command::Verify(verify) => verify::verify(&verify),
     }
 }

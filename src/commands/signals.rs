@@ -32,7 +32,10 @@ pub(super) fn listen(shutdown: &Shutdown) -> std::io::Result<()> {
             thread::sleep(Duration::from_millis(100));
         }
         thread::sleep(DEADLINE);
-        error!("could not commit within {} s of being asked to end; what is not committed will be read again", DEADLINE.as_secs());
+        error!(
+            "could not commit within {} s of being asked to end; what is not committed will be read again",
+            DEADLINE.as_secs()
+        );
         std::process::exit(CUT_SHORT);
     })?;
     Ok(())

@@ -31,7 +31,11 @@ impl Deltas {
     }
 
     /// The counts as updates at `epoch`, each with the number of changes as its weight.
-    pub(super) fn finish(self, tables: &[Arc<TableName>], epoch: Epoch) -> impl Iterator<Item = (CountKey, Epoch, isize)> {
+    pub(super) fn finish(
+        self,
+        tables: &[Arc<TableName>],
+        epoch: Epoch,
+    ) -> impl Iterator<Item = (CountKey, Epoch, isize)> {
         let mut all = self.aside;
         for (table, (day, counts)) in self.at_hand.into_iter().enumerate() {
             let sums = all.entry((table, day)).or_default();

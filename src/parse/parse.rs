@@ -169,7 +169,10 @@ struct Found {
 }
 
 impl Found {
-    #[expect(clippy::too_many_arguments, reason = "a row has many parts, and this is the one place that puts them together")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a row has many parts, and this is the one place that puts them together"
+    )]
     fn push(
         &mut self,
         tables: &mut Tables,

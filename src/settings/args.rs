@@ -8,13 +8,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::change::{Day, Operation};
 use crate::parse::DayFrom;
+use crate::query::{Format, GroupBy, Pattern};
 
 /// Keeps the day book of a PostgreSQL write-ahead log: counts per table, day and operation, exactly once, in Parquet.
 #[derive(Debug, Parser)]
 #[command(name = "walbook", version, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 done; 1 failed while running; 2 wrong usage or settings; 3 data is missing, with the \
+#[command(
+    after_help = "Exit codes: 0 done; 1 failed while running; 2 wrong usage or settings; 3 data is missing, with the \
 exact range; 4 fenced: another run owns the book.\nEvery flag has a key in the settings file and an environment variable; \
-the flag wins, then the environment, then the file.")]
+the flag wins, then the environment, then the file."
+)]
 pub struct WalbookArgs {
     /// What to do.
     #[command(subcommand)]
@@ -124,32 +127,10 @@ pub struct FilterArgs {
     pub to: Option<Day>,
     /// Tables whose schema.table matches; * and ? stand for any text and any character
     #[arg(long, env = "WALBOOK_TABLE", value_name = "PATTERN")]
-    pub table: Option<String>,
+    pub table: Option<Pattern>,
     /// Only one operation: insert, update, delete or truncate
     #[arg(long, env = "WALBOOK_OP", value_name = "OP")]
     pub op: Option<Operation>,
-}
-
-/// How answers are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Table,
-    /// With a header row.
-    Csv,
-    /// One object.
-    Json,
-}
-
-/// What counts are summed by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum By {
-    /// The day.
-    Day,
-    /// Schema and table.
-    Table,
-    /// The operation.
-    Op,
 }
 
 /// `walbook query`
@@ -161,10 +142,10 @@ pub struct QueryArgs {
     /// Which changes.
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// What to sum by
+    /// What to sum by, in the order of the columns: day, table, op
     #[arg(long, env = "WALBOOK_BY", value_delimiter = ',', default_value = "day,table,op")]
-    pub by: Vec<By>,
-    /// How to print
+    pub by: Vec<GroupBy>,
+    /// How to print: table, csv or json
     #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
     pub format: Format,
 }
@@ -181,7 +162,7 @@ pub struct EventsArgs {
     /// At most so many, the newest
     #[arg(long, env = "WALBOOK_LIMIT", default_value_t = 100, value_name = "N")]
     pub limit: usize,
-    /// How to print
+    /// How to print: table, csv or json
     #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
     pub format: Format,
 }

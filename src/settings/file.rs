@@ -65,7 +65,8 @@ fn with_file(mut command: Command, path: &OsString) -> Result<Command, SettingsE
             let Some(id) = argument_named(sub, key) else { continue };
             known = true;
             // The command's own table says it better.
-            if own.get(name).and_then(Value::as_table).is_some_and(|table| table.keys().any(|own| same_name(own, key))) {
+            if own.get(name).and_then(Value::as_table).is_some_and(|table| table.keys().any(|own| same_name(own, key)))
+            {
                 continue;
             }
             command = set_in(command, name, &id, value).map_err(&wrong)?;
@@ -118,7 +119,9 @@ trait TryMapArg: Sized {
 
 impl TryMapArg for Command {
     fn try_map_arg(self, id: &str, value: &Value) -> Result<Command, String> {
-        let texts = texts(value).ok_or_else(|| format!("the value of {id:?} must be a text, a number, true or false, or a list or table of these"))?;
+        let texts = texts(value).ok_or_else(|| {
+            format!("the value of {id:?} must be a text, a number, true or false, or a list or table of these")
+        })?;
         Ok(self.mut_arg(id, |argument| {
             let argument = argument.required(false);
             match argument.get_action() {
@@ -151,8 +154,9 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 mod tests {
     use std::io::Write;
 
-    use super::super::args::{Command, Format};
+    use super::super::args::Command;
     use super::*;
+    use crate::query::Format;
 
     fn parse_with(file: &str, arguments: &[&str]) -> Result<WalbookArgs, String> {
         let mut config = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -181,14 +185,18 @@ mod tests {
         let events = parse_with(file, &["events", "BOOK"]).expect("valid settings");
         let query = parse_with(file, &["query", "BOOK"]).expect("valid settings");
         assert!(matches!(&events.command, Command::Events(events) if events.format == Format::Json));
-        assert!(matches!(&query.command, Command::Query(query) if query.format == Format::Csv && query.filter.from.is_none()));
+        assert!(
+            matches!(&query.command, Command::Query(query) if query.format == Format::Csv && query.filter.from.is_none())
+        );
         assert_eq!(query.log_format, super::super::args::LogFormat::Json);
     }
 
     #[test]
     fn a_key_that_is_no_flag_is_refused() {
         assert!(parse_with("brokerz = \"b:1\"", &["query", "BOOK"]).expect_err("a typo").contains("brokerz"));
-        assert!(parse_with("[query]\nbrokers = \"b:1\"", &["query", "BOOK"]).expect_err("not its flag").contains("brokers"));
+        assert!(
+            parse_with("[query]\nbrokers = \"b:1\"", &["query", "BOOK"]).expect_err("not its flag").contains("brokers")
+        );
         assert!(parse_with("workers = \"many\"", &["run", "B", "--brokers", "b:1", "--topic", "t"]).is_err());
         assert!(parse_with("not toml", &["query", "BOOK"]).is_err());
     }

@@ -16,8 +16,8 @@ use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_select::interleave::interleave_record_batch;
 
-use super::writer::{FileNaming, TableFile};
 use super::TableError;
+use super::writer::{FileNaming, TableFile};
 use crate::change::{CommitNumber, Day, Rows, SealedFile};
 
 /// Bytes of gathered rows that are kept in memory.

@@ -5,9 +5,9 @@ use std::hash::Hasher;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::KeyValue;
@@ -71,9 +71,8 @@ impl TableFile {
         let staged = format!("{}/{}", naming.staging(), SealedFile::staged_name(&path));
         let file = naming.store.create(&staged).map_err(|error| TableError::writing(&staged, error))?;
         let sink = Checksummed { file, hash: XxHash3_64::new(), bytes: 0 };
-        let options = ArrowWriterOptions::new()
-            .with_properties(naming.table.properties())
-            .with_skip_arrow_metadata(true);
+        let options =
+            ArrowWriterOptions::new().with_properties(naming.table.properties()).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(sink, naming.table.schema(), options)
             .map_err(|error| TableError::encoding(&staged, error))?;
         let (naming, offsets) = (naming.clone(), Offsets::new());

@@ -47,7 +47,8 @@ impl MemoryRun {
     /// # Errors
     /// The first failure: of the store, or of the book, [`BookError::Fenced`] among them.
     pub fn run(&self, store: &Arc<dyn Store>, topic: &MemoryTopic) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let settings = BookSettings { time_zone: self.time_zone.name().to_owned(), day_from: DayFrom::Auto.to_string() };
+        let settings =
+            BookSettings { time_zone: self.time_zone.name().to_owned(), day_from: DayFrom::Auto.to_string() };
         let versions = Versions { walbook: "test".to_owned(), parser: PARSER_VERSION, tzdata: "test".to_owned() };
         let book = Book::open(Arc::clone(store), settings.clone(), versions)?;
         let mut starts = Vec::new();

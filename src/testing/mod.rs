@@ -5,6 +5,7 @@
 //! [`count_naively`] finds in them, a [`MemorySource`], and a [`MemoryStore`] that behaves as a disk at its worst.
 //! Nothing of the product's own path from bytes to counts is used to tell the truth, so that it can be compared with it.
 
+pub mod book_builder;
 mod memory_disk;
 mod memory_run;
 mod memory_source;

@@ -120,7 +120,8 @@ impl KafkaSource {
         }
         info!(topic = partition.topic, partition = partition.number, next, low, high, "assigning a partition anew");
         let list = list([(&partition, next)]);
-        let again = queue.consumer().incremental_unassign(&list).and_then(|()| queue.consumer().incremental_assign(&list));
+        let again =
+            queue.consumer().incremental_unassign(&list).and_then(|()| queue.consumer().incremental_assign(&list));
         again.map_err(|error| KafkaError::Consume { partition, message: error.to_string() })
     }
 }

@@ -12,7 +12,9 @@ pub enum KafkaError {
         message: String,
     },
     /// No broker answered in time.
-    #[error("no answer from Kafka at {brokers} within {seconds} s: {message}; check --brokers and that the broker's advertised listeners can be reached from here")]
+    #[error(
+        "no answer from Kafka at {brokers} within {seconds} s: {message}; check --brokers and that the broker's advertised listeners can be reached from here"
+    )]
     NoBroker {
         /// What was tried.
         brokers: String,
@@ -30,7 +32,9 @@ pub enum KafkaError {
         brokers: String,
     },
     /// The topic was deleted and made again, or is another one of the same name.
-    #[error("topic {topic:?} was recreated: the book was made from the topic with id {expected}, this one has id {found}; its offsets mean other records, so it needs a new book")]
+    #[error(
+        "topic {topic:?} was recreated: the book was made from the topic with id {expected}, this one has id {found}; its offsets mean other records, so it needs a new book"
+    )]
     Recreated {
         /// The topic.
         topic: String,
@@ -40,7 +44,9 @@ pub enum KafkaError {
         found: String,
     },
     /// The topic has fewer partitions than the book knows.
-    #[error("topic {topic:?} has {found} partitions, the book knows {expected}: it was recreated, so it needs a new book")]
+    #[error(
+        "topic {topic:?} has {found} partitions, the book knows {expected}: it was recreated, so it needs a new book"
+    )]
     FewerPartitions {
         /// The topic.
         topic: String,

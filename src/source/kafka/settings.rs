@@ -73,7 +73,9 @@ impl KafkaSettings {
             config.set(*key, *value);
         }
         config.set("bootstrap.servers", &self.brokers);
-        config.create_with_context(Context::default()).map_err(|error| KafkaError::Settings { message: explain(&error) })
+        config
+            .create_with_context(Context::default())
+            .map_err(|error| KafkaError::Settings { message: explain(&error) })
     }
 
     /// Says no to settings that would break a promise.

@@ -92,14 +92,15 @@ impl Topics {
     fn describe_topic(&self, name: &str) -> Result<Topic, KafkaError> {
         let no_topic = || KafkaError::NoTopic { topic: name.to_owned(), brokers: self.brokers.clone() };
         let failed = |message: String| KafkaError::Request { what: format!("describe topic {name:?}"), message };
-        let metadata = self.consumer.fetch_metadata(Some(name), REQUEST * 3).map_err(|error| failed(error.to_string()))?;
+        let metadata =
+            self.consumer.fetch_metadata(Some(name), REQUEST * 3).map_err(|error| failed(error.to_string()))?;
         let topic = metadata.topics().iter().find(|topic| topic.name() == name).ok_or_else(no_topic)?;
         if let Some(error) = topic.error() {
             let code = RDKafkaErrorCode::from(error);
             return match code {
-                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::InvalidTopic => {
-                    Err(no_topic())
-                }
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::InvalidTopic => Err(no_topic()),
                 code => Err(failed(code.to_string())),
             };
         }
@@ -107,9 +108,8 @@ impl Topics {
             return Err(no_topic());
         }
         let partitions = i32::try_from(topic.partitions().len()).expect("partition numbers are 32 bits");
-        let id = topic_uuid(client(&self.consumer), name, REQUEST).map_err(|error| {
-            failed(RDKafkaErrorCode::from(error).to_string())
-        })?;
+        let id = topic_uuid(client(&self.consumer), name, REQUEST)
+            .map_err(|error| failed(RDKafkaErrorCode::from(error).to_string()))?;
         Ok(Topic { id: id.unwrap_or_default(), partitions })
     }
 
@@ -122,7 +122,9 @@ impl Topics {
         // A partition that was just made may have no leader yet.
         let answer = ask().or_else(|error| match error {
             RdError::MetadataFetch(
-                RDKafkaErrorCode::LeaderNotAvailable | RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::UnknownPartition,
+                RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::UnknownPartition,
             ) => {
                 std::thread::sleep(Duration::from_secs(1));
                 ask()

@@ -75,7 +75,10 @@ unsafe fn read_uuid(event: *mut rd::rd_kafka_event_t) -> Result<Option<String>, 
             return Err(error);
         }
         let uuid = rd::rd_kafka_TopicDescription_topic_id(topic);
-        if uuid.is_null() || (rd::rd_kafka_Uuid_most_significant_bits(uuid) == 0 && rd::rd_kafka_Uuid_least_significant_bits(uuid) == 0) {
+        if uuid.is_null()
+            || (rd::rd_kafka_Uuid_most_significant_bits(uuid) == 0
+                && rd::rd_kafka_Uuid_least_significant_bits(uuid) == 0)
+        {
             return Ok(None);
         }
         let text = rd::rd_kafka_Uuid_base64str(uuid);
