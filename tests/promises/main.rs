@@ -1,3 +1,4 @@
 //! What walbook promises, each promise a file; everything runs in memory, on the real dataflow and the real book.
 
 mod counts_match_the_loop;
+mod exactly_once;

@@ -108,7 +108,7 @@ impl Topics {
             return Err(no_topic());
         }
         let partitions = i32::try_from(topic.partitions().len()).expect("partition numbers are 32 bits");
-        let id = topic_uuid(client(&self.consumer), name, REQUEST)
+        let id = topic_uuid(client(&self.consumer), metadata.orig_broker_id(), name, REQUEST)
             .map_err(|error| failed(RDKafkaErrorCode::from(error).to_string()))?;
         Ok(Topic { id: id.unwrap_or_default(), partitions })
     }

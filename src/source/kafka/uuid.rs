@@ -10,12 +10,13 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::settings::Context;
 
-/// The topic's UUID as Kafka prints it; `None` where the broker has none (before 2.8, or a mock).
+/// The topic's UUID as Kafka prints it, asked of one broker; `None` where it has none (before 2.8, or a mock).
 ///
 /// # Errors
 /// What the broker said, when it answers with an error or not within `timeout`.
 pub(super) fn topic_uuid(
     client: &Client<Context>,
+    broker: i32,
     topic: &str,
     timeout: Duration,
 ) -> Result<Option<String>, RDKafkaRespErr> {
@@ -30,6 +31,8 @@ pub(super) fn topic_uuid(
         let options = rd::rd_kafka_AdminOptions_new(native, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
         let queue = rd::rd_kafka_queue_new(native);
         rd::rd_kafka_AdminOptions_set_request_timeout(options, millis, ptr::null_mut(), 0);
+        // Without a broker librdkafka waits for the controller, which need not be reachable from here.
+        rd::rd_kafka_AdminOptions_set_broker(options, broker, ptr::null_mut(), 0);
         rd::rd_kafka_DescribeTopics(native, topics, options, queue);
         let event = rd::rd_kafka_queue_poll(queue, millis.saturating_add(1000));
         let answer = if event.is_null() {
