@@ -20,6 +20,8 @@ mod prefix;
 mod reject;
 #[path = "../../src/parse/scan.rs"]
 mod scan;
+#[path = "../../src/parse/skip.rs"]
+mod skip;
 #[path = "../../src/parse/test_decoding.rs"]
 mod test_decoding;
 

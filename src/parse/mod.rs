@@ -33,6 +33,7 @@ mod name;
 mod prefix;
 mod reject;
 mod scan;
+mod skip;
 mod test_decoding;
 
 pub use day::{DayFrom, DayRule};
