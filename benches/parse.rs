@@ -1,8 +1,8 @@
 //! How long does one record take to open, read and date, by shape of its value?
 //!
-//! Data: one change of pgbench (361 bytes in Connect's envelope with schema, as in the topic that DESIGN section 9 measures)
-//! in each shape, a change full of JSON escapes, and what is refused. One record over and over: the branches are predicted
-//! and the caches warm, so these are the parser's own costs and nothing else's.
+//! Data: one change of pgbench (328 bytes in Connect's envelope with schema) in each shape, a change full of JSON escapes, and
+//! what is refused. One record over and over: the branches are predicted and the caches warm, so these are the parser's own
+//! costs and nothing else's.
 //!
 //! Run: `cargo bench --bench parse`
 
