@@ -54,14 +54,15 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_where_the_payload_begins() {
-        for (value, length) in [
-            ("{\"schema\":{\"a\":[1,\"}\"]},\"payload\":{}}", Some(36)),
-            (" { \"schema\" : null , \"payload\" : {}}", Some(32)),
-            ("{\"schema\":5,\"payload\":{}}", Some(22)),
-            ("{\"payload\":{},\"schema\":{}}", None),
-            ("{\"schema\":{}}", None),
+        for (prefix, payload) in [
+            ("{\"schema\":{\"a\":[1,\"}\"]},\"payload\":", "{}}"),
+            (" { \"schema\" : null , \"payload\" :", " {}}"),
+            ("{\"schema\":5,\"payload\":", "{}}"),
         ] {
-            assert_eq!(prefix_len(value), length, "{value}");
+            assert_eq!(prefix_len(&format!("{prefix}{payload}")), Some(prefix.len()), "{prefix}");
+        }
+        for value in ["{\"payload\":{},\"schema\":{}}", "{\"schema\":{}}", "{\"schema\":{},\"x\":1,\"payload\":{}}"] {
+            assert_eq!(prefix_len(value), None, "{value}");
         }
     }
 
