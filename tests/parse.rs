@@ -2,6 +2,8 @@
 
 #[path = "parse/agreement.rs"]
 mod agreement;
+#[path = "parse/corpus.rs"]
+mod corpus;
 #[path = "parse/days.rs"]
 mod days;
 #[path = "parse/envelopes.rs"]

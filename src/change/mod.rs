@@ -1,7 +1,7 @@
 //! The vocabulary that every room shares; it depends on no other room.
 //!
 //! In: nothing. Out: the words of the product as types — a [`Record`] comes from a [`Partition`] at an offset, holds
-//! changes of an [`Operation`] to a [`TableName`] on a [`Day`], and is accounted for by [`Positions`] and [`Tally`].
+//! changes of an [`Operation`] to a [`TableName`] on a [`Day`], and is accounted for by an [`Interval`] of offsets and a [`Tally`].
 
 mod day;
 mod epoch;

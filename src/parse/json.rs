@@ -10,6 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Reject;
 use super::fields::{self, Fields, Place, Text};
+use super::skip::Skipped;
 
 /// The characters that JSON calls white space.
 pub(super) const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
@@ -43,13 +44,6 @@ pub(super) fn foreign_shape(text: &str) -> Reject {
         Err(_) if text.starts_with("{\"change\":[") => Reject::Wal2JsonV1,
         Err(_) => Reject::UnknownLine,
     }
-}
-
-/// The length of the JSON value that `text` begins with.
-pub(super) fn value_len(text: &str) -> Option<usize> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Skipped>();
-    values.next()?.ok()?;
-    Some(values.byte_offset())
 }
 
 fn reject_of(error: &serde_json::Error) -> Reject {
@@ -194,10 +188,6 @@ impl Field<'_> {
 /// A key, borrowed where it holds no escape.
 struct Key<'v>(Cow<'v, str>);
 
-/// A value that is checked as `serde_json::Value` would be, and not kept. (`IgnoredAny` checks less: it has no limit of depth,
-/// and takes numbers beyond all ranges and halves of surrogate pairs.)
-struct Skipped;
-
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<'de>, D::Error> {
         match Field::deserialize(deserializer)? {
@@ -213,54 +203,6 @@ impl<'de> Deserialize<'de> for Key<'de> {
             Field::Text(text) => Ok(Key(text)),
             _ => Err(de::Error::custom("not a string")),
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Skipped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Skipped, D::Error> {
-        deserializer.deserialize_any(Skipped)
-    }
-}
-
-impl<'de> Visitor<'de> for Skipped {
-    type Value = Skipped;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Skipped, E> {
-        Ok(Skipped)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Skipped, A::Error> {
-        while elements.next_element::<Skipped>()?.is_some() {}
-        Ok(Skipped)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Skipped, A::Error> {
-        while map.next_entry::<Skipped, Skipped>()?.is_some() {}
-        Ok(Skipped)
     }
 }
 

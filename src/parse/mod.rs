@@ -36,6 +36,7 @@ mod parse;
 mod prefix;
 mod reject;
 mod scan;
+mod skip;
 mod tables;
 mod test_decoding;
 

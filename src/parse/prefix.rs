@@ -2,7 +2,7 @@
 //!
 //! Connect repeats the schema byte for byte in every record: one comparison of bytes replaces reading it.
 
-use super::json;
+use super::{json, skip};
 
 /// The newest distinct beginnings `{"schema":…,"payload":` of values that were read as a whole.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Prefixes {
 /// The length of `{"schema":…,"payload":` at the start of a valid JSON text, if it begins so.
 fn prefix_len(value: &str) -> Option<usize> {
     let rest = token(token(token(value, "{")?, "\"schema\"")?, ":")?;
-    let rest = &rest[json::value_len(rest)?..];
+    let rest = &rest[skip::value_len(rest)?..];
     let rest = token(token(token(rest, ",")?, "\"payload\"")?, ":")?;
     Some(value.len() - rest.len())
 }
@@ -54,14 +54,15 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_where_the_payload_begins() {
-        for (value, length) in [
-            ("{\"schema\":{\"a\":[1,\"}\"]},\"payload\":{}}", Some(36)),
-            (" { \"schema\" : null , \"payload\" : {}}", Some(32)),
-            ("{\"schema\":5,\"payload\":{}}", Some(22)),
-            ("{\"payload\":{},\"schema\":{}}", None),
-            ("{\"schema\":{}}", None),
+        for (prefix, payload) in [
+            ("{\"schema\":{\"a\":[1,\"}\"]},\"payload\":", "{}}"),
+            (" { \"schema\" : null , \"payload\" :", " {}}"),
+            ("{\"schema\":5,\"payload\":", "{}}"),
         ] {
-            assert_eq!(prefix_len(value), length, "{value}");
+            assert_eq!(prefix_len(&format!("{prefix}{payload}")), Some(prefix.len()), "{prefix}");
+        }
+        for value in ["{\"payload\":{},\"schema\":{}}", "{\"schema\":{}}", "{\"schema\":{},\"x\":1,\"payload\":{}}"] {
+            assert_eq!(prefix_len(value), None, "{value}");
         }
     }
 

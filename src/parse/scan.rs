@@ -96,12 +96,14 @@ impl<'v> Scan<'v> {
         Some(rest[..digits].iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')))
     }
 
-    /// Takes a string without escapes.
+    /// Takes a string without escapes. Those are keys and short values, for which a plain loop is faster than `memchr`.
     fn plain_string(&mut self) -> Option<&'v str> {
-        let (content, end) = self.until_quote_or_escape(self.after_quote()?)?;
+        let from = self.after_quote()?;
+        let special = |b: &u8| matches!(b, b'"' | b'\\' | 0..0x20);
+        let end = from + self.text.as_bytes()[from..].iter().position(special)?;
         (self.text.as_bytes()[end] == b'"').then(|| {
             self.at = end + 1;
-            content
+            &self.text[from..end]
         })
     }
 

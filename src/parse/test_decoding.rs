@@ -147,11 +147,11 @@ fn foreign(text: &str) -> Reject {
 /// Tells whether this is a pgoutput message as JSON and SQL show bytes: base64, or `\x` and hexadecimal digits.
 fn is_pgoutput(text: &str) -> bool {
     if let Some(digits) = text.strip_prefix("\\x") {
-        return !digits.is_empty() && digits.len() % 2 == 0 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        return !digits.is_empty() && digits.len().is_multiple_of(2) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     }
     let Some(first) = text.as_bytes().first_chunk::<2>() else { return false };
     let symbols = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
-    let base64 = text.len() % 4 == 0 && symbols.bytes().all(|b| base64_value(b).is_some());
+    let base64 = text.len().is_multiple_of(4) && symbols.bytes().all(|b| base64_value(b).is_some());
     let (Some(high), Some(low)) = (base64_value(first[0]), base64_value(first[1])) else { return false };
     // The first byte tells the kind of message (PostgreSQL, protocol-logicalrep-message-formats).
     base64 && b"BMCORYIUDTSEcAbPKrp".contains(&(high << 2 | low >> 4))
