@@ -1,6 +1,7 @@
 //! The texts on disk, as golden copies: other programs and older books rely on them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,9 +11,10 @@ use walbook::book::{
     Book, BookError, CommitOutcome, Committer, CountsFile, CountsStamp, Entry, State, encode_checkpoint, log,
 };
 use walbook::change::{CountKey, Interval, Operation, Place, Tally};
+use walbook::store::{Disk, Store as _};
 use walbook::testing::MemoryStore;
 
-use super::world::{day, new_topics, open, run, settings, versions};
+use super::world::{day, new_topics, open, run, seal, settings, versions};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("JSON is UTF-8")
@@ -210,7 +212,6 @@ fn other_settings_are_refused() {
 
 #[test]
 fn a_directory_that_is_no_book_is_refused_and_left_alone() {
-    use walbook::store::Store as _;
     let store = MemoryStore::new();
     drop(store.create("letter.txt").expect("an empty disk"));
     let before = store.files();
@@ -241,7 +242,39 @@ fn a_commit_that_reads_nothing_puts_no_entry() {
 #[test]
 fn a_callers_error_comes_back_from_the_fence() {
     let book = Book::open(Arc::new(MemoryStore::new()), settings(), versions()).expect("an empty disk");
-    let refused: Result<Committer, anyhow::Error> = book.fence(&mut |_| Err(anyhow::anyhow!("no broker")));
+    let refused: Result<Committer, anyhow::Error> = book.fence(|_| Err(anyhow::anyhow!("no broker")));
     assert_eq!(refused.err().map(|error| error.to_string()).as_deref(), Some("no broker"));
     assert!(matches!(BookError::Fenced { reason: String::new() }.exit_code(), 4));
+}
+
+#[test]
+fn a_real_directory_serves_as_well() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let disk = Disk::new(folder.path().join("made/with/parents"));
+    let memory = MemoryStore::new();
+    let mut totals = BTreeMap::new();
+    for _ in 0..2 {
+        let mut committer = open(&disk).expect("a writable folder");
+        for _ in 0..2 {
+            let contents = seal(&disk, &committer, &mut totals).expect("a writable folder");
+            committer.commit(contents).expect("a writable folder");
+        }
+        committer.checkpoint().expect("a writable folder");
+        run(&memory, 2, &mut BTreeMap::new()).expect("nothing strikes");
+    }
+    let dumped = folder.path().join("dumped");
+    memory.write_to(&dumped).expect("a writable folder");
+    let outputs = |root: &Path| -> Vec<String> {
+        let mut found = Vec::new();
+        let disk = Disk::new(root);
+        for table in ["events", "counts", "rejects", "_walbook/log", "_walbook/checkpoint"] {
+            for name in disk.list(table).expect("a folder") {
+                let below = disk.list(&format!("{table}/{name}")).unwrap_or_default();
+                found.push(format!("{table}/{name} {below:?}"));
+            }
+        }
+        found
+    };
+    assert_eq!(outputs(disk.root()), outputs(&dumped));
+    assert_eq!(disk.list("_walbook/staging").expect("a folder").len(), 1);
 }

@@ -89,8 +89,8 @@ pub(crate) fn new_topics(state: &State) -> BTreeMap<String, TopicEntry> {
     BTreeMap::from([(TOPIC.to_owned(), TopicEntry { id, partitions: PARTITIONS, positions })])
 }
 
-pub(crate) fn open(store: &MemoryStore) -> Result<Committer, BookError> {
-    Book::open(Arc::new(store.clone()), settings(), versions())?.fence(&mut |state| Ok(new_topics(state)))
+pub(crate) fn open(store: &(impl Store + Clone + 'static)) -> Result<Committer, BookError> {
+    Book::open(Arc::new(store.clone()), settings(), versions())?.fence(|state| Ok(new_topics(state)))
 }
 
 /// A row of an events or rejects file: partition, offset, ordinal, and of an event what it counts for.
@@ -104,7 +104,7 @@ fn as_text(rows: &[Row]) -> Vec<u8> {
 
 /// Seals the files of the next stretch as workers do, and says what to commit.
 pub(crate) fn seal(
-    store: &MemoryStore,
+    store: &dyn Store,
     committer: &Committer,
     totals: &mut BTreeMap<CountKey, i64>,
 ) -> io::Result<CommitContents> {
@@ -114,7 +114,7 @@ pub(crate) fn seal(
 /// Seals with file contents of the test's own.
 pub(crate) fn seal_as(
     encode: fn(&[Row]) -> Vec<u8>,
-    store: &MemoryStore,
+    store: &dyn Store,
     committer: &Committer,
     totals: &mut BTreeMap<CountKey, i64>,
 ) -> io::Result<CommitContents> {
