@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
-use walbook::book::BookError;
+use walbook::book::{BookError, CommitContents};
+use walbook::change::{Interval, Partition, Tally};
 use walbook::testing::{Fault, MemoryStore};
 
-use super::world::{check_complete, check_recovery, check_visible, run};
+use super::world::{TOPIC, check_complete, check_recovery, check_visible, next, open, run};
 
 /// Two runs: a new book with three commits, and a second start with one.
 fn script(store: &MemoryStore, seen: &mut BTreeMap<i32, i64>) -> Result<(), BookError> {
@@ -54,6 +55,18 @@ fn a_power_cut_at_any_operation_loses_and_repeats_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn a_commit_without_files_survives_a_power_cut() {
+    let store = MemoryStore::new();
+    let mut committer = open(&store).expect("nothing strikes");
+    let tally = Tally { markers: 9, ..Tally::default() };
+    let read = (Partition { topic: TOPIC.into(), number: 0 }, Interval { from: 0, to: 9 }, tally);
+    let contents = CommitContents { commit: 1, positions: vec![read], ..CommitContents::default() };
+    committer.commit(contents).expect("nothing strikes");
+    let committer = open(&store.survive(0)).expect("the book is there");
+    assert_eq!((committer.state().commit, next(committer.state())[&0]), (1, 9));
 }
 
 #[test]
