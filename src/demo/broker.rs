@@ -103,7 +103,7 @@ impl Broker {
     /// # Errors
     /// [`BrokerError::Produce`] when one is refused.
     pub fn produce(&self, records: impl IntoIterator<Item = ShopRecord>) -> Result<u64, BrokerError> {
-        let mut produced = 0;
+        let mut produced = 0_u64;
         for record in records {
             self.enqueue(&record)?;
             produced += 1;
