@@ -182,7 +182,7 @@ fn change_line(random: &mut Random, table: &str) -> String {
         15 => format!("table {table}: UPDATE: old-key: v[text]:'{value}' new-tuple: id[integer]:{id} v[text]:'y'"),
         16..18 => format!("table {table}: DELETE: id[integer]:{id}"),
         18 => format!("table {table}: DELETE: (no-tuple-data)"),
-        _ if id % 2 == 0 => format!("table {table}: TRUNCATE: (no-flags)"),
+        _ if id.is_multiple_of(2) => format!("table {table}: TRUNCATE: (no-flags)"),
         _ => format!("table {table}, public.\"also, this\", public.other: TRUNCATE: restart_seqs cascade"),
     }
 }
