@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::print::{Format, Value, print};
 use super::{Filter, QueryError};
-use crate::book::{CompleteTo, BookError, Snapshot};
+use crate::book::{BookError, CompleteTo, Snapshot};
 use crate::change::{Day, Operation, TableName};
 
 /// What counts are summed by.
@@ -171,7 +171,8 @@ impl<'a> Sums<'a> {
     fn into_rows(self, book: &Path) -> Result<Vec<CountRow>, BookError> {
         let mut rows = Vec::with_capacity(self.sums.len());
         for ((day, number, op), sum) in self.sums {
-            let count = u64::try_from(sum).map_err(|_| BookError::damaged(&book.display().to_string(), "it counts more than 2^64 changes"))?;
+            let count = u64::try_from(sum)
+                .map_err(|_| BookError::damaged(&book.display().to_string(), "it counts more than 2^64 changes"))?;
             let day = self.by.contains(&GroupBy::Day).then_some(day);
             let table = self.by.contains(&GroupBy::Table).then(|| Arc::clone(&self.tables[number as usize].0));
             rows.push(CountRow { day, table, op, count });

@@ -20,7 +20,7 @@ use super::print::{Format, print};
 use super::pruning::{Newest, may_hold, newest};
 use super::{Filter, QueryError};
 use crate::book::columns::{self, Texts, column, numbers, read_group};
-use crate::book::{CompleteTo, DataFile, BookError, Snapshot};
+use crate::book::{BookError, CompleteTo, DataFile, Snapshot};
 
 /// How often a question is asked anew when files are taken out of the book under it.
 const ATTEMPTS: usize = 5;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::book::CompleteTo;
+use crate::book::{CompleteTo, printable};
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,25 +177,10 @@ fn cell<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
     }
 }
 
-/// A text as a terminal may see it: names and values come from outside and must not move its cursor.
+/// A text on one line, not longer than a cell.
 fn shown(text: &str) -> Cow<'_, str> {
-    let plain = text.len() <= LONGEST_CELL && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if plain {
-        return Cow::Borrowed(text);
+    match text.char_indices().nth(LONGEST_CELL) {
+        Some((end, _)) => Cow::Owned(format!("{}…", printable(&text[..end]))),
+        None => printable(text),
     }
-    let mut cut = String::new();
-    for (length, character) in text.chars().enumerate() {
-        if length == LONGEST_CELL {
-            cut.push('…');
-            break;
-        }
-        // Also what turns the direction of writing, or breaks a line without being a control character.
-        let moves = matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}');
-        if character.is_control() || moves || character == '\u{feff}' {
-            cut.extend(character.escape_default());
-        } else {
-            cut.push(character);
-        }
-    }
-    Cow::Owned(cut)
 }

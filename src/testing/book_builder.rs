@@ -5,9 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
+use arrow_array::{ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -88,9 +86,9 @@ impl BookBuilder {
         contents.events.sort_by(|(_, a), (_, b)| {
             (&a.topic, a.partition, a.offset, a.ordinal).cmp(&(&b.topic, b.partition, b.offset, b.ordinal))
         });
-        contents.rejects.sort_by(|(_, a), (_, b)| {
-            (&a.topic, a.partition, a.offset).cmp(&(&b.topic, b.partition, b.offset))
-        });
+        contents
+            .rejects
+            .sort_by(|(_, a), (_, b)| (&a.topic, a.partition, a.offset).cmp(&(&b.topic, b.partition, b.offset)));
         let mut files = Vec::new();
         let mut events: BTreeMap<(Day, usize), Vec<&Event>> = BTreeMap::new();
         let mut deltas: BTreeMap<CountKey, i64> = BTreeMap::new();
@@ -235,9 +233,10 @@ pub fn event_columns(rows: &[&Event]) -> RecordBatch {
         text(|row| &row.data),
     ];
     let nullable = ["kafka_time", "commit_time", "lsn", "commit_lsn", "seq", "xid"];
-    let fields = Event::COLUMNS.iter().zip(&columns).map(|(name, column)| {
-        Field::new(*name, column.data_type().clone(), nullable.contains(name))
-    });
+    let fields = Event::COLUMNS
+        .iter()
+        .zip(&columns)
+        .map(|(name, column)| Field::new(*name, column.data_type().clone(), nullable.contains(name)));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
     RecordBatch::try_new(schema, columns).expect("columns of one length")
 }

@@ -104,7 +104,8 @@ impl Rows {
     /// A filter that now and then lets through little.
     pub(crate) fn filter(&mut self) -> Filter {
         let random = &mut self.random;
-        let patterns = ["*", "public.*", "*.<script>", "public.order?lines", "nothing.*", "*two\nlines", "a.b.*", "odd.tw?*"];
+        let patterns =
+            ["*", "public.*", "*.<script>", "public.order?lines", "nothing.*", "*two\nlines", "a.b.*", "odd.tw?*"];
         let first = random.below(6);
         Filter {
             from: (random.below(2) == 0).then(|| day(first)),

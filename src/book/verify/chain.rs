@@ -106,7 +106,10 @@ impl Chain {
         // After a hole nothing is known of the link, nor of who wrote what is missing.
         let adjoins = entry.entry == before.number + 1;
         if adjoins && entry.previous != before.digest {
-            wrong.push(format!("its previous is {}, entry {} has digest {}", entry.previous, before.number, before.digest));
+            wrong.push(format!(
+                "its previous is {}, entry {} has digest {}",
+                entry.previous, before.number, before.digest
+            ));
         }
         if entry.book != before.book {
             wrong.push(format!("it is of book {}, the entry before of {}", entry.book, before.book));

@@ -83,5 +83,6 @@ fn wrong_stamp(file: &CountsRows, expected: &Expected) -> Option<String> {
         return Some(format!("it is of book {}", file.book));
     }
     let commit = expected.commits.get(&file.entry)?;
-    (*commit != file.commit).then(|| format!("it says commit {} at entry {}, which had {commit}", file.commit, file.entry))
+    (*commit != file.commit)
+        .then(|| format!("it says commit {} at entry {}, which had {commit}", file.commit, file.entry))
 }

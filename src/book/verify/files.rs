@@ -69,7 +69,8 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
     for added in &entry.added {
         found.files += 1;
         let place = FilePlace::parse(&added.path);
-        let Some(place) = place.filter(|place| work.commit_before < place.commit && place.commit <= entry.commit) else {
+        let Some(place) = place.filter(|place| work.commit_before < place.commit && place.commit <= entry.commit)
+        else {
             found.damaged.push(format!("{}: no name for a file of commit {}", added.path, entry.commit));
             continue;
         };
@@ -111,7 +112,9 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
                     Table::Events => known.add_bearing(stretch),
                     Table::Rejects | Table::Counts => known.add_rejects(stretch),
                 };
-                wrong.extend(stretch.map(|what| format!("partition {} of {}: {what}", partition.number, partition.topic)));
+                wrong.extend(
+                    stretch.map(|what| format!("partition {} of {}: {what}", partition.number, partition.topic)),
+                );
             }
             if table == Table::Events {
                 known.add_rows(read.rows, place.filter(|place| highest.get(&partition) < Some(place)));
@@ -128,7 +131,8 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
         for (day, counts) in &counts {
             counts.for_each(|schema, table, op, count| {
                 let (more, count) = (if count > 0 { "more" } else { "fewer" }, count.unsigned_abs());
-                let what = format!("{entry}: {count} {more} {op} of {schema}.{table} on {day} in its files than in the log");
+                let what =
+                    format!("{entry}: {count} {more} {op} of {schema}.{table} on {day} in its files than in the log");
                 found.wrong_rows.push(what);
             });
         }

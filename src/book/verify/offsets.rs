@@ -43,7 +43,12 @@ pub(super) enum WrongRow {
 
 impl Run {
     /// Begins with the first row of a partition in a file; `highest` is the highest place before it.
-    pub(super) fn new(offset: i64, ordinal: i32, place: Option<Place>, highest: Option<Place>) -> (Run, Option<WrongRow>, bool) {
+    pub(super) fn new(
+        offset: i64,
+        ordinal: i32,
+        place: Option<Place>,
+        highest: Option<Place>,
+    ) -> (Run, Option<WrongRow>, bool) {
         let run = Run { first: offset, last: offset, begin: offset, ordinal, highest: highest.max(place) };
         (run, (ordinal != 0).then_some(WrongRow::Ordinal), repeats(place, highest))
     }

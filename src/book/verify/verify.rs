@@ -94,7 +94,13 @@ struct Verification {
 }
 
 impl Verification {
-    fn walk(&mut self, disk: &Disk, give: SyncSender<Work>, hear: &Receiver<Found>, progress: &mut dyn FnMut(Progress)) {
+    fn walk(
+        &mut self,
+        disk: &Disk,
+        give: SyncSender<Work>,
+        hear: &Receiver<Found>,
+        progress: &mut dyn FnMut(Progress),
+    ) {
         self.progress.of = self.newest + 1;
         // What the newest entry knows to be in place must be there: files of later entries may still be in staging.
         let newest = log::read_entry(disk, self.newest).ok().flatten();
@@ -207,7 +213,9 @@ impl Verification {
         );
         let repeats_seen = match self.repeated {
             0 => "no change has a place in the source database that was read before".to_owned(),
-            repeated => format!("{repeated} records repeat a place in the source database: the producer sent them again"),
+            repeated => {
+                format!("{repeated} records repeat a place in the source database: the producer sent them again")
+            }
         };
         let counts = match Tail::read(disk, self.redone_to, self.newest) {
             Ok(tail) => verify_counts(disk, &tail, self.expected),
