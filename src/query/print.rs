@@ -141,18 +141,28 @@ fn table<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) 
         values.clear();
         row(number, &mut values);
         for (index, value) in values.iter().enumerate() {
-            widths[index] = widths[index].max(cell(value).chars().count());
+            widths[index] = widths[index].max(length(&cell(value)));
             right[index] |= matches!(value, Value::Number(_) | Value::Count(_));
         }
     }
-    let line = |out: &mut dyn Write, cells: &[Cow<'_, str>]| {
-        let mut text = String::new();
+    let mut text = String::new();
+    let mut line = |out: &mut dyn Write, cells: &[Cow<'_, str>]| {
+        text.clear();
         for (index, cell) in cells.iter().enumerate() {
-            let (gap, width) = (if index == 0 { "" } else { "  " }, widths[index]);
-            // Nothing is written after the last text, not even blanks.
-            text += &if right[index] { format!("{gap}{cell:>width$}") } else { format!("{gap}{cell:<width$}") };
+            text.push_str(if index == 0 { "" } else { "  " });
+            let blanks = std::iter::repeat_n(' ', widths[index] - length(cell));
+            if right[index] {
+                text.extend(blanks);
+                text.push_str(cell);
+            } else {
+                text.push_str(cell);
+                text.extend(blanks);
+            }
         }
-        writeln!(out, "{}", text.trim_end())
+        // Nothing is written after the last text, not even blanks.
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        out.write_all(text.as_bytes())
     };
     line(out, &columns.iter().map(|column| Cow::Borrowed(*column)).collect::<Vec<_>>())?;
     let rule: Vec<Cow<'_, str>> = widths.iter().map(|width| Cow::Owned("─".repeat(*width))).collect();
@@ -167,6 +177,10 @@ fn table<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) 
 
 /// A table's texts are cut here: a change can be megabytes long.
 const LONGEST_CELL: usize = 120;
+
+fn length(cell: &str) -> usize {
+    if cell.is_ascii() { cell.len() } else { cell.chars().count() }
+}
 
 fn cell<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
     match value {
