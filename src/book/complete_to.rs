@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
-use super::State;
+use super::{State, printable};
 use crate::change::CommitNumber;
 
 /// What an answer is complete to; prints as a sentence.
@@ -42,7 +42,7 @@ impl fmt::Display for CompleteTo {
         }
         write!(f, "Complete to commit {}", self.commit)?;
         for (topic, positions) in &self.positions {
-            write!(f, "; {} read", topic.escape_debug())?;
+            write!(f, "; {} read", printable(topic))?;
             if positions.len() <= NAMED_PARTITIONS {
                 for (index, (partition, next_offset)) in positions.iter().enumerate() {
                     let comma = if index == 0 { "" } else { "," };

@@ -30,6 +30,9 @@ const LOOK_AHEAD: u64 = 8;
 /// How many entries are read back at most for the newest commit time.
 const LOOK_BACK: u64 = 100;
 
+/// How many files are looked into for it: a commit may have a thousand days.
+const NEWEST_FILES: usize = 16;
+
 /// A file of rows that a snapshot holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFile {
@@ -178,23 +181,23 @@ impl Snapshot {
         }
     }
 
-    /// The highest commit time in the newest day's files of the newest commit that has any.
+    /// The highest commit time in the files of the newest commit that has events; those of its newest days.
     ///
     /// Information for people: a file that cannot be read only leaves it unknown.
     fn newest_commit_time(&self) -> Option<i64> {
         for number in (self.tail.newest.saturating_sub(LOOK_BACK)..=self.tail.newest).rev() {
             let entry = read_entry(&self.disk, number).ok()??.entry;
-            let newest = entry.added.iter().filter_map(|file| day_of_events(&file.path)).max();
-            if newest.is_none() {
+            let mut files: Vec<(Day, String)> =
+                entry.added.into_iter().filter_map(|file| Some((day_of_events(&file.path)?, file.path))).collect();
+            files.sort_unstable_by(|one, other| other.cmp(one));
+            if files.is_empty() {
                 continue;
             }
-            let files = entry.added.iter().filter(|file| day_of_events(&file.path) == newest);
-            return files
-                .filter_map(|added| {
-                    let file = DataFile { path: added.path.clone(), staged_by: Some(entry.generation.clone()) };
-                    highest_commit_time(&self.open(&file).ok()?)
-                })
-                .max();
+            let times = files.into_iter().take(NEWEST_FILES).filter_map(|(_, path)| {
+                let file = DataFile { path, staged_by: Some(entry.generation.clone()) };
+                highest_commit_time(&self.open(&file).ok()?)
+            });
+            return times.max();
         }
         None
     }

@@ -1,7 +1,7 @@
 //! How many changes.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::path::Path;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::print::{Format, Value, print};
 use super::{Filter, QueryError};
-use crate::book::{BookError, CompleteTo, Snapshot};
+use crate::book::{CompleteTo, Snapshot};
 use crate::change::{Day, Operation, TableName};
 
 /// What counts are summed by.
@@ -82,9 +82,10 @@ pub fn counts(book: &Path, filter: &Filter, by: &[GroupBy]) -> Result<CountsAnsw
     }
     let mut sums = Sums::new(filter, &by_once);
     for day in snapshot.days().filter(|day| filter.has_day(*day)) {
-        snapshot.day_counts(day, &mut |schema, table, op, count| sums.add(day, schema, table, op, count))?;
+        snapshot.day_counts(day, &mut |schema, table, op, count| sums.add(schema, table, op, count))?;
+        sums.end_day(day);
     }
-    let rows = sums.into_rows(book)?;
+    let rows = sums.into_rows();
     let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
     Ok(CountsAnswer { complete_to, time_zone, by: by_once, rows })
 }
@@ -101,11 +102,13 @@ impl CountsAnswer {
             GroupBy::Op => &["op"],
         });
         let columns: Vec<&str> = columns.chain(&["count"]).copied().collect();
+        let days: HashSet<Day> = self.rows.iter().filter_map(|row| row.day).collect();
+        let days: HashMap<Option<Day>, String> = days.into_iter().map(|day| (Some(day), day.to_string())).collect();
         print(format, out, &self.complete_to, &self.time_zone, &columns, self.rows.len(), &|row, values| {
             let row = &self.rows[row];
             for part in &self.by {
                 match part {
-                    GroupBy::Day => values.push(row.day.map_or(Value::Null, |day| day.to_string().into())),
+                    GroupBy::Day => values.push(days.get(&row.day).map_or(Value::Null, |day| day.as_str().into())),
                     GroupBy::Table => {
                         let name = row.table.as_deref();
                         values.push(name.map_or(Value::Null, |name| name.schema.as_str().into()));
@@ -119,39 +122,70 @@ impl CountsAnswer {
     }
 }
 
-/// The sums while days are read; names are kept once each, so that a year of a thousand tables stays small.
+/// The sums while days are read, in numbers: a year of a thousand tables passes more than a million rows.
 struct Sums<'a> {
     filter: &'a Filter,
     by: &'a [GroupBy],
     /// Every table met, and whether it is asked for.
     tables: Vec<(Arc<TableName>, bool)>,
-    numbers: HashMap<String, HashMap<String, u32>>,
+    numbers: HashMap<String, HashMap<String, usize>>,
     /// The table of the row before: files are sorted by table.
-    last: u32,
-    sums: HashMap<(Day, u32, Option<Operation>), u128>,
+    last: usize,
+    /// By table and operation, as far as they are asked for: the sums since the rows before.
+    open: Vec<[u64; 4]>,
+    rows: Vec<NumberedRow>,
+}
+
+struct NumberedRow {
+    day: Day,
+    table: usize,
+    op: Operation,
+    count: u64,
 }
 
 impl<'a> Sums<'a> {
     fn new(filter: &'a Filter, by: &'a [GroupBy]) -> Sums<'a> {
-        Sums { filter, by, tables: Vec::new(), numbers: HashMap::new(), last: 0, sums: HashMap::new() }
+        let (tables, numbers, open, rows) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
+        Sums { filter, by, tables, numbers, last: 0, open, rows }
     }
 
-    fn add(&mut self, day: Day, schema: &str, table: &str, op: Operation, count: u64) {
+    fn add(&mut self, schema: &str, table: &str, op: Operation, count: u64) {
         if !self.filter.has_operation(op) {
             return;
         }
         let number = self.number(schema, table);
-        if !self.tables[number as usize].1 {
+        if !self.tables[number].1 {
             return;
         }
-        let day = if self.by.contains(&GroupBy::Day) { day } else { Day::EPOCH };
         let number = if self.by.contains(&GroupBy::Table) { number } else { 0 };
-        let op = self.by.contains(&GroupBy::Op).then_some(op);
-        *self.sums.entry((day, number, op)).or_default() += u128::from(count);
+        let op = if self.by.contains(&GroupBy::Op) { op } else { Operation::Insert };
+        if self.open.len() <= number {
+            self.open.resize(number + 1, [0; 4]);
+        }
+        // A day holds at most 2^63 − 1 changes, and reading more than one such day is out of reach.
+        let sum = &mut self.open[number][op.index()];
+        *sum = sum.saturating_add(count);
     }
 
-    fn number(&mut self, schema: &str, table: &str) -> u32 {
-        if let Some((name, _)) = self.tables.get(self.last as usize)
+    fn end_day(&mut self, day: Day) {
+        if self.by.contains(&GroupBy::Day) {
+            self.end_rows(day);
+        }
+    }
+
+    fn end_rows(&mut self, day: Day) {
+        for (table, sums) in self.open.iter_mut().enumerate() {
+            for op in Operation::ALL {
+                let count = std::mem::take(&mut sums[op.index()]);
+                if count > 0 {
+                    self.rows.push(NumberedRow { day, table, op, count });
+                }
+            }
+        }
+    }
+
+    fn number(&mut self, schema: &str, table: &str) -> usize {
+        if let Some((name, _)) = self.tables.get(self.last)
             && name.table == table
             && name.schema == schema
         {
@@ -159,32 +193,39 @@ impl<'a> Sums<'a> {
         }
         let known = self.numbers.get(schema).and_then(|tables| tables.get(table)).copied();
         self.last = known.unwrap_or_else(|| {
-            let number = u32::try_from(self.tables.len()).expect("fewer than 2^32 tables fit into memory");
             let name = TableName { schema: schema.to_owned(), table: table.to_owned() };
             self.tables.push((Arc::new(name), self.filter.has_table(schema, table)));
+            let number = self.tables.len() - 1;
             self.numbers.entry(schema.to_owned()).or_default().insert(table.to_owned(), number);
             number
         });
         self.last
     }
 
-    fn into_rows(self, book: &Path) -> Result<Vec<CountRow>, BookError> {
-        let mut rows = Vec::with_capacity(self.sums.len());
-        for ((day, number, op), sum) in self.sums {
-            let count = u64::try_from(sum)
-                .map_err(|_| BookError::damaged(&book.display().to_string(), "it counts more than 2^64 changes"))?;
-            let day = self.by.contains(&GroupBy::Day).then_some(day);
-            let table = self.by.contains(&GroupBy::Table).then(|| Arc::clone(&self.tables[number as usize].0));
-            rows.push(CountRow { day, table, op, count });
+    fn into_rows(mut self) -> Vec<CountRow> {
+        self.end_rows(Day::EPOCH);
+        let mut sorted: Vec<usize> = (0..self.tables.len()).collect();
+        sorted.sort_unstable_by_key(|table| &self.tables[*table].0);
+        let mut ranks = vec![0; self.tables.len()];
+        for (rank, table) in sorted.into_iter().enumerate() {
+            ranks[table] = rank;
         }
-        rows.sort_unstable_by(|a, b| {
+        let (by_day, by_table, by_op) =
+            (self.by.contains(&GroupBy::Day), self.by.contains(&GroupBy::Table), self.by.contains(&GroupBy::Op));
+        self.rows.sort_unstable_by(|a, b| {
             let parts = self.by.iter().map(|part| match part {
                 GroupBy::Day => a.day.cmp(&b.day),
-                GroupBy::Table => a.table.cmp(&b.table),
-                GroupBy::Op => a.op.map(Operation::as_str).cmp(&b.op.map(Operation::as_str)),
+                GroupBy::Table => ranks[a.table].cmp(&ranks[b.table]),
+                GroupBy::Op => a.op.as_str().cmp(b.op.as_str()),
             });
             parts.fold(Ordering::Equal, Ordering::then)
         });
-        Ok(rows)
+        let rows = self.rows.into_iter().map(|NumberedRow { day, table, op, count }| CountRow {
+            day: by_day.then_some(day),
+            table: by_table.then(|| Arc::clone(&self.tables[table].0)),
+            op: by_op.then_some(op),
+            count,
+        });
+        rows.collect()
     }
 }

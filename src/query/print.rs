@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::book::CompleteTo;
+use crate::book::{CompleteTo, printable};
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,18 +141,28 @@ fn table<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) 
         values.clear();
         row(number, &mut values);
         for (index, value) in values.iter().enumerate() {
-            widths[index] = widths[index].max(cell(value).chars().count());
+            widths[index] = widths[index].max(length(&cell(value)));
             right[index] |= matches!(value, Value::Number(_) | Value::Count(_));
         }
     }
-    let line = |out: &mut dyn Write, cells: &[Cow<'_, str>]| {
-        let mut text = String::new();
+    let mut text = String::new();
+    let mut line = |out: &mut dyn Write, cells: &[Cow<'_, str>]| {
+        text.clear();
         for (index, cell) in cells.iter().enumerate() {
-            let (gap, width) = (if index == 0 { "" } else { "  " }, widths[index]);
-            // Nothing is written after the last text, not even blanks.
-            text += &if right[index] { format!("{gap}{cell:>width$}") } else { format!("{gap}{cell:<width$}") };
+            text.push_str(if index == 0 { "" } else { "  " });
+            let blanks = std::iter::repeat_n(' ', widths[index] - length(cell));
+            if right[index] {
+                text.extend(blanks);
+                text.push_str(cell);
+            } else {
+                text.push_str(cell);
+                text.extend(blanks);
+            }
         }
-        writeln!(out, "{}", text.trim_end())
+        // Nothing is written after the last text, not even blanks.
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        out.write_all(text.as_bytes())
     };
     line(out, &columns.iter().map(|column| Cow::Borrowed(*column)).collect::<Vec<_>>())?;
     let rule: Vec<Cow<'_, str>> = widths.iter().map(|width| Cow::Owned("─".repeat(*width))).collect();
@@ -168,6 +178,10 @@ fn table<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) 
 /// A table's texts are cut here: a change can be megabytes long.
 const LONGEST_CELL: usize = 120;
 
+fn length(cell: &str) -> usize {
+    if cell.is_ascii() { cell.len() } else { cell.chars().count() }
+}
+
 fn cell<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
     match value {
         Value::Null => Cow::Borrowed(""),
@@ -177,25 +191,10 @@ fn cell<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
     }
 }
 
-/// A text as a terminal may see it: names and values come from outside and must not move its cursor.
+/// A text on one line, not longer than a cell.
 fn shown(text: &str) -> Cow<'_, str> {
-    let plain = text.len() <= LONGEST_CELL && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    if plain {
-        return Cow::Borrowed(text);
+    match text.char_indices().nth(LONGEST_CELL) {
+        Some((end, _)) => Cow::Owned(format!("{}…", printable(&text[..end]))),
+        None => printable(text),
     }
-    let mut cut = String::new();
-    for (length, character) in text.chars().enumerate() {
-        if length == LONGEST_CELL {
-            cut.push('…');
-            break;
-        }
-        // Also what turns the direction of writing, or breaks a line without being a control character.
-        let moves = matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}'..='\u{200f}');
-        if character.is_control() || moves || character == '\u{feff}' {
-            cut.extend(character.escape_default());
-        } else {
-            cut.push(character);
-        }
-    }
-    Cow::Owned(cut)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::book::CompleteTo;
+use crate::book::{CompleteTo, printable};
 
 /// So many problems of a check are told; the others are only counted.
 const TOLD: usize = 20;
@@ -85,7 +85,7 @@ impl Report {
             };
             writeln!(out, "{:<width$}  {result:<6}  {}", check.name, check.seen)?;
             for problem in &check.problems {
-                writeln!(out, "{:width$}          {}", "", problem.escape_debug())?;
+                writeln!(out, "{:width$}          {}", "", printable(problem))?;
             }
             let more = check.problem_count.saturating_sub(check.problems.len() as u64);
             if more > 0 {
