@@ -184,7 +184,6 @@ fn put_together(commit: CommitNumber, epochs: BTreeMap<Epoch, Gathered>) -> Comm
         commit,
         positions: read.into_iter().map(|(partition, (interval, tally))| (partition, interval, tally)).collect(),
         files,
-        partitions: BTreeMap::new(),
         deltas: counted.into_iter().map(|(key, (added, total))| CountDelta { key, added, total }).collect(),
     }
 }

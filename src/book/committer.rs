@@ -19,8 +19,6 @@ pub struct CommitContents {
     pub commit: CommitNumber,
     /// What was read of each partition, each once; empty intervals are left out of the entry.
     pub positions: Vec<(Partition, Interval, Tally)>,
-    /// The number of partitions of topics that have grown.
-    pub partitions: BTreeMap<String, i32>,
     /// Sealed files, whose names and bytes are synced in this generation's staging folder.
     pub files: Vec<SealedFile>,
     /// The counts that changed.
@@ -176,7 +174,7 @@ impl Committer {
 
     /// The next entry, and the counts that must stand after it; or what in `contents` cannot be.
     fn entry(&self, contents: CommitContents) -> Result<(Entry, BTreeMap<CountKey, i64>), String> {
-        let CommitContents { commit, positions, partitions, files, deltas } = contents;
+        let CommitContents { commit, positions, files, deltas } = contents;
         let mut added: Vec<AddedFile> = files
             .into_iter()
             .map(|SealedFile { commit: _, path, bytes, rows, checksum }| AddedFile {
@@ -210,7 +208,7 @@ impl Committer {
             written_at: write_time(),
             settings: self.state.settings.clone(),
             versions: self.versions.clone(),
-            topics: self.topics(positions, &partitions)?,
+            topics: self.topics(positions)?,
             added,
             removed: Vec::new(),
             deltas: sorted,
@@ -221,7 +219,6 @@ impl Committer {
     fn topics(
         &self,
         positions: Vec<(Partition, Interval, Tally)>,
-        partitions: &BTreeMap<String, i32>,
     ) -> Result<BTreeMap<String, TopicEntry>, String> {
         let mut topics = BTreeMap::new();
         for (Partition { topic, number }, interval, tally) in positions {
@@ -239,9 +236,11 @@ impl Committer {
             let read = PartitionEntry { interval, records, tally, empty, lost: 0 };
             let entry = topics.entry(topic.clone()).or_insert_with(|| TopicEntry {
                 id: known.id.clone(),
-                partitions: partitions.get(&topic).copied().unwrap_or(known.partitions),
+                partitions: known.partitions,
                 positions: BTreeMap::new(),
             });
+            // A partition that appeared while running makes the topic that much larger.
+            entry.partitions = entry.partitions.max(number.saturating_add(1));
             if entry.positions.insert(number, read).is_some() {
                 return Err(format!("topic {topic:?}: partition {number} stands there twice"));
             }

@@ -79,7 +79,7 @@ fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> 
     let (time_zone, day_from) = (book.state().settings.time_zone.clone(), book.state().settings.day_from.clone());
 
     let mut starts = Vec::new();
-    let mut committer = book.fence(&mut |state: &State| -> anyhow::Result<BTreeMap<String, TopicEntry>> {
+    let mut committer = book.fence(|state: &State| -> anyhow::Result<BTreeMap<String, TopicEntry>> {
         starts = plan(settings, state, &topics, &described)?;
         Ok(new_topics(state, &described, &starts))
     })?;

@@ -52,7 +52,7 @@ impl MemoryRun {
         let versions = Versions { walbook: "test".to_owned(), parser: PARSER_VERSION, tzdata: "test".to_owned() };
         let book = Book::open(Arc::clone(store), settings.clone(), versions)?;
         let mut starts = Vec::new();
-        let mut committer = book.fence(&mut |state: &State| -> Result<_, BookError> {
+        let mut committer = book.fence(|state: &State| -> Result<_, BookError> {
             let known = state.topics.get(MemoryTopic::NAME);
             starts = topic.starts(|number| known.and_then(|known| known.positions.get(&number)).map(|at| at.next));
             Ok(if known.is_some() { BTreeMap::new() } else { new_topic(&starts) })
