@@ -164,13 +164,13 @@ impl Running {
     /// Starts `walbook`; its outputs go to files, so that it never waits for a reader.
     pub(crate) fn start(mut walbook: Command, folder: &Path) -> Running {
         let outputs = tempfile::Builder::new().prefix("outputs-").tempdir_in(folder).expect("folders can be made");
+        let what = format!("{walbook:?}");
         let file = |name| File::create(outputs.path().join(name)).expect("files can be made");
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WALBOOK_")) {
             // The tests' own variables are none of its settings.
             walbook.env_remove(name);
         }
         walbook.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
-        let what = format!("{walbook:?}");
         let child = walbook.spawn().unwrap_or_else(|error| panic!("could not start {what}: {error}"));
         Running { child, what, outputs }
     }

@@ -42,23 +42,28 @@ impl Database {
         self.script(&format!("update truth.phase set phase = {phase}"));
     }
 
-    /// Takes everything from the slot by SQL, some thousand changes a call, as a Connect JDBC source does; `settings` are those
-    /// of the session, `options` those of the plugin.
+    /// Takes everything from the slot by SQL, some thousand changes a call, as a Connect JDBC source does; `settings` are
+    /// those of the session, `options` those of the plugin.
     pub(crate) fn drain(&self, settings: &str, options: &str) -> Vec<Line> {
-        let sql = format!(
-            "select json_build_object('lsn', lsn::text, 'xid', xid::text::bigint, 'data', data)
-             from pg_logical_slot_get_changes('{}', null, 3000{options})",
-            self.name
-        );
         let mut lines = Vec::new();
         loop {
-            let printed = run(psql(&self.url()).env("PGOPTIONS", settings).args(["-c", &sql]), "");
-            let before = lines.len();
-            lines.extend(printed.lines().map(|row| Line::from_json(&parse(row))));
-            if lines.len() == before {
+            let more = self.take("3000", settings, options);
+            if more.is_empty() {
                 return lines;
             }
+            lines.extend(more);
         }
+    }
+
+    /// One call: whole transactions until there are `limit` changes, or all for `null`.
+    pub(crate) fn take(&self, limit: &str, settings: &str, options: &str) -> Vec<Line> {
+        let sql = format!(
+            "select json_build_object('lsn', lsn::text, 'xid', xid::text::bigint, 'data', data)
+             from pg_logical_slot_get_changes('{}', null, {limit}{options})",
+            self.name
+        );
+        let printed = run(psql(&self.url()).env("PGOPTIONS", settings).args(["-c", &sql]), "");
+        printed.lines().map(|row| Line::from_json(&parse(row))).collect()
     }
 
     /// What the triggers counted, with the days of the phases.

@@ -35,6 +35,7 @@ fn killed_runs_lose_nothing_and_repeat_nothing() {
     let enough = AtomicBool::new(false);
 
     let rounds = thread::scope(|scope| {
+        let stop = Stop(&enough);
         let producing = scope.spawn(|| produce_until(&enough, &lines, &topic));
         let mut seen = 0;
         for kill in 0..kills {
@@ -49,7 +50,7 @@ fn killed_runs_lose_nothing_and_repeat_nothing() {
             assert!(committed >= seen, "kill {kill}: {committed} changes after {seen}");
             seen = committed;
         }
-        enough.store(true, Ordering::Relaxed);
+        drop(stop);
         assert!(seen > 0, "no run lived long enough to commit");
         producing.join().expect("the producer ends well")
     });
@@ -61,6 +62,15 @@ fn killed_runs_lose_nothing_and_repeat_nothing() {
     }
     assert_same("after the kills", &book.counts(), &truth);
     book.verify();
+}
+
+/// Ends the producer, also when the test fails: the scope would wait for it forever.
+struct Stop<'enough>(&'enough AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Produces the lines round after round at a bearable speed, each round on another day; returns how many rounds it were.
