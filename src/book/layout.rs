@@ -1,0 +1,208 @@
+//! Where everything of a book stands: every path and name is made and read here.
+//!
+//! ```text
+//! events/day=2026-11-22/c0000000412-w003-0.parquet   commit %010d, worker %03d, index
+//! rejects/day=2026-11-22/c0000000412-w003-0.parquet
+//! counts/day=2026-11-22/counts.parquet
+//! _walbook/log/00000000000000000412.json             entry, 20 digits
+//! _walbook/checkpoint/00000000000000000384.json      newest entry it holds, 20 digits
+//! _walbook/staging/g0000000410-1f0c93aa/             fence entry %010d, 8 random hexadecimal digits
+//! ```
+
+use crate::change::{CommitNumber, Day, SealedFile};
+
+/// Log, checkpoints and staging: all that is no output.
+pub const PRIVATE: &str = "_walbook";
+/// The commit log.
+pub const LOG: &str = "_walbook/log";
+/// The folded states.
+pub const CHECKPOINTS: &str = "_walbook/checkpoint";
+/// Files being written, in one folder for each generation.
+pub const STAGING: &str = "_walbook/staging";
+
+/// Ends the name of a generation's folder that is being deleted.
+pub(super) const SWEPT: &str = ".swept";
+
+/// A table of a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// One row for each change.
+    Events,
+    /// The changes by key.
+    Counts,
+    /// Records that could not be read.
+    Rejects,
+}
+
+impl Table {
+    /// All tables.
+    pub const ALL: [Table; 3] = [Table::Events, Table::Counts, Table::Rejects];
+
+    /// The name of its folder.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Table::Events => "events",
+            Table::Counts => "counts",
+            Table::Rejects => "rejects",
+        }
+    }
+}
+
+/// What the path of an events or rejects file tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilePlace {
+    /// Events or rejects.
+    pub table: Table,
+    /// The day of its rows.
+    pub day: Day,
+    /// The commit that its name carries.
+    pub commit: CommitNumber,
+    /// The worker that wrote it.
+    pub worker: usize,
+    /// Its number among the files of this commit, worker and day.
+    pub index: usize,
+}
+
+impl FilePlace {
+    /// Reads a path back; `None` for any text that [`FilePlace::path`] does not give.
+    pub fn parse(path: &str) -> Option<FilePlace> {
+        let (table, rest) = path.split_once('/')?;
+        let (folder, name) = rest.split_once('/')?;
+        let table = [Table::Events, Table::Rejects].into_iter().find(|known| known.folder() == table)?;
+        let mut parts = name.strip_prefix('c')?.strip_suffix(".parquet")?.splitn(3, '-');
+        let commit = parts.next()?.parse().ok()?;
+        let worker = parts.next()?.strip_prefix('w')?.parse().ok()?;
+        let index = parts.next()?.parse().ok()?;
+        let place = FilePlace { table, day: day_of_folder(folder)?, commit, worker, index };
+        // One file has one name: `+5`, missing zeros and the like are refused.
+        (place.path() == path).then_some(place)
+    }
+
+    /// Where the file stands in the book.
+    pub fn path(&self) -> String {
+        let FilePlace { table, day, commit, worker, index } = *self;
+        format!("{}/c{commit:010}-w{worker:03}-{index}.parquet", day_folder(table, day))
+    }
+}
+
+/// The folder of one day of a table.
+pub fn day_folder(table: Table, day: Day) -> String {
+    format!("{}/day={day}", table.folder())
+}
+
+/// The day that a day folder's name tells.
+pub fn day_of_folder(name: &str) -> Option<Day> {
+    name.strip_prefix("day=")?.parse().ok()
+}
+
+/// A day's counts file.
+pub fn counts_path(day: Day) -> String {
+    format!("{}/counts.parquet", day_folder(Table::Counts, day))
+}
+
+/// A day's folder of events.
+pub fn events_folder(day: Day) -> String {
+    day_folder(Table::Events, day)
+}
+
+/// A day's folder of rejects.
+pub fn rejects_folder(day: Day) -> String {
+    day_folder(Table::Rejects, day)
+}
+
+/// The file of a log entry.
+pub fn entry_path(entry: u64) -> String {
+    format!("{LOG}/{}", numbered(entry))
+}
+
+/// The file of the checkpoint that holds everything up to `entry`.
+pub fn checkpoint_path(entry: u64) -> String {
+    format!("{CHECKPOINTS}/{}", numbered(entry))
+}
+
+/// The name of a log entry or checkpoint in its folder.
+pub(super) fn numbered(entry: u64) -> String {
+    format!("{entry:020}.json")
+}
+
+/// The entry that a name in the log's or the checkpoints' folder tells; other names are none of ours.
+pub(super) fn number(name: &str) -> Option<u64> {
+    let number = name.strip_suffix(".json")?.parse().ok()?;
+    (numbered(number) == name).then_some(number)
+}
+
+/// The staging folder of a generation.
+pub fn staging_folder(generation: &str) -> String {
+    format!("{STAGING}/{generation}")
+}
+
+/// Where a file of rows stands until it is put in its place.
+pub(super) fn staged_path(generation: &str, path: &str) -> String {
+    format!("{}/{}", staging_folder(generation), SealedFile::staged_name(path))
+}
+
+/// The generation that the fence `entry` opens.
+pub(super) fn generation(entry: u64, random: u32) -> String {
+    format!("g{entry:010}-{random:08x}")
+}
+
+/// The fence entry that a generation's name tells.
+pub(super) fn fence_of(generation: &str) -> Option<u64> {
+    let (entry, random) = generation.strip_prefix('g')?.split_once('-')?;
+    (random.len() == 8 && entry.len() >= 10).then_some(entry.parse().ok()?)
+}
+
+/// The folder that holds `path`; empty for the book's own.
+pub(super) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_as_promised() {
+        let day: Day = "2026-11-22".parse().expect("a day");
+        let place = FilePlace { table: Table::Events, day, commit: 412, worker: 3, index: 0 };
+        assert_eq!(place.path(), "events/day=2026-11-22/c0000000412-w003-0.parquet");
+        assert_eq!(counts_path(day), "counts/day=2026-11-22/counts.parquet");
+        assert_eq!(rejects_folder(day), "rejects/day=2026-11-22");
+        assert_eq!(entry_path(412), "_walbook/log/00000000000000000412.json");
+        assert_eq!(checkpoint_path(384), "_walbook/checkpoint/00000000000000000384.json");
+        assert_eq!(staging_folder(&generation(410, 0x1f0c_93aa)), "_walbook/staging/g0000000410-1f0c93aa");
+        assert_eq!(fence_of("g0000000410-1f0c93aa"), Some(410));
+        assert_eq!(number("00000000000000000412.json"), Some(412));
+    }
+
+    #[test]
+    fn a_path_parses_as_it_prints() {
+        for commit in [0, 1, 9_999_999_999, 10_000_000_000, u64::MAX] {
+            for (worker, index) in [(0, 0), (999, 10), (1000, 7)] {
+                let place = FilePlace { table: Table::Rejects, day: Day::EPOCH, commit, worker, index };
+                assert_eq!(FilePlace::parse(&place.path()), Some(place));
+            }
+        }
+    }
+
+    #[test]
+    fn other_paths_are_refused() {
+        for path in [
+            "",
+            "events",
+            "counts/day=2026-11-22/counts.parquet",
+            "counts/day=2026-11-22/c0000000412-w003-0.parquet",
+            "events/day=2026-11-22/c412-w003-0.parquet",
+            "events/day=2026-11-22/c+000000412-w003-0.parquet",
+            "events/day=2026-11-22/c0000000412-w003-0.parquet.inprogress",
+            "events/day=2026-11-22/../c0000000412-w003-0.parquet",
+            "events/2026-11-22/c0000000412-w003-0.parquet",
+            "/events/day=2026-11-22/c0000000412-w003-0.parquet",
+        ] {
+            assert_eq!(FilePlace::parse(path), None, "{path}");
+        }
+        for name in ["412.json", "0000000000000000412.json", "00000000000000000412.json.tmp", ".json"] {
+            assert_eq!(number(name), None, "{name}");
+        }
+    }
+}

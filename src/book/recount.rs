@@ -1,0 +1,65 @@
+//! Counts of a day from its event files, when the counts file is missing, damaged or behind.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, StringArray};
+use arrow_schema::DataType;
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::change::{CountKey, Day, Operation};
+use crate::store::Store;
+
+use super::error::At;
+use super::layout::FilePlace;
+use super::{BookError, layout};
+
+/// Counts all rows under the day's events folder; assumes that every committed file is in its place.
+pub(super) fn recount(store: &dyn Store, day: Day) -> Result<BTreeMap<CountKey, i64>, BookError> {
+    let folder = layout::events_folder(day);
+    let names = match store.list(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        listed => listed.at("list", &folder)?,
+    };
+    let mut counts = BTreeMap::new();
+    for path in names.into_iter().map(|name| format!("{folder}/{name}")) {
+        // Foreign names are not events; if one should have been, the sum will tell.
+        if FilePlace::parse(&path).is_none() {
+            continue;
+        }
+        let bytes = Bytes::from(store.read(&path).at("read", &path)?);
+        count(day, bytes, &mut counts).map_err(|reason| BookError::Damaged { path, reason })?;
+    }
+    Ok(counts)
+}
+
+fn count(day: Day, bytes: Bytes, counts: &mut BTreeMap<CountKey, i64>) -> Result<(), String> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| error.to_string())?;
+    let columns = ["schema", "table", "op"];
+    let mask = ProjectionMask::columns(reader.parquet_schema(), columns);
+    for batch in reader.with_projection(mask).build().map_err(|error| error.to_string())? {
+        let batch = batch.map_err(|error| error.to_string())?;
+        let column = |name: &str| -> Result<&StringArray, String> {
+            let column = batch.column_by_name(name).ok_or_else(|| format!("it has no column {name:?}"))?;
+            (column.data_type() == &DataType::Utf8)
+                .then(|| column.as_string::<i32>())
+                .ok_or_else(|| format!("its column {name:?} is no string"))
+        };
+        let (schemas, tables, ops) = (column(columns[0])?, column(columns[1])?, column(columns[2])?);
+        for row in 0..batch.num_rows() {
+            let op = ops.value(row);
+            let op = Operation::ALL.into_iter().find(|known| known.as_str() == op);
+            let key = CountKey {
+                day,
+                schema: schemas.value(row).to_owned(),
+                table: tables.value(row).to_owned(),
+                op: op.ok_or_else(|| format!("row {row} has no operation"))?,
+            };
+            *counts.entry(key).or_default() += 1;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! What makes an entry visible: files to their places, counts files of the touched days. Everything here may be done twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::warn;
+
+use crate::change::{CountKey, Day, SealedFile};
+
+use super::counts_file::{CountsFile, CountsStamp};
+use super::entry::{AddedFile, Delta, Entry};
+use super::error::At;
+use super::layout::{self, Table};
+use super::recount::recount;
+use super::staging::Staging;
+use super::{BookError, State};
+
+/// Redoes entries on behalf of one run.
+pub(super) struct Redo {
+    staging: Arc<Staging>,
+    /// Folders that this run has made or found, and whose names it has synced: a run that died before may not have.
+    durable_folders: HashSet<String>,
+}
+
+impl Redo {
+    pub(super) fn new(staging: Arc<Staging>) -> Redo {
+        Redo { staging, durable_folders: HashSet::new() }
+    }
+
+    /// Moves the files that `entries` add out of their generations' staging folders.
+    pub(super) fn place_files(&mut self, entries: &[Entry]) -> Result<(), BookError> {
+        let folders: BTreeSet<&str> = added(entries).map(|(_, file)| layout::parent(&file.path)).collect();
+        self.make_folders(folders.iter().copied())?;
+        for (entry, file) in added(entries) {
+            self.place(entry, &file.path)?;
+        }
+        // The new name must be safe before the old one is swept.
+        let sources = entries.iter().filter(|entry| !entry.added.is_empty());
+        let sources: BTreeSet<String> = sources.map(|entry| layout::staging_folder(&entry.generation)).collect();
+        folders.into_iter().try_for_each(|folder| self.sync(folder))?;
+        sources.iter().try_for_each(|folder| match self.staging.store().sync_folder(folder) {
+            // An older generation's folder may have been swept by a start that then died.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced.at("sync", folder),
+        })
+    }
+
+    fn place(&self, entry: &Entry, path: &str) -> Result<(), BookError> {
+        let store = self.staging.store();
+        let staged = format!("{}/{}", layout::staging_folder(&entry.generation), SealedFile::staged_name(path));
+        match store.rename(&staged, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if store.exists(path).at("look up", path)? {
+                    return Ok(());
+                }
+                match self.staging.explain(error, "rename a staged file to", path) {
+                    BookError::Io { .. } => Err(BookError::Missing { path: path.to_owned(), entry: entry.entry }),
+                    fenced => Err(fenced),
+                }
+            }
+            renamed => renamed.at("rename a staged file to", path),
+        }
+    }
+
+    /// Brings the counts files of `days` to what `state` says, by the deltas of `entries`.
+    ///
+    /// `entries` are the newest of the log up to the state's newest; their files are in place, and staging folders of older
+    /// generations are gone, so that no sleeping run can put an older file back.
+    pub(super) fn bring_counts(
+        &mut self,
+        state: &State,
+        entries: &[Entry],
+        days: &BTreeSet<Day>,
+    ) -> Result<BTreeMap<Day, CountsFile>, BookError> {
+        let folders: Vec<String> = days.iter().map(|day| layout::day_folder(Table::Counts, *day)).collect();
+        self.make_folders(folders.iter().map(String::as_str))?;
+        let mut files = BTreeMap::new();
+        for day in days {
+            files.insert(*day, self.bring_day(state, entries, *day)?);
+        }
+        folders.iter().try_for_each(|folder| self.sync(folder))?;
+        Ok(files)
+    }
+
+    fn bring_day(&self, state: &State, entries: &[Entry], day: Day) -> Result<CountsFile, BookError> {
+        let expected = state.days.get(&day).map_or(0, |known| i128::from(known.changes));
+        let newest = state.newest_entry().expect("only a book with a log is written to");
+        let stamp = CountsStamp {
+            book: state.book.clone(),
+            generation: self.staging.generation().to_owned(),
+            entry: newest,
+            commit: state.commit,
+            day,
+        };
+        let old = self.read_counts(&stamp)?;
+        let behind = match old {
+            Ok(mut file) => {
+                let stands_at = file.stamp.entry;
+                for entry in entries.iter().filter(|entry| stands_at < entry.entry) {
+                    add(&mut file.counts, entry, day);
+                }
+                match (file.total() == expected, stands_at < state.days.get(&day).map_or(0, |known| known.entry)) {
+                    (true, false) => return Ok(file),
+                    (true, true) => return self.write_counts(CountsFile { stamp, ..file }),
+                    (false, _) => format!("it stands at entry {stands_at} with {} of {expected} changes", file.total()),
+                }
+            }
+            // The first changes of a day.
+            Err(_) if added_by(entries, day) == expected => {
+                let mut counts = BTreeMap::new();
+                entries.iter().for_each(|entry| add(&mut counts, entry, day));
+                return self.write_counts(CountsFile { stamp, counts });
+            }
+            Err(reason) => reason,
+        };
+        warn!(%day, reason = behind, "recounting a day from its events");
+        let file = CountsFile { stamp, counts: recount(self.staging.store(), day)? };
+        if file.total() != expected {
+            let what = format!("the log says {expected} changes, the event files hold {}", file.total());
+            return Err(BookError::Disagree { day, what });
+        }
+        self.write_counts(file)
+    }
+
+    /// The day's counts file as it stands, or why it cannot be used.
+    fn read_counts(&self, own: &CountsStamp) -> Result<Result<CountsFile, String>, BookError> {
+        let store = self.staging.store();
+        let path = layout::counts_path(own.day);
+        let bytes = match store.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err("there is no counts file".into())),
+            read => read.at("read", &path)?,
+        };
+        let file = match CountsFile::read(own.day, Bytes::from(bytes)) {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if file.stamp.book != own.book {
+            return Ok(Err(format!("it is of book {}", file.stamp.book)));
+        }
+        if file.stamp.entry > own.entry {
+            let next = layout::entry_path(own.entry + 1);
+            if store.exists(&next).at("look up", &next)? {
+                let reason = format!("{path:?} stands at entry {} of another run", file.stamp.entry);
+                return Err(BookError::Fenced { reason });
+            }
+            return Ok(Err(format!("it stands at entry {}, which the log does not hold", file.stamp.entry)));
+        }
+        Ok(Ok(file))
+    }
+
+    fn write_counts(&self, file: CountsFile) -> Result<CountsFile, BookError> {
+        let path = layout::counts_path(file.stamp.day);
+        let staged = SealedFile::staged_name(&path);
+        self.staging.write(&staged, &file.encode())?;
+        self.staging.publish(&staged, &path)?;
+        Ok(file)
+    }
+
+    /// Makes day folders and the folders above them, and makes their names survive a crash.
+    fn make_folders<'a>(&mut self, folders: impl Iterator<Item = &'a str>) -> Result<(), BookError> {
+        let mut parents = BTreeSet::new();
+        let mut made = Vec::new();
+        for folder in folders.flat_map(|folder| [layout::parent(folder), folder]) {
+            if !self.durable_folders.contains(folder) && !made.contains(&folder) {
+                self.staging.store().create_folder(folder).at("make", folder)?;
+                parents.insert(layout::parent(folder));
+                made.push(folder);
+            }
+        }
+        parents.into_iter().try_for_each(|parent| self.sync(parent))?;
+        self.durable_folders.extend(made.into_iter().map(str::to_owned));
+        Ok(())
+    }
+
+    fn sync(&self, folder: &str) -> Result<(), BookError> {
+        self.staging.store().sync_folder(folder).at("sync", folder)
+    }
+}
+
+fn added(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &AddedFile)> {
+    entries.iter().flat_map(|entry| entry.added.iter().map(move |file| (entry, file)))
+}
+
+fn of_day(entry: &Entry, day: Day) -> impl Iterator<Item = &Delta> {
+    // Deltas are sorted by day.
+    let start = entry.deltas.partition_point(|delta| delta.0 < day);
+    entry.deltas[start..].iter().take_while(move |delta| delta.0 == day)
+}
+
+fn added_by(entries: &[Entry], day: Day) -> i128 {
+    entries.iter().flat_map(|entry| of_day(entry, day)).map(|delta| i128::from(delta.4)).sum()
+}
+
+fn add(counts: &mut BTreeMap<CountKey, i64>, entry: &Entry, day: Day) {
+    for Delta(day, schema, table, op, count) in of_day(entry, day) {
+        let key = CountKey { day: *day, schema: schema.clone(), table: table.clone(), op: *op };
+        let sum = counts.entry(key).or_default();
+        // A damaged base may hold anything; the total then tells.
+        *sum = sum.saturating_add(*count);
+    }
+}

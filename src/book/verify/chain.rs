@@ -1,0 +1,215 @@
+//! Whether entries follow each other, and add up.
+//!
+//! Written apart from the checks of the writing side: two programs must agree that a log is right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::book::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry};
+use crate::book::log::LoggedEntry;
+use crate::change::{CommitNumber, Partition, Place};
+
+/// The log up to some entry.
+#[derive(Default)]
+pub(super) struct Chain {
+    before: Option<Before>,
+    generations: BTreeSet<String>,
+    next_offsets: BTreeMap<Partition, i64>,
+    /// By partition: the highest place so far.
+    highest: BTreeMap<Partition, Place>,
+    /// What the records of all entries were.
+    pub(super) sums: Sums,
+}
+
+struct Before {
+    digest: String,
+    book: String,
+    settings: BookSettings,
+    generation: String,
+    number: u64,
+    commit: CommitNumber,
+    redone_to: u64,
+}
+
+/// Records and changes of the whole log.
+#[derive(Default)]
+pub(super) struct Sums {
+    pub(super) records: u64,
+    pub(super) bearing: u64,
+    pub(super) events: u64,
+    pub(super) markers: u64,
+    pub(super) rejects: u64,
+    pub(super) empty: u64,
+    pub(super) lost: u64,
+}
+
+impl Chain {
+    /// Adds the next entry; tells what is wrong with its links, and with its numbers.
+    pub(super) fn add(&mut self, logged: &LoggedEntry) -> (Vec<String>, Vec<String>) {
+        let entry = &logged.entry;
+        let links = self.wrong_links(entry);
+        let mut numbers = Vec::new();
+        for (topic, read) in &entry.topics {
+            for (number, position) in &read.positions {
+                let partition = Partition { topic: topic.clone(), number: *number };
+                numbers.extend(self.wrong_position(&partition, position, entry.kind));
+                self.sums.add(position);
+                self.next_offsets.insert(partition, position.interval.to);
+            }
+        }
+        numbers.extend(wrong_sums(entry));
+        self.generations.insert(entry.generation.clone());
+        self.before = Some(Before {
+            digest: logged.digest.clone(),
+            book: entry.book.clone(),
+            settings: entry.settings.clone(),
+            generation: entry.generation.clone(),
+            number: entry.entry,
+            commit: entry.commit,
+            redone_to: entry.redone_to,
+        });
+        (links, numbers)
+    }
+
+    /// The newest commit's number so far.
+    pub(super) fn commit(&self) -> CommitNumber {
+        self.before.as_ref().map_or(0, |before| before.commit)
+    }
+
+    /// The highest places of an entry's partitions before it; then counts its own.
+    pub(super) fn take_highest(&mut self, entry: &Entry) -> BTreeMap<Partition, Place> {
+        let mut before = BTreeMap::new();
+        for (topic, read) in &entry.topics {
+            for (number, position) in &read.positions {
+                let Some(place) = position.tally.highest else { continue };
+                let partition = Partition { topic: topic.clone(), number: *number };
+                let highest = self.highest.get(&partition).copied();
+                before.extend(highest.map(|highest| (partition.clone(), highest)));
+                self.highest.insert(partition, highest.map_or(place, |highest| highest.max(place)));
+            }
+        }
+        before
+    }
+
+    /// The partitions met.
+    pub(super) fn partitions(&self) -> usize {
+        self.next_offsets.len()
+    }
+
+    fn wrong_links(&self, entry: &Entry) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let Some(before) = &self.before else {
+            if entry.entry == 0 && (!entry.previous.is_empty() || entry.kind != EntryKind::Fence) {
+                wrong.push("it is the first, but no fence without a predecessor".to_owned());
+            }
+            return wrong;
+        };
+        // After a hole nothing is known of the link, nor of who wrote what is missing.
+        let adjoins = entry.entry == before.number + 1;
+        if adjoins && entry.previous != before.digest {
+            wrong.push(format!(
+                "its previous is {}, entry {} has digest {}",
+                entry.previous, before.number, before.digest
+            ));
+        }
+        if entry.book != before.book {
+            wrong.push(format!("it is of book {}, the entry before of {}", entry.book, before.book));
+        }
+        if entry.settings != before.settings {
+            wrong.push("its time zone or day rule differs from the entry before".to_owned());
+        }
+        if entry.redone_to < before.redone_to || entry.redone_to >= entry.entry {
+            wrong.push(format!("its redone_to is {}, the entry before has {}", entry.redone_to, before.redone_to));
+        }
+        match entry.kind {
+            EntryKind::Fence => {
+                if self.generations.contains(&entry.generation) {
+                    wrong.push(format!("it opens generation {} again", entry.generation));
+                }
+                if adjoins && entry.commit != before.commit {
+                    wrong.push(format!("it is a fence with commit {}, not {}", entry.commit, before.commit));
+                }
+            }
+            EntryKind::Commit => {
+                if adjoins && entry.generation != before.generation {
+                    wrong.push(format!("{} wrote it, but {} was fencing", entry.generation, before.generation));
+                }
+                if entry.commit <= before.commit {
+                    wrong.push(format!("its commit {} is not above {}", entry.commit, before.commit));
+                }
+            }
+        }
+        wrong
+    }
+
+    fn wrong_position(&self, partition: &Partition, position: &PartitionEntry, kind: EntryKind) -> Option<String> {
+        let Partition { topic, number } = partition;
+        let (interval, tally) = (position.interval, &position.tally);
+        let width = i128::from(interval.to) - i128::from(interval.from);
+        let accounted = i128::from(position.records) + i128::from(position.empty) + i128::from(position.lost);
+        let read = i128::from(tally.bearing) + i128::from(tally.markers) + i128::from(tally.rejects);
+        let wrong = if self.next_offsets.get(partition).is_some_and(|next| *next != interval.from) {
+            format!("begins at offset {}, but {} was read", interval.from, self.next_offsets[partition])
+        } else if interval.from < 0 || width < 0 || (kind == EntryKind::Fence && width != 0) {
+            format!("has the interval {}..{}", interval.from, interval.to)
+        } else if width != accounted {
+            format!("has {width} offsets, but {accounted} are accounted for")
+        } else if i128::from(position.records) != read {
+            format!("has {} records, but {read} with changes, markers and rejects", position.records)
+        } else if tally.events < tally.bearing || (tally.bearing == 0 && tally.events > 0) {
+            format!("has {} changes in {} records", tally.events, tally.bearing)
+        } else {
+            return None;
+        };
+        Some(format!("partition {number} of {topic} {wrong}"))
+    }
+}
+
+impl Sums {
+    fn add(&mut self, position: &PartitionEntry) {
+        let tally = &position.tally;
+        let sums = [
+            (&mut self.records, position.records),
+            (&mut self.bearing, tally.bearing),
+            (&mut self.events, tally.events),
+            (&mut self.markers, tally.markers),
+            (&mut self.rejects, tally.rejects),
+            (&mut self.empty, position.empty),
+            (&mut self.lost, position.lost),
+        ];
+        for (sum, more) in sums {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
+fn wrong_sums(entry: &Entry) -> Vec<String> {
+    let positions = || entry.topics.values().flat_map(|read| read.positions.values());
+    let events: u128 = positions().map(|position| u128::from(position.tally.events)).sum();
+    let rejects: u128 = positions().map(|position| u128::from(position.tally.rejects)).sum();
+    let deltas: i128 = entry.deltas.iter().map(|delta| i128::from(delta.4)).sum();
+    let rows = |table: &str| -> u128 {
+        let files = entry.added.iter().filter(|file| file.path.starts_with(table));
+        files.map(|file| u128::from(file.rows)).sum()
+    };
+    let (event_rows, reject_rows) = (rows("events/"), rows("rejects/"));
+    let mut wrong = Vec::new();
+    if i128::try_from(events) != Ok(deltas) {
+        wrong.push(format!("it has {events} changes, its deltas add up to {deltas}"));
+    }
+    // An entry that takes files away writes their rows anew.
+    if entry.removed.is_empty() && events != event_rows {
+        wrong.push(format!("it has {events} changes, its files of events {event_rows} rows"));
+    }
+    if entry.removed.is_empty() && rejects != reject_rows {
+        wrong.push(format!("it has {rejects} rejects, its files of rejects {reject_rows} rows"));
+    }
+    let key = |Delta(day, schema, table, op, _): &Delta| (*day, schema.clone(), table.clone(), op.as_str());
+    if entry.deltas.iter().any(|delta| delta.4 <= 0) {
+        wrong.push("a delta is not positive".to_owned());
+    }
+    let keys: BTreeSet<_> = entry.deltas.iter().map(key).collect();
+    if keys.len() != entry.deltas.len() {
+        wrong.push("a key has two deltas".to_owned());
+    }
+    wrong
+}

@@ -1,0 +1,88 @@
+//! Whether the counts files say what the log says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use super::report::{Check, Problems};
+use crate::book::BookError;
+use crate::book::counts_rows::CountsRows;
+use crate::book::layout::{Table, counts_path, day_of_folder};
+use crate::book::table_counts::TableCounts;
+use crate::book::tail::Tail;
+use crate::change::{CommitNumber, Day, Operation};
+use crate::store::Disk;
+
+/// What the log says of the counts.
+#[derive(Default)]
+pub(super) struct Expected {
+    /// The book's identity.
+    pub(super) book: String,
+    /// The sums of all deltas.
+    pub(super) days: BTreeMap<Day, TableCounts>,
+    /// By entry: the newest commit's number; missing entries are left out.
+    pub(super) commits: BTreeMap<u64, CommitNumber>,
+}
+
+/// Compares every counts file with the log, exactly.
+pub(super) fn verify_counts(disk: &Disk, tail: &Tail, mut expected: Expected) -> Check {
+    let mut days: BTreeSet<Day> = expected.days.keys().copied().collect();
+    // A listing that fails leaves the days of the log, and the look for strangers tells why.
+    for folder in fs::read_dir(disk.root().join(Table::Counts.folder())).into_iter().flatten().flatten() {
+        days.extend(folder.file_name().to_str().and_then(day_of_folder));
+    }
+    let (mut problems, mut files, mut keys, mut changes) = (Problems::default(), 0u64, 0u64, 0i128);
+    for day in days {
+        let mut counts = expected.days.remove(&day).unwrap_or_default();
+        let mut wrong = Vec::new();
+        let compared = CountsRows::open(disk, day).and_then(|file| {
+            let mut corrections = tail.corrections(day, file.as_ref().map(|file| file.entry))?;
+            let mut compare = |schema: &str, table: &str, op: Operation, count: i64| {
+                keys += u64::from(count != 0);
+                changes += i128::from(count);
+                let said = counts.take(schema, table, op);
+                if count != said {
+                    wrong.push(format!("{schema}.{table} {op} is {count}, the log says {said}"));
+                }
+            };
+            if let Some(file) = file {
+                files += 1;
+                let mut last: Option<(String, String, Operation)> = None;
+                let mut stamp = wrong_stamp(&file, &expected);
+                file.for_each(&mut |schema, table, op, count| {
+                    let key = (schema, table, op.as_str());
+                    let sorted = last.as_ref().is_none_or(|(s, t, o)| (s.as_str(), t.as_str(), o.as_str()) < key);
+                    if !sorted || count <= 0 {
+                        stamp = Some(format!("its row of {schema}.{table} {op} is not in order, or not positive"));
+                    }
+                    last = Some((schema.to_owned(), table.to_owned(), op));
+                    compare(schema, table, op, count.saturating_add(corrections.take(schema, table, op)));
+                })?;
+                corrections.for_each(&mut compare);
+                wrong.extend(stamp);
+            } else {
+                corrections.for_each(&mut compare);
+            }
+            Ok(())
+        });
+        match compared {
+            Ok(()) => counts.for_each(|schema, table, op, said| {
+                wrong.push(format!("{schema}.{table} {op} is not there, the log says {said}"));
+            }),
+            Err(BookError::UnreadableCounts { reason, .. }) => wrong.push(reason),
+            Err(error) => wrong.push(error.to_string()),
+        }
+        for what in wrong {
+            problems.add(0, format!("{}: {what}", counts_path(day)));
+        }
+    }
+    problems.check("counts", format!("{changes} changes under {keys} keys in {files} files, each as the log has it"))
+}
+
+fn wrong_stamp(file: &CountsRows, expected: &Expected) -> Option<String> {
+    if file.book != expected.book {
+        return Some(format!("it is of book {}", file.book));
+    }
+    let commit = expected.commits.get(&file.entry)?;
+    (*commit != file.commit)
+        .then(|| format!("it says commit {} at entry {}, which had {commit}", file.commit, file.entry))
+}

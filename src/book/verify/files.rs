@@ -1,0 +1,227 @@
+//! The files of one entry: there, whole, and holding what the entry says.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::hash::Hasher;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use twox_hash::XxHash3_64;
+
+use super::offsets::PartitionRows;
+use super::recount::{FileRows, columns_of};
+use crate::book::columns;
+use crate::book::entry::{AddedFile, Delta, Entry};
+use crate::book::layout::{FilePlace, Table, staged_path};
+use crate::book::metadata::KeyValues;
+use crate::book::table_counts::TableCounts;
+use crate::change::{CommitNumber, Day, Partition, Place};
+
+/// What is to be verified of one entry.
+pub(super) struct Work {
+    pub(super) entry: Entry,
+    /// By partition: the highest place before the entry.
+    pub(super) highest: BTreeMap<Partition, Place>,
+    /// The commit before: the entry's files carry higher numbers.
+    pub(super) commit_before: CommitNumber,
+    /// Whether its files may still be in staging.
+    pub(super) may_be_staged: bool,
+}
+
+/// What was found in the files of one entry.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) entry: u64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) event_rows: u64,
+    pub(super) reject_rows: u64,
+    /// Files that are nowhere; no fault if a later entry takes them out of the book.
+    pub(super) missing: Vec<String>,
+    /// Files that are not what was written.
+    pub(super) damaged: Vec<String>,
+    /// Rows that are not what the entry says.
+    pub(super) wrong_rows: Vec<String>,
+    /// Records that repeat a place: how many, and the first of each file.
+    pub(super) repeated: u64,
+    pub(super) repeats: Vec<String>,
+}
+
+/// Reads all files that an entry adds.
+pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
+    let entry = &work.entry;
+    let mut found = Found { entry: entry.entry, ..Found::default() };
+    let mut partitions = BTreeMap::new();
+    for (topic, read) in &entry.topics {
+        for (number, position) in &read.positions {
+            let name = format!("partition {number} of {topic}");
+            let partition = Partition { topic: topic.clone(), number: *number };
+            partitions.insert(partition, PartitionRows::new(name, position));
+        }
+    }
+    let mut counts: BTreeMap<Day, TableCounts> = BTreeMap::new();
+    for Delta(day, schema, table, op, count) in &entry.deltas {
+        counts.entry(*day).or_default().add(schema, table, *op, -count);
+    }
+
+    let mut highest: BTreeMap<Day, BTreeMap<Partition, Place>> = BTreeMap::new();
+    for added in &entry.added {
+        found.files += 1;
+        let place = FilePlace::parse(&added.path);
+        let Some(place) = place.filter(|place| work.commit_before < place.commit && place.commit <= entry.commit)
+        else {
+            found.damaged.push(format!("{}: no name for a file of commit {}", added.path, entry.commit));
+            continue;
+        };
+        let (table, day) = (place.table, place.day);
+        let Some(file) = open(root, work, added, &mut found) else { continue };
+        // Rows of one day are in order over the files of a partition; those of two days are not.
+        let highest = highest.entry(day).or_insert_with(|| work.highest.clone());
+        let rows = whole(&file, added, place, entry).and_then(|metadata| {
+            let rows = FileRows::read(&file, &metadata, table, highest)?;
+            if rows.rows == added.rows { Ok((metadata, rows)) } else { Err(wrong_rows(rows.rows, added)) }
+        });
+        let (metadata, rows) = match rows {
+            Ok(read) => read,
+            Err(what) => {
+                found.damaged.push(format!("{}: {what}", added.path));
+                continue;
+            }
+        };
+        found.bytes += added.bytes;
+        match table {
+            Table::Events => found.event_rows += rows.rows,
+            Table::Rejects | Table::Counts => found.reject_rows += rows.rows,
+        }
+        if let Err(what) = wrong_offsets(KeyValues(metadata.metadata()), &rows) {
+            found.damaged.push(format!("{}: {what}", added.path));
+        }
+        rows.counts.for_each(|schema, name, op, count| counts.entry(day).or_default().add(schema, name, op, count));
+        found.repeated += rows.repeated.0;
+        found.repeats.extend(rows.repeated.1.map(|what| format!("{}: {what}", added.path)));
+        let mut wrong: Vec<String> = rows.wrong.into_values().collect();
+        for (partition, read) in rows.partitions {
+            let (last_stretch, place) = read.run.end();
+            let Some(known) = partitions.get_mut(&partition) else {
+                wrong.push(format!("partition {} of {} is not in the entry", partition.number, partition.topic));
+                continue;
+            };
+            for stretch in read.stretches.into_iter().chain([last_stretch]) {
+                let stretch = match table {
+                    Table::Events => known.add_bearing(stretch),
+                    Table::Rejects | Table::Counts => known.add_rejects(stretch),
+                };
+                wrong.extend(
+                    stretch.map(|what| format!("partition {} of {}: {what}", partition.number, partition.topic)),
+                );
+            }
+            if table == Table::Events {
+                known.add_rows(read.rows, place.filter(|place| highest.get(&partition) < Some(place)));
+                highest.extend(place.map(|place| (partition, place)));
+            }
+        }
+        found.wrong_rows.extend(wrong.into_iter().map(|what| format!("{}: {what}", added.path)));
+    }
+    // The sums of an entry whose files could not all be read would only repeat that.
+    if found.damaged.is_empty() && found.missing.is_empty() {
+        let entry = format!("entry {}", entry.entry);
+        let differences = partitions.values().flat_map(PartitionRows::differences);
+        found.wrong_rows.extend(differences.map(|what| format!("{entry}: {what}")));
+        for (day, counts) in &counts {
+            counts.for_each(|schema, table, op, count| {
+                let (more, count) = (if count > 0 { "more" } else { "fewer" }, count.unsigned_abs());
+                let what =
+                    format!("{entry}: {count} {more} {op} of {schema}.{table} on {day} in its files than in the log");
+                found.wrong_rows.push(what);
+            });
+        }
+    }
+    found
+}
+
+fn open(root: &Path, work: &Work, added: &AddedFile, found: &mut Found) -> Option<File> {
+    let place = root.join(&added.path);
+    let staged = work.may_be_staged.then(|| root.join(staged_path(&work.entry.generation, &added.path)));
+    // The place again after staging: a run may have moved the file between the two looks.
+    for path in [Some(&place), staged.as_ref(), Some(&place)].into_iter().flatten() {
+        match File::open(path) {
+            Ok(file) => return Some(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                found.damaged.push(format!("{}: {error}", added.path));
+                return None;
+            }
+        }
+    }
+    found.missing.push(added.path.clone());
+    None
+}
+
+/// Compares size, checksum, columns and metadata with what the entry says.
+fn whole(file: &File, added: &AddedFile, place: FilePlace, entry: &Entry) -> Result<ArrowReaderMetadata, String> {
+    let (bytes, checksum) = hash(file).map_err(|error| error.to_string())?;
+    if bytes != added.bytes {
+        return Err(format!("it has {bytes} bytes, {} in the log", added.bytes));
+    }
+    if format!("{checksum:016x}") != added.xxh3 {
+        return Err(format!("its bytes have the checksum {checksum:016x}, {} in the log", added.xxh3));
+    }
+    let metadata = columns::metadata(file).map_err(|error| error.to_string())?;
+    let names: Vec<&str> = metadata.schema().fields().iter().map(|field| field.name().as_str()).collect();
+    if names != columns_of(place.table) {
+        return Err(format!("its columns are {}", names.join(", ")));
+    }
+    let said = KeyValues(metadata.metadata());
+    let texts = [("walbook.book", &entry.book), ("walbook.generation", &entry.generation)];
+    for (key, expected) in texts {
+        let text = said.text(key)?;
+        if text != expected {
+            return Err(format!("its metadata has {key} {text:?}, {expected:?} in the log"));
+        }
+    }
+    for (key, expected) in [("walbook.commit", place.commit), ("walbook.rows", added.rows)] {
+        let number = said.number(key)?;
+        if number != expected {
+            return Err(format!("its metadata has {key} {number}, {expected} in the log"));
+        }
+    }
+    let rows = metadata.metadata().file_metadata().num_rows();
+    if u64::try_from(rows) == Ok(added.rows) { Ok(metadata) } else { Err(wrong_rows(rows, added)) }
+}
+
+fn wrong_rows(rows: impl std::fmt::Display, added: &AddedFile) -> String {
+    format!("it has {rows} rows, {} in the log", added.rows)
+}
+
+fn hash(mut file: &File) -> io::Result<(u64, u64)> {
+    let mut hasher = XxHash3_64::default();
+    let mut buffer = vec![0; 1 << 18];
+    let mut bytes = 0;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((bytes, hasher.finish())),
+            read => {
+                hasher.write(&buffer[..read]);
+                bytes += read as u64;
+            }
+        }
+    }
+}
+
+/// Compares the first and last offsets that a file says it has with those of its rows.
+fn wrong_offsets(said: KeyValues<'_>, rows: &FileRows) -> Result<(), String> {
+    let text = said.text("walbook.offsets")?;
+    let said: BTreeMap<String, BTreeMap<i32, (i64, i64)>> =
+        serde_json::from_str(text).map_err(|error| format!("its metadata has unreadable offsets: {error}"))?;
+    let said = said.into_iter().flat_map(|(topic, partitions)| {
+        partitions.into_iter().map(move |(number, ends)| (Partition { topic: topic.clone(), number }, ends))
+    });
+    let said: BTreeMap<Partition, (i64, i64)> = said.collect();
+    let seen = rows.partitions.iter().map(|(partition, read)| (partition.clone(), (read.run.first, read.run.last)));
+    if seen.collect::<BTreeMap<_, _>>() == said {
+        Ok(())
+    } else {
+        Err("its metadata has other offsets than its rows".to_owned())
+    }
+}

@@ -1,0 +1,220 @@
+//! Reads the rows of one file, and counts them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+
+use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::{Array, RecordBatch};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+
+use super::offsets::{Run, WrongRow};
+use crate::book::columns::{Texts, all_numbers, numbers, read_group};
+use crate::book::layout::Table;
+use crate::book::table_counts::TableCounts;
+use crate::change::{Operation, Partition, Place};
+
+/// Rows are decoded so many at a time: enough that a batch's dictionaries cost little.
+const BATCH: usize = 16_384;
+
+/// Up to so many combinations of schema, table and operation a batch is counted in an array, not in a map.
+const DENSE: usize = 1 << 16;
+
+/// What the rows of one file say.
+pub(super) struct FileRows {
+    /// How many there are.
+    pub(super) rows: u64,
+    /// How many by schema, table and operation; empty for rejects.
+    pub(super) counts: TableCounts,
+    /// By partition: which offsets.
+    pub(super) partitions: BTreeMap<Partition, PartitionRun>,
+    /// The first row of each kind of wrong.
+    pub(super) wrong: BTreeMap<WrongRow, String>,
+    /// How many records repeat a place that was there before, and the first of them.
+    pub(super) repeated: (u64, Option<String>),
+}
+
+/// What the rows of one partition in one file say.
+pub(super) struct PartitionRun {
+    pub(super) run: Run,
+    /// How many rows.
+    pub(super) rows: u64,
+    /// The stretches of offsets that are complete.
+    pub(super) stretches: Vec<(i64, i64)>,
+}
+
+/// The columns of a table of rows.
+pub(super) fn columns_of(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Events => &[
+            "topic",
+            "partition",
+            "offset",
+            "ordinal",
+            "kafka_time",
+            "commit_time",
+            "lsn",
+            "commit_lsn",
+            "seq",
+            "xid",
+            "schema",
+            "table",
+            "op",
+            "data",
+        ],
+        Table::Rejects => &["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"],
+        Table::Counts => &["schema", "table", "op", "count"],
+    }
+}
+
+/// The columns that are read; the others are covered by the file's checksum.
+fn columns_read(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Events => &["topic", "partition", "offset", "ordinal", "commit_lsn", "seq", "schema", "table", "op"],
+        Table::Rejects | Table::Counts => &["topic", "partition", "offset"],
+    }
+}
+
+impl FileRows {
+    /// Reads all rows of a file; `highest` is the highest place of each partition before it.
+    pub(super) fn read(
+        file: &File,
+        metadata: &ArrowReaderMetadata,
+        table: Table,
+        highest: &BTreeMap<Partition, Place>,
+    ) -> Result<FileRows, String> {
+        let mut rows = FileRows {
+            rows: 0,
+            counts: TableCounts::default(),
+            partitions: BTreeMap::new(),
+            wrong: BTreeMap::new(),
+            repeated: (0, None),
+        };
+        for group in 0..metadata.metadata().num_row_groups() {
+            let file = file.try_clone().map_err(|error| error.to_string())?;
+            let reader = read_group(file, metadata, group, columns_read(table), |reader| reader.with_batch_size(BATCH));
+            for batch in reader.map_err(|error| error.to_string())? {
+                let batch = batch.map_err(|error| error.to_string())?;
+                rows.rows += batch.num_rows() as u64;
+                rows.add_offsets(&batch, table, highest)?;
+                if table == Table::Events {
+                    rows.add_counts(&batch)?;
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn add_offsets(
+        &mut self,
+        batch: &RecordBatch,
+        table: Table,
+        highest: &BTreeMap<Partition, Place>,
+    ) -> Result<(), String> {
+        let topics = Texts::of(batch, "topic")?;
+        let partitions = all_numbers::<Int32Type>(batch, "partition")?;
+        let offsets = all_numbers::<Int64Type>(batch, "offset")?;
+        let changes = match table {
+            Table::Events => Some((
+                all_numbers::<Int32Type>(batch, "ordinal")?,
+                numbers::<Int64Type>(batch, "commit_lsn")?,
+                numbers::<Int32Type>(batch, "seq")?,
+            )),
+            Table::Rejects | Table::Counts => None,
+        };
+        let mut row = 0;
+        while row < batch.num_rows() {
+            // Rows come batch by batch from one partition: its state is looked up once for a stretch of them.
+            let (topic, number) = (topics.number(row), partitions[row]);
+            let partition = Partition { topic: topics.values().value(topic).to_owned(), number };
+            let mut known = self.partitions.remove(&partition);
+            while row < batch.num_rows() && partitions[row] == number && topics.number(row) == topic {
+                let (ordinal, place) = match changes {
+                    Some((ordinals, commit_lsns, seqs)) => {
+                        let place = (commit_lsns.is_valid(row) && seqs.is_valid(row))
+                            .then(|| Place { commit_lsn: commit_lsns.value(row), seq: seqs.value(row) });
+                        (ordinals[row], place)
+                    }
+                    None => (0, None),
+                };
+                let (wrong, repeats) = match &mut known {
+                    Some(known) => {
+                        let (wrong, repeats, ended) = known.run.add(offsets[row], ordinal, place);
+                        known.stretches.extend(ended);
+                        known.rows += 1;
+                        (wrong, repeats)
+                    }
+                    None => {
+                        let highest = highest.get(&partition).copied();
+                        let (run, wrong, repeats) = Run::new(offsets[row], ordinal, place, highest);
+                        known = Some(PartitionRun { run, rows: 1, stretches: Vec::new() });
+                        (wrong, repeats)
+                    }
+                };
+                if wrong.is_some() || repeats {
+                    self.note(wrong, repeats, &partition, offsets[row], ordinal, place);
+                }
+                row += 1;
+            }
+            self.partitions.extend(known.map(|known| (partition, known)));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn note(
+        &mut self,
+        wrong: Option<WrongRow>,
+        repeats: bool,
+        Partition { topic, number }: &Partition,
+        offset: i64,
+        ordinal: i32,
+        place: Option<Place>,
+    ) {
+        let at = || format!("offset {offset}, ordinal {ordinal} of partition {number} of {topic}");
+        if let Some(wrong) = wrong {
+            self.wrong.entry(wrong).or_insert_with(|| match wrong {
+                WrongRow::Order => format!("its rows are not in the order of offsets: see {}", at()),
+                WrongRow::Ordinal => format!("the changes of a record are not numbered 0, 1, 2 …: see {}", at()),
+            });
+        }
+        if let (true, Some(Place { commit_lsn, seq })) = (repeats, place) {
+            self.repeated.0 += 1;
+            self.repeated.1.get_or_insert_with(|| format!("{} is at commit_lsn {commit_lsn}, seq {seq}", at()));
+        }
+    }
+
+    fn add_counts(&mut self, batch: &RecordBatch) -> Result<(), String> {
+        let (schemas, tables) = (Texts::of(batch, "schema")?, Texts::of(batch, "table")?);
+        let ops = Texts::of(batch, "op")?;
+        let (table_count, op_count) = (tables.values().len(), ops.values().len());
+        let combinations = schemas.values().len().saturating_mul(table_count).saturating_mul(op_count);
+        let combination =
+            |row: usize| (schemas.number(row) * table_count + tables.number(row)) * op_count + ops.number(row);
+        let mut add = |combination: usize, count: i64| -> Result<(), String> {
+            let op: Operation = ops.values().value(combination % op_count).parse()?;
+            let table = tables.values().value(combination / op_count % table_count);
+            let schema = schemas.values().value(combination / op_count / table_count);
+            self.counts.add(schema, table, op, count);
+            Ok(())
+        };
+        if combinations <= DENSE {
+            let mut counts = vec![0i64; combinations];
+            for row in 0..batch.num_rows() {
+                counts[combination(row)] += 1;
+            }
+            let counts = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
+            for (combination, count) in counts {
+                add(combination, count)?;
+            }
+        } else {
+            let mut counts: HashMap<usize, i64> = HashMap::new();
+            for row in 0..batch.num_rows() {
+                *counts.entry(combination(row)).or_default() += 1;
+            }
+            for (combination, count) in counts {
+                add(combination, count)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Which changes a question is about.
+
+use std::str::FromStr;
+
+use regex::Regex;
+
+use super::QueryError;
+use crate::change::{Day, Operation};
+
+/// Which changes a question is about; a part that is `None` lets everything through.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The first day.
+    pub from: Option<Day>,
+    /// The last day, itself included.
+    pub to: Option<Day>,
+    /// The tables.
+    pub tables: Option<Pattern>,
+    /// The operation.
+    pub operation: Option<Operation>,
+}
+
+impl Filter {
+    /// Refuses a range of days that is the wrong way round: it would answer "nothing" to a slip.
+    pub(super) fn check(&self) -> Result<(), QueryError> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from > to => Err(QueryError::NoDays { from, to }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a day is asked for.
+    pub(super) fn has_day(&self, day: Day) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+
+    /// Whether a table is asked for.
+    pub(super) fn has_table(&self, schema: &str, table: &str) -> bool {
+        self.tables.as_ref().is_none_or(|pattern| pattern.matches(schema, table))
+    }
+
+    /// Whether an operation is asked for.
+    pub(super) fn has_operation(&self, operation: Operation) -> bool {
+        self.operation.is_none_or(|asked| asked == operation)
+    }
+}
+
+/// A pattern for `schema.table`: `*` stands for any text, `?` for one character, all else for itself.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    regex: Regex,
+}
+
+impl Pattern {
+    /// Whether a table has this name; both parts as unquoted identifier text.
+    pub fn matches(&self, schema: &str, table: &str) -> bool {
+        self.regex.is_match(&format!("{schema}.{table}"))
+    }
+
+    /// What every matching `schema.table` begins with.
+    pub(super) fn literal_prefix(&self) -> &str {
+        self.text.split(['*', '?']).next().unwrap_or_default()
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Pattern, QueryError> {
+        let wrong = |why: &str| QueryError::Pattern { pattern: text.to_owned(), why: why.to_owned() };
+        if !text.contains(['.', '*', '?']) {
+            return Err(wrong("it is matched against schema.table, try it with `*.` before it"));
+        }
+        // `(?s)`: a table's name may hold line ends.
+        let mut regex = String::from(r"(?s)\A");
+        for character in text.chars() {
+            match character {
+                '*' => regex.push_str(".*"),
+                '?' => regex.push('.'),
+                literal => regex.push_str(&regex::escape(literal.encode_utf8(&mut [0; 4]))),
+            }
+        }
+        regex.push_str(r"\z");
+        let regex = Regex::new(&regex).map_err(|_| wrong("it is too long"))?;
+        Ok(Pattern { text: text.to_owned(), regex })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        text.parse().expect("a pattern")
+    }
+
+    #[test]
+    fn only_stars_and_question_marks_are_special() {
+        assert!(pattern("public.orders").matches("public", "orders"));
+        assert!(!pattern("public.orders").matches("public", "orders2"));
+        assert!(!pattern("public.orders").matches("xpublic", "orders"));
+        assert!(!pattern("public.o.*").matches("public", "orders"));
+        assert!(pattern("public.o.*").matches("public", "o.rders"));
+        assert!(pattern("*.ord?rs").matches("a", "ord\nrs"));
+        assert!(pattern("*.ord?rs").matches("a", "ordärs"));
+        assert!(pattern("*").matches("a\nb", "c\n"));
+        assert!(!pattern("a.b").matches("a", "b\n"));
+        assert!(pattern("a.[b]+").matches("a", "[b]+"));
+        assert!(!pattern("a.B").matches("a", "b"));
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_is_refused() {
+        assert!("orders".parse::<Pattern>().is_err());
+        assert!("".parse::<Pattern>().is_err());
+        assert_eq!(pattern("public.or*s?").literal_prefix(), "public.or");
+    }
+}

@@ -1,0 +1,22 @@
+//! Questions about a book: how many changes, and which.
+//!
+//! In: a book's directory, while a run writes it or not, and a [`Filter`]. Out: a [`CountsAnswer`] or an
+//! [`EventsAnswer`], printable as a table, CSV or JSON. Promised: an answer is exactly what one commit left, the newest
+//! at the moment of asking, and says which; what cannot be answered exactly is an error, never a smaller number.
+
+mod counts;
+mod error;
+mod event;
+mod events;
+mod filter;
+mod print;
+mod pruning;
+mod rejects;
+
+pub use counts::{CountRow, CountsAnswer, GroupBy, counts};
+pub use error::QueryError;
+pub use event::Event;
+pub use events::{EventsAnswer, events};
+pub use filter::{Filter, Pattern};
+pub use print::Format;
+pub use rejects::rejects;

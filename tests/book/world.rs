@@ -1,0 +1,251 @@
+//! A source that says the same whenever it is asked, runs that write it into a book, and the loop that knows the truth.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use walbook::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
+use walbook::book::layout::{self, FilePlace, Table};
+use walbook::book::{Book, BookError, CommitContents, CommitOutcome, Committer, CountDelta, CountsFile, State, log};
+use walbook::change::{CountKey, Day, Interval, Operation, Partition, SealedFile, Tally};
+use walbook::store::Store;
+use walbook::testing::MemoryStore;
+
+pub(crate) const TOPIC: &str = "changes";
+pub(crate) const PARTITIONS: i32 = 2;
+/// Offsets of one partition that a commit covers.
+pub(crate) const STEP: i64 = 6;
+
+/// What stands at an offset.
+pub(crate) enum Content {
+    Empty,
+    Marker,
+    Reject,
+    Changes(Vec<CountKey>),
+}
+
+pub(crate) fn day(number: i64) -> Day {
+    Day::from_days(20_000 + number).expect("a day of this century")
+}
+
+/// The source: a pure function of the place.
+pub(crate) fn content(partition: i32, offset: i64) -> Content {
+    let mixed = (offset * 7 + i64::from(partition) * 3) % 11;
+    let key = |number: i64| CountKey {
+        day: day(number % 2),
+        schema: "public".into(),
+        table: if number % 3 == 0 { "orders".into() } else { "we\"ird".into() },
+        op: Operation::ALL[usize::try_from(number % 4).expect("not negative")],
+    };
+    match mixed {
+        3 => Content::Empty,
+        5 => Content::Marker,
+        7 => Content::Reject,
+        9 => Content::Changes(vec![key(offset), key(offset + 1)]),
+        _ => Content::Changes(vec![key(offset)]),
+    }
+}
+
+/// The loop: all counts of the offsets below `next`.
+pub(crate) fn truth(next: &BTreeMap<i32, i64>) -> BTreeMap<CountKey, i64> {
+    let mut counts = BTreeMap::new();
+    for (partition, to) in next {
+        for offset in 0..*to {
+            if let Content::Changes(keys) = content(*partition, offset) {
+                keys.into_iter().for_each(|key| *counts.entry(key).or_default() += 1);
+            }
+        }
+    }
+    counts
+}
+
+/// The first offset of each partition that the book does not hold.
+pub(crate) fn next(state: &State) -> BTreeMap<i32, i64> {
+    (0..PARTITIONS)
+        .map(|number| (number, state.next_offset(&Partition { topic: TOPIC.into(), number }).unwrap_or(0)))
+        .collect()
+}
+
+pub(crate) fn settings() -> BookSettings {
+    BookSettings { time_zone: "Europe/Berlin".into(), day_from: "auto".into() }
+}
+
+pub(crate) fn versions() -> Versions {
+    Versions { walbook: "0.1.0".into(), parser: 1, tzdata: "2026a".into() }
+}
+
+/// The topic as a fence names it when it is new.
+pub(crate) fn new_topics(state: &State) -> BTreeMap<String, TopicEntry> {
+    if state.topics.contains_key(TOPIC) {
+        return BTreeMap::new();
+    }
+    let start = |number| {
+        let interval = Interval { from: 0, to: 0 };
+        (number, PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0 })
+    };
+    let positions = (0..PARTITIONS).map(start).collect();
+    let id = "nIFFyfwTQ2S1OCvM4ZbjUw".to_owned();
+    BTreeMap::from([(TOPIC.to_owned(), TopicEntry { id, partitions: PARTITIONS, positions })])
+}
+
+pub(crate) fn open(store: &MemoryStore) -> Result<Committer, BookError> {
+    Book::open(Arc::new(store.clone()), settings(), versions())?.fence(&mut |state| Ok(new_topics(state)))
+}
+
+/// Seals the files of the next stretch as workers do, and says what to commit.
+pub(crate) fn seal(
+    store: &MemoryStore,
+    committer: &Committer,
+    totals: &mut BTreeMap<CountKey, i64>,
+) -> io::Result<CommitContents> {
+    let commit = committer.next_commit();
+    let mut contents = CommitContents { commit, ..CommitContents::default() };
+    let mut added: BTreeMap<CountKey, i64> = BTreeMap::new();
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (number, from) in next(committer.state()) {
+        let interval = Interval { from, to: from + STEP };
+        let mut tally = Tally::default();
+        let mut row = |table, day, offset: i64, ordinal: usize| {
+            let worker = usize::try_from(number).expect("not negative");
+            let place = FilePlace { table, day, commit, worker, index: 0 };
+            files.entry(place.path()).or_default().push(format!("{number} {offset} {ordinal}\n"));
+        };
+        for offset in interval.from..interval.to {
+            match content(number, offset) {
+                Content::Empty => {}
+                Content::Marker => tally.markers += 1,
+                Content::Reject => {
+                    tally.rejects += 1;
+                    row(Table::Rejects, Day::EPOCH, offset, 0);
+                }
+                Content::Changes(keys) => {
+                    tally.bearing += 1;
+                    for (ordinal, key) in keys.into_iter().enumerate() {
+                        tally.events += 1;
+                        row(Table::Events, key.day, offset, ordinal);
+                        *added.entry(key).or_default() += 1;
+                    }
+                }
+            }
+        }
+        contents.positions.push((Partition { topic: TOPIC.into(), number }, interval, tally));
+    }
+    let folder = layout::staging_folder(committer.generation());
+    for (path, rows) in files {
+        let bytes = rows.concat().into_bytes();
+        let mut file = store.create(&format!("{folder}/{}", SealedFile::staged_name(&path)))?;
+        file.write_all(&bytes)?;
+        file.sync()?;
+        contents.files.push(SealedFile {
+            commit,
+            path,
+            bytes: bytes.len() as u64,
+            rows: rows.len() as u64,
+            checksum: 1,
+        });
+    }
+    store.sync_folder(&folder)?;
+    for (key, added) in added {
+        let total = totals.entry(key.clone()).or_default();
+        *total += added;
+        contents.deltas.push(CountDelta { key, added, total: *total });
+    }
+    Ok(contents)
+}
+
+/// One run: start, `commits` commits, a checkpoint. `seen` learns what was acknowledged.
+pub(crate) fn run(store: &MemoryStore, commits: usize, seen: &mut BTreeMap<i32, i64>) -> Result<Committer, BookError> {
+    let mut committer = open(store)?;
+    let mut totals: BTreeMap<CountKey, i64> = committer.initial_counts()?.into_iter().collect();
+    assert_eq!(totals, truth(&next(committer.state())), "initial counts");
+    for _ in 0..commits {
+        commit(store, &mut committer, &mut totals, seen)?;
+    }
+    committer.checkpoint()?;
+    Ok(committer)
+}
+
+pub(crate) fn commit(
+    store: &MemoryStore,
+    committer: &mut Committer,
+    totals: &mut BTreeMap<CountKey, i64>,
+    seen: &mut BTreeMap<i32, i64>,
+) -> Result<(), BookError> {
+    let contents = seal(store, committer, totals).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => BookError::Fenced { reason: "a worker's folder is gone".into() },
+        _ => BookError::Io { tried: "seal", path: "a file".into(), source },
+    })?;
+    match committer.commit(contents)? {
+        CommitOutcome::Committed { next_offsets, .. } => {
+            seen.extend(next_offsets.into_iter().map(|(partition, to)| (partition.number, to)));
+        }
+        CommitOutcome::Nothing => panic!("positions moved"),
+    }
+    Ok(())
+}
+
+/// What any reader may find at any moment: whole files of commits, each row once, each counts file right for its entry.
+/// Returns the state and the events and rejects files that are in place.
+pub(crate) fn check_visible(store: &MemoryStore) -> (State, BTreeSet<String>) {
+    let reader = store.process();
+    let mut state = State::new(String::new(), settings());
+    let mut by_entry = Vec::new();
+    let mut committed = BTreeMap::new();
+    while let Some(logged) = log::read_entry(&reader, state.entries).expect("a log that can be read") {
+        state.follow(&logged.entry, &logged.digest).expect("a sound log");
+        by_entry.push(next(&state));
+        committed.extend(logged.entry.added.into_iter().map(|file| (file.path, file.rows)));
+    }
+    let mut rows = BTreeSet::new();
+    let mut placed = BTreeSet::new();
+    for (path, bytes) in store.files() {
+        let mut parts = path.split('/');
+        match parts.next() {
+            Some("_walbook") => {}
+            Some("counts") => {
+                let day = parts.next().and_then(layout::day_of_folder).expect("a day folder");
+                assert_eq!(path, layout::counts_path(day));
+                let file = CountsFile::read(day, Bytes::from(bytes)).expect("a whole counts file");
+                let entry = usize::try_from(file.stamp.entry).expect("a small number");
+                let expected: BTreeMap<_, _> =
+                    truth(&by_entry[entry]).into_iter().filter(|(key, _)| key.day == day).collect();
+                assert_eq!(file.counts, expected, "{path} at entry {entry}");
+            }
+            _ => {
+                let text = String::from_utf8(bytes).expect("the test's own bytes");
+                let lines: Vec<String> = text.lines().map(|line| format!("{path} {line}")).collect();
+                assert_eq!(committed.get(&path), Some(&(lines.len() as u64)), "{path} is committed and whole");
+                let folder = path.rsplit_once('/').expect("a day folder").0;
+                for line in text.lines() {
+                    assert!(rows.insert(format!("{folder} {line}")), "{line} of {path} is there twice");
+                }
+                placed.insert(path);
+            }
+        }
+    }
+    (state, placed)
+}
+
+/// What must hold when a run has ended well: everything committed is visible, and counts are the loop's.
+pub(crate) fn check_complete(store: &MemoryStore, seen: &BTreeMap<i32, i64>) {
+    let (state, placed) = check_visible(store);
+    let next = next(&state);
+    for (partition, to) in seen {
+        assert!(next[partition] >= *to, "partition {partition} stands at {}, {to} was acknowledged", next[partition]);
+    }
+    let mut expected = BTreeSet::new();
+    for number in 0..state.entries {
+        let logged = log::read_entry(&store.process(), number).expect("readable").expect("there");
+        expected.extend(logged.entry.added.into_iter().map(|file| file.path));
+    }
+    assert_eq!(placed, expected, "committed files are in place, and no others");
+    let mut counts = BTreeMap::new();
+    for (path, bytes) in store.files() {
+        if let Some(folder) = path.strip_prefix("counts/").and_then(|rest| rest.strip_suffix("/counts.parquet")) {
+            let day = layout::day_of_folder(folder).expect("a day folder");
+            counts.extend(CountsFile::read(day, Bytes::from(bytes)).expect("whole").counts);
+        }
+    }
+    assert_eq!(counts, truth(&next), "counts files are the loop's");
+}

@@ -1,0 +1,226 @@
+//! Answers are those of a loop over the rows, wherever a crash or a running writer left the files.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+use walbook::book::entry::Entry;
+use walbook::book::{BookError, Snapshot, verify};
+use walbook::query::{CountsAnswer, Filter, GroupBy, counts, events};
+use walbook::testing::book_builder::BookBuilder;
+
+use crate::random::{Rows, TOPICS, count, day, newest};
+
+/// A book's directory that goes away with the test.
+pub(crate) fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+pub(crate) fn open(root: &Path) -> BookBuilder {
+    BookBuilder::open(root, "UTC", &TOPICS).expect("a book")
+}
+
+pub(crate) fn as_texts(answer: &CountsAnswer) -> Vec<(Vec<String>, u64)> {
+    let texts = answer.rows.iter().map(|row| {
+        let key = answer.by.iter().flat_map(|part| match part {
+            GroupBy::Day => vec![row.day.map(|day| day.to_string())],
+            GroupBy::Table => {
+                let name = row.table.as_ref();
+                vec![name.map(|name| name.schema.clone()), name.map(|name| name.table.clone())]
+            }
+            GroupBy::Op => vec![row.op.map(|op| op.to_string())],
+        });
+        (key.map(|part| part.expect("what is summed by is there")).collect(), row.count)
+    });
+    texts.collect()
+}
+
+fn compare(root: &Path, rows: &mut Rows, what: &str) {
+    let groups: [&[GroupBy]; 5] = [
+        &GroupBy::DEFAULT,
+        &[GroupBy::Table],
+        &[GroupBy::Op, GroupBy::Day],
+        &[GroupBy::Table, GroupBy::Op, GroupBy::Table],
+        &[],
+    ];
+    for by in groups {
+        let filter = rows.filter();
+        let answer = counts(root, &filter, by).expect("an answer");
+        assert_eq!(as_texts(&answer), count(&rows.events, &filter, &answer.by), "{what}: {filter:?} by {by:?}");
+    }
+    let (filter, limit) = (rows.filter(), rows.random.below(60) as usize);
+    let answer = events(root, &filter, limit).expect("an answer");
+    assert_eq!(answer.rows, newest(&rows.events, &filter, limit), "{what}: newest {limit} of {filter:?}");
+}
+
+#[test]
+fn answers_are_those_of_a_loop() {
+    for seed in 0..12 {
+        let folder = folder();
+        let mut rows = Rows::new(seed);
+        let mut book = open(folder.path());
+        book.group_rows = 7;
+        book.workers = 1 + rows.random.below(3) as usize;
+        for commit in 0..5 {
+            compare(folder.path(), &mut rows, &format!("seed {seed}, {commit} commits"));
+            let records = 1 + rows.random.below(60);
+            let contents = rows.commit(records, 6);
+            book.commit(contents).expect("a commit");
+        }
+        compare(folder.path(), &mut rows, &format!("seed {seed}"));
+        let report = verify(folder.path(), &mut |_| {}).expect("a report");
+        assert!(report.ok, "seed {seed}: {report:#?}");
+    }
+}
+
+#[test]
+fn answers_hold_before_a_commits_files_are_in_place() {
+    for seed in 0..24 {
+        let folder = folder();
+        let root = folder.path();
+        let mut rows = Rows::new(seed);
+        let mut book = open(root);
+        let first = rows.commit(40, 4);
+        book.commit(first).expect("a commit");
+        let before = folder.path().join("before");
+        copy(&root.join("counts"), &before);
+        // More days than before: some have no counts file yet.
+        let second = rows.commit(40, 6);
+        book.commit(second).expect("a commit");
+        take_back(root, &before, &mut rows);
+        compare(root, &mut rows, &format!("seed {seed}"));
+        let report = verify(root, &mut |_| {}).expect("a report");
+        assert!(report.ok, "seed {seed}: {report:#?}");
+        // The next start finishes it, and answers stay.
+        drop(book);
+        open(root);
+        compare(root, &mut rows, &format!("seed {seed}, after a start"));
+        assert!(verify(root, &mut |_| {}).expect("a report").ok, "seed {seed}, after a start");
+    }
+}
+
+/// Puts some of the newest entry's files back where they were before they were redone: files come first, in order.
+fn take_back(root: &Path, before: &Path, rows: &mut Rows) {
+    let entry = newest_entry(root);
+    let placed = rows.random.below(entry.added.len() as u64 + 2) as usize;
+    for added in entry.added.iter().skip(placed) {
+        let staged = format!("_walbook/staging/{}/{}.inprogress", entry.generation, added.path.replace('/', "."));
+        fs::rename(root.join(&added.path), root.join(staged)).expect("a file can be moved");
+    }
+    let kept = if placed > entry.added.len() { 1 } else { 0 };
+    let days: Vec<String> = names(&root.join("counts"));
+    for folder in days.iter().skip(kept) {
+        let path = root.join("counts").join(folder).join("counts.parquet");
+        match fs::read(before.join(folder).join("counts.parquet")) {
+            Ok(bytes) => fs::write(path, bytes).expect("a counts file can be written"),
+            Err(_) => fs::remove_file(path).expect("a counts file can be removed"),
+        }
+    }
+    fs::remove_dir_all(before).expect("a copy can be removed");
+}
+
+#[test]
+fn a_snapshot_stays_what_it_was() {
+    let folder = folder();
+    let mut rows = Rows::new(77);
+    let mut book = open(folder.path());
+    for _ in 0..4 {
+        let contents = rows.commit(30, 4);
+        book.commit(contents).expect("a commit");
+        let snapshot = Snapshot::take(folder.path()).expect("a snapshot");
+        let expected = count(&rows.events, &Filter::default(), &GroupBy::DEFAULT);
+        for _ in 0..3 {
+            let contents = rows.commit(30, 6);
+            book.commit(contents).expect("a commit");
+        }
+        let mut seen = Vec::new();
+        for day in snapshot.days() {
+            let mut show = |schema: &str, table: &str, op: walbook::change::Operation, count: u64| {
+                seen.push((vec![day.to_string(), schema.to_owned(), table.to_owned(), op.to_string()], count));
+            };
+            snapshot.day_counts(day, &mut show).expect("counts");
+        }
+        seen.sort();
+        assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn a_missing_counts_file_is_an_error_not_a_smaller_number() {
+    let folder = folder();
+    let root = folder.path();
+    let mut rows = Rows::new(3);
+    let mut book = open(root);
+    for _ in 0..3 {
+        let contents = rows.commit(40, 3);
+        book.commit(contents).expect("a commit");
+    }
+    fs::remove_file(root.join(format!("counts/day={}/counts.parquet", day(1)))).expect("a file");
+    assert!(matches!(
+        counts(root, &Filter::default(), &[]),
+        Err(walbook::query::QueryError::Read(BookError::Disagree { .. }))
+    ));
+    let other_day = Filter { from: Some(day(2)), ..Filter::default() };
+    assert!(counts(root, &other_day, &[]).is_ok());
+}
+
+#[test]
+fn checkpoints_do_not_change_answers() {
+    let folder = folder();
+    let root = folder.path();
+    let mut rows = Rows::new(8);
+    let mut book = open(root);
+    for _ in 0..70 {
+        let contents = rows.commit(2, 3);
+        book.commit(contents).expect("a commit");
+    }
+    let checkpoints = root.join("_walbook/checkpoint");
+    assert!(!names(&checkpoints).is_empty(), "the book has a checkpoint");
+    let with = counts(root, &Filter::default(), &GroupBy::DEFAULT).expect("an answer");
+    for name in names(&checkpoints) {
+        fs::write(checkpoints.join(name), "damaged").expect("a checkpoint can be written");
+    }
+    let without = counts(root, &Filter::default(), &GroupBy::DEFAULT).expect("an answer");
+    assert_eq!(with, without);
+    assert_eq!(as_texts(&with), count(&rows.events, &Filter::default(), &GroupBy::DEFAULT));
+}
+
+#[test]
+fn what_is_no_book_is_a_usage_error() {
+    let folder = folder();
+    for path in [folder.path().to_owned(), folder.path().join("absent")] {
+        let error = counts(&path, &Filter::default(), &[]).expect_err("no book");
+        assert_eq!(error.exit_code(), 2, "{error}");
+        assert_eq!(events(&path, &Filter::default(), 1).expect_err("no book").exit_code(), 2);
+        assert_eq!(verify(&path, &mut |_| {}).expect_err("no book").exit_code(), 2);
+    }
+    let filter = Filter { from: Some(day(3)), to: Some(day(2)), ..Filter::default() };
+    assert_eq!(counts(folder.path(), &filter, &[]).expect_err("no days").exit_code(), 2);
+}
+
+pub(crate) fn newest_entry(root: &Path) -> Entry {
+    let log = root.join("_walbook/log");
+    let newest = names(&log).pop().expect("an entry");
+    let text = fs::read_to_string(log.join(newest)).expect("an entry");
+    serde_json::from_str(text.lines().next().expect("a line")).expect("an entry")
+}
+
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let listing = fs::read_dir(folder).expect("a folder").flatten();
+    let mut names: Vec<String> = listing.map(|name| name.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Copies a tree.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for name in names(from) {
+        let (from, to) = (from.join(&name), to.join(&name));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(from, to).expect("a file can be copied");
+        }
+    }
+}
