@@ -110,6 +110,7 @@ fn a_damaged_or_missing_file_is_named_by_verify() {
         for damage in [Damage::Flip, Damage::Cut, Damage::Remove] {
             let (book, _) = book_and_topic("damaged_file");
             let victim = book.parquet(table).remove(0);
+            println!("{damage:?} {}", victim.display());
             damage.apply(&victim);
             expect_verify_names(&book, &victim);
         }
@@ -143,7 +144,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 }
 
 /// What can happen to a file.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Damage {
     Flip,
     Cut,

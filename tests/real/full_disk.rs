@@ -1,5 +1,6 @@
 //! A full disk ends the run with a clear error; nothing wrong becomes visible, and with space it goes on.
 
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use crate::succession::inserted;
 use crate::topic::{Record, Topic};
 use crate::truth::assert_same;
 
-const NUMBER: i32 = 60_000;
+/// What fits on the disk, and what does not.
+const FIRST: i32 = 2_000;
+const ALL: i32 = 200_000;
 
 /// A small disk in a mount namespace of its own, which ends with the process that holds it.
 struct SmallDisk {
@@ -26,7 +29,7 @@ impl SmallDisk {
             if is_root() { ["--mount"].as_slice() } else { ["--user", "--map-root-user", "--mount"].as_slice() };
         let holder = Command::new("unshare")
             .args(namespaces)
-            .args(["sh", "-c", &format!("mount -t tmpfs -o size=3m none {folder} && echo mounted && exec cat")])
+            .args(["sh", "-c", &format!("mount -t tmpfs -o size=12m none {folder} && echo mounted && exec cat")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -73,42 +76,49 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_ends_the_run_and_with_space_it_goes_on() {
     let topic = Topic::create("full_disk", 2);
-    // Text that does not compress, so that the disk is full before the topic is read.
-    let mut noise = 1_u64;
-    topic.produce((0..NUMBER).map(|id| {
-        let text: String = (0..12)
-            .map(|_| {
-                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                format!("{noise:016x}")
-            })
-            .collect();
-        let line = format!("table public.t: INSERT: id[integer]:{id} v[text]:'{text}'");
-        Record {
-            partition: id % 2,
-            time: 1_790_000_000_000,
-            value: Some(lines::plain(Shape::Connect, &line)),
-            ..Record::default()
-        }
-    }));
-
     let folder = environment::folder("small_disk");
     let disk = SmallDisk::mount(&folder.path().to_string_lossy());
     let book = Book::behind("full_disk", disk.launcher.clone(), folder.path().join("book"));
-    let arguments = ["-w", "2", "--until-end", "--commit-bytes", "500000", "--commit-interval", "200ms"];
-    for _ in 0..2 {
-        let ended = book.run(&[&topic], &arguments).wait(Duration::from_secs(120));
+    topic.produce(noise(0..FIRST));
+    book.run_to_end(&[&topic], &["-w", "2"]);
+
+    topic.produce(noise(FIRST..ALL));
+    let mut committed = FIRST.into();
+    for _ in 0..3 {
+        let ended = book
+            .run(&[&topic], &["-w", "2", "--until-end", "--commit-bytes", "500000", "--commit-interval", "200ms"])
+            .wait(Duration::from_secs(120));
         ended.expect_code(1);
         assert!(ended.stderr.to_lowercase().contains("no space left"), "{}", ended.stderr);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
-        // Whatever was committed before is whole.
-        assert!(book.counts().total() < NUMBER.into());
-        assert_eq!(disk.inside(&format!("cd {}/book && find events counts -name '*.inprogress'", disk.path)), "");
+        // Whatever was committed stays so, even where its counts file found no space.
+        let total = book.counts().total();
+        assert!((committed..ALL.into()).contains(&total), "{total} changes after {committed}");
+        committed = total;
+        let partial = format!("find {path}/book/events {path}/book/counts -name '*.inprogress'", path = disk.path);
+        assert_eq!(disk.inside(&partial), "");
     }
+    println!("{committed} changes fitted");
 
     disk.resize("200m");
     book.run_to_end(&[&topic], &["-w", "3"]);
-    assert_same("with space", &book.counts(), &inserted(NUMBER.into()));
+    assert_same("with space", &book.counts(), &inserted(ALL.into()));
     book.verify();
+}
+
+/// Inserts of text that does not compress, so that a small disk is full before they are all read.
+fn noise(ids: Range<i32>) -> impl Iterator<Item = Record> {
+    let mut state = 1_u64;
+    ids.map(move |id| {
+        let mut word = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("{state:016x}")
+        };
+        let text: String = (0..12).map(|_| word()).collect();
+        let line = format!("table public.t: INSERT: id[integer]:{id} v[text]:'{text}'");
+        let value = lines::plain(Shape::Connect, &line);
+        Record { partition: id % 2, time: 1_790_000_000_000, value: Some(value), ..Record::default() }
+    })
 }
 
 fn is_root() -> bool {

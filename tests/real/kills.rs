@@ -40,7 +40,7 @@ fn killed_runs_lose_nothing_and_repeat_nothing() {
         let mut seen = 0;
         for kill in 0..kills {
             let workers = dice.pick(&["1", "2", "3", "4"]);
-            let run = book.run(&[&topic], &["-w", workers, "--commit-interval", dice.pick(&["50ms", "200ms", "1s"])]);
+            let run = book.run(&[&topic], &["-w", workers, "--commit-interval", dice.pick(&["100ms", "300ms", "1s"])]);
             thread::sleep(dice.between(Duration::from_millis(20), Duration::from_millis(2500)));
             run.kill();
             if book.parquet("counts").is_empty() {

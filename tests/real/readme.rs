@@ -63,7 +63,13 @@ struct Block {
 fn blocks(markdown: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
+    let mut in_comment = false;
     for (number, line) in markdown.lines().enumerate() {
+        in_comment |= open.is_none() && line.starts_with("<!--");
+        if in_comment {
+            in_comment = !line.ends_with("-->");
+            continue;
+        }
         match (&mut open, line.strip_prefix("```")) {
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (Some(block), None) => block.text += &format!("{line}\n"),

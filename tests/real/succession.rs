@@ -55,7 +55,7 @@ fn a_second_run_takes_the_book_over() {
 fn a_run_that_was_asleep_finds_itself_fenced() {
     let topic = Topic::create("asleep", 2);
     let book = Book::new("asleep");
-    let mut sleeper = book.run(&[&topic], &["--commit-interval", "50ms"]);
+    let mut sleeper = book.run(&[&topic], &["--commit-interval", "100ms"]);
     topic.produce(inserts(1000, 2));
     book.await_total(1000, &mut sleeper);
     topic.produce(inserts(5000, 2));
