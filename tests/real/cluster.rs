@@ -1,0 +1,71 @@
+//! Several processes work as one, and die as one.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crate::book::{Book, Running};
+use crate::dice::Dice;
+use crate::environment;
+use crate::kills::workload;
+use crate::lines::{self, Shape};
+use crate::topic::Topic;
+use crate::truth::assert_same;
+
+const PARTITIONS: i32 = 4;
+const DAY: (i64, &str) = (1_790_000_000_000, "2026-09-21");
+
+/// Starts two processes of two workers each.
+fn start(book: &Book, topic: &Topic, hosts: &Path, arguments: &[&str]) -> [Running; 2] {
+    let hosts = hosts.to_str().expect("temporary folders have plain names");
+    ["0", "1"]
+        .map(|index| book.run(&[topic], &[&["-n", "2", "-p", index, "-w", "2", "--hosts", hosts], arguments].concat()))
+}
+
+/// A hosts file of two free ports.
+fn hosts(folder: &Path) -> PathBuf {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("there are free ports"));
+    let addresses = listeners.each_ref().map(|listener| listener.local_addr().expect("it is bound").to_string());
+    let path = folder.join("hosts");
+    fs::write(&path, addresses.join("\n") + "\n").expect("the folder is ours");
+    path
+}
+
+#[test]
+fn two_processes_share_the_work_and_die_together() {
+    let mut dice = Dice::throw("cluster");
+    let (lines, truth_of_one) = workload("cluster");
+    let topic = Topic::create_with("cluster", PARTITIONS, &[("max.message.bytes", "20000000")]);
+    let rounds = 10;
+    for _ in 0..rounds {
+        topic.produce(lines::records(&lines, Shape::Connect, PARTITIONS, DAY.0));
+    }
+    let truth = truth_of_one.on_day(DAY.1).times(rounds);
+    let folder = environment::folder("hosts");
+
+    let book = Book::new("cluster");
+    for victim in [0, 1] {
+        let [zero, one] = start(&book, &topic, &hosts(folder.path()), &["--commit-interval", "100ms"]);
+        thread::sleep(dice.between(Duration::from_millis(500), Duration::from_millis(4000)));
+        let (killed, survivor) = if victim == 0 { (zero, one) } else { (one, zero) };
+        killed.kill();
+        let ended = survivor.wait(Duration::from_secs(15));
+        ended.expect_code(1);
+    }
+
+    let processes = start(&book, &topic, &hosts(folder.path()), &["--until-end"]);
+    for process in processes {
+        process.wait(Duration::from_secs(120)).expect_code(0);
+    }
+    assert_same("after two deaths", &book.counts(), &truth);
+    book.verify();
+
+    let whole = Book::new("cluster_whole");
+    for process in start(&whole, &topic, &hosts(folder.path()), &["--until-end"]) {
+        process.wait(Duration::from_secs(120)).expect_code(0);
+    }
+    assert_same("undisturbed", &whole.counts(), &truth);
+    whole.verify();
+}

@@ -1,0 +1,28 @@
+//! The promises, kept by the binary as a user runs it, against a real PostgreSQL and a real Kafka.
+//!
+//! `./test` starts the servers and says in `WALBOOK_TEST_…` where they are; without them every test here fails. Plain
+//! `cargo test` leaves this target out. `WALBOOK_LONG=1` runs the long forms.
+
+mod book;
+mod database;
+mod dice;
+mod environment;
+mod lines;
+mod readers;
+mod topic;
+mod truth;
+
+mod bad_topics;
+mod broken_books;
+mod cluster;
+mod compression;
+mod data_loss;
+mod drain;
+mod full_disk;
+mod kills;
+mod many_days;
+mod reading_along;
+mod readme;
+mod strange_records;
+mod succession;
+mod transactions;

@@ -1,0 +1,133 @@
+"""Reads a book with DuckDB, Polars and pyarrow, as their users would.
+
+readers.py read BOOK      counts by key that each finds in counts/ and, counted, in events/
+readers.py watch BOOK     reads both over and over until standard input closes; fails when events shrink, repeat a row or show a
+                          partial file, or when counts shrink; an error on counts is tried again, as the contract says
+readers.py rejects BOOK   the rejects
+"""
+
+import json
+import os
+import sys
+import time
+
+import duckdb
+import polars
+import pyarrow
+import pyarrow.dataset
+
+KEY = ["day", "schema", "table", "op"]
+
+
+def in_duckdb(sql, book, table):
+    source = f"read_parquet('{book}/{table}/*/*.parquet', hive_partitioning=true)"
+    with duckdb.connect() as connection:
+        return connection.sql(sql.format(source=source)).fetchall()
+
+
+def polars_frame(book, table):
+    return polars.scan_parquet(f"{book}/{table}/*/*.parquet", hive_partitioning=True)
+
+
+def pyarrow_table(book, table, columns=None):
+    day = pyarrow.schema([("day", pyarrow.date32())])
+    partitioning = pyarrow.dataset.partitioning(day, flavor="hive")
+    return pyarrow.dataset.dataset(f"{book}/{table}", format="parquet", partitioning=partitioning).to_table(columns=columns)
+
+
+def counts_by_duckdb(book, table):
+    measure = "count" if table == "counts" else "count(*)"
+    group = "" if table == "counts" else "group by all"
+    return in_duckdb(f'select day, schema, "table", op, {measure} from {{source}} {group}', book, table)
+
+
+def counts_by_polars(book, table):
+    frame = polars_frame(book, table)
+    if table == "events":
+        frame = frame.group_by(KEY).agg(polars.len().alias("count"))
+    return frame.select(*KEY, "count").collect().rows()
+
+
+def counts_by_pyarrow(book, table):
+    if table == "counts":
+        found = pyarrow_table(book, table)
+    else:
+        found = pyarrow_table(book, table, KEY).group_by(KEY).aggregate([([], "count_all")]).rename_columns({"count_all": "count"})
+    return [tuple(row[column] for column in [*KEY, "count"]) for row in found.to_pylist()]
+
+
+READERS = {"duckdb": counts_by_duckdb, "polars": counts_by_polars, "pyarrow": counts_by_pyarrow}
+
+
+def rows(found):
+    return [[str(day), *rest] for day, *rest in found]
+
+
+def read(book):
+    return {name: {table: rows(reader(book, table)) for table in ("events", "counts")} for name, reader in READERS.items()}
+
+
+def event_rows(name, book):
+    """The number of events, and of distinct places, which a partial or repeated file would make unequal."""
+    if name == "duckdb":
+        return in_duckdb("select count(*), count(distinct (topic, partition, \"offset\", ordinal)) from {source}", book, "events")[0]
+    place = ["topic", "partition", "offset", "ordinal"]
+    if name == "polars":
+        found = polars_frame(book, "events").select(place).collect()
+        return found.height, found.n_unique()
+    found = pyarrow_table(book, "events", place)
+    return found.num_rows, found.group_by(place).aggregate([]).num_rows
+
+
+def has_files(book, table):
+    try:
+        return any(os.scandir(day) for day in os.scandir(f"{book}/{table}"))
+    except FileNotFoundError:
+        return False
+
+
+def watch(book):
+    reads = dict.fromkeys(READERS, 0)
+    newest_events = dict.fromkeys(READERS, 0)
+    newest_counts = dict.fromkeys(READERS, 0)
+    while not closed(sys.stdin):
+        if not (has_files(book, "events") and has_files(book, "counts")):
+            time.sleep(0.05)
+            continue
+        for name in READERS:
+            # No error is allowed here: an event file never changes and never goes.
+            events, places = event_rows(name, book)
+            assert events == places, f"{name}: {events} events in {places} places"
+            assert events >= newest_events[name], f"{name}: {events} events after {newest_events[name]}"
+            newest_events[name] = events
+            counted = total_count(name, book)
+            assert counted >= newest_counts[name], f"{name}: counts say {counted} after {newest_counts[name]}"
+            newest_counts[name] = counted
+            reads[name] += 1
+    return reads
+
+
+def total_count(name, book):
+    """The sum of all counts; a file that is replaced between listing and reading is an error, and read again."""
+    for attempt in range(20):
+        try:
+            return sum(row[4] for row in READERS[name](book, "counts"))
+        except Exception as error:
+            print(f"{name} tries counts again: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
+            time.sleep(0.01 * (attempt + 1))
+    raise AssertionError(f"{name} cannot read counts in 20 attempts")
+
+
+def closed(stream):
+    import select
+    return bool(select.select([stream], [], [], 0)[0])
+
+
+def rejects(book):
+    sql = 'select topic, partition, "offset", reason, hex(key), hex(value), hex(headers) from {source} order by 1, 2, 3'
+    return in_duckdb(sql, book, "rejects")
+
+
+if __name__ == "__main__":
+    what, book = sys.argv[1:]
+    json.dump({"read": read, "watch": watch, "rejects": rejects}[what](book), sys.stdout)

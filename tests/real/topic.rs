@@ -1,0 +1,288 @@
+//! Topics of the real Kafka: made, filled, cut and deleted.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::environment;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is produced.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    /// Where to.
+    pub(crate) partition: i32,
+    /// Milliseconds since 1970.
+    pub(crate) time: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// A topic of this test alone.
+#[derive(Clone)]
+pub(crate) struct Topic {
+    /// Its name on the brokers.
+    pub(crate) name: String,
+    partitions: i32,
+}
+
+impl Topic {
+    /// Makes a topic; the name gets a suffix that no other run has.
+    pub(crate) fn create(name: &str, partitions: i32) -> Topic {
+        Topic::create_with(name, partitions, &[])
+    }
+
+    /// Makes a topic with settings of its own.
+    pub(crate) fn create_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic {
+        let topic = Topic { name: environment::unique(name), partitions };
+        topic.make(settings);
+        topic
+    }
+
+    /// A topic that somebody else may have made.
+    pub(crate) fn of_name(name: &str) -> Topic {
+        Topic { name: name.to_owned(), partitions: 1 }
+    }
+
+    fn make(&self, settings: &[(&str, &str)]) {
+        let mut new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
+        for (key, value) in settings {
+            new = new.set(key, value);
+        }
+        for result in wait_for(admin().create_topics([&new], &options())).expect("the broker answers") {
+            result.expect("the topic can be made");
+        }
+        self.await_partitions();
+    }
+
+    /// Adds partitions.
+    pub(crate) fn grow(&mut self, partitions: i32) {
+        let new = NewPartitions::new(&self.name, usize::try_from(partitions).expect("a positive number"));
+        for result in wait_for(admin().create_partitions([&new], &options())).expect("the broker answers") {
+            result.expect("partitions can be added");
+        }
+        self.partitions = partitions;
+        self.await_partitions();
+    }
+
+    /// Deletes the topic and makes another of the same name.
+    pub(crate) fn recreate(&self) {
+        for result in wait_for(admin().delete_topics(&[&self.name], &options())).expect("the broker answers") {
+            result.expect("the topic can be deleted");
+        }
+        let began = Instant::now();
+        while self.exists() {
+            assert!(began.elapsed() < PATIENCE, "topic {} stays", self.name);
+            thread::sleep(Duration::from_millis(100));
+        }
+        self.make(&[]);
+    }
+
+    /// Deletes the records of a partition that are below an offset, as retention would.
+    pub(crate) fn delete_below(&self, partition: i32, offset: i64) {
+        let mut below = TopicPartitionList::new();
+        below.add_partition_offset(&self.name, partition, Offset::Offset(offset)).expect("a valid offset");
+        wait_for(admin().delete_records(&below, &options())).expect("records can be deleted");
+    }
+
+    /// Whether the brokers know the name; asking does not make it.
+    pub(crate) fn exists(&self) -> bool {
+        let metadata = consumer().fetch_metadata(None, PATIENCE).expect("the broker answers");
+        metadata.topics().iter().any(|topic| topic.name() == self.name)
+    }
+
+    /// The end offset of each partition.
+    pub(crate) fn ends(&self) -> Vec<i64> {
+        let consumer = consumer();
+        let end = |partition| consumer.fetch_watermarks(&self.name, partition, PATIENCE).expect("the broker answers").1;
+        (0..self.partitions).map(end).collect()
+    }
+
+    /// How many records a consumer finds, from the first to the end.
+    pub(crate) fn stored_records(&self) -> usize {
+        let consumer = consumer();
+        let mut all = TopicPartitionList::new();
+        for partition in 0..self.partitions {
+            all.add_partition_offset(&self.name, partition, Offset::Beginning).expect("a valid offset");
+        }
+        consumer.assign(&all).expect("partitions can be assigned");
+        let (mut records, mut ended) = (0, 0);
+        while ended < self.partitions {
+            match consumer.poll(PATIENCE).expect("the broker answers") {
+                Ok(message) => records += usize::from(message.partition() >= 0),
+                Err(KafkaError::PartitionEOF(_)) => ended += 1,
+                Err(error) => panic!("could not consume {}: {error}", self.name),
+            }
+        }
+        records
+    }
+
+    /// Produces all records and waits until the broker has them.
+    pub(crate) fn produce(&self, records: impl IntoIterator<Item = Record>) {
+        self.producer(&[]).produce(records);
+    }
+
+    /// A producer with settings of its own.
+    pub(crate) fn producer(&self, settings: &[(&str, &str)]) -> TopicProducer {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", environment::brokers())
+            .set("message.max.bytes", "64000000")
+            .set("queue.buffering.max.kbytes", "262144")
+            .set("linger.ms", "5");
+        for (key, value) in settings {
+            config.set(*key, *value);
+        }
+        let failures = Failures::default();
+        let producer = config.create_with_context(failures.clone()).expect("valid settings");
+        TopicProducer { topic: self.name.clone(), producer, failures }
+    }
+
+    fn await_partitions(&self) {
+        let (consumer, began) = (consumer(), Instant::now());
+        loop {
+            let known = consumer.fetch_metadata(None, PATIENCE).expect("the broker answers");
+            let found = known.topics().iter().find(|topic| topic.name() == self.name);
+            if found.is_some_and(|topic| {
+                topic.partitions().len() == usize::try_from(self.partitions).expect("a positive number")
+                    && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+            }) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "topic {} does not get its partitions", self.name);
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// Produces into one topic.
+pub(crate) struct TopicProducer {
+    topic: String,
+    producer: BaseProducer<Failures>,
+    failures: Failures,
+}
+
+impl TopicProducer {
+    /// Produces all records and waits until the broker has them.
+    pub(crate) fn produce(&self, records: impl IntoIterator<Item = Record>) {
+        for record in records {
+            self.send(&record);
+        }
+        self.flush();
+    }
+
+    /// Queues one record.
+    pub(crate) fn send(&self, record: &Record) {
+        let mut message = BaseRecord::<[u8], [u8]>::to(&self.topic).partition(record.partition).timestamp(record.time);
+        message.key = record.key.as_deref();
+        message.payload = record.value.as_deref();
+        if !record.headers.is_empty() {
+            let headers = record
+                .headers
+                .iter()
+                .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
+            message = message.headers(headers);
+        }
+        while let Err((error, refused)) = self.producer.send(message) {
+            assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "could not produce: {error}");
+            self.producer.poll(Duration::from_millis(50));
+            message = refused;
+        }
+        self.producer.poll(Duration::ZERO);
+    }
+
+    /// Waits until the broker has everything.
+    pub(crate) fn flush(&self) {
+        self.producer.flush(PATIENCE).expect("the broker takes the records");
+        let failures = self.failures.0.lock().expect("no thread panics with it");
+        assert!(failures.is_empty(), "records were not delivered: {failures:?}");
+    }
+
+    /// Makes this producer transactional, once; it needs a `transactional.id`.
+    pub(crate) fn init_transactions(&self) {
+        self.producer.init_transactions(PATIENCE).expect("transactions are possible");
+    }
+
+    /// Opens a transaction.
+    pub(crate) fn begin(&self) {
+        self.producer.begin_transaction().expect("no transaction is open");
+    }
+
+    /// Commits what was produced since `begin`.
+    pub(crate) fn commit(&self) {
+        self.producer.commit_transaction(PATIENCE).expect("the transaction commits");
+    }
+
+    /// Takes back what was produced since `begin`.
+    pub(crate) fn abort(&self) {
+        self.producer.abort_transaction(PATIENCE).expect("the transaction aborts");
+    }
+}
+
+/// What went wrong with records after they were queued.
+#[derive(Clone, Default)]
+struct Failures(Arc<Mutex<Vec<String>>>);
+
+impl ClientContext for Failures {}
+
+impl ProducerContext for Failures {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.0.lock().expect("no thread panics with it").push(error.to_string());
+        }
+    }
+}
+
+fn admin() -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", environment::brokers()).create().expect("valid settings")
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE))
+}
+
+fn consumer() -> BaseConsumer {
+    static CONSUMERS: AtomicU64 = AtomicU64::new(0);
+    ClientConfig::new()
+        .set("bootstrap.servers", environment::brokers())
+        .set("group.id", format!("{}-{}", environment::unique("test"), CONSUMERS.fetch_add(1, Ordering::Relaxed)))
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .create()
+        .expect("valid settings")
+}
+
+/// Runs a future to its end on this thread: the admin client is the only asynchronous thing here.
+fn wait_for<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
