@@ -2,9 +2,9 @@
 
 #![no_main]
 
-#[path = "../../tests/parse/agreement.rs"]
+#[path = "../../tests/promises/parse/agreement.rs"]
 mod agreement;
-#[path = "../../tests/parse/oracle.rs"]
+#[path = "../../tests/promises/parse/oracle.rs"]
 mod oracle;
 
 use libfuzzer_sys::fuzz_target;

@@ -216,10 +216,7 @@ impl Committer {
         Ok((entry, totals))
     }
 
-    fn topics(
-        &self,
-        positions: Vec<(Partition, Interval, Tally)>,
-    ) -> Result<BTreeMap<String, TopicEntry>, String> {
+    fn topics(&self, positions: Vec<(Partition, Interval, Tally)>) -> Result<BTreeMap<String, TopicEntry>, String> {
         let mut topics = BTreeMap::new();
         for (Partition { topic, number }, interval, tally) in positions {
             if interval.from == interval.to {

@@ -1,4 +1,8 @@
-//! What walbook promises, each promise a file; everything runs in memory, on the real dataflow and the real book.
+//! What walbook promises, each promise a file; everything runs without a
+//! service: on the real dataflow and the real book, over a topic in memory and a disk that crashes at will.
 
+mod book;
 mod counts_match_the_loop;
 mod exactly_once;
+mod parse;
+mod readers;

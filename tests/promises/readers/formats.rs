@@ -6,8 +6,8 @@ use walbook::book::verify;
 use walbook::query::{Event, Filter, Format, GroupBy, counts, events};
 use walbook::testing::book_builder::{BookBuilder, Contents, RejectRow};
 
-use crate::loop_of_rows::{folder, open};
-use crate::random::day;
+use super::loop_of_rows::{folder, open};
+use super::random::day;
 
 fn awkward_book(root: &Path) -> BookBuilder {
     let mut book = open(root);

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use walbook::parse::{Content, Envelope, Statement, read_line};
 
-use crate::agreement::check;
-use crate::oracle;
+use super::agreement::check;
+use super::oracle;
 
 type Counts = BTreeMap<(String, String), u64>;
 
 fn truth() -> Counts {
     let mut counts = Counts::new();
     for record in
-        include_str!("../data/connect_a_plain.truth.csv").replace("\"new\nline\"", "\"new\\nline\"").lines().skip(1)
+        include_str!("../../data/connect_a_plain.truth.csv").replace("\"new\nline\"", "\"new\\nline\"").lines().skip(1)
     {
         let (rest, count) = record.rsplit_once(',').expect("three fields");
         let (table, operation) = rest.rsplit_once(',').expect("three fields");
@@ -37,7 +37,7 @@ fn count(counts: &mut Counts, line: &str) {
 fn a_topic_of_connect_counts_as_its_truth() {
     let mut counts = Counts::new();
     let mut envelope = Envelope::new();
-    for value in include_str!("../data/connect_a_plain.ndjson").lines() {
+    for value in include_str!("../../data/connect_a_plain.ndjson").lines() {
         check("t", Some(value.as_bytes()));
         match envelope.open("t", Some(value.as_bytes())) {
             Ok(Content::Line(line)) => count(&mut counts, line.text),
@@ -51,7 +51,7 @@ fn a_topic_of_connect_counts_as_its_truth() {
 fn the_lines_of_a_slot_count_as_their_truth() {
     let mut counts = Counts::new();
     let mut record = String::new();
-    for line in include_str!("../data/recvlogical_test_decoding.txt").lines() {
+    for line in include_str!("../../data/recvlogical_test_decoding.txt").lines() {
         record += line;
         // A value or a name may go on in the next line: the full grammar tells.
         if !record.starts_with("table ") || oracle::read_whole_change(&record).is_some() {

@@ -9,7 +9,7 @@ use walbook::book::{BookError, Snapshot, verify};
 use walbook::query::{CountsAnswer, Filter, GroupBy, counts, events};
 use walbook::testing::book_builder::BookBuilder;
 
-use crate::random::{Rows, TOPICS, count, day, newest};
+use super::random::{Rows, TOPICS, count, day, newest};
 
 /// A book's directory that goes away with the test.
 pub(crate) fn folder() -> TempDir {

@@ -7,8 +7,8 @@ use proptest::sample::{Index, select};
 use serde_json::json;
 use walbook::parse::read_line;
 
-use crate::agreement::{CONNECT, check, check_line, owned, said, used_envelope};
-use crate::oracle::{Opened, Said, read_whole_change};
+use super::agreement::{CONNECT, check, check_line, owned, said, used_envelope};
+use super::oracle::{Opened, Said, read_whole_change};
 
 /// What records are made of; soup of it comes further than any bytes would.
 const PIECES: &[&str] = &[
@@ -235,7 +235,7 @@ proptest! {
 
     #[test]
     fn damaged_records_are_read_alike(record in any::<Index>(), damages in prop::collection::vec(damage(), 1..4)) {
-        let records: Vec<&str> = include_str!("../data/connect_a_plain.ndjson").lines().collect();
+        let records: Vec<&str> = include_str!("../../data/connect_a_plain.ndjson").lines().collect();
         let mut value = record.get(&records).as_bytes().to_vec();
         for (at, length, inserted) in damages {
             let at = at.index(value.len() + 1);

@@ -2,8 +2,8 @@
 
 use walbook::parse::{Reject, read_line};
 
-use crate::agreement::{check, check_line, said};
-use crate::oracle::Said;
+use super::agreement::{check, check_line, said};
+use super::oracle::Said;
 
 fn change(operation: &str, schema: &str, table: &str) -> Said {
     Said::Change(schema.to_owned(), table.to_owned(), operation.to_owned())

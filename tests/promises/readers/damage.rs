@@ -9,8 +9,8 @@ use walbook::book::{Report, verify};
 use walbook::query::{Event, Filter, GroupBy, counts};
 use walbook::testing::book_builder::{Contents, RejectRow, encode, event_columns, rewrite_log};
 
-use crate::loop_of_rows::{copy, folder, names, newest_entry, open};
-use crate::random::{Rows, day};
+use super::loop_of_rows::{copy, folder, names, newest_entry, open};
+use super::random::{Rows, day};
 
 /// A small book with events and rejects on two days, three commits and two generations.
 fn whole_book() -> TempDir {

@@ -2,8 +2,8 @@
 
 use walbook::parse::Reject;
 
-use crate::agreement::{CONNECT, check, owned, used_envelope};
-use crate::oracle::Opened;
+use super::agreement::{CONNECT, check, owned, used_envelope};
+use super::oracle::Opened;
 
 const BEGIN: &str = "BEGIN 693";
 
@@ -196,7 +196,7 @@ fn other_shapes_are_rejects_that_name_them() {
     rejects(r#"{"before":null,"after":{"id":1},"source":{"lsn":1},"op":"c","ts_ms":1}"#, Reject::Debezium);
     rejects(r#"{"id":1,"name":"x","__op":"c","__deleted":"false"}"#, Reject::DebeziumFlattened);
     rejects(r#"{"status":"BEGIN","id":"571:53195829","ts_ms":5,"event_count":null}"#, Reject::DebeziumTransaction);
-    for value in include_str!("../data/debezium.ndjson").lines() {
+    for value in include_str!("../../data/debezium.ndjson").lines() {
         rejects(value, Reject::Debezium);
     }
 }

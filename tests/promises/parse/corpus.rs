@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::agreement::{check, check_line};
+use super::agreement::{check, check_line};
 
 #[test]
 fn the_fuzz_corpus_is_read_alike() {

@@ -9,8 +9,8 @@ use walbook::book::verify;
 use walbook::change::Day;
 use walbook::query::{Event, Filter, GroupBy, counts, events};
 
-use crate::loop_of_rows::{as_texts, folder, open};
-use crate::random::{Rows, count, newest};
+use super::loop_of_rows::{as_texts, folder, open};
+use super::random::{Rows, count, newest};
 
 const COMMITS: u64 = 60;
 

@@ -1,0 +1,8 @@
+//! What the book promises, whatever crashes, sleeps, fills up or rots.
+
+mod crash;
+mod damage;
+mod formats;
+mod rules;
+mod world;
+mod zombie;

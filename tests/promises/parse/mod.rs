@@ -1,0 +1,10 @@
+//! Parse: every line of the grammar is told right, nothing panics, and the fast readers agree with slow ones.
+
+mod agreement;
+mod corpus;
+mod days;
+mod envelopes;
+mod lines;
+mod oracle;
+mod properties;
+mod samples;
