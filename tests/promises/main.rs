@@ -1,6 +1,7 @@
 //! What walbook promises, each promise a file; everything runs without a
 //! service: on the real dataflow and the real book, over a topic in memory and a disk that crashes at will.
 
+mod architecture;
 mod book;
 mod counts_match_the_loop;
 mod exactly_once;
