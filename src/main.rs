@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use walbook::cluster;
 use walbook::commands;
 use walbook::settings::{ParseEnd, parse};
 
@@ -9,6 +10,10 @@ fn main() -> ExitCode {
     // A panic anywhere ends the process: a worker's panic would leave its siblings waiting.
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if cluster::is_lost_peer(panic) {
+            eprintln!("walbook: another process of the cluster is gone, so this one ends too; start all of them again");
+            std::process::exit(1);
+        }
         tell(panic);
         std::process::abort();
     }));

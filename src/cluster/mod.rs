@@ -15,6 +15,6 @@ mod worker;
 
 pub use clock::{Clock, ClockSettings, Lead};
 pub use lead::{Feed, Leader, Led, lead};
-pub use peers::{Peers, PeersError};
+pub use peers::{Peers, PeersError, is_lost_peer};
 pub use wishes::report_wishes;
 pub use worker::{Run, run};

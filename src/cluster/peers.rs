@@ -1,6 +1,7 @@
 //! The shape of the cluster: processes × workers, and where they are.
 
 use std::fs;
+use std::panic::PanicHookInfo;
 use std::path::Path;
 
 use timely::{CommunicationConfig, Config, WorkerConfig};
@@ -30,6 +31,13 @@ pub enum PeersError {
     /// The numbers do not fit each other.
     #[error("{0}")]
     Mismatch(String),
+}
+
+/// Whether a panic is timely's way to say that the connection to another process broke.
+pub fn is_lost_peer(panic: &PanicHookInfo<'_>) -> bool {
+    // Its communication threads and, right after, the workers' queues between them panic with these words.
+    let signs = ["timely communication error", "MergeQueue"];
+    panic.payload_as_str().is_some_and(|message| signs.iter().any(|sign| message.contains(sign)))
 }
 
 impl Peers {

@@ -1,6 +1,7 @@
 //! A worker's life: build the dataflow, step it, stop.
 
 use std::error::Error;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,7 +47,10 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
     let leader = Mutex::new(run.leader);
     let Run { source, events, rejects, progress, shutdown: end, .. } = run;
     let source: Arc<dyn Fn(usize) -> Result<Box<dyn Source>, SourceError> + Send + Sync> = Arc::from(source);
+    let (at_work, working) = channel::<()>();
+    let at_work = Mutex::new(vec![at_work; run.peers.workers]);
     let guards = timely::execute(config, move |worker| {
+        let _at_work = at_work.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let leader = match worker.index() {
             0 => leader.lock().unwrap_or_else(PoisonError::into_inner).take(),
             _ => None,
@@ -65,14 +69,17 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
         };
         work(worker, share, &end);
     })?;
-    let mut lost = Ok(());
+    // Ends when the last worker has dropped its end.
+    while working.recv().is_ok() {}
+    if let Some(failure) = shutdown.take_failure() {
+        // Joining would wait for the other processes, and they wait for this one.
+        std::mem::forget(guards);
+        return Err(failure);
+    }
     for result in guards.join() {
-        lost = lost.and(result);
+        result?;
     }
-    match shutdown.take_failure() {
-        Some(failure) => Err(failure),
-        None => Ok(lost?),
-    }
+    Ok(())
 }
 
 /// Steps the dataflow until everything is committed, or until the process has failed.

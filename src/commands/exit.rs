@@ -1,5 +1,7 @@
 //! From an error to the process's exit code.
 
+use std::error::Error;
+
 use crate::book::BookError;
 use crate::query::QueryError;
 use crate::settings::SettingsError;
@@ -17,7 +19,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(own_code).unwrap_or(FAILED)
 }
 
-fn own_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+fn own_code(cause: &(dyn Error + 'static)) -> Option<u8> {
     if cause.is::<SettingsError>() {
         return Some(USAGE);
     }
@@ -39,4 +41,37 @@ fn own_code(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
         error if error.is_usage() => USAGE,
         _ => FAILED,
     })
+}
+
+/// Unpacks what ended the dataflow, so that [`exit_code`] can tell what it is.
+pub(super) fn unpack(error: Box<dyn Error + Send + Sync>) -> anyhow::Error {
+    fn try_as<E: Error + Send + Sync + 'static>(
+        error: Box<dyn Error + Send + Sync>,
+    ) -> Result<anyhow::Error, Box<dyn Error + Send + Sync>> {
+        error.downcast::<E>().map(|error| anyhow::Error::new(*error))
+    }
+    try_as::<BookError>(error)
+        .or_else(try_as::<TableError>)
+        .or_else(try_as::<SourceError>)
+        .unwrap_or_else(anyhow::Error::from_boxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Partition;
+
+    #[test]
+    fn what_ended_the_dataflow_keeps_its_code() {
+        let lost = KafkaError::Lost { partition: Partition { topic: "t".to_owned(), number: 0 }, from: 1, to: 2 };
+        let boxed: [(Box<dyn Error + Send + Sync>, u8); 4] = [
+            (Box::new(SourceError::from(lost)), DATA_LOSS),
+            (Box::new(TableError::Fenced { path: "staged".to_owned() }), FENCED),
+            (Box::new(BookError::Fenced { reason: "entry 3 is another run's".to_owned() }), FENCED),
+            ("anything else".into(), FAILED),
+        ];
+        for (error, code) in boxed {
+            assert_eq!(exit_code(&unpack(error)), code);
+        }
+    }
 }

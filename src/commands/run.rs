@@ -1,7 +1,6 @@
 //! `walbook run`: Kafka → book, exactly once.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::thread;
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tracing::info;
 
+use super::exit::unpack;
 use super::signals;
 use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use crate::book::{Book, Committing, State, log};
@@ -24,8 +24,6 @@ use crate::source::kafka::{KafkaDiscovery, KafkaError, KafkaSource, KnownTopic, 
 use crate::store::{Disk, Store};
 use crate::table::{FileOutput, Table};
 
-/// How often new partitions are looked for.
-const DISCOVER: Duration = Duration::from_secs(10);
 /// How often the progress line is drawn.
 const REDRAW: Duration = Duration::from_secs(1);
 
@@ -67,7 +65,7 @@ pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &P
         progress: progress.clone(),
         shutdown: shutdown.clone(),
     };
-    cluster::run(run).map_err(anyhow::Error::from_boxed)
+    cluster::run(run).map_err(unpack)
 }
 
 /// Opens the book, takes it over and starts the clock: what only the leading process does.
@@ -102,7 +100,10 @@ fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> 
         settings.topics.join(", "),
         settings.book.display()
     );
-    let clock = ClockSettings { commit_interval: settings.commit_interval, discover_interval: DISCOVER };
+    let clock = ClockSettings {
+        commit_interval: settings.commit_interval,
+        discover_interval: settings.kafka.metadata_refresh_interval(),
+    };
     let discovery: Option<Box<dyn crate::source::Discovery>> = match settings.until_end {
         true => None,
         false => Some(Box::new(KafkaDiscovery::new(Arc::clone(&topics), described))),
@@ -120,7 +121,10 @@ fn open_book(settings: &RunSettings, store: &Arc<dyn Store>) -> anyhow::Result<B
         let message = format!("{} does not exist: a book is made in a directory that is there", parent.display());
         return Err(SettingsError::Wrong(message).into());
     }
-    fs::create_dir_all(&settings.book).with_context(|| format!("could not make {}", settings.book.display()))?;
+    if settings.book.exists() && !settings.book.is_dir() {
+        let message = format!("{} is a file: a book is a directory", settings.book.display());
+        return Err(SettingsError::Wrong(message).into());
+    }
     let own = match log::newest(&**store)? {
         Some(newest) => log::read_entry(&**store, newest)?.map(|logged| logged.entry.settings),
         None => None,
@@ -135,7 +139,7 @@ fn open_book(settings: &RunSettings, store: &Arc<dyn Store>) -> anyhow::Result<B
         parser: PARSER_VERSION,
         tzdata: chrono_tz::IANA_TZDB_VERSION.to_owned(),
     };
-    Ok(Book::open(Arc::clone(store), wanted, versions)?)
+    Book::open(Arc::clone(store), wanted, versions).with_context(|| settings.book.display().to_string())
 }
 
 /// Where each partition is read from and until.

@@ -99,7 +99,7 @@ pub struct RunArgs {
     /// Where to begin in a topic that is new to the book
     #[arg(long, env = "WALBOOK_FROM", default_value = "earliest")]
     pub from: From,
-    /// Kafka's group that is told how far the book is, for lag dashboards; never read back [default: walbook-<book id>]
+    /// Kafka's group that is told how far the book is, for lag dashboards; never read back [default: walbook- and the book's id]
     #[arg(long, env = "WALBOOK_GROUP", value_name = "NAME")]
     pub group: Option<String>,
     /// A setting of librdkafka; may be given several times

@@ -1,6 +1,7 @@
 //! How clients of librdkafka are set up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
@@ -14,6 +15,9 @@ use super::KafkaError;
 
 /// Bytes that librdkafka may hold for one worker.
 const QUEUE_KBYTES: &str = "16384";
+
+/// How often topics are looked at anew, in milliseconds; ours too, not only librdkafka's.
+const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
 
 /// Brokers and what the user passes through to librdkafka.
 #[derive(Clone, Debug)]
@@ -57,7 +61,7 @@ impl KafkaSettings {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Info);
         config.set("client.id", "walbook").set("socket.keepalive.enable", "true");
-        config.set("topic.metadata.refresh.interval.ms", "30000");
+        config.set(METADATA_REFRESH, "10000");
         // A topic that does not exist is the user's mistake, never to be created by looking for it.
         config.set("allow.auto.create.topics", "false");
         for (key, value) in ours {
@@ -76,6 +80,13 @@ impl KafkaSettings {
         config
             .create_with_context(Context::default())
             .map_err(|error| KafkaError::Settings { message: explain(&error) })
+    }
+
+    /// How often to look for new partitions: as often as librdkafka does.
+    pub fn metadata_refresh_interval(&self) -> Duration {
+        let passed = self.passed.iter().rev().find(|(key, _)| key == METADATA_REFRESH);
+        let millis = passed.and_then(|(_, value)| value.parse().ok()).filter(|millis| *millis > 0);
+        Duration::from_millis(millis.unwrap_or(10_000))
     }
 
     /// Says no to settings that would break a promise.
