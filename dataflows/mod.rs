@@ -1,1 +1,9 @@
-//! Dataflows.
+//! What is computed: one dataflow per file, each readable as its diagram.
+//!
+//! ```text
+//! pipeline          partitions ─▶ read ─▶ parse ─▶ {events, rejects, counts} ─▶ commit
+//! operation_counts  deltas + initial counts ─▶ counts by (day, schema, table, op) ─▶ totals
+//! ```
+
+pub mod operation_counts;
+pub mod pipeline;

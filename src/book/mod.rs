@@ -20,6 +20,7 @@
 
 mod checkpoint;
 pub(crate) mod columns;
+mod commit;
 mod committer;
 mod complete_to;
 mod counts_file;
@@ -43,6 +44,7 @@ mod tail;
 mod verify;
 
 pub use checkpoint::encode as encode_checkpoint;
+pub use commit::{Committing, Parts, commit_epochs};
 pub use committer::{CommitContents, CommitOutcome, Committer, CountDelta};
 pub use complete_to::{CompleteTo, rfc3339};
 pub use counts_file::{CountsFile, CountsStamp};

@@ -17,7 +17,7 @@ use parquet::file::statistics::Statistics;
 use super::complete_to::CompleteTo;
 use super::counts_rows::CountsRows;
 use super::error::At;
-use super::layout::{FilePlace, Table, day_of_folder, entry_path, events_folder, staged_path};
+use super::layout::{FilePlace, Table, day_folder, day_of_folder, entry_path, staged_path};
 use super::log::{LoggedEntry, read_entry};
 use super::tail::Tail;
 use super::{BookError, State, checkpoint};
@@ -123,10 +123,22 @@ impl Snapshot {
     /// # Errors
     /// [`BookError::Io`] when a folder cannot be listed.
     pub fn event_files(&self, wanted: &dyn Fn(Day) -> bool) -> Result<Vec<DataFile>, BookError> {
+        self.files(Table::Events, wanted)
+    }
+
+    /// The files of rejects: those of commits up to this one, each once.
+    ///
+    /// # Errors
+    /// [`BookError::Io`] when a folder cannot be listed.
+    pub fn reject_files(&self) -> Result<Vec<DataFile>, BookError> {
+        self.files(Table::Rejects, &|_| true)
+    }
+
+    fn files(&self, table: Table, wanted: &dyn Fn(Day) -> bool) -> Result<Vec<DataFile>, BookError> {
         let mut files = BTreeMap::new();
-        for folder in self.names_in(Table::Events.folder())? {
+        for folder in self.names_in(table.folder())? {
             let Some(day) = day_of_folder(&folder).filter(|day| wanted(*day)) else { continue };
-            let folder = events_folder(day);
+            let folder = day_folder(table, day);
             for name in self.names_in(&folder)? {
                 let path = format!("{folder}/{name}");
                 // A higher number is a commit that was made meanwhile.
@@ -136,9 +148,10 @@ impl Snapshot {
             }
         }
         for entry in &self.tail.entries {
-            let added = entry.added.iter().map(|file| &file.path);
-            for path in added.filter(|path| day_of_events(path).is_some_and(wanted)) {
-                files.insert(path.clone(), Some(entry.generation.clone()));
+            for path in entry.added.iter().map(|file| &file.path) {
+                if FilePlace::parse(path).is_some_and(|place| place.table == table && wanted(place.day)) {
+                    files.insert(path.clone(), Some(entry.generation.clone()));
+                }
             }
         }
         Ok(files.into_iter().map(|(path, staged_by)| DataFile { path, staged_by }).collect())

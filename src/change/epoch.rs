@@ -40,8 +40,14 @@ pub struct Start {
     pub book: String,
     /// The run's generation: the name of its staging folder.
     pub generation: String,
+    /// IANA name of the book's time zone.
+    pub time_zone: String,
+    /// The book's day rule: `auto`, `commit` or `kafka`.
+    pub day_from: String,
     /// The commit that epoch 1 belongs to.
     pub commit: CommitNumber,
+    /// Whether the run ends when all partitions are read to their end.
+    pub until_end: bool,
     /// All partitions of all topics.
     pub partitions: Vec<PartitionStart>,
 }

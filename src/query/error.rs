@@ -22,6 +22,14 @@ pub enum QueryError {
         /// What is wrong with it.
         why: String,
     },
+    /// A file of rejects could not be read.
+    #[error("could not read {path}: {source}; `walbook verify` tells what is wrong with the book")]
+    Rejects {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        source: parquet::errors::ParquetError,
+    },
     /// The book could not be read.
     #[error(transparent)]
     Read(#[from] BookError),
@@ -32,6 +40,7 @@ impl QueryError {
     pub fn exit_code(&self) -> u8 {
         match self {
             QueryError::NoDays { .. } | QueryError::Pattern { .. } => 2,
+            QueryError::Rejects { .. } => 1,
             QueryError::Read(error) => error.exit_code(),
         }
     }

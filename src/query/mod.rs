@@ -11,6 +11,7 @@ mod events;
 mod filter;
 mod print;
 mod pruning;
+mod rejects;
 
 pub use counts::{CountRow, CountsAnswer, GroupBy, counts};
 pub use error::QueryError;
@@ -18,3 +19,4 @@ pub use event::Event;
 pub use events::{EventsAnswer, events};
 pub use filter::{Filter, Pattern};
 pub use print::Format;
+pub use rejects::rejects;

@@ -1,0 +1,27 @@
+//! Counts by day, table and operation.
+//!
+//! ```text
+//! deltas ─┐
+//!         ├─▶ arrange by key ─▶ count ─▶ totals
+//! initial ┘
+//! ```
+
+use differential_dataflow::AsCollection;
+use differential_dataflow::operators::CountTotal;
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::Concat;
+
+use crate::change::{CountKey, Epoch};
+
+/// An update: a key, its epoch, and how many changes it stands for.
+pub type Delta = (CountKey, Epoch, isize);
+
+/// Keeps how often each key was changed, beginning with what the book has, and tells each total that begins or ends to hold.
+pub fn operation_counts<'scope>(
+    deltas: StreamVec<'scope, Epoch, Delta>,
+    initial_counts: StreamVec<'scope, Epoch, Delta>,
+) -> StreamVec<'scope, Epoch, ((CountKey, isize), Epoch, isize)> {
+    let changes = deltas.concat(initial_counts).as_collection();
+    let counts = changes.arrange_by_self_named("Counts");
+    counts.count_total().inner
+}

@@ -1,0 +1,94 @@
+//! The shape of the cluster: processes × workers, and where they are.
+
+use std::fs;
+use std::path::Path;
+
+use timely::{CommunicationConfig, Config, WorkerConfig};
+
+/// Processes and worker threads of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peers {
+    /// Worker threads in each process.
+    pub workers: usize,
+    /// This process's index.
+    pub process: usize,
+    /// `host:port` of each process; one or none means a single process.
+    pub addresses: Vec<String>,
+}
+
+/// Why a cluster cannot be formed.
+#[derive(Debug, thiserror::Error)]
+pub enum PeersError {
+    /// The file of hosts cannot be read.
+    #[error("could not read the hosts file {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the file system said.
+        source: std::io::Error,
+    },
+    /// The numbers do not fit each other.
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+impl Peers {
+    /// One process.
+    pub fn single(workers: usize) -> Peers {
+        Peers { workers, process: 0, addresses: Vec::new() }
+    }
+
+    /// `processes` processes of which this is number `process`; `hosts` has one `host:port` a line, the same in all.
+    ///
+    /// # Errors
+    /// [`PeersError`] when the file cannot be read or the numbers do not fit.
+    pub fn cluster(workers: usize, processes: usize, process: usize, hosts: &Path) -> Result<Peers, PeersError> {
+        let unreadable = |source| PeersError::Unreadable { path: hosts.display().to_string(), source };
+        let text = fs::read_to_string(hosts).map_err(unreadable)?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let addresses: Vec<String> = lines.map(str::to_owned).collect();
+        if addresses.len() != processes {
+            let (file, found) = (hosts.display(), addresses.len());
+            return Err(PeersError::Mismatch(format!("{file} names {found} hosts, but -n says {processes} processes")));
+        }
+        if process >= processes {
+            return Err(PeersError::Mismatch(format!("-p {process} is not below -n {processes}: indexes start at 0")));
+        }
+        if let Some(address) = addresses
+            .iter()
+            .find(|address| address.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()))
+        {
+            return Err(PeersError::Mismatch(format!("{address:?} in {} is not host:port", hosts.display())));
+        }
+        Ok(Peers { workers, process, addresses })
+    }
+
+    /// Whether this process leads.
+    pub fn is_leader(&self) -> bool {
+        self.process == 0
+    }
+
+    /// All workers of all processes.
+    pub fn total(&self) -> usize {
+        self.workers * self.addresses.len().max(1)
+    }
+
+    pub(super) fn config(&self) -> Config {
+        let communication = match (self.addresses.len(), self.workers) {
+            (0 | 1, 1) => CommunicationConfig::Thread,
+            (0 | 1, workers) => CommunicationConfig::Process(workers),
+            (_, threads) => CommunicationConfig::Cluster {
+                threads,
+                process: self.process,
+                addresses: self.addresses.clone(),
+                report: false,
+                zerocopy: false,
+            },
+        };
+        let mut worker = WorkerConfig::default();
+        // Idle workers merge what the arrangement has.
+        let differential = differential_dataflow::Config::default().idle_merge_effort(Some(1000));
+        differential_dataflow::configure(&mut worker, &differential);
+        Config { communication, worker }
+    }
+}

@@ -1,0 +1,90 @@
+//! A worker's life: build the dataflow, step it, stop.
+
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use timely::worker::Worker;
+
+use super::{Leader, Peers};
+use crate::book::Committing;
+use crate::change::Epoch;
+use crate::dataflows::pipeline::{self, Share};
+use crate::process::{Progress, Shutdown};
+use crate::source::{Source, SourceError};
+use crate::table::FileOutput;
+
+/// How long a worker without work sleeps before it looks whether the process has failed.
+const PARK: Duration = Duration::from_millis(100);
+
+/// Everything that the workers of one process share out among themselves.
+pub struct Run {
+    /// The cluster's shape.
+    pub peers: Peers,
+    /// In the leading process: the clock, and the book that is committed to.
+    pub leader: Option<(Leader, Committing)>,
+    /// Makes the source of the worker with this index.
+    pub source: Box<dyn Fn(usize) -> Result<Box<dyn Source>, SourceError> + Send + Sync>,
+    /// Where event files go.
+    pub events: FileOutput,
+    /// Where reject files go.
+    pub rejects: FileOutput,
+    /// What is counted on the way.
+    pub progress: Progress,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+}
+
+/// Runs the dataflow on all workers of this process until it is done or fails.
+///
+/// # Errors
+/// The first failure of any of its parts, or that the workers could not be started.
+pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let shutdown = run.shutdown.clone();
+    let config = run.peers.config();
+    // Worker 0 takes it; the closure is shared by all workers of the process.
+    let leader = Mutex::new(run.leader);
+    let Run { source, events, rejects, progress, shutdown: end, .. } = run;
+    let source: Arc<dyn Fn(usize) -> Result<Box<dyn Source>, SourceError> + Send + Sync> = Arc::from(source);
+    let guards = timely::execute(config, move |worker| {
+        let leader = match worker.index() {
+            0 => leader.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            _ => None,
+        };
+        let source = match source(worker.index()) {
+            Ok(source) => source,
+            Err(error) => return end.fail(error),
+        };
+        let share = Share {
+            leader,
+            source,
+            events: events.clone(),
+            rejects: rejects.clone(),
+            progress: progress.clone(),
+            shutdown: end.clone(),
+        };
+        work(worker, share, &end);
+    })?;
+    let mut lost = Ok(());
+    for result in guards.join() {
+        lost = lost.and(result);
+    }
+    match shutdown.take_failure() {
+        Some(failure) => Err(failure),
+        None => Ok(lost?),
+    }
+}
+
+/// Steps the dataflow until everything is committed, or until the process has failed.
+fn work(worker: &mut Worker, share: Share, shutdown: &Shutdown) {
+    let committed = worker.dataflow_named::<Epoch, _, _>("walbook", |scope| pipeline::build(scope, share));
+    while !committed.done() && !shutdown.has_failed() {
+        worker.step_or_park(Some(PARK));
+    }
+    if shutdown.has_failed() {
+        // Nothing of it counts any more; the next start begins at the last commit.
+        for dataflow in worker.installed_dataflows() {
+            worker.drop_dataflow(dataflow);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! One file per sub-command: settings → calls into the rooms.
+//!
+//! In: what was typed. Out: answers on standard output, log lines on standard error, an exit code: 0 done, 1 failed while
+//! running, 2 wrong usage or settings, 3 data is missing, 4 fenced.
+
+mod answers;
+mod demo;
+mod exit;
+mod logging;
+mod run;
+mod signals;
+mod verify;
+
+use crate::settings::args::{Command, WalbookArgs};
+pub use exit::exit_code;
+
+/// Does what was typed.
+///
+/// # Errors
+/// Whatever ended it; [`exit_code`] tells which number that is.
+pub fn execute(args: WalbookArgs) -> anyhow::Result<()> {
+    logging::begin(args.log_format, &args.log)?;
+    match args.command {
+        Command::Run(run) => run::run(*run),
+        Command::Demo(demo) => demo::demo(demo),
+        Command::Query(query) => answers::query(&query),
+        Command::Events(events) => answers::events(&events),
+        Command::Verify(verify) => verify::verify(&verify),
+    }
+}

@@ -1,0 +1,195 @@
+//! `walbook run`: Kafka → book, exactly once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tracing::info;
+
+use super::signals;
+use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
+use crate::book::{Book, Committing, State, log};
+use crate::change::{Interval, Partition, PartitionStart, Start, Tally};
+use crate::cluster::{self, Clock, ClockSettings, Leader, Run};
+use crate::parse::PARSER_VERSION;
+use crate::process::{Progress, Shutdown};
+use crate::settings::args::RunArgs;
+use crate::settings::{RunSettings, SettingsError};
+use crate::source::Source;
+use crate::source::kafka::{KafkaDiscovery, KafkaError, KafkaSource, KnownTopic, Topic, Topics, plan_topic};
+use crate::store::{Disk, Store};
+use crate::table::{FileOutput, Table};
+
+/// How often new partitions are looked for.
+const DISCOVER: Duration = Duration::from_secs(10);
+/// How often the progress line is drawn.
+const REDRAW: Duration = Duration::from_secs(1);
+
+/// Runs until the end, a signal or a failure.
+pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
+    let settings = RunSettings::new(args)?;
+    let (shutdown, progress) = (Shutdown::new(), Progress::new());
+    signals::listen(&shutdown).context("could not listen to signals")?;
+    if io::stderr().is_terminal() {
+        draw_progress(progress.clone());
+    }
+    let begin = Instant::now();
+    run_book(&settings, &shutdown, &progress)?;
+    let seconds = begin.elapsed().as_secs_f64();
+    let (records, changes) = (progress.records(), progress.changes());
+    info!(records, changes, commit = progress.commit(), seconds, "done: everything that was read is committed");
+    Ok(())
+}
+
+/// The run itself, for `run` and `demo`.
+pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &Progress) -> anyhow::Result<()> {
+    settings.kafka.check()?;
+    let store: Arc<dyn Store> = Arc::new(Disk::new(&settings.book));
+    let leader = if settings.peers.is_leader() { Some(lead(settings, &store, shutdown)?) } else { None };
+    let output = |table| FileOutput {
+        store: Arc::clone(&store),
+        table,
+        parser: PARSER_VERSION,
+        commit_bytes: settings.commit_bytes,
+        shutdown: shutdown.clone(),
+    };
+    let kafka = settings.kafka.clone();
+    let run = Run {
+        peers: settings.peers.clone(),
+        leader,
+        source: Box::new(move |worker| Ok(Box::new(KafkaSource::new(&kafka, worker)?) as Box<dyn Source>)),
+        events: output(Table::Events),
+        rejects: output(Table::Rejects),
+        progress: progress.clone(),
+        shutdown: shutdown.clone(),
+    };
+    cluster::run(run).map_err(anyhow::Error::from_boxed)
+}
+
+/// Opens the book, takes it over and starts the clock: what only the leading process does.
+fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> anyhow::Result<(Leader, Committing)> {
+    let book = open_book(settings, store)?;
+    let group = settings.group.clone().unwrap_or_else(|| format!("walbook-{}", book.id()));
+    let topics = Arc::new(Topics::connect(&settings.kafka, &settings.topics, &group)?);
+    let described = topics.describe()?;
+    let (time_zone, day_from) = (book.state().settings.time_zone.clone(), book.state().settings.day_from.clone());
+
+    let mut starts = Vec::new();
+    let mut committer = book.fence(&mut |state: &State| -> anyhow::Result<BTreeMap<String, TopicEntry>> {
+        starts = plan(settings, state, &topics, &described)?;
+        Ok(new_topics(state, &described, &starts))
+    })?;
+    let start = Start {
+        book: committer.book_id().to_owned(),
+        generation: committer.generation().to_owned(),
+        time_zone,
+        day_from,
+        commit: committer.next_commit(),
+        until_end: settings.until_end,
+        partitions: starts,
+    };
+    let initial_counts = committer.initial_counts()?;
+    info!(
+        book = start.book,
+        generation = start.generation,
+        partitions = start.partitions.len(),
+        workers = settings.peers.total(),
+        "reading {} into {}",
+        settings.topics.join(", "),
+        settings.book.display()
+    );
+    let clock = ClockSettings { commit_interval: settings.commit_interval, discover_interval: DISCOVER };
+    let discovery: Option<Box<dyn crate::source::Discovery>> = match settings.until_end {
+        true => None,
+        false => Some(Box::new(KafkaDiscovery::new(Arc::clone(&topics), described))),
+    };
+    let leader = Clock::new(clock, shutdown.clone()).start(start, initial_counts, discovery);
+    let announce = Box::new(move |state: &State| topics.tell_group(&state.next_offsets().collect()));
+    Ok((leader, Committing { committer, announce }))
+}
+
+/// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.
+fn open_book(settings: &RunSettings, store: &Arc<dyn Store>) -> anyhow::Result<Book> {
+    if let Some(parent) = settings.book.parent().filter(|parent| !parent.as_os_str().is_empty())
+        && !parent.is_dir()
+    {
+        let message = format!("{} does not exist: a book is made in a directory that is there", parent.display());
+        return Err(SettingsError::Wrong(message).into());
+    }
+    fs::create_dir_all(&settings.book).with_context(|| format!("could not make {}", settings.book.display()))?;
+    let own = match log::newest(&**store)? {
+        Some(newest) => log::read_entry(&**store, newest)?.map(|logged| logged.entry.settings),
+        None => None,
+    };
+    let (own_zone, own_rule) = own.map_or(("UTC".to_owned(), "auto".to_owned()), |own| (own.time_zone, own.day_from));
+    let wanted = BookSettings {
+        time_zone: settings.time_zone.map_or(own_zone, |zone| zone.name().to_owned()),
+        day_from: settings.day_from.map_or(own_rule, |rule| rule.to_string()),
+    };
+    let versions = Versions {
+        walbook: env!("CARGO_PKG_VERSION").to_owned(),
+        parser: PARSER_VERSION,
+        tzdata: chrono_tz::IANA_TZDB_VERSION.to_owned(),
+    };
+    Ok(Book::open(Arc::clone(store), wanted, versions)?)
+}
+
+/// Where each partition is read from and until.
+fn plan(
+    settings: &RunSettings,
+    state: &State,
+    topics: &Topics,
+    described: &BTreeMap<String, Topic>,
+) -> Result<Vec<PartitionStart>, KafkaError> {
+    let mut starts = Vec::new();
+    for (name, topic) in described {
+        let known = state.topics.get(name).map(|known| KnownTopic {
+            id: known.id.clone(),
+            next_offsets: known.positions.iter().map(|(number, position)| (*number, position.next)).collect(),
+        });
+        let watermarks = |partition: &Partition| topics.watermarks(partition);
+        starts.extend(plan_topic(name, topic, known.as_ref(), settings.from, settings.until_end, watermarks)?);
+    }
+    Ok(starts)
+}
+
+/// The topics that the fence must tell: new ones with where they start.
+fn new_topics(
+    state: &State,
+    described: &BTreeMap<String, Topic>,
+    starts: &[PartitionStart],
+) -> BTreeMap<String, TopicEntry> {
+    let mut entries = BTreeMap::new();
+    for (name, topic) in described.iter().filter(|(name, _)| !state.topics.contains_key(*name)) {
+        let of_topic = starts.iter().filter(|start| start.partition.topic == *name);
+        let positions = of_topic.map(|start| {
+            let interval = Interval { from: start.from, to: start.from };
+            let nothing = PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0 };
+            (start.partition.number, nothing)
+        });
+        let entry = TopicEntry { id: topic.id.clone(), partitions: topic.partitions, positions: positions.collect() };
+        entries.insert(name.clone(), entry);
+    }
+    entries
+}
+
+/// Draws one line about how far the run is, again and again, until the process ends.
+fn draw_progress(progress: Progress) {
+    let draw = move || {
+        let mut before = 0;
+        loop {
+            thread::sleep(REDRAW);
+            let records = progress.records();
+            let (rate, lag, commit) = (records - before, progress.lag(), progress.commit());
+            before = records;
+            let line = format!("{records} records, {rate} records/s, lag {lag}, last commit {commit}");
+            // A terminal that is gone needs no progress.
+            let _ = write!(io::stderr(), "\r\x1b[K{line}\r");
+        }
+    };
+    thread::Builder::new().name("progress".to_owned()).spawn(draw).expect("a thread can be started");
+}

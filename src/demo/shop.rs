@@ -1,0 +1,252 @@
+//! The shop: two weeks of business as change records, and the truth about them.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::change::{CountKey, Day, Operation};
+
+use super::actions::Actions;
+use super::envelope::{self, Shape, Transaction};
+use super::rhythm;
+use super::tables::{Change, Table};
+use super::{Random, Truth};
+
+const HOUR: i64 = 3_600_000_000;
+const DAY: i64 = 24 * HOUR;
+const HISTORY: i64 = 14 * DAY;
+
+/// A record as the shop's capture would publish it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShopRecord {
+    /// The table's name as PostgreSQL prints it; records that know no table have no key.
+    pub key: Option<String>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// The record's timestamp in milliseconds since 1970.
+    pub time_millis: i64,
+}
+
+/// A small shop with a dozen tables; most of what it publishes has walbook's own shape, some has not, a little is unreadable.
+#[derive(Clone, Debug)]
+pub struct Shop {
+    random: Random,
+    actions: Actions,
+    now: i64,
+    xid: u64,
+    lsn: u64,
+    last_import: i64,
+    records: u64,
+    markers: u64,
+    rejects: u64,
+    counts: BTreeMap<(Day, Table, Operation), u64>,
+}
+
+impl Shop {
+    /// A shop whose history ends at `now_micros` since 1970; equal arguments give equal records.
+    pub fn new(seed: u64, now_micros: i64) -> Shop {
+        let mut random = Random::new(seed);
+        Shop {
+            actions: Actions::new(Random::new(random.bits())),
+            random,
+            now: now_micros,
+            xid: 735,
+            lsn: 0x16B_2E58,
+            last_import: (now_micros - HISTORY).div_euclid(DAY),
+            records: 0,
+            markers: 0,
+            rejects: 0,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// The two weeks before *now*, oldest first, in `transactions` transactions of about five records each.
+    ///
+    /// [`Shop::truth`] knows the transactions that were drawn from it, so draw it to its end.
+    pub fn history(&mut self, transactions: u64) -> impl Iterator<Item = ShopRecord> + '_ {
+        let pace = Random::new(self.random.bits());
+        // A second's distance keeps the records' own timestamps out of the future.
+        let instants = rhythm::instants(self.now - HISTORY, self.now - 1_000_000, transactions, pace);
+        instants.flat_map(|instant| self.transaction(instant))
+    }
+
+    /// One more transaction, committed at `now_micros`; at least one record.
+    pub fn live(&mut self, now_micros: i64) -> Vec<ShopRecord> {
+        loop {
+            let records = self.transaction(now_micros);
+            if !records.is_empty() {
+                return records;
+            }
+        }
+    }
+
+    /// What is right about all records that were handed out so far, with days in UTC.
+    pub fn truth(&self) -> Truth {
+        let counts = self.counts.iter().map(|((day, table, op), count)| {
+            let (schema, table) = table.name();
+            (CountKey { day: *day, schema: schema.to_owned(), table: table.to_owned(), op: *op }, *count)
+        });
+        Truth { records: self.records, counts: counts.collect(), markers: self.markers, rejects: self.rejects }
+    }
+
+    fn transaction(&mut self, instant: i64) -> Vec<ShopRecord> {
+        let time =
+            DateTime::<Utc>::from_timestamp_micros(instant).expect("the shop's instants are years that chrono knows");
+        let printed = time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string();
+        // The import runs with the first transaction after two at night.
+        let night = (instant - 2 * HOUR).div_euclid(DAY);
+        let changes = match night > self.last_import {
+            true => self.actions.import(&printed),
+            false => self.actions.next(&printed),
+        };
+        self.last_import = self.last_import.max(night);
+        self.xid += 1;
+
+        let published = instant / 1000 + 1 + self.random.below(100) as i64;
+        let mut records = match self.random.below(1000) {
+            0..3 => self.publish_foreign(Shape::Connect, &changes, published),
+            3..5 => self.publish_foreign(Shape::Raw, &changes, published),
+            5..7 => self.publish_foreign(Shape::Struct, &changes, published),
+            _ => self.publish_captured(&changes, instant, time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(), published),
+        };
+        if self.random.per_mille(3) {
+            records.push(self.stray(published));
+        }
+        self.records += records.len() as u64;
+        records
+    }
+
+    /// walbook's capture: no BEGIN, no COMMIT, each record with its commit's time.
+    fn publish_captured(
+        &mut self,
+        changes: &[Change],
+        instant: i64,
+        commit_time: String,
+        published: i64,
+    ) -> Vec<ShopRecord> {
+        let lsns: Vec<u64> = changes.iter().map(|change| self.advance(&change.line)).collect();
+        let transaction = Transaction { xid: self.xid, commit_lsn: self.advance(""), commit_time };
+        let write = |(seq, (change, lsn)): (usize, (&Change, u64))| {
+            self.count(instant, change.table, change.op);
+            record(Some(change.table), envelope::captured(&transaction, lsn, seq, &change.line), published)
+        };
+        changes.iter().zip(lsns).enumerate().map(write).collect()
+    }
+
+    /// A drain of the slot by something else: BEGIN and COMMIT are there, the commit's time is not.
+    fn publish_foreign(&mut self, shape: Shape, changes: &[Change], published: i64) -> Vec<ShopRecord> {
+        let mut records = Vec::with_capacity(changes.len() + 2);
+        for marker in [format!("BEGIN {}", self.xid), format!("COMMIT {}", self.xid)] {
+            self.markers += 1;
+            records.push(record(None, envelope::foreign(shape, &marker), published));
+        }
+        let commit = records.pop();
+        for change in changes {
+            self.count(published * 1000, change.table, change.op);
+            records.push(record(None, envelope::foreign(shape, &change.line), published));
+        }
+        records.extend(commit);
+        records
+    }
+
+    /// A record that is not a row change of one table.
+    fn stray(&mut self, published: i64) -> ShopRecord {
+        match self.random.below(6) {
+            0 => {
+                let tables = [Table::Import, Table::ImportErrors];
+                tables.iter().for_each(|table| self.count(published * 1000, *table, Operation::Truncate));
+                let line = format!("table {}: TRUNCATE: restart_seqs cascade", tables.map(Table::printed).join(", "));
+                record(None, envelope::foreign(Shape::Connect, &line), published)
+            }
+            1 => {
+                self.markers += 1;
+                ShopRecord { key: Some(Table::Stock.printed().to_owned()), value: None, time_millis: published }
+            }
+            2 => {
+                self.markers += 1;
+                let line = "message: transactional: 0 prefix: shop, sz: 9 content:COMMIT 7\n";
+                record(None, envelope::foreign(Shape::Raw, line), published)
+            }
+            _ => {
+                self.rejects += 1;
+                record(None, envelope::unreadable(&mut self.random), published)
+            }
+        }
+    }
+
+    fn count(&mut self, instant: i64, table: Table, op: Operation) {
+        let day = Day::from_days(instant.div_euclid(DAY)).expect("the shop's instants lie in years of four digits");
+        *self.counts.entry((day, table, op)).or_default() += 1;
+    }
+
+    /// The log position where `line` begins; the log grows by about its length.
+    fn advance(&mut self, line: &str) -> u64 {
+        let lsn = self.lsn;
+        self.lsn += (line.len() as u64 + 64).next_multiple_of(8);
+        lsn
+    }
+}
+
+fn record(table: Option<Table>, value: Vec<u8>, time_millis: i64) -> ShopRecord {
+    ShopRecord { key: table.map(|table| table.printed().to_owned()), value: Some(value), time_millis }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use chrono_tz::Tz;
+
+    use super::*;
+    use crate::testing::{WorkloadRecord, count_naively};
+
+    /// 2026-11-22 15:46:40 UTC.
+    const NOW: i64 = 1_795_362_400_000_000;
+
+    fn recount(records: &[ShopRecord]) -> Truth {
+        let plain = |record: &ShopRecord| WorkloadRecord {
+            partition: 0,
+            offset: 0,
+            time: Some(record.time_millis * 1000),
+            key: None,
+            value: record.value.clone(),
+        };
+        count_naively(&records.iter().map(plain).collect::<Vec<_>>(), Tz::UTC)
+    }
+
+    #[test]
+    fn the_truth_is_what_a_naive_reader_of_the_text_counts() {
+        for seed in 1..=3 {
+            let mut shop = Shop::new(seed, NOW);
+            let mut records: Vec<ShopRecord> = shop.history(5_000).collect();
+            assert_eq!(recount(&records), shop.truth(), "seed {seed}");
+            for second in 1..=500 {
+                records.extend(shop.live(NOW + second * 1_000_000));
+            }
+            assert_eq!(recount(&records), shop.truth(), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_seed_and_an_instant_repeat_every_byte() {
+        let draw = |seed, now| Shop::new(seed, now).history(500).collect::<Vec<_>>();
+        assert_eq!(draw(1, NOW), draw(1, NOW));
+        assert_ne!(draw(1, NOW), draw(2, NOW));
+        assert_ne!(draw(1, NOW), draw(1, NOW + 1_000_000));
+    }
+
+    #[test]
+    fn two_weeks_hold_every_table_every_operation_and_some_strays() {
+        let mut shop = Shop::new(1, NOW);
+        let records: Vec<ShopRecord> = shop.history(20_000).collect();
+        let truth = shop.truth();
+        assert_eq!(truth.records, records.len() as u64);
+        assert!((70_000..130_000).contains(&truth.records), "{}", truth.records);
+        assert!((10..100).contains(&truth.rejects) && truth.markers > 100, "{truth:?}");
+        let tables = truth.counts.keys().map(|key| (&key.schema, &key.table)).collect::<BTreeSet<_>>();
+        let ops = truth.counts.keys().map(|key| key.op).collect::<BTreeSet<_>>();
+        let days = truth.counts.keys().map(|key| key.day).collect::<BTreeSet<_>>();
+        assert_eq!((tables.len(), ops.len(), days.len()), (14, 4, 15));
+        assert!(records.iter().all(|record| record.time_millis < NOW / 1000));
+    }
+}

@@ -1,0 +1,143 @@
+//! Why a record could not be read.
+
+/// Why a record could not be read; its text is the `reason` column of the rejects.
+///
+/// The texts hold nothing of the record, so that rejects can be grouped by reason; the record's bytes stand beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Reject {
+    /// A value of no bytes (a null value is a tombstone).
+    #[error("empty value: expected a test_decoding line or a JSON object around one")]
+    Empty,
+    /// The value holds bytes that are no UTF-8.
+    #[error("not UTF-8: decode a database whose encoding is UTF8")]
+    NotUtf8,
+    /// The framing of a schema registry: a zero byte and a schema's number.
+    #[error("schema registry framing (Avro, Protobuf) is not read: use JsonConverter or StringConverter")]
+    SchemaRegistry,
+    /// The value begins as a JSON object and breaks JSON's rules.
+    #[error("begins like a JSON object but is not valid JSON")]
+    JsonSyntax,
+    /// A JSON object without its end.
+    #[error("JSON ends early: the value was cut short")]
+    JsonCut,
+    /// JSON nested deeper than serde_json goes.
+    #[error("JSON is nested deeper than 127 levels")]
+    JsonDepth,
+    /// A Connect envelope around something else than an object.
+    #[error("\"payload\" is not an object: expected {{\"data\":\"…\"}}")]
+    Payload,
+    /// An object of no known shape.
+    #[error("JSON object without \"data\": expected a test_decoding line in a field of that name")]
+    NoData,
+    /// The field that should hold the line is null.
+    #[error("\"data\" is null: expected a test_decoding line")]
+    NullData,
+    /// The field that should hold the line is a number, an array, ….
+    #[error("\"data\" is not a string: expected a test_decoding line")]
+    DataType,
+    /// `lsn` or `commit_lsn` is none.
+    #[error("\"{0}\" is not an LSN of the form X/Y up to 7FFFFFFF/FFFFFFFF")]
+    Lsn(&'static str),
+    /// `xid` or `seq` is no number of its range.
+    #[error("\"{0}\" is not a whole number in its range")]
+    Number(&'static str),
+    /// `commit_time` is no instant.
+    #[error("\"commit_time\" is not a time like 2026-11-22T12:34:56.123456Z of the years 0001 to 9999")]
+    CommitTime,
+    /// `Struct{` without its closing brace.
+    #[error("Struct{{…}} without its closing brace: the value was cut short")]
+    StructCut,
+    /// A printed struct of other fields.
+    #[error("Struct{{…}} without \"data\": expected a test_decoding line in a field of that name")]
+    StructData,
+
+    /// wal2json, one object for a transaction.
+    #[error("wal2json v1 is not read yet: use the plugin test_decoding")]
+    Wal2JsonV1,
+    /// wal2json, one object for a change.
+    #[error("wal2json v2 is not read yet: use the plugin test_decoding")]
+    Wal2JsonV2,
+    /// A change of Debezium.
+    #[error("Debezium change events are not read yet: use the plugin test_decoding with Kafka Connect JDBC")]
+    Debezium,
+    /// A change of Debezium after its flattening transform.
+    #[error("flattened Debezium events are not read yet: use the plugin test_decoding with Kafka Connect JDBC")]
+    DebeziumFlattened,
+    /// Debezium's transaction topic.
+    #[error("Debezium transaction metadata is not read yet: leave its topic out")]
+    DebeziumTransaction,
+    /// A heartbeat where none is expected.
+    #[error("looks like a Debezium heartbeat, but the topic does not begin with __debezium-heartbeat")]
+    Heartbeat,
+    /// Binary pgoutput, as base64 or hexadecimal.
+    #[error("binary pgoutput in \"data\" is not read: use the plugin test_decoding and pg_logical_slot_get_changes")]
+    Pgoutput,
+
+    /// No line of test_decoding begins like this.
+    #[error("not a line of test_decoding")]
+    UnknownLine,
+    /// `BEGIN` with something else than a transaction number behind it.
+    #[error("malformed BEGIN line")]
+    Begin,
+    /// `COMMIT` with something else than a transaction number and a time behind it.
+    #[error("malformed COMMIT line")]
+    Commit,
+    /// A two-phase line without its transaction's name.
+    #[error("malformed two-phase line: expected a quoted transaction name")]
+    TwoPhase,
+    /// A `message:` line that does not begin as one.
+    #[error("malformed message line")]
+    Message,
+    /// A change of a streamed transaction names neither table nor operation.
+    #[error("streamed change names no table: turn the slot option stream-changes off")]
+    Streamed,
+    /// What should be a name is none.
+    #[error("malformed name: expected schema.table, quoted where PostgreSQL quotes")]
+    Name,
+    /// A quoted name without its closing quote.
+    #[error("quoted name without closing quote: the line was cut short")]
+    UnclosedName,
+    /// A name of no characters.
+    #[error("empty quoted name")]
+    EmptyName,
+    /// A table's name without an operation behind it.
+    #[error("no operation after the table name: expected \": INSERT:\" or alike")]
+    NoOperation,
+    /// None of the four operations.
+    #[error("unknown operation: expected INSERT, UPDATE, DELETE or TRUNCATE")]
+    Operation,
+    /// A list of tables before something else than `TRUNCATE`.
+    #[error("several tables in a change that is not a TRUNCATE")]
+    SeveralTables,
+    /// What follows the operation is no tuple.
+    #[error("malformed columns after the operation")]
+    Tuple,
+    /// What follows `TRUNCATE:` are no flags.
+    #[error("malformed flags after TRUNCATE")]
+    TruncateFlags,
+
+    /// The day comes from the commit time, and the record has none.
+    #[error("no \"commit_time\", which --day-from commit needs")]
+    NoCommitTime,
+    /// No time at all to take the day from.
+    #[error("no usable time: neither \"commit_time\" nor a Kafka timestamp of the years 0001 to 9999")]
+    NoTime,
+    /// The instant lies outside the years 0001 to 9999 in the book's time zone.
+    #[error("time outside the years 0001 to 9999 in the book's time zone")]
+    TimeRange,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_short_and_names_what_to_do() {
+        assert_eq!(
+            Reject::Lsn("commit_lsn").to_string(),
+            "\"commit_lsn\" is not an LSN of the form X/Y up to 7FFFFFFF/FFFFFFFF"
+        );
+        assert_eq!(Reject::Payload.to_string(), "\"payload\" is not an object: expected {\"data\":\"…\"}");
+        assert!(Reject::Streamed.to_string().contains("stream-changes"));
+    }
+}

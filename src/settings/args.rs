@@ -1,0 +1,199 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::change::{Day, Operation};
+use crate::parse::DayFrom;
+use crate::query::{Format, GroupBy, Pattern};
+
+/// Keeps the day book of a PostgreSQL write-ahead log: counts per table, day and operation, exactly once, in Parquet.
+#[derive(Debug, Parser)]
+#[command(name = "walbook", version, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 failed while running; 2 wrong usage or settings; 3 data is missing, with the \
+exact range; 4 fenced: another run owns the book.\nEvery flag has a key in the settings file and an environment variable; \
+the flag wins, then the environment, then the file."
+)]
+pub struct WalbookArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// A TOML file with settings: keys are the long flags' names; a table named after a command holds for that command only
+    #[arg(long, global = true, env = "WALBOOK_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How log lines on standard error look
+    #[arg(long, global = true, env = "WALBOOK_LOG_FORMAT", default_value = "human")]
+    pub log_format: LogFormat,
+    /// Which log lines are shown: error, warn, info, debug, or a filter of the tracing crate
+    #[arg(long, global = true, env = "WALBOOK_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The main job with nothing installed: an in-process broker, a small shop's changes over two weeks, the real run
+    Demo(DemoArgs),
+    /// Kafka → book, exactly once
+    Run(Box<RunArgs>),
+    /// Counts from a book, while it is being written or not
+    Query(QueryArgs),
+    /// Raw changes from a book, newest first
+    Events(EventsArgs),
+    /// Recounts a book: events against counts and log, offsets, sizes, rows, checksums
+    Verify(VerifyArgs),
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `walbook run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The book: a directory that is empty, absent or a book already
+    #[arg(env = "WALBOOK_BOOK")]
+    pub book: PathBuf,
+    /// Kafka's brokers: host:port, several with commas
+    #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…")]
+    pub brokers: String,
+    /// The topics to read, several with commas
+    #[arg(long, env = "WALBOOK_TOPIC", value_delimiter = ',', required = true, value_name = "TOPIC,…")]
+    pub topic: Vec<String>,
+    /// Worker threads in this process [default: one per core]
+    #[arg(short = 'w', long, env = "WALBOOK_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+    /// Processes in the cluster; each is started with the same settings but -p
+    #[arg(short = 'n', long, env = "WALBOOK_PROCESSES", default_value_t = 1, value_name = "N")]
+    pub processes: usize,
+    /// This process's index, from 0
+    #[arg(short = 'p', long, env = "WALBOOK_PROCESS", default_value_t = 0, value_name = "INDEX")]
+    pub process: usize,
+    /// A file with one host:port per process, the same for all; the network between them must be trusted
+    #[arg(long, env = "WALBOOK_HOSTS", value_name = "FILE")]
+    pub hosts: Option<PathBuf>,
+    /// Stop at the end that the topics have at the start
+    #[arg(long, env = "WALBOOK_UNTIL_END")]
+    pub until_end: bool,
+    /// How long a commit takes records
+    #[arg(long, env = "WALBOOK_COMMIT_INTERVAL", default_value = "10s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub commit_interval: Duration,
+    /// End a commit early when a worker's files have grown to this size
+    #[arg(long, env = "WALBOOK_COMMIT_BYTES", default_value = "128MB", value_name = "SIZE")]
+    pub commit_bytes: ByteSize,
+    /// The zone in which days begin, fixed when a book is made [default: the book's, UTC for a new one]
+    #[arg(long, env = "WALBOOK_TIME_ZONE", value_name = "IANA NAME")]
+    pub time_zone: Option<String>,
+    /// Which instant decides the day, fixed when a book is made: auto, commit or kafka [default: the book's, auto for a new one]
+    #[arg(long, env = "WALBOOK_DAY_FROM", value_name = "RULE")]
+    pub day_from: Option<DayFrom>,
+    /// Where to begin in a topic that is new to the book
+    #[arg(long, env = "WALBOOK_FROM", default_value = "earliest")]
+    pub from: From,
+    /// Kafka's group that is told how far the book is, for lag dashboards; never read back [default: walbook-<book id>]
+    #[arg(long, env = "WALBOOK_GROUP", value_name = "NAME")]
+    pub group: Option<String>,
+    /// A setting of librdkafka; may be given several times
+    #[arg(short = 'X', long = "set", env = "WALBOOK_SET", value_delimiter = ',', value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Where to begin in a new topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum From {
+    /// At the first record that is there.
+    Earliest,
+    /// At the end.
+    Latest,
+}
+
+/// Which changes to look at.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// First day
+    #[arg(long, env = "WALBOOK_FROM_DAY", value_name = "DAY")]
+    pub from: Option<Day>,
+    /// Last day, inclusive
+    #[arg(long, env = "WALBOOK_TO_DAY", value_name = "DAY")]
+    pub to: Option<Day>,
+    /// Tables whose schema.table matches; * and ? stand for any text and any character
+    #[arg(long, env = "WALBOOK_TABLE", value_name = "PATTERN")]
+    pub table: Option<Pattern>,
+    /// Only one operation: insert, update, delete or truncate
+    #[arg(long, env = "WALBOOK_OP", value_name = "OP")]
+    pub op: Option<Operation>,
+}
+
+/// `walbook query`
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// The book
+    #[arg(env = "WALBOOK_BOOK")]
+    pub book: PathBuf,
+    /// Which changes.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// What to sum by, in the order of the columns: day, table, op
+    #[arg(long, env = "WALBOOK_BY", value_delimiter = ',', default_value = "day,table,op")]
+    pub by: Vec<GroupBy>,
+    /// How to print: table, csv or json
+    #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// `walbook events`
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// The book
+    #[arg(env = "WALBOOK_BOOK")]
+    pub book: PathBuf,
+    /// Which changes.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// At most so many, the newest
+    #[arg(long, env = "WALBOOK_LIMIT", default_value_t = 100, value_name = "N")]
+    pub limit: usize,
+    /// How to print: table, csv or json
+    #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// `walbook verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The book
+    #[arg(env = "WALBOOK_BOOK")]
+    pub book: PathBuf,
+    /// How to print: table or json
+    #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
+    pub format: ReportFormat,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    Table,
+    /// One object.
+    Json,
+}
+
+/// `walbook demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where the book is made [default: a temporary directory that is removed at the end]
+    #[arg(long, env = "WALBOOK_DEMO_DIR", value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Process what is there, print the counts, verify, end
+    #[arg(long, env = "WALBOOK_DEMO_ONCE")]
+    pub once: bool,
+}

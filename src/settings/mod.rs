@@ -1,0 +1,16 @@
+//! What the user typed → what the program needs, checked in one place.
+//!
+//! In: the command line, the environment, a TOML file. Out: plain structs for `commands/`. The flag wins, then the
+//! environment, then the file, then the default.
+//!
+//! [`args`] holds nothing that needs more than looking at what was typed; [`RunSettings`] is what a run needs, with
+//! files read and names resolved. Whatever is wrong is a [`SettingsError`]: exit code 2.
+
+pub mod args;
+mod error;
+mod file;
+mod run;
+
+pub use error::SettingsError;
+pub use file::{ParseEnd, parse};
+pub use run::RunSettings;

@@ -1,0 +1,104 @@
+//! What a run needs, made of what was typed.
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use super::SettingsError;
+use super::args::{From, RunArgs};
+use crate::cluster::Peers;
+use crate::parse::DayFrom;
+use crate::source::kafka::{KafkaSettings, StartFrom};
+
+/// What a run needs.
+#[derive(Debug)]
+pub struct RunSettings {
+    /// The book's directory.
+    pub book: PathBuf,
+    /// How to reach Kafka.
+    pub kafka: KafkaSettings,
+    /// The topics, each once.
+    pub topics: Vec<String>,
+    /// The cluster's shape.
+    pub peers: Peers,
+    /// Whether to stop at the end that was there at the start.
+    pub until_end: bool,
+    /// How long a commit takes records.
+    pub commit_interval: Duration,
+    /// Size of a worker's files that ends a commit early.
+    pub commit_bytes: u64,
+    /// The zone asked for, if any.
+    pub time_zone: Option<Tz>,
+    /// The day rule asked for, if any.
+    pub day_from: Option<DayFrom>,
+    /// Where to begin in a new topic.
+    pub from: StartFrom,
+    /// The group to tell, if one was named.
+    pub group: Option<String>,
+}
+
+impl RunSettings {
+    /// Checks what was typed and reads the hosts file.
+    ///
+    /// # Errors
+    /// [`SettingsError`] for whatever does not fit.
+    pub fn new(args: RunArgs) -> Result<RunSettings, SettingsError> {
+        let wrong = |message: String| Err(SettingsError::Wrong(message));
+        let mut topics: Vec<String> = Vec::new();
+        for topic in &args.topic {
+            let topic = topic.trim();
+            if topic.is_empty() {
+                return wrong("--topic has an empty name".to_owned());
+            }
+            if !topics.iter().any(|known| known == topic) {
+                topics.push(topic.to_owned());
+            }
+        }
+        let workers = args.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
+        if workers == 0 || workers > 1000 {
+            return wrong(format!("-w {workers}: between 1 and 1000 worker threads"));
+        }
+        if args.commit_interval < Duration::from_millis(100) {
+            return wrong("--commit-interval: at least 100ms".to_owned());
+        }
+        let peers = match (args.processes, &args.hosts) {
+            (0, _) => return wrong("-n 0: at least one process".to_owned()),
+            (1, None) if args.process == 0 => Peers::single(workers),
+            (_, None) => return wrong("-n and -p need --hosts FILE with one host:port per process".to_owned()),
+            (processes, Some(hosts)) => Peers::cluster(workers, processes, args.process, hosts)?,
+        };
+        let time_zone = match args.time_zone.as_deref().map(str::parse::<Tz>) {
+            Some(Err(_)) => {
+                let name = args.time_zone.unwrap_or_default();
+                return wrong(format!("--time-zone {name:?} is no IANA name like Europe/Vienna or UTC"));
+            }
+            Some(Ok(zone)) => Some(zone),
+            None => None,
+        };
+        let mut passed = Vec::new();
+        for setting in &args.set {
+            match setting.split_once('=') {
+                Some((key, value)) if !key.trim().is_empty() => passed.push((key.trim().to_owned(), value.to_owned())),
+                _ => return wrong(format!("-X {setting:?} is not key=value")),
+            }
+        }
+        Ok(RunSettings {
+            book: args.book,
+            kafka: KafkaSettings { brokers: args.brokers, passed },
+            topics,
+            peers,
+            until_end: args.until_end,
+            commit_interval: args.commit_interval,
+            commit_bytes: args.commit_bytes.as_u64(),
+            time_zone,
+            day_from: args.day_from,
+            from: match args.from {
+                From::Earliest => StartFrom::Earliest,
+                From::Latest => StartFrom::Latest,
+            },
+            group: args.group,
+        })
+    }
+}

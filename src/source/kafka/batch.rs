@@ -1,0 +1,207 @@
+//! Messages of librdkafka, many at a time and without a copy.
+
+use std::ffi::{CStr, CString};
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::slice;
+use std::sync::Arc;
+
+use rdkafka::bindings as rd;
+use rdkafka::client::Client;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::types::RDKafkaRespErr;
+
+use super::settings::{Context, client};
+use crate::change::{Headers, Partition, Record, Records};
+
+/// The queue that all partitions of a consumer arrive in.
+pub(super) struct Queue {
+    queue: NonNull<rd::rd_kafka_queue_t>,
+    /// The queue belongs to the consumer, which must outlive it.
+    consumer: Rc<BaseConsumer<Context>>,
+    /// Room for one call, kept between calls.
+    room: Vec<*mut rd::rd_kafka_message_t>,
+}
+
+impl Queue {
+    /// The queue of `consumer`; nothing else may poll that consumer for messages.
+    pub(super) fn new(consumer: Rc<BaseConsumer<Context>>) -> Queue {
+        // SAFETY: the client pointer is valid as long as the consumer, which this struct keeps.
+        let queue = unsafe { rd::rd_kafka_queue_get_consumer(client(&consumer).native_ptr()) };
+        let queue = NonNull::new(queue).expect("a consumer with a group.id has a queue");
+        Queue { queue, consumer, room: Vec::new() }
+    }
+
+    /// Takes what is there, at most `limit` messages, without waiting. Errors and ends of partitions come as messages too.
+    pub(super) fn take(&mut self, limit: usize) -> impl Iterator<Item = Message> + '_ {
+        self.room.resize(limit, std::ptr::null_mut());
+        // SAFETY: `room` has space for `limit` pointers; the queue lives as long as the consumer, which is kept.
+        let taken = unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, self.room.as_mut_ptr(), limit) };
+        let taken = usize::try_from(taken).unwrap_or(0);
+        self.room.truncate(taken);
+        // Each pointer moves into exactly one Message, which gives it back.
+        self.room.drain(..).map(|pointer| Message(NonNull::new(pointer).expect("librdkafka gives no null messages")))
+    }
+
+    /// The consumer below.
+    pub(super) fn consumer(&self) -> &Rc<BaseConsumer<Context>> {
+        &self.consumer
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: made by rd_kafka_queue_get_consumer, given back once, before the consumer goes.
+        unsafe { rd::rd_kafka_queue_destroy(self.queue.as_ptr()) }
+    }
+}
+
+/// One message, error or end of partition; given back to librdkafka when dropped.
+pub(super) struct Message(NonNull<rd::rd_kafka_message_t>);
+
+impl Message {
+    fn get(&self) -> &rd::rd_kafka_message_t {
+        // SAFETY: the message is ours until it is destroyed in drop.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Which topic and partition it is of; the number stands for the topic as long as its consumer lives.
+    pub(super) fn origin(&self) -> (usize, i32) {
+        let message = self.get();
+        (message.rkt as usize, message.partition)
+    }
+
+    /// The name of its topic; none for errors of the whole client.
+    pub(super) fn topic(&self) -> Option<String> {
+        let topic = self.get().rkt;
+        if topic.is_null() {
+            return None;
+        }
+        // SAFETY: the topic handle lives as long as the message; the name is a C string that lives as long as the handle.
+        let name = unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(topic)) };
+        Some(name.to_string_lossy().into_owned())
+    }
+
+    /// Its offset; of an end of partition the offset that comes next.
+    pub(super) fn offset(&self) -> i64 {
+        self.get().offset
+    }
+
+    /// Whether it is no record but an error or the end of a partition.
+    pub(super) fn error(&self) -> Option<RDKafkaRespErr> {
+        let error = self.get().err;
+        (error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then_some(error)
+    }
+
+    /// What librdkafka says of the error.
+    pub(super) fn error_text(&self) -> String {
+        // SAFETY: the message is valid; the text is a C string that lives as long as the message.
+        let text = unsafe { rd::rd_kafka_message_errstr(self.0.as_ptr()) };
+        if text.is_null() {
+            return "unknown error".to_owned();
+        }
+        // SAFETY: not null, see above.
+        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        let message = self.get();
+        bytes(message.key.cast(), message.key_len, self)
+    }
+
+    fn value(&self) -> Option<&[u8]> {
+        let message = self.get();
+        bytes(message.payload.cast(), message.len, self)
+    }
+
+    /// Microseconds since 1970; none if the record has no timestamp or one that does not fit.
+    fn time(&self) -> Option<i64> {
+        let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message is valid and `kind` is a place to write to.
+        let millis = unsafe { rd::rd_kafka_message_timestamp(self.0.as_ptr(), &mut kind) };
+        if kind == rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || millis == -1 {
+            return None;
+        }
+        millis.checked_mul(1000)
+    }
+}
+
+/// The bytes at `pointer`, which live as long as `_owner`.
+fn bytes<T>(pointer: *const u8, length: usize, _owner: &T) -> Option<&[u8]> {
+    if pointer.is_null() {
+        return None;
+    }
+    // SAFETY: librdkafka keeps key and payload of a message, `length` bytes long, until it is destroyed.
+    Some(unsafe { slice::from_raw_parts(pointer, length) })
+}
+
+impl Headers for Message {
+    fn pairs(&self) -> Vec<(String, Option<Vec<u8>>)> {
+        let mut headers = std::ptr::null_mut();
+        // SAFETY: the message is valid and `headers` a place to write to; the headers stay the message's.
+        let found = unsafe { rd::rd_kafka_message_headers(self.0.as_ptr(), &mut headers) };
+        if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Vec::new();
+        }
+        let mut pairs = Vec::new();
+        for index in 0.. {
+            let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
+            // SAFETY: `headers` was given by librdkafka above; the other arguments are places to write to.
+            let got = unsafe { rd::rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut size) };
+            if got != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                break;
+            }
+            // SAFETY: a header that was found has a name, a C string that lives as long as the message.
+            let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
+            pairs.push((name, bytes(value.cast(), size, self).map(<[u8]>::to_vec)));
+        }
+        pairs
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        // SAFETY: taken from the queue once and owned since; nothing borrowed from it can be left.
+        unsafe { rd::rd_kafka_message_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// The records of one call; their bytes stay where librdkafka put them.
+pub(super) struct KafkaRecords {
+    /// Dropped before the consumer.
+    pub(super) messages: Vec<Message>,
+    /// Stretches of one partition: the partition and the message after its last.
+    pub(super) stretches: Vec<(Arc<Partition>, usize)>,
+    /// Keeps the client alive while its messages are.
+    pub(super) _consumer: Rc<BaseConsumer<Context>>,
+}
+
+impl Records for KafkaRecords {
+    fn for_each(&self, visit: &mut dyn FnMut(Record<'_>)) {
+        let mut first = 0;
+        for (partition, end) in &self.stretches {
+            for message in &self.messages[first..*end] {
+                visit(Record {
+                    partition,
+                    offset: message.offset(),
+                    kafka_time: message.time(),
+                    key: message.key(),
+                    value: message.value(),
+                    headers: message,
+                });
+            }
+            first = *end;
+        }
+    }
+}
+
+/// The end of a partition as the last fetch told it; none before the first. Asks nobody.
+pub(super) fn known_end(client: &Client<Context>, partition: &Partition) -> Option<i64> {
+    let topic = CString::new(partition.topic.as_str()).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client is alive, the name is a C string, the others are places to write to.
+    let found = unsafe {
+        rd::rd_kafka_get_watermark_offsets(client.native_ptr(), topic.as_ptr(), partition.number, &mut low, &mut high)
+    };
+    (found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+}

@@ -1,0 +1,222 @@
+//! One worker's consumer: its partitions, what arrives, and what an error means.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{info, warn};
+
+use super::batch::{KafkaRecords, Message, Queue};
+use super::settings::{Context, client};
+use super::{KafkaError, KafkaSettings};
+use crate::change::{Partition, PartitionStart, Records};
+use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
+
+/// How long to wait for a broker's answer about watermarks.
+const ASK: Duration = Duration::from_secs(15);
+/// How often one partition may be assigned anew before an error counts as final.
+const REASSIGNMENTS: u32 = 5;
+
+/// Reads partitions of Kafka topics with one consumer.
+pub struct KafkaSource {
+    /// Emptied only while the callback is being set.
+    consumer: Option<BaseConsumer<Context>>,
+    queue: Option<Queue>,
+    cursors: Cursors,
+    /// librdkafka's topic handle and partition by slot.
+    origins: Vec<((usize, i32), usize)>,
+    reassigned: Vec<u32>,
+}
+
+impl KafkaSource {
+    /// A consumer without partitions.
+    ///
+    /// # Errors
+    /// [`KafkaError::Settings`] when librdkafka refuses them.
+    pub fn new(settings: &KafkaSettings, worker: usize) -> Result<KafkaSource, KafkaError> {
+        Ok(KafkaSource {
+            consumer: Some(settings.reading(worker)?),
+            queue: None,
+            cursors: Cursors::default(),
+            origins: Vec::new(),
+            reassigned: Vec::new(),
+        })
+    }
+
+    /// The slot of a message; `None` for what is of none of our partitions.
+    fn slot(&mut self, message: &Message) -> Option<usize> {
+        let origin = message.origin();
+        if let Some((_, slot)) = self.origins.iter().find(|(known, _)| *known == origin) {
+            return Some(*slot);
+        }
+        let topic = message.topic()?;
+        let is_it = |slot: &usize| {
+            let partition = self.cursors.partition(*slot);
+            partition.number == origin.1 && partition.topic == topic
+        };
+        let slot = (0..self.cursors.len()).find(is_it)?;
+        self.origins.push((origin, slot));
+        Some(slot)
+    }
+
+    /// Decides what an error message means; an end of partition is one.
+    fn heed(&mut self, message: &Message, code: RDKafkaRespErr) -> Result<(), KafkaError> {
+        use RDKafkaRespErr as Code;
+        let Some(slot) = self.slot(message) else {
+            warn!(error = message.error_text(), "Kafka consumer reported an error");
+            return Ok(());
+        };
+        match code {
+            Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
+                self.cursors.pass(slot, message.offset());
+                Ok(())
+            }
+            Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => {
+                self.out_of_range(slot)
+            }
+            Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+            | Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
+            | Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
+            | Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+            | Code::RD_KAFKA_RESP_ERR__BAD_COMPRESSION
+            | Code::RD_KAFKA_RESP_ERR__BAD_MSG
+            | Code::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED
+            | Code::RD_KAFKA_RESP_ERR__FATAL => Err(KafkaError::Consume {
+                partition: Partition::clone(self.cursors.partition(slot)),
+                message: message.error_text(),
+            }),
+            // librdkafka goes on by itself: leaders move, brokers come back.
+            _ => {
+                let partition = self.cursors.partition(slot);
+                let (topic, number) = (&partition.topic, partition.number);
+                warn!(topic, partition = number, error = message.error_text(), "Kafka consumer reported an error");
+                Ok(())
+            }
+        }
+    }
+
+    /// The broker does not have the next offset: is it gone, was the partition cut, or was it a mistake?
+    fn out_of_range(&mut self, slot: usize) -> Result<(), KafkaError> {
+        let partition = Partition::clone(self.cursors.partition(slot));
+        let next = self.cursors.next_offset(slot);
+        let queue = self.queue.as_ref().expect("messages come from the queue");
+        let (low, high) =
+            queue.consumer().fetch_watermarks(&partition.topic, partition.number, ASK).map_err(|error| {
+                let what = format!("ask for the watermarks of {:?} partition {}", partition.topic, partition.number);
+                KafkaError::Request { what, message: error.to_string() }
+            })?;
+        if low > next {
+            return Err(KafkaError::Lost { partition, from: next, to: low });
+        }
+        if high < next {
+            return Err(KafkaError::Truncated { partition, end: high, next });
+        }
+        self.reassigned[slot] += 1;
+        if self.reassigned[slot] > REASSIGNMENTS {
+            let message = format!("the broker has offsets {low} to {high}, but refused {next} time and again");
+            return Err(KafkaError::Consume { partition, message });
+        }
+        info!(topic = partition.topic, partition = partition.number, next, low, high, "assigning a partition anew");
+        let list = list([(&partition, next)]);
+        let again =
+            queue.consumer().incremental_unassign(&list).and_then(|()| queue.consumer().incremental_assign(&list));
+        again.map_err(|error| KafkaError::Consume { partition, message: error.to_string() })
+    }
+}
+
+/// Partitions with the offsets to read from.
+fn list<'a>(partitions: impl IntoIterator<Item = (&'a Partition, i64)>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in partitions {
+        list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(offset))
+            .expect("an offset of a record is a valid offset");
+    }
+    list
+}
+
+impl Source for KafkaSource {
+    fn wake_with(&mut self, waker: Waker) {
+        let mut consumer = self.consumer.take().expect("a source is woken by one waker, named once");
+        consumer.set_nonempty_callback(move || waker());
+        self.queue = Some(Queue::new(Rc::new(consumer)));
+    }
+
+    fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), SourceError> {
+        for start in partitions {
+            self.cursors.add(start);
+            self.reassigned.push(0);
+        }
+        let list = list(partitions.iter().map(|start| (&start.partition, start.from)));
+        let queue = self.queue.as_ref().expect("a source is woken before it is assigned");
+        queue.consumer().incremental_assign(&list).map_err(|error| {
+            KafkaError::Request { what: "assign partitions".to_owned(), message: error.to_string() }.into()
+        })
+    }
+
+    fn take(&mut self, limit: usize) -> Result<Option<(Box<dyn Records>, usize)>, SourceError> {
+        let mut queue = self.queue.take().expect("a source is woken before it is read");
+        let mut messages: Vec<Message> = Vec::new();
+        let mut stretches = Vec::new();
+        let mut failed = Ok(());
+        let mut last: Option<((usize, i32), usize)> = None;
+        // The end of the open stretch is known when the next one begins.
+        let mut open: Option<usize> = None;
+        let mut heeded = Vec::new();
+        for message in queue.take(limit) {
+            if let Some(code) = message.error() {
+                heeded.push((message, code));
+                continue;
+            }
+            let origin = message.origin();
+            let slot = match last {
+                Some((known, slot)) if known == origin => slot,
+                _ => match self.slot(&message) {
+                    Some(slot) => slot,
+                    None => continue,
+                },
+            };
+            last = Some((origin, slot));
+            if self.cursors.accept(slot, message.offset()) == Accepted::Drop {
+                continue;
+            }
+            if open != Some(slot) {
+                if let Some(before) = open.replace(slot) {
+                    stretches.push((self.cursors.partition(before).clone(), messages.len()));
+                }
+            }
+            messages.push(message);
+        }
+        if let Some(slot) = open {
+            stretches.push((self.cursors.partition(slot).clone(), messages.len()));
+        }
+        let consumer = Rc::clone(queue.consumer());
+        self.queue = Some(queue);
+        for (message, code) in heeded {
+            failed = failed.and_then(|()| self.heed(&message, code));
+        }
+        failed?;
+        if messages.is_empty() {
+            return Ok(None);
+        }
+        let count = messages.len();
+        Ok(Some((Box::new(KafkaRecords { messages, stretches, _consumer: consumer }), count)))
+    }
+
+    fn cursors(&mut self) -> &mut Cursors {
+        &mut self.cursors
+    }
+
+    fn lag(&mut self) -> i64 {
+        let Some(queue) = &self.queue else { return 0 };
+        let native = client(queue.consumer());
+        (0..self.cursors.len())
+            .map(|slot| {
+                let partition = self.cursors.partition(slot);
+                let high = super::batch::known_end(native, partition);
+                high.map_or(0, |high| (high - self.cursors.next_offset(slot)).max(0))
+            })
+            .sum()
+    }
+}

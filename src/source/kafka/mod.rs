@@ -1,0 +1,28 @@
+//! Kafka topics as a source.
+//!
+//! In: brokers, topics, settings of librdkafka. Out: batches that own librdkafka's own buffers (no copy), and what the
+//! leader must know of topics: identity, partitions, watermarks.
+//!
+//! Each worker has one consumer with a manual assignment and explicit offsets: no group protocol, no seek, no stored
+//! offsets. `auto.offset.reset` is `error`, so a lost range is told and never skipped. Offsets are committed to a group
+//! for lag dashboards only, and never read back.
+//!
+//! *Why unsafe*: `rd_kafka_consume_batch_queue` takes thousands of messages in one call, at a third of the cost of
+//! polling them one by one, and the binding has no safe door to it, nor to a topic's UUID. A binding that offers both
+//! would empty the two files that say `unsafe`.
+
+#[expect(unsafe_code, reason = "batch consume is not in the safe binding")]
+mod batch;
+mod consumer;
+mod error;
+mod plan;
+mod settings;
+mod topics;
+#[expect(unsafe_code, reason = "topic UUIDs are not in the safe binding")]
+mod uuid;
+
+pub use consumer::KafkaSource;
+pub use error::KafkaError;
+pub use plan::{KafkaDiscovery, KnownTopic, plan_topic};
+pub use settings::KafkaSettings;
+pub use topics::{StartFrom, Topic, Topics, Watermarks};

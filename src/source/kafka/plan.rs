@@ -1,0 +1,161 @@
+//! Where each partition is read from and until, given what the book has and what the broker has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{KafkaError, StartFrom, Topic, Topics, Watermarks};
+use crate::change::{Partition, PartitionStart};
+use crate::source::{Discovery, SourceError};
+
+/// What the book has of a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownTopic {
+    /// The topic's UUID; empty when it had none.
+    pub id: String,
+    /// Next offset by partition.
+    pub next_offsets: BTreeMap<i32, i64>,
+}
+
+/// Plans one topic: `known` is what the book has of it, if anything.
+///
+/// # Errors
+/// [`KafkaError::Recreated`], [`KafkaError::FewerPartitions`], [`KafkaError::Lost`] and [`KafkaError::Truncated`] when what
+/// the book continues from is not there any more; and what `watermarks` says.
+pub fn plan_topic(
+    name: &str,
+    topic: &Topic,
+    known: Option<&KnownTopic>,
+    from: StartFrom,
+    until_end: bool,
+    mut watermarks: impl FnMut(&Partition) -> Result<Watermarks, KafkaError>,
+) -> Result<Vec<PartitionStart>, KafkaError> {
+    if let Some(known) = known {
+        same_topic(name, &known.id, topic)?;
+        let expected = known.next_offsets.keys().max().map_or(0, |last| last + 1);
+        if topic.partitions < expected {
+            return Err(KafkaError::FewerPartitions { topic: name.to_owned(), expected, found: topic.partitions });
+        }
+    }
+    let mut starts = Vec::new();
+    for number in 0..topic.partitions {
+        let partition = Partition { topic: name.to_owned(), number };
+        let Watermarks { low, high } = watermarks(&partition)?;
+        let next = match (known, from) {
+            // A partition that appeared since the last run was never read: all of it counts.
+            (Some(known), _) => known.next_offsets.get(&number).copied().unwrap_or(0),
+            (None, StartFrom::Earliest) => low,
+            (None, StartFrom::Latest) => high,
+        };
+        if next < low {
+            return Err(KafkaError::Lost { partition, from: next, to: low });
+        }
+        if next > high {
+            return Err(KafkaError::Truncated { partition, end: high, next });
+        }
+        starts.push(PartitionStart { partition, from: next, until: until_end.then_some(high) });
+    }
+    Ok(starts)
+}
+
+/// Whether the topic is the one that the book was made from; brokers without UUIDs cannot tell.
+fn same_topic(name: &str, expected: &str, topic: &Topic) -> Result<(), KafkaError> {
+    if expected.is_empty() || topic.id.is_empty() || expected == topic.id {
+        return Ok(());
+    }
+    let (expected, found) = (expected.to_owned(), topic.id.clone());
+    Err(KafkaError::Recreated { topic: name.to_owned(), expected, found })
+}
+
+/// Looks for new partitions while a run lasts, and whether the topics are still the same ones.
+pub struct KafkaDiscovery {
+    topics: Arc<Topics>,
+    known: BTreeMap<String, Topic>,
+}
+
+impl KafkaDiscovery {
+    /// Begins with the topics as they were described at the start.
+    pub fn new(topics: Arc<Topics>, known: BTreeMap<String, Topic>) -> KafkaDiscovery {
+        KafkaDiscovery { topics, known }
+    }
+}
+
+impl Discovery for KafkaDiscovery {
+    fn discover(&mut self) -> Result<Vec<PartitionStart>, SourceError> {
+        let mut found = Vec::new();
+        for (name, topic) in self.topics.describe()? {
+            let known = self.known.get_mut(&name).expect("the names do not change");
+            same_topic(&name, &known.id, &topic)?;
+            if topic.partitions < known.partitions {
+                let (expected, found) = (known.partitions, topic.partitions);
+                return Err(KafkaError::FewerPartitions { topic: name, expected, found }.into());
+            }
+            for number in known.partitions..topic.partitions {
+                let partition = Partition { topic: name.clone(), number };
+                let low = self.topics.watermarks(&partition)?.low;
+                if low > 0 {
+                    return Err(KafkaError::Lost { partition, from: 0, to: low }.into());
+                }
+                found.push(PartitionStart { partition, from: 0, until: None });
+            }
+            known.partitions = topic.partitions;
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(partitions: i32) -> Topic {
+        Topic { id: "A".to_owned(), partitions }
+    }
+
+    fn known(next_offsets: &[(i32, i64)]) -> KnownTopic {
+        KnownTopic { id: "A".to_owned(), next_offsets: next_offsets.iter().copied().collect() }
+    }
+
+    fn plan(
+        known: Option<&KnownTopic>,
+        topic: &Topic,
+        from: StartFrom,
+        marks: (i64, i64),
+    ) -> Result<Vec<(i64, Option<i64>)>, KafkaError> {
+        let starts = plan_topic("t", topic, known, from, true, |_| Ok(Watermarks { low: marks.0, high: marks.1 }))?;
+        Ok(starts.into_iter().map(|start| (start.from, start.until)).collect())
+    }
+
+    #[test]
+    fn a_new_topic_starts_where_it_was_asked_to() {
+        assert_eq!(plan(None, &topic(1), StartFrom::Earliest, (3, 9)).expect("a plan"), [(3, Some(9))]);
+        assert_eq!(plan(None, &topic(1), StartFrom::Latest, (3, 9)).expect("a plan"), [(9, Some(9))]);
+    }
+
+    #[test]
+    fn a_known_topic_goes_on_and_its_new_partitions_start_at_zero() {
+        let known = known(&[(0, 5)]);
+        let starts = plan(Some(&known), &topic(2), StartFrom::Latest, (0, 9)).expect("a plan");
+        assert_eq!(starts, [(5, Some(9)), (0, Some(9))]);
+    }
+
+    #[test]
+    fn what_is_gone_is_told_with_its_range() {
+        let book = known(&[(0, 5)]);
+        let lost = plan(Some(&book), &topic(1), StartFrom::Earliest, (7, 9));
+        assert!(matches!(lost, Err(KafkaError::Lost { from: 5, to: 7, .. })), "{lost:?}");
+        let cut = plan(Some(&book), &topic(1), StartFrom::Earliest, (0, 4));
+        assert!(matches!(cut, Err(KafkaError::Truncated { end: 4, next: 5, .. })), "{cut:?}");
+        let fewer = plan(Some(&known(&[(0, 5), (1, 1)])), &topic(1), StartFrom::Earliest, (0, 9));
+        assert!(matches!(fewer, Err(KafkaError::FewerPartitions { expected: 2, found: 1, .. })), "{fewer:?}");
+        let other = Topic { id: "B".to_owned(), partitions: 1 };
+        let recreated = plan(Some(&book), &other, StartFrom::Earliest, (0, 9));
+        assert!(matches!(recreated, Err(KafkaError::Recreated { .. })), "{recreated:?}");
+        assert!(recreated.expect_err("just matched").is_data_loss());
+    }
+
+    #[test]
+    fn a_broker_without_uuids_is_believed() {
+        let nameless = Topic { id: String::new(), partitions: 1 };
+        assert!(plan(Some(&known(&[(0, 5)])), &nameless, StartFrom::Earliest, (0, 9)).is_ok());
+    }
+}

@@ -1,0 +1,159 @@
+//! What the leader knows of the topics: identity, partitions, watermarks; and what it tells the group.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::{debug, warn};
+
+use super::settings::{Context, client};
+use super::uuid::topic_uuid;
+use super::{KafkaError, KafkaSettings};
+use crate::change::Partition;
+
+/// How long a run waits for the first answer.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// Where to begin in a topic that is new to the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum StartFrom {
+    /// At the first record that is there.
+    #[default]
+    Earliest,
+    /// At the end: only what comes from now on.
+    Latest,
+}
+
+/// A topic as the broker describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its UUID; empty where the broker has none.
+    pub id: String,
+    /// Its number of partitions.
+    pub partitions: i32,
+}
+
+/// First offset and the offset after the last that a read-committed consumer may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The first offset that is there.
+    pub low: i64,
+    /// The last stable offset.
+    pub high: i64,
+}
+
+/// The topics of a run, as one client asks for them.
+pub struct Topics {
+    consumer: BaseConsumer<Context>,
+    brokers: String,
+    names: Vec<String>,
+}
+
+impl Topics {
+    /// Connects and looks for each topic; `group` is told later how far the book is.
+    ///
+    /// # Errors
+    /// [`KafkaError::NoBroker`] when nobody answers within half a minute, [`KafkaError::NoTopic`] for a topic that is not there.
+    pub fn connect(settings: &KafkaSettings, names: &[String], group: &str) -> Result<Topics, KafkaError> {
+        let consumer = settings.asking(group)?;
+        let topics = Topics { consumer, brokers: settings.brokers.clone(), names: names.to_vec() };
+        let begin = Instant::now();
+        loop {
+            match topics.consumer.fetch_metadata(None, REQUEST.min(PATIENCE.saturating_sub(begin.elapsed()))) {
+                Ok(_) => return Ok(topics),
+                Err(error) if begin.elapsed() + Duration::from_secs(1) >= PATIENCE => {
+                    return Err(KafkaError::NoBroker {
+                        brokers: topics.brokers.clone(),
+                        seconds: begin.elapsed().as_secs(),
+                        message: topics.consumer.context().last_error().unwrap_or_else(|| error.to_string()),
+                    });
+                }
+                Err(error) => {
+                    debug!(%error, "no answer from Kafka yet");
+                    // Serves librdkafka's error events, which say what is wrong.
+                    drop(topics.consumer.poll(Duration::from_millis(200)));
+                }
+            }
+        }
+    }
+
+    /// Describes all topics of the run.
+    ///
+    /// # Errors
+    /// [`KafkaError::NoTopic`] and what else the broker says.
+    pub fn describe(&self) -> Result<BTreeMap<String, Topic>, KafkaError> {
+        self.names.iter().map(|name| Ok((name.clone(), self.describe_topic(name)?))).collect()
+    }
+
+    fn describe_topic(&self, name: &str) -> Result<Topic, KafkaError> {
+        let no_topic = || KafkaError::NoTopic { topic: name.to_owned(), brokers: self.brokers.clone() };
+        let failed = |message: String| KafkaError::Request { what: format!("describe topic {name:?}"), message };
+        let metadata =
+            self.consumer.fetch_metadata(Some(name), REQUEST * 3).map_err(|error| failed(error.to_string()))?;
+        let topic = metadata.topics().iter().find(|topic| topic.name() == name).ok_or_else(no_topic)?;
+        if let Some(error) = topic.error() {
+            let code = RDKafkaErrorCode::from(error);
+            return match code {
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::InvalidTopic => Err(no_topic()),
+                code => Err(failed(code.to_string())),
+            };
+        }
+        if topic.partitions().is_empty() {
+            return Err(no_topic());
+        }
+        let partitions = i32::try_from(topic.partitions().len()).expect("partition numbers are 32 bits");
+        let id = topic_uuid(client(&self.consumer), name, REQUEST)
+            .map_err(|error| failed(RDKafkaErrorCode::from(error).to_string()))?;
+        Ok(Topic { id: id.unwrap_or_default(), partitions })
+    }
+
+    /// The watermarks of one partition.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn watermarks(&self, partition: &Partition) -> Result<Watermarks, KafkaError> {
+        let ask = || self.consumer.fetch_watermarks(&partition.topic, partition.number, REQUEST * 3);
+        // A partition that was just made may have no leader yet.
+        let answer = ask().or_else(|error| match error {
+            RdError::MetadataFetch(
+                RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::UnknownPartition,
+            ) => {
+                std::thread::sleep(Duration::from_secs(1));
+                ask()
+            }
+            error => Err(error),
+        });
+        let (low, high) = answer.map_err(|error| KafkaError::Request {
+            what: format!("ask for the watermarks of {:?} partition {}", partition.topic, partition.number),
+            message: error.to_string(),
+        })?;
+        Ok(Watermarks { low, high })
+    }
+
+    /// Tells the group how far the book is: for lag dashboards, never read back, so a failure is only logged.
+    pub fn tell_group(&self, next_offsets: &BTreeMap<Partition, i64>) {
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in next_offsets {
+            if self.names.contains(&partition.topic) {
+                list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*next))
+                    .expect("an offset of a record is a valid offset");
+            }
+        }
+        if list.count() == 0 {
+            return;
+        }
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            warn!(%error, "could not tell Kafka's group how far the book is");
+        }
+        // Serves the answers of earlier commits.
+        drop(self.consumer.poll(Duration::ZERO));
+    }
+}

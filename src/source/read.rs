@@ -1,0 +1,162 @@
+//! The operator that reads: the timely source of the dataflow.
+//!
+//! It holds the capability of the open epoch, emits batches under it, and when a tick ends the epoch tells how far
+//! each partition was read and moves on. Ticks steer it without holding its outputs back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{ProbeHandle, Scope, StreamVec};
+use timely::progress::operate::FrontierInterest;
+
+use super::{Batch, Source};
+use crate::change::{CommitNumber, Epoch, Interval, Order, Partition, PartitionStart, Wish};
+use crate::process::{Progress, Shutdown};
+
+/// Records asked for in one call.
+const BATCH_RECORDS: usize = 16_384;
+/// Commits that may wait to be durable before reading pauses; bounds staged files and what a crash repeats.
+const COMMITS_IN_FLIGHT: usize = 2;
+/// How long a worker without records sleeps, unless it is woken: wake-ups from librdkafka can be lost.
+const IDLE: Duration = Duration::from_millis(50);
+/// How long a worker without credit sleeps: nothing wakes it when a commit becomes durable.
+const NO_CREDIT: Duration = Duration::from_millis(2);
+
+/// What [`read_partitions`] gives.
+pub struct Read<'scope> {
+    /// Records, in the epoch in which they were taken.
+    pub batches: StreamVec<'scope, Epoch, Batch>,
+    /// What was read of each partition in each epoch.
+    pub positions: StreamVec<'scope, Epoch, (Partition, Interval)>,
+    /// Wishes for a tick, or for the end.
+    pub wishes: StreamVec<'scope, Epoch, Wish>,
+}
+
+/// The index of the worker that reads a partition.
+///
+/// Partitions of one topic go round robin, each topic from a start of its own: a pure function of its arguments.
+pub fn worker_of(partition: &Partition, workers: usize) -> usize {
+    let topic = partition.topic.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+    let number = usize::try_from(partition.number).unwrap_or(0);
+    (topic % workers + number) % workers
+}
+
+/// Reads this worker's partitions while there is credit: `committed` is the committer's frontier.
+pub fn read_partitions<'scope>(
+    scope: Scope<'scope, Epoch>,
+    mut source: Box<dyn Source>,
+    orders: StreamVec<'scope, Epoch, Order>,
+    committed: ProbeHandle<Epoch>,
+    progress: Progress,
+    shutdown: Shutdown,
+) -> Read<'scope> {
+    let mut builder = OperatorBuilder::new("ReadPartitions".to_owned(), scope);
+    // Outputs first: an input made before them would hold them back.
+    let (batches_out, batches) = builder.new_output::<Vec<Batch>>();
+    let (positions_out, positions) = builder.new_output::<Vec<(Partition, Interval)>>();
+    let (wishes_out, wishes) = builder.new_output::<Vec<Wish>>();
+    let mut batches_out = OutputBuilder::from(batches_out);
+    let mut positions_out = OutputBuilder::from(positions_out);
+    let mut wishes_out = OutputBuilder::from(wishes_out);
+    let mut orders = builder.new_input_connection(orders, Pipeline, []);
+    builder.set_notify_for(0, FrontierInterest::Never);
+
+    let (index, peers) = (scope.index(), scope.peers());
+    let activator = scope.activator_for(builder.operator_info().address);
+    let wake = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
+    // An error means that the worker is gone; nobody is left to be woken.
+    source.wake_with(Arc::new(move || {
+        let _ = wake.activate();
+    }));
+    let lag = progress.new_lag();
+
+    builder.build(move |capabilities| {
+        let mut held = Some(capabilities); // batches, positions, wishes
+        let mut commit: Option<CommitNumber> = None;
+        let mut boundaries: VecDeque<Epoch> = VecDeque::new();
+        let mut until_end = false;
+        let mut stopping = false;
+        let mut said_flowing = false;
+        let mut said_stop = false;
+        move |_frontiers| {
+            let mut batches_out = batches_out.activate();
+            let mut positions_out = positions_out.activate();
+            let mut wishes_out = wishes_out.activate();
+            let mut assigned: Vec<PartitionStart> = Vec::new();
+            orders.for_each(|_stamp, orders| {
+                for order in orders.drain(..) {
+                    match order {
+                        Order::Start(start) => {
+                            commit = Some(start.commit);
+                            until_end = start.until_end;
+                            assigned.extend(start.partitions);
+                            if let Some(held) = &mut held {
+                                held.iter_mut().for_each(|capability| capability.downgrade(&1));
+                            }
+                        }
+                        Order::Partitions(partitions) => assigned.extend(partitions),
+                        Order::Stop => stopping = true,
+                        Order::Tick(tick) => {
+                            let Some(held) = &mut held else { continue };
+                            positions_out.session(&held[1]).give_iterator(source.cursors().moved());
+                            held.iter_mut().for_each(|capability| capability.downgrade(&tick.epoch));
+                            if commit.replace(tick.commit) != Some(tick.commit) {
+                                boundaries.push_back(tick.epoch);
+                            }
+                            said_flowing = false;
+                            lag.store(source.lag(), Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+            let (Some(commit), Some(capabilities)) = (commit, &held) else { return };
+            if shutdown.has_failed() {
+                return;
+            }
+            assigned.retain(|start| worker_of(&start.partition, peers) == index);
+            if !assigned.is_empty()
+                && let Err(error) = source.assign(&assigned)
+            {
+                return shutdown.fail(error);
+            }
+            if shutdown.is_requested() && !said_stop {
+                said_stop = true;
+                wishes_out.session(&capabilities[2]).give(Wish::Stop);
+            }
+            while boundaries.front().is_some_and(|end| !committed.less_than(end)) {
+                boundaries.pop_front();
+            }
+            let has_credit = boundaries.len() < COMMITS_IN_FLIGHT;
+            let mut taken = 0;
+            if has_credit && !stopping {
+                match source.take(BATCH_RECORDS) {
+                    Ok(None) => {}
+                    Ok(Some((records, count))) => {
+                        taken = count;
+                        progress.add_records(count as u64);
+                        batches_out.session(&capabilities[0]).give(Batch { commit, records, count });
+                        if !said_flowing {
+                            said_flowing = true;
+                            wishes_out.session(&capabilities[2]).give(Wish::Flowing);
+                        }
+                    }
+                    Err(error) => return shutdown.fail(error),
+                }
+            }
+            if stopping || (until_end && source.cursors().at_end()) {
+                positions_out.session(&capabilities[1]).give_iterator(source.cursors().moved());
+                held = None;
+            } else if taken > 0 {
+                activator.activate();
+            } else {
+                activator.activate_after(if has_credit { IDLE } else { NO_CREDIT });
+            }
+        }
+    });
+    Read { batches, positions, wishes }
+}

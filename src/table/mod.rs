@@ -1,0 +1,26 @@
+//! Rows on their way to Parquet files that are whole, synced and still in staging.
+//!
+//! In: [`Rows`](crate::change::Rows), batch by batch, each in the order it was read, with the day of each stretch.
+//! Out: [`SealedFile`](crate::change::SealedFile)s, one per commit, worker, day and 128 MB.
+//!
+//! Promises: rows of one partition stand in offset order within a file; memory and open files are bounded whatever the
+//! number of days and the length of a commit; a sealed file's bytes and name survive a crash.
+//!
+//! Files are Parquet with zstd-1, dictionaries for names, delta encodings for numbers and text, and no Arrow schema
+//! inside (readers would see categoricals). Key-value metadata let each file tell its own story: `walbook.book`,
+//! `walbook.generation`, `walbook.commit`, `walbook.offsets` (JSON: topic → partition → first and last offset),
+//! `walbook.rows`, `walbook.parser`.
+
+mod columns;
+mod error;
+mod gather;
+mod schema;
+mod seal;
+mod writer;
+
+pub use columns::{EventColumns, EventRow, RejectColumns};
+pub use error::TableError;
+pub use gather::Gather;
+pub use schema::{Table, events_schema, rejects_schema};
+pub use seal::{FileOutput, Sealed, seal_files};
+pub use writer::{FileNaming, TableFile};

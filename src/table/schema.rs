@@ -1,0 +1,115 @@
+//! Columns, types, order and encodings of the files for events and rejects.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+/// Which table rows belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// One row per change.
+    Events,
+    /// One row per record that could not be read.
+    Rejects,
+}
+
+/// A row group ends at this many rows, or when it holds [`ROW_GROUP_BYTES`].
+const ROW_GROUP_ROWS: usize = 1 << 20;
+/// Encoded bytes of an open row group: what an open file costs in memory.
+const ROW_GROUP_BYTES: usize = 8 << 20;
+
+impl Table {
+    /// The folder below the book's root.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Table::Events => "events",
+            Table::Rejects => "rejects",
+        }
+    }
+
+    /// The columns.
+    pub fn schema(self) -> SchemaRef {
+        match self {
+            Table::Events => events_schema(),
+            Table::Rejects => rejects_schema(),
+        }
+    }
+
+    /// How the columns are written.
+    pub(super) fn properties(self) -> WriterProperties {
+        // Numbers ascend or repeat, text is unique: deltas beat dictionaries there, in time and in size.
+        let (numbers, texts): (&[&str], &[&str]) = match self {
+            Table::Events => (
+                &["partition", "offset", "ordinal", "kafka_time", "commit_time", "lsn", "commit_lsn", "seq", "xid"],
+                &["data"],
+            ),
+            Table::Rejects => (&["partition", "offset", "kafka_time"], &["key", "value", "headers"]),
+        };
+        let mut properties = WriterProperties::builder()
+            .set_created_by(concat!("walbook version ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_write_batch_size(8192)
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
+        for name in numbers {
+            let column = ColumnPath::from(*name);
+            properties = properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+        }
+        for name in texts {
+            let column = ColumnPath::from(*name);
+            properties = properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_statistics_enabled(column.clone(), EnabledStatistics::None)
+                .set_column_encoding(column, Encoding::DELTA_LENGTH_BYTE_ARRAY);
+        }
+        properties.build()
+    }
+}
+
+fn names(key: DataType) -> DataType {
+    DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8))
+}
+
+fn time() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// The events table: one row per change; see the table in the crate's README.
+pub fn events_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("topic", names(DataType::Int32), false),
+        Field::new("partition", DataType::Int32, false),
+        Field::new("offset", DataType::Int64, false),
+        Field::new("ordinal", DataType::Int32, false),
+        Field::new("kafka_time", time(), true),
+        Field::new("commit_time", time(), true),
+        Field::new("lsn", DataType::Int64, true),
+        Field::new("commit_lsn", DataType::Int64, true),
+        Field::new("seq", DataType::Int32, true),
+        Field::new("xid", DataType::Int64, true),
+        Field::new("schema", names(DataType::Int32), false),
+        Field::new("table", names(DataType::Int32), false),
+        Field::new("op", names(DataType::Int8), false),
+        Field::new("data", DataType::Utf8, false),
+    ]))
+}
+
+/// The rejects table: one row per record that could not be read.
+pub fn rejects_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("topic", names(DataType::Int32), false),
+        Field::new("partition", DataType::Int32, false),
+        Field::new("offset", DataType::Int64, false),
+        Field::new("kafka_time", time(), true),
+        Field::new("reason", DataType::Utf8, false),
+        Field::new("key", DataType::Binary, true),
+        Field::new("value", DataType::Binary, true),
+        Field::new("headers", DataType::Binary, true),
+    ]))
+}

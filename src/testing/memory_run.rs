@@ -1,0 +1,125 @@
+//! A whole run — the real dataflow, the real book — on a topic in memory, with a clock that moves with the data.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use chrono_tz::Tz;
+use timely::scheduling::SyncActivator;
+
+use super::{MemorySource, MemoryTopic};
+use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
+use crate::book::{Book, BookError, Committing, State};
+use crate::change::{Interval, PartitionStart, Start, Tally, Wish};
+use crate::cluster::{self, Lead, Leader, Peers, Run};
+use crate::parse::{DayFrom, PARSER_VERSION};
+use crate::process::{Progress, Shutdown};
+use crate::source::Source;
+use crate::store::Store;
+use crate::table::{FileOutput, Table};
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct MemoryRun {
+    /// Worker threads.
+    pub workers: usize,
+    /// Decides the sizes of batches.
+    pub seed: u64,
+    /// Records in the largest batch.
+    pub largest_batch: u64,
+    /// A commit ends after so many epochs; an epoch ends when records were read in it.
+    pub epochs_per_commit: u64,
+    /// The book's zone.
+    pub time_zone: Tz,
+}
+
+impl Default for MemoryRun {
+    fn default() -> MemoryRun {
+        MemoryRun { workers: 1, seed: 1, largest_batch: 100, epochs_per_commit: 5, time_zone: Tz::UTC }
+    }
+}
+
+impl MemoryRun {
+    /// Reads what the book in `store` does not have yet, until the end that the topic has now.
+    ///
+    /// # Errors
+    /// The first failure: of the store, or of the book, [`BookError::Fenced`] among them.
+    pub fn run(&self, store: &Arc<dyn Store>, topic: &MemoryTopic) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let settings =
+            BookSettings { time_zone: self.time_zone.name().to_owned(), day_from: DayFrom::Auto.to_string() };
+        let versions = Versions { walbook: "test".to_owned(), parser: PARSER_VERSION, tzdata: "test".to_owned() };
+        let book = Book::open(Arc::clone(store), settings.clone(), versions)?;
+        let mut starts = Vec::new();
+        let mut committer = book.fence(&mut |state: &State| -> Result<_, BookError> {
+            let known = state.topics.get(MemoryTopic::NAME);
+            starts = topic.starts(|number| known.and_then(|known| known.positions.get(&number)).map(|at| at.next));
+            Ok(if known.is_some() { BTreeMap::new() } else { new_topic(&starts) })
+        })?;
+        let initial_counts = committer.initial_counts()?;
+        let start = Start {
+            book: committer.book_id().to_owned(),
+            generation: committer.generation().to_owned(),
+            time_zone: settings.time_zone,
+            day_from: settings.day_from,
+            commit: committer.next_commit(),
+            until_end: true,
+            partitions: starts,
+        };
+        let leader = self.start_clock(Lead::Start(start.clone(), initial_counts), start.commit);
+        let shutdown = Shutdown::new();
+        let output = |table| FileOutput {
+            store: Arc::clone(store),
+            table,
+            parser: PARSER_VERSION,
+            commit_bytes: u64::MAX,
+            shutdown: shutdown.clone(),
+        };
+        let (topic, seed, largest_batch) = (topic.clone(), self.seed, self.largest_batch);
+        cluster::run(Run {
+            peers: Peers::single(self.workers),
+            leader: Some((leader, Committing { committer, announce: Box::new(|_| {}) })),
+            source: Box::new(move |worker| {
+                let source = MemorySource::new(topic.clone(), seed ^ worker as u64, largest_batch);
+                Ok(Box::new(source) as Box<dyn Source>)
+            }),
+            events: output(Table::Events),
+            rejects: output(Table::Rejects),
+            progress: Progress::new(),
+            shutdown,
+        })
+    }
+
+    /// A clock without time: an epoch ends when a worker says that it read something in it.
+    fn start_clock(&self, begin: Lead, mut commit: u64) -> Leader {
+        let (lead, feed) = channel();
+        let (hello, wake) = channel::<SyncActivator>();
+        let (wishes, wished) = channel();
+        let epochs_per_commit = self.epochs_per_commit;
+        thread::spawn(move || {
+            let Ok(wake) = wake.recv() else { return };
+            let tell = |said| lead.send(said).is_ok() && wake.activate().is_ok();
+            let mut epochs = 0;
+            let mut more = tell(begin);
+            while more && let Ok(wish) = wished.recv() {
+                if wish == Wish::Flowing {
+                    epochs += 1;
+                    commit += u64::from(epochs % epochs_per_commit == 0);
+                    more = tell(Lead::Tick(commit));
+                }
+            }
+        });
+        Leader { feed, hello, wishes }
+    }
+}
+
+fn new_topic(starts: &[PartitionStart]) -> BTreeMap<String, TopicEntry> {
+    let positions = starts.iter().map(|start| {
+        let interval = Interval { from: start.from, to: start.from };
+        (start.partition.number, PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0 })
+    });
+    let partitions = i32::try_from(starts.len()).expect("few partitions");
+    let entry = TopicEntry { id: String::new(), partitions, positions: positions.collect() };
+    BTreeMap::from([(MemoryTopic::NAME.to_owned(), entry)])
+}

@@ -1,0 +1,123 @@
+//! A topic in memory, read as a worker would read a broker.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::WorkloadRecord;
+use crate::change::{Partition, PartitionStart, Record, Records};
+use crate::demo::Random;
+use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
+
+/// A topic that all workers of a process share.
+#[derive(Clone, Default)]
+pub struct MemoryTopic {
+    partitions: Arc<Mutex<BTreeMap<i32, Vec<Arc<WorkloadRecord>>>>>,
+}
+
+impl MemoryTopic {
+    /// The topic's name.
+    pub const NAME: &str = "changes";
+
+    /// A topic with these records, each at the end of its partition.
+    pub fn new(records: impl IntoIterator<Item = WorkloadRecord>) -> MemoryTopic {
+        let topic = MemoryTopic::default();
+        topic.append(records);
+        topic
+    }
+
+    /// Adds records at the ends of their partitions.
+    pub fn append(&self, records: impl IntoIterator<Item = WorkloadRecord>) {
+        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        for record in records {
+            partitions.entry(record.partition).or_default().push(Arc::new(record));
+        }
+    }
+
+    /// Where to read each partition, from `next` (or its first offset) until the end that it has now.
+    pub fn starts(&self, next: impl Fn(i32) -> Option<i64>) -> Vec<PartitionStart> {
+        let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = |(number, records): (&i32, &Vec<Arc<WorkloadRecord>>)| PartitionStart {
+            partition: Partition { topic: MemoryTopic::NAME.to_owned(), number: *number },
+            from: next(*number).unwrap_or_else(|| records.first().map_or(0, |record| record.offset)),
+            until: Some(records.last().map_or(0, |record| record.offset + 1)),
+        };
+        partitions.iter().map(start).collect()
+    }
+}
+
+/// Reads partitions of a [`MemoryTopic`] in batches of random size, and now and then repeats what it gave before.
+pub struct MemorySource {
+    topic: MemoryTopic,
+    cursors: Cursors,
+    random: Random,
+    largest_batch: u64,
+}
+
+impl MemorySource {
+    /// A source whose batches have at most `largest_batch` records; `seed` decides how many.
+    pub fn new(topic: MemoryTopic, seed: u64, largest_batch: u64) -> MemorySource {
+        MemorySource { topic, cursors: Cursors::default(), random: Random::new(seed), largest_batch }
+    }
+}
+
+impl Source for MemorySource {
+    fn wake_with(&mut self, _waker: Waker) {}
+
+    fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), SourceError> {
+        for start in partitions {
+            self.cursors.add(start);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, limit: usize) -> Result<Option<(Box<dyn Records>, usize)>, SourceError> {
+        if self.cursors.is_empty() {
+            return Ok(None);
+        }
+        let slot = self.random.below(self.cursors.len() as u64) as usize;
+        let partition = Arc::clone(self.cursors.partition(slot));
+        let want = (1 + self.random.below(self.largest_batch) as usize).min(limit);
+        let repeated = if self.random.per_mille(100) { 3 } else { 0 };
+        let all = self.topic.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let records = all.get(&partition.number).map_or(&[][..], Vec::as_slice);
+        let next = self.cursors.next_offset(slot);
+        let first = records.partition_point(|record| record.offset < next).saturating_sub(repeated);
+        let mut taken = Vec::new();
+        for record in records[first..].iter().take(want + repeated) {
+            if self.cursors.accept(slot, record.offset) == Accepted::New {
+                taken.push(Arc::clone(record));
+            }
+        }
+        drop(all);
+        let count = taken.len();
+        Ok((count > 0).then(|| (Box::new(MemoryRecords { partition, records: taken }) as Box<dyn Records>, count)))
+    }
+
+    fn cursors(&mut self) -> &mut Cursors {
+        &mut self.cursors
+    }
+
+    fn lag(&mut self) -> i64 {
+        0
+    }
+}
+
+struct MemoryRecords {
+    partition: Arc<Partition>,
+    records: Vec<Arc<WorkloadRecord>>,
+}
+
+impl Records for MemoryRecords {
+    fn for_each(&self, visit: &mut dyn FnMut(Record<'_>)) {
+        for record in &self.records {
+            visit(Record {
+                partition: &self.partition,
+                offset: record.offset,
+                kafka_time: record.time,
+                key: record.key.as_deref(),
+                value: record.value.as_deref(),
+                headers: &(),
+            });
+        }
+    }
+}
