@@ -77,51 +77,68 @@ impl Redo {
         let folders: Vec<String> = days.iter().map(|day| layout::day_folder(Table::Counts, *day)).collect();
         self.make_folders(folders.iter().map(String::as_str))?;
         let mut files = BTreeMap::new();
+        let mut unusable = BTreeSet::new();
         for day in days {
-            files.insert(*day, self.bring_day(state, entries, *day)?);
+            match self.bring_day(state, entries, *day)? {
+                Brought::File(file) => drop(files.insert(*day, file)),
+                Brought::Unusable(reason) => {
+                    warn!(%day, reason, "recounting a day from its events");
+                    unusable.insert(*day);
+                }
+            }
+        }
+        if !unusable.is_empty() {
+            for (day, counts) in recount(self.staging.store(), &unusable)? {
+                let file = CountsFile { stamp: self.stamp(state, day), counts };
+                let expected = expected(state, day);
+                if file.total() != expected {
+                    let what = format!("the log says {expected} changes, the event files hold {}", file.total());
+                    return Err(BookError::Disagree { day, what });
+                }
+                files.insert(day, self.write_counts(file)?);
+            }
         }
         folders.iter().try_for_each(|folder| self.sync(folder))?;
         Ok(files)
     }
 
-    fn bring_day(&self, state: &State, entries: &[Entry], day: Day) -> Result<CountsFile, BookError> {
-        let expected = state.days.get(&day).map_or(0, |known| i128::from(known.changes));
-        let newest = state.newest_entry().expect("only a book with a log is written to");
-        let stamp = CountsStamp {
+    fn bring_day(&self, state: &State, entries: &[Entry], day: Day) -> Result<Brought, BookError> {
+        let stamp = self.stamp(state, day);
+        let mut file = match self.read_counts(&stamp)? {
+            Ok(file) => file,
+            // The first changes of a day.
+            Err(_) if added_by(entries, day) == expected(state, day) => {
+                CountsFile { stamp: CountsStamp { entry: 0, ..stamp.clone() }, counts: BTreeMap::new() }
+            }
+            Err(reason) => return Ok(Brought::Unusable(reason)),
+        };
+        let stood_at = file.stamp.entry;
+        for entry in entries.iter().filter(|entry| stood_at < entry.entry) {
+            add(&mut file.counts, entry, day);
+        }
+        // Deltas are positive: a file that has missed an entry falls short.
+        if file.total() != expected(state, day) {
+            let reason = format!(
+                "it stood at entry {stood_at} and comes to {} of {} changes",
+                file.total(),
+                expected(state, day)
+            );
+            return Ok(Brought::Unusable(reason));
+        }
+        if state.days.get(&day).is_none_or(|known| known.entry <= stood_at) {
+            return Ok(Brought::File(file));
+        }
+        self.write_counts(CountsFile { stamp, ..file }).map(Brought::File)
+    }
+
+    fn stamp(&self, state: &State, day: Day) -> CountsStamp {
+        CountsStamp {
             book: state.book.clone(),
             generation: self.staging.generation().to_owned(),
-            entry: newest,
+            entry: state.newest_entry().expect("only a book with a log is written to"),
             commit: state.commit,
             day,
-        };
-        let old = self.read_counts(&stamp)?;
-        let behind = match old {
-            Ok(mut file) => {
-                let stands_at = file.stamp.entry;
-                for entry in entries.iter().filter(|entry| stands_at < entry.entry) {
-                    add(&mut file.counts, entry, day);
-                }
-                match (file.total() == expected, stands_at < state.days.get(&day).map_or(0, |known| known.entry)) {
-                    (true, false) => return Ok(file),
-                    (true, true) => return self.write_counts(CountsFile { stamp, ..file }),
-                    (false, _) => format!("it stands at entry {stands_at} with {} of {expected} changes", file.total()),
-                }
-            }
-            // The first changes of a day.
-            Err(_) if added_by(entries, day) == expected => {
-                let mut counts = BTreeMap::new();
-                entries.iter().for_each(|entry| add(&mut counts, entry, day));
-                return self.write_counts(CountsFile { stamp, counts });
-            }
-            Err(reason) => reason,
-        };
-        warn!(%day, reason = behind, "recounting a day from its events");
-        let file = CountsFile { stamp, counts: recount(self.staging.store(), day)? };
-        if file.total() != expected {
-            let what = format!("the log says {expected} changes, the event files hold {}", file.total());
-            return Err(BookError::Disagree { day, what });
         }
-        self.write_counts(file)
     }
 
     /// The day's counts file as it stands, or why it cannot be used.
@@ -177,6 +194,19 @@ impl Redo {
     fn sync(&self, folder: &str) -> Result<(), BookError> {
         self.staging.store().sync_folder(folder).at("sync", folder)
     }
+}
+
+/// What bringing a day's counts file up has come to.
+enum Brought {
+    /// It is in place and says what the log says.
+    File(CountsFile),
+    /// It cannot be brought up from what it is, and why.
+    Unusable(String),
+}
+
+/// All changes of a day by the log.
+fn expected(state: &State, day: Day) -> i128 {
+    state.days.get(&day).map_or(0, |known| i128::from(known.changes))
 }
 
 fn added(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &AddedFile)> {

@@ -64,7 +64,7 @@ impl Book {
     /// Whatever `topics` fails with; all of [`BookError`] but the settings' errors.
     pub fn fence<E: From<BookError>>(
         mut self,
-        topics: &mut dyn FnMut(&State) -> Result<BTreeMap<String, TopicEntry>, E>,
+        mut topics: impl FnMut(&State) -> Result<BTreeMap<String, TopicEntry>, E>,
     ) -> Result<Committer, E> {
         let staging = loop {
             let topics = topics(&self.state)?;
@@ -159,16 +159,16 @@ impl Book {
 
 /// The whole log as a state, and how many of its entries the newest checkpoint holds; `None` where there is no log.
 fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, BookError> {
+    // Listed before the log, which may grow in between.
+    let held = log::numbers_in(store, layout::CHECKPOINTS)?.pop();
     let numbers = log::numbers(store)?;
-    let Some(newest) = numbers.last().copied() else {
-        return match log::numbers_in(store, layout::CHECKPOINTS)?.pop() {
-            Some(held) => Err(BookError::Damaged {
-                path: layout::LOG.to_owned(),
-                reason: format!("it is empty, but a checkpoint holds entry {held}"),
-            }),
-            None => Ok(None),
-        };
-    };
+    let newest = numbers.last().copied();
+    if let Some(held) = held.filter(|held| newest.is_none_or(|newest| newest < *held)) {
+        // To go on from an older entry would write rows that are there already.
+        let reason = format!("it has lost its end: a checkpoint holds entry {held}");
+        return Err(BookError::Damaged { path: layout::LOG.to_owned(), reason });
+    }
+    let Some(newest) = newest else { return Ok(None) };
     let (mut state, checkpointed) = match checkpoint::read_newest(store)? {
         Some(state) => {
             let entries = state.entries;

@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::store::Store;
@@ -85,6 +85,7 @@ impl Staging {
     /// name, but not the file's.
     pub(super) fn sweep_older(&self) -> Result<(), BookError> {
         let own = layout::fence_of(&self.generation);
+        let mut swept_any = false;
         for name in self.store.list(layout::STAGING).at("list", layout::STAGING)? {
             let generation = name.strip_suffix(layout::SWEPT).unwrap_or(&name);
             // A newer generation's folder is a run that is about to fence this one.
@@ -95,19 +96,32 @@ impl Staging {
             let swept = layout::staging_folder(&format!("{generation}{}", layout::SWEPT));
             if name == generation {
                 let folder = layout::staging_folder(&name);
-                info!(%generation, "swept an older run's staging folder");
+                info!(%generation, "sweeping an older run's staging folder");
                 gone_is_fine(self.store.rename(&folder, &swept)).at("rename", &folder)?;
             }
-            gone_is_fine(self.store.remove_folder(&swept)).at("remove", &swept)?;
+            self.remove_swept(&swept)?;
+            swept_any = true;
         }
-        self.store.sync_folder(layout::STAGING).at("sync", layout::STAGING)
+        // A folder that came back with the power would be a sleeping run's to use again.
+        if swept_any { self.store.sync_folder(layout::STAGING).at("sync", layout::STAGING) } else { Ok(()) }
+    }
+
+    fn remove_swept(&self, folder: &str) -> Result<(), BookError> {
+        let Err(error) = gone_is_fine(self.store.remove_folder(folder)) else { return Ok(()) };
+        let left = gone_is_fine(self.store.list(folder)).at("list", folder)?;
+        if left.iter().any(|name| name.ends_with(".inprogress")) {
+            return Err(error).at("remove", folder);
+        }
+        // NFS keeps the bytes of open files under names of its own until they are closed.
+        warn!(folder, %error, "left a swept staging folder to the next start");
+        Ok(())
     }
 }
 
 /// Another start may sweep at the same time.
-fn gone_is_fine(done: io::Result<()>) -> io::Result<()> {
+fn gone_is_fine<T: Default>(done: io::Result<T>) -> io::Result<T> {
     match done {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
         done => done,
     }
 }

@@ -13,7 +13,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// The tree below `root`, which must exist before anything is written.
+    /// The tree below `root`; `create_folder("")` makes it, with the folders above it.
     pub fn new(root: impl Into<PathBuf>) -> Disk {
         Disk { root: root.into() }
     }
@@ -51,6 +51,9 @@ impl Store for Disk {
     }
 
     fn create_folder(&self, path: &str) -> io::Result<()> {
+        if path.is_empty() {
+            return make_with_parents(&self.root);
+        }
         match fs::create_dir(self.at(path)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.at(path).is_dir() => Ok(()),
             made => made,
@@ -84,6 +87,17 @@ impl Store for Disk {
     fn scratch(&self) -> io::Result<File> {
         tempfile::tempfile_in(&self.root)
     }
+}
+
+/// Makes a folder and those above it, and makes their names survive a crash.
+fn make_with_parents(folder: &Path) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(Path::new(""));
+    make_with_parents(parent)?;
+    fs::create_dir(folder)?;
+    File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?.sync_all()
 }
 
 struct DiskFile(File);

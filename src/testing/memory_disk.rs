@@ -2,7 +2,7 @@
 //!
 //! Bytes survive once their file is synced, names once their folder is. What is not synced may or may not survive, each
 //! change by itself, as a seed decides; only a rename is atomic, as on every journalling file system: the file has its old name,
-//! its new one, or both.
+//! its new one, or both, and syncing the folder it left promises nothing.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -21,18 +21,6 @@ enum Pending {
     Add { folder: Inode, name: String, inode: Inode },
     Remove { folder: Inode, name: String },
     Rename { from: (Inode, String), to: (Inode, String), inode: Inode },
-}
-
-impl Pending {
-    /// Whether it decides what stands under a name.
-    fn gives(&self, (folder, name): &(Inode, String)) -> bool {
-        match self {
-            Pending::Add { folder: of, name: changed, .. } | Pending::Remove { folder: of, name: changed } => {
-                of == folder && changed == name
-            }
-            Pending::Rename { .. } => false,
-        }
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -134,12 +122,6 @@ impl MemoryDisk {
             match change {
                 Pending::Add { folder, name, inode } if folder == synced => self.keep(folder, name, Some(inode)),
                 Pending::Remove { folder, name } if folder == synced => self.keep(folder, name, None),
-                Pending::Rename { from, to, inode } if from.0 == synced => {
-                    // What happened to the new name before is overtaken.
-                    self.pending.retain(|earlier| !earlier.gives(&to));
-                    self.keep(to.0, to.1, Some(inode));
-                    self.keep(from.0, from.1, None);
-                }
                 Pending::Rename { from, to, inode } if to.0 == synced => {
                     self.keep(to.0, to.1, Some(inode));
                     self.pending.push(Pending::Remove { folder: from.0, name: from.1 });

@@ -1,1 +1,277 @@
-//! x.
+//! Files that are not as they were written: refused or recounted, never believed, never a panic.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use walbook::book::layout;
+use walbook::book::{Book, BookError, CountsFile, log};
+use walbook::change::CountKey;
+use walbook::store::Store as _;
+use walbook::testing::MemoryStore;
+
+use super::world::{Row, check_complete, day, next, open, run, seal_as, settings, truth, versions};
+
+/// A book of some commits; without a checkpoint, the whole log counts.
+fn book(checkpoint: bool) -> MemoryStore {
+    let store = MemoryStore::new();
+    run(&store, 3, &mut BTreeMap::new()).expect("nothing strikes");
+    if !checkpoint {
+        for path in store.files().into_keys().filter(|path| path.starts_with(layout::CHECKPOINTS)) {
+            store.remove_file(&path).expect("it is there");
+        }
+    }
+    store
+}
+
+fn refused(store: &MemoryStore) -> BookError {
+    match Book::open(Arc::new(store.clone()), settings(), versions()) {
+        Err(error) => error,
+        Ok(_) => panic!("opened a damaged book"),
+    }
+}
+
+/// Each byte flipped, each length cut short, in turn.
+fn damages(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let flipped = (0..bytes.len()).map(|at| {
+        let mut damaged = bytes.to_vec();
+        damaged[at] ^= 1 << (at % 8);
+        damaged
+    });
+    flipped.chain((0..bytes.len()).map(|length| bytes[..length].to_vec()))
+}
+
+#[test]
+fn a_damaged_log_is_refused() {
+    let store = book(false);
+    for number in 0..4 {
+        let path = layout::entry_path(number);
+        let whole = store.read(&path).expect("it is there");
+        for damaged in damages(&whole) {
+            store.damage(&path, damaged.clone()).expect("it is there");
+            let error = refused(&store);
+            let named = matches!(&error, BookError::Damaged { path: named, .. } if *named == path);
+            assert!(named, "{error} for {}", String::from_utf8_lossy(&damaged));
+        }
+        store.damage(&path, whole).expect("it is there");
+    }
+    open(&store).expect("it is whole again");
+}
+
+#[test]
+fn a_log_with_a_gap_is_refused() {
+    for number in 0..3 {
+        let store = book(false);
+        store.remove_file(&layout::entry_path(number)).expect("it is there");
+        let error = refused(&store);
+        assert!(matches!(&error, BookError::Damaged { path, .. } if *path == layout::entry_path(number)), "{error}");
+    }
+}
+
+#[test]
+fn a_log_that_lost_its_end_is_refused() {
+    let store = book(true);
+    for number in (0..4).rev() {
+        store.remove_file(&layout::entry_path(number)).expect("it is there");
+        // A checkpoint knows better; to go on would write the same rows again.
+        assert!(matches!(refused(&store), BookError::Damaged { .. }));
+    }
+    // Without one, the counts files do.
+    let store = book(false);
+    store.remove_file(&layout::entry_path(3)).expect("it is there");
+    let error = counts(&store).expect_err("an entry is gone");
+    assert_eq!(error.exit_code(), 1, "{error}");
+}
+
+#[test]
+fn an_entry_of_another_book_is_refused() {
+    let (store, other) = (book(false), book(false));
+    let path = layout::entry_path(2);
+    store.damage(&path, other.read(&path).expect("it is there")).expect("it is there");
+    assert!(matches!(refused(&store), BookError::Unsound { entry: 2, .. }));
+}
+
+#[test]
+fn a_newer_format_is_named() {
+    let store = book(false);
+    let path = layout::entry_path(3);
+    let text = String::from_utf8(store.read(&path).expect("it is there")).expect("JSON");
+    let line = text.lines().next().expect("a line").replace("\"format\":1", "\"format\":2,\"more\":true");
+    use sha2::Digest as _;
+    let digest: String = sha2::Sha256::digest(line.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    store.damage(&path, format!("{line}\n{{\"sha256\":\"{digest}\"}}\n").into_bytes()).expect("it is there");
+    let error = refused(&store);
+    assert!(matches!(error, BookError::UnknownFormat { format: 2, known: 1, .. }), "{error}");
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_while_the_log_is_whole() {
+    let store = book(true);
+    let path = layout::checkpoint_path(3);
+    let whole = store.read(&path).expect("it is there");
+    let expected = Book::open(Arc::new(store.clone()), settings(), versions()).expect("whole").state().clone();
+    for damaged in damages(&whole).step_by(7) {
+        store.damage(&path, damaged).expect("it is there");
+        let mut found =
+            Book::open(Arc::new(store.clone()), settings(), versions()).expect("the log is whole").state().clone();
+        // Only the checkpoint knows that the newest entry is redone.
+        found.redone_to = expected.redone_to;
+        assert_eq!(found, expected);
+    }
+    store.remove_file(&layout::entry_path(0)).expect("it is there");
+    assert!(matches!(refused(&store), BookError::Damaged { .. }));
+}
+
+#[test]
+fn entries_below_a_checkpoint_are_not_needed() {
+    let store = book(true);
+    for number in 0..3 {
+        store.remove_file(&layout::entry_path(number)).expect("it is there");
+    }
+    let committer = open(&store).expect("the checkpoint holds them");
+    assert_eq!(committer.state().entries, 5);
+    assert_eq!(log::newest(&store).expect("readable"), Some(4));
+}
+
+#[test]
+fn the_newest_entry_is_found_without_a_list() {
+    let store = MemoryStore::new();
+    assert_eq!(log::newest(&store).expect("readable"), None);
+    for entries in 1..40 {
+        open(&store).expect("nothing strikes");
+        assert_eq!(log::newest(&store).expect("readable"), Some(entries - 1));
+        assert_eq!(log::numbers(&store).expect("readable"), (0..entries).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_checkpoint_is_written_every_64_entries_and_two_are_kept() {
+    let store = MemoryStore::new();
+    for _ in 0..200 {
+        open(&store).expect("nothing strikes");
+    }
+    let checkpoints = store.list(layout::CHECKPOINTS).expect("readable");
+    assert_eq!(checkpoints, ["00000000000000000127.json", "00000000000000000191.json"]);
+    assert_eq!(store.list(layout::STAGING).expect("readable").len(), 1, "only the newest generation's");
+}
+
+/// Event files as they really are, as far as a recount reads them.
+fn as_parquet(rows: &[Row]) -> Vec<u8> {
+    let keys: Vec<&CountKey> = rows.iter().filter_map(|(_, _, _, key)| key.as_ref()).collect();
+    let column = |text: fn(&CountKey) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(keys.iter().map(|key| text(key))))
+    };
+    let columns = [
+        ("data", column(|_| "not read")),
+        ("schema", column(|key| &key.schema)),
+        ("table", column(|key| &key.table)),
+        ("op", column(|key| key.op.as_str())),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).expect("a plain schema");
+    writer.write(&batch).expect("memory takes all");
+    writer.into_inner().expect("memory takes all")
+}
+
+/// A book of three commits whose event files are Parquet.
+fn book_with_real_events() -> MemoryStore {
+    let store = MemoryStore::new();
+    let mut committer = open(&store).expect("nothing strikes");
+    let mut totals = BTreeMap::new();
+    for _ in 0..3 {
+        let contents = seal_as(as_parquet, &store, &committer, &mut totals).expect("nothing strikes");
+        committer.commit(contents).expect("nothing strikes");
+    }
+    store
+}
+
+/// All counts, as a start hands them over.
+fn counts(store: &MemoryStore) -> Result<Vec<(CountKey, i64)>, BookError> {
+    open(store)?.initial_counts()
+}
+
+#[test]
+fn a_counts_file_that_is_missing_damaged_or_old_is_recounted() {
+    let path = layout::counts_path(day(0));
+    let old = {
+        let store = MemoryStore::new();
+        run(&store, 1, &mut BTreeMap::new()).expect("nothing strikes");
+        store.read(&path).expect("it is there")
+    };
+    let spoil: [&dyn Fn(&MemoryStore); 4] = [
+        &|store| store.remove_file(&path).expect("it is there"),
+        &|store| store.damage(&path, b"PAR1".to_vec()).expect("it is there"),
+        &|store| {
+            let file = CountsFile::read(day(0), Bytes::from(store.read(&path).expect("there"))).expect("whole");
+            let mut file = file;
+            *file.counts.values_mut().next().expect("a key") -= 1;
+            store.damage(&path, file.encode()).expect("it is there");
+        },
+        // Of another book, too.
+        &|store| store.damage(&path, old.clone()).expect("it is there"),
+    ];
+    for (number, spoil) in spoil.into_iter().enumerate() {
+        let store = book_with_real_events();
+        spoil(&store);
+        let mut committer = open(&store).expect("the log is whole");
+        let counts: BTreeMap<_, _> = committer.initial_counts().expect("events are whole").into_iter().collect();
+        assert_eq!(counts, truth(&next(committer.state())), "case {number}");
+        let file = CountsFile::read(day(0), Bytes::from(store.read(&path).expect("there again"))).expect("whole");
+        assert_eq!((file.stamp.entry, file.stamp.commit), (4, 3), "case {number}");
+        assert!(file.counts.iter().all(|(key, count)| counts[key] == *count), "case {number}");
+    }
+}
+
+#[test]
+fn events_that_do_not_add_up_are_refused() {
+    let store = book_with_real_events();
+    store.remove_file(&layout::counts_path(day(0))).expect("it is there");
+    let folder = layout::events_folder(day(0));
+    let name = store.list(&folder).expect("there").remove(0);
+    store.remove_file(&format!("{folder}/{name}")).expect("it is there");
+    let error = counts(&store).expect_err("an event file is gone");
+    assert!(matches!(error, BookError::Disagree { .. }), "{error}");
+}
+
+#[test]
+fn a_damaged_event_file_is_not_recounted() {
+    let store = book_with_real_events();
+    store.remove_file(&layout::counts_path(day(0))).expect("it is there");
+    let folder = layout::events_folder(day(0));
+    let path = format!("{folder}/{}", store.list(&folder).expect("there").remove(0));
+    let whole = store.read(&path).expect("it is there");
+    for damaged in damages(&whole).step_by(23) {
+        store.damage(&path, damaged).expect("it is there");
+        let error = counts(&store).expect_err("a byte is wrong");
+        assert!(matches!(&error, BookError::Damaged { path: named, .. } if *named == path), "{error}");
+    }
+    store.damage(&path, whole).expect("it is there");
+    counts(&store).expect("the events are whole again");
+}
+
+#[test]
+fn a_damaged_counts_file_is_never_believed() {
+    let store = book(true);
+    let whole = store.read(&layout::counts_path(day(0))).expect("it is there");
+    CountsFile::read(day(0), Bytes::from(whole.clone())).expect("whole");
+    for damaged in damages(&whole) {
+        assert!(CountsFile::read(day(0), Bytes::from(damaged)).is_err());
+    }
+    assert!(CountsFile::read(day(1), Bytes::from(whole)).is_err(), "another day's file");
+}
+
+#[test]
+fn a_file_that_is_gone_from_staging_and_from_its_place_is_named() {
+    let store = book(false);
+    let lost = store.files().into_keys().find(|path| path.starts_with("events/")).expect("there are events");
+    // Without its checkpoint the newest entry is redone again.
+    let newest = log::read_entry(&store, 3).expect("readable").expect("there").entry.added[0].path.clone();
+    store.remove_file(&newest).expect("it is there");
+    let error = open(&store).err().expect("a committed file is gone");
+    assert!(matches!(&error, BookError::Missing { path, entry: 3 } if *path == newest), "{error}");
+    assert_ne!(lost, newest);
+    check_complete(&book(true), &BTreeMap::new());
+}

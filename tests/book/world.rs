@@ -89,27 +89,46 @@ pub(crate) fn new_topics(state: &State) -> BTreeMap<String, TopicEntry> {
     BTreeMap::from([(TOPIC.to_owned(), TopicEntry { id, partitions: PARTITIONS, positions })])
 }
 
-pub(crate) fn open(store: &MemoryStore) -> Result<Committer, BookError> {
-    Book::open(Arc::new(store.clone()), settings(), versions())?.fence(&mut |state| Ok(new_topics(state)))
+pub(crate) fn open(store: &(impl Store + Clone + 'static)) -> Result<Committer, BookError> {
+    Book::open(Arc::new(store.clone()), settings(), versions())?.fence(|state| Ok(new_topics(state)))
+}
+
+/// A row of an events or rejects file: partition, offset, ordinal, and of an event what it counts for.
+pub(crate) type Row = (i32, i64, usize, Option<CountKey>);
+
+/// A file's bytes as most tests want them: the rows' places as text.
+fn as_text(rows: &[Row]) -> Vec<u8> {
+    let lines = rows.iter().map(|(partition, offset, ordinal, _)| format!("{partition} {offset} {ordinal}\n"));
+    lines.collect::<String>().into_bytes()
 }
 
 /// Seals the files of the next stretch as workers do, and says what to commit.
 pub(crate) fn seal(
-    store: &MemoryStore,
+    store: &dyn Store,
+    committer: &Committer,
+    totals: &mut BTreeMap<CountKey, i64>,
+) -> io::Result<CommitContents> {
+    seal_as(as_text, store, committer, totals)
+}
+
+/// Seals with file contents of the test's own.
+pub(crate) fn seal_as(
+    encode: fn(&[Row]) -> Vec<u8>,
+    store: &dyn Store,
     committer: &Committer,
     totals: &mut BTreeMap<CountKey, i64>,
 ) -> io::Result<CommitContents> {
     let commit = committer.next_commit();
     let mut contents = CommitContents { commit, ..CommitContents::default() };
     let mut added: BTreeMap<CountKey, i64> = BTreeMap::new();
-    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut files: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for (number, from) in next(committer.state()) {
         let interval = Interval { from, to: from + STEP };
         let mut tally = Tally::default();
-        let mut row = |table, day, offset: i64, ordinal: usize| {
+        let mut row = |table, day, offset: i64, ordinal: usize, key: Option<CountKey>| {
             let worker = usize::try_from(number).expect("not negative");
             let place = FilePlace { table, day, commit, worker, index: 0 };
-            files.entry(place.path()).or_default().push(format!("{number} {offset} {ordinal}\n"));
+            files.entry(place.path()).or_default().push((number, offset, ordinal, key));
         };
         for offset in interval.from..interval.to {
             match content(number, offset) {
@@ -117,13 +136,13 @@ pub(crate) fn seal(
                 Content::Marker => tally.markers += 1,
                 Content::Reject => {
                     tally.rejects += 1;
-                    row(Table::Rejects, Day::EPOCH, offset, 0);
+                    row(Table::Rejects, Day::EPOCH, offset, 0, None);
                 }
                 Content::Changes(keys) => {
                     tally.bearing += 1;
                     for (ordinal, key) in keys.into_iter().enumerate() {
                         tally.events += 1;
-                        row(Table::Events, key.day, offset, ordinal);
+                        row(Table::Events, key.day, offset, ordinal, Some(key.clone()));
                         *added.entry(key).or_default() += 1;
                     }
                 }
@@ -133,7 +152,7 @@ pub(crate) fn seal(
     }
     let folder = layout::staging_folder(committer.generation());
     for (path, rows) in files {
-        let bytes = rows.concat().into_bytes();
+        let bytes = encode(&rows);
         let mut file = store.create(&format!("{folder}/{}", SealedFile::staged_name(&path)))?;
         file.write_all(&bytes)?;
         file.sync()?;
@@ -142,7 +161,7 @@ pub(crate) fn seal(
             path,
             bytes: bytes.len() as u64,
             rows: rows.len() as u64,
-            checksum: 1,
+            checksum: twox_hash::XxHash3_64::oneshot(&bytes),
         });
     }
     store.sync_folder(&folder)?;
@@ -248,4 +267,14 @@ pub(crate) fn check_complete(store: &MemoryStore, seen: &BTreeMap<i32, i64>) {
         }
     }
     assert_eq!(counts, truth(&next), "counts files are the loop's");
+}
+
+/// A start on the disk as it is found, one more commit, and a power cut after it: nothing that was acknowledged may be gone.
+pub(crate) fn check_recovery(store: &MemoryStore, mut seen: BTreeMap<i32, i64>, context: &str) {
+    let recovered = |store: &MemoryStore, commits, seen: &mut _| {
+        run(store, commits, seen).unwrap_or_else(|error| panic!("the start after {context} failed: {error:?}"));
+        check_complete(store, seen);
+    };
+    recovered(store, 1, &mut seen);
+    recovered(&store.survive(0), 0, &mut seen);
 }

@@ -43,14 +43,7 @@ fn a_sleeping_run_is_fenced_wherever_it_wakes() {
         let sleeping = disk.process();
         let pause = Pause::new();
         sleeping.strike(number, Fault::Sleep(pause.clone()));
-        let thread = thread::spawn({
-            let pause = pause.clone();
-            move || {
-                let ended = sleeper(&sleeping);
-                pause.pass();
-                ended
-            }
-        });
+        let thread = in_a_thread(sleeping, &pause, sleeper);
         pause.wait();
 
         // The successor starts and commits once while the other sleeps, and once more after it woke.
@@ -83,4 +76,57 @@ fn a_sleeping_run_is_fenced_wherever_it_wakes() {
         run(&disk.process(), 1, &mut seen).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         check_complete(&disk, &seen);
     }
+}
+
+/// The sleeper wakes in the middle of the other's start.
+#[test]
+fn a_run_that_wakes_during_a_takeover_disturbs_nothing() {
+    let trial = half_redone();
+    sleeper(&trial).expect("nothing strikes");
+    let operations = trial.operations();
+    let first_commit =
+        operations.iter().position(|name| name.starts_with("create _walbook/staging/") && name.contains("events."));
+    let first_commit = first_commit.expect("it commits");
+    // Whoever sleeps at a look has nothing to do at once: only what changes the disk can disturb.
+    let changes = |number: &usize| {
+        ["link", "rename", "remove", "sync ", "make"].iter().any(|verb| operations[*number].starts_with(verb))
+    };
+    for number in (first_commit..operations.len()).filter(changes).step_by(2) {
+        for second in (number % 3..60).step_by(3) {
+            let context = format!("asleep before {number} ({}), the successor's start at {second}", operations[number]);
+            let disk = half_redone();
+            let (sleeping, starting) = (disk.process(), disk.process());
+            let (pause, half_way) = (Pause::new(), Pause::new());
+            sleeping.strike(number, Fault::Sleep(pause.clone()));
+            starting.strike(second, Fault::Sleep(half_way.clone()));
+            let sleeping = in_a_thread(sleeping, &pause, sleeper);
+            pause.wait();
+            let starting = in_a_thread(starting, &half_way, |store| run(store, 1, &mut BTreeMap::new()).map(drop));
+            half_way.wait();
+            pause.wake();
+            let slept = sleeping.join().unwrap_or_else(|_| panic!("{context}: the sleeper panicked"));
+            check_visible(&disk);
+            half_way.wake();
+            let started = starting.join().unwrap_or_else(|_| panic!("{context}: the successor panicked"));
+            if let Err(error) = &slept {
+                assert_eq!(error.exit_code(), 4, "{context}: {error:?}");
+            }
+            started.unwrap_or_else(|error| panic!("{context}: the newest run must win: {error:?}"));
+            check_complete(&disk, &BTreeMap::new());
+            run(&disk.survive(0), 1, &mut BTreeMap::new()).unwrap_or_else(|error| panic!("{context}: {error:?}"));
+        }
+    }
+}
+
+fn in_a_thread(
+    store: MemoryStore,
+    pause: &Pause,
+    work: fn(&MemoryStore) -> Result<(), BookError>,
+) -> thread::JoinHandle<Result<(), BookError>> {
+    let pause = pause.clone();
+    thread::spawn(move || {
+        let ended = work(&store);
+        pause.pass();
+        ended
+    })
 }
