@@ -19,7 +19,7 @@ use twox_hash::XxHash3_64;
 
 use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use crate::book::layout::{FilePlace, Table, entry_path, staging_folder};
-use crate::book::{Book, BookError, CommitContents, Committer, CountDelta, Entry};
+use crate::book::{Book, BookError, CommitContents, Committer, CountDelta, Entry, State};
 use crate::change::{CommitNumber, CountKey, Day, Interval, Operation, Partition, Place, SealedFile, Tally};
 use crate::query::Event;
 use crate::store::Disk;
@@ -66,7 +66,7 @@ impl BookBuilder {
         let settings = BookSettings { time_zone: time_zone.to_owned(), day_from: "auto".to_owned() };
         let versions = Versions { walbook: "test".to_owned(), parser: 1, tzdata: "test".to_owned() };
         let book = Book::open(Arc::new(Disk::new(root)), settings, versions)?;
-        let mut committer = book.fence::<BookError>(&mut |state| {
+        let mut committer = book.fence(|state: &State| -> Result<_, BookError> {
             let new = topics.iter().filter(|(topic, _)| !state.topics.contains_key(*topic));
             Ok(new.map(|(topic, partitions)| (topic.to_string(), empty_topic(*partitions))).collect())
         })?;
