@@ -133,7 +133,9 @@ fn digest_place(bytes: &[u8]) -> Option<Range<usize>> {
     (place.end <= bytes.len()).then_some(place)
 }
 
-fn is_whole(bytes: &[u8]) -> bool {
+/// Whether the bytes of a counts file are those that were written. Nothing may be decoded before: the decoder trusts
+/// its lengths.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
     let Some(place) = digest_place(bytes) else { return false };
     let mut unsigned = bytes.to_vec();
     unsigned[place.clone()].copy_from_slice(NO_DIGEST.as_bytes());
@@ -141,7 +143,6 @@ fn is_whole(bytes: &[u8]) -> bool {
 }
 
 fn decode(day: Day, bytes: Bytes) -> Result<CountsFile, String> {
-    // Nothing is decoded before: the decoder trusts its lengths.
     if !is_whole(&bytes) {
         return Err("its bytes are not those that were written".into());
     }

@@ -66,7 +66,7 @@ impl BookBuilder {
         let settings = BookSettings { time_zone: time_zone.to_owned(), day_from: "auto".to_owned() };
         let versions = Versions { walbook: "test".to_owned(), parser: 1, tzdata: "test".to_owned() };
         let book = Book::open(Arc::new(Disk::new(root)), settings, versions)?;
-        let mut committer = book.fence::<BookError>(|state: &State| {
+        let mut committer = book.fence(|state: &State| -> Result<_, BookError> {
             let new = topics.iter().filter(|(topic, _)| !state.topics.contains_key(*topic));
             Ok(new.map(|(topic, partitions)| (topic.to_string(), empty_topic(*partitions))).collect())
         })?;
@@ -118,7 +118,8 @@ impl BookBuilder {
             *total += added;
             CountDelta { key, added, total: *total }
         });
-        let contents = CommitContents { commit, positions, files, deltas: deltas.collect() };
+        let contents =
+            CommitContents { commit, positions, files, deltas: deltas.collect() };
         self.committer.commit(contents)?;
         Ok(commit)
     }

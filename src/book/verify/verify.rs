@@ -15,7 +15,7 @@ use super::report::{Problems, Report};
 use super::strangers::{Known, verify_strangers};
 use crate::book::complete_to::CompleteTo;
 use crate::book::entry::{Delta, Entry};
-use crate::book::layout::entry_path;
+use crate::book::layout::{CHECKPOINTS, LOG, entry_path};
 use crate::book::tail::Tail;
 use crate::book::{BookError, log};
 use crate::store::Disk;
@@ -40,8 +40,13 @@ pub struct Progress {
 /// the report.
 pub fn verify(root: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, BookError> {
     let disk = Disk::new(root);
+    // Listed before the log, which may grow in between.
+    let held = log::numbers_in(&disk, CHECKPOINTS)?.pop();
     let newest = log::numbers(&disk)?.pop().ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
     let mut verification = Verification { newest, ..Verification::default() };
+    if let Some(held) = held.filter(|held| newest < *held) {
+        verification.log.add(newest, format!("{LOG}: it ends at entry {newest}, but a checkpoint holds entry {held}"));
+    }
 
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let (give, take) = sync_channel::<Work>(workers);

@@ -78,8 +78,7 @@ fn a_flipped_byte_in_any_kind_of_file_is_named() {
     }
     let counts = files_of(root, "counts").pop().expect("a file");
     let length = fs::read(root.join(&counts)).expect("a file").len();
-    // The first half holds the rows. A byte of the footer may be one that nobody reads, such as the writer's name.
-    for at in [8, length / 5, length - 2] {
+    for at in [0, 8, length / 5, length / 2, length - 2] {
         assert_named(root, |root| flip(&root.join(&counts), at), "counts", &[&counts]);
     }
     for name in names(&root.join("_walbook/log")) {
@@ -311,20 +310,15 @@ fn questions_refuse_a_damaged_book() {
     let book = whole_book();
     let root = book.path();
     let ask = || counts(root, &Filter::default(), &GroupBy::DEFAULT);
-    let whole = ask().expect("an answer");
     for path in [files_of(root, "counts").remove(0), "_walbook/log/00000000000000000002.json".to_owned()] {
         let bytes = fs::read(root.join(&path)).expect("a file");
-        let mut refused = 0;
         for at in (0..bytes.len()).step_by(3) {
             flip(&root.join(&path), at);
-            // A byte that nobody reads, such as the writer's name, may change; the answer may not.
-            match ask() {
-                Ok(answer) => assert_eq!(answer.rows, whole.rows, "byte {at} of {path}"),
-                Err(error) => refused += u64::from(error.exit_code() == 1),
-            }
+            let error = ask().expect_err("a flipped byte is noticed");
+            // An entry whose version was flipped may be of a newer program.
+            assert!([1, 2].contains(&error.exit_code()), "byte {at} of {path}: {error}");
             fs::write(root.join(&path), &bytes).expect("a file can be written");
         }
-        assert!(refused * 9 > bytes.len() as u64, "only {refused} flipped bytes of {path} were noticed");
         fs::remove_file(root.join(&path)).expect("a file");
         assert_eq!(ask().expect_err("damaged").exit_code(), 1, "{path}");
         fs::write(root.join(&path), &bytes).expect("a file can be written");

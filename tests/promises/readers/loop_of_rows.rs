@@ -177,6 +177,12 @@ fn checkpoints_do_not_change_answers() {
     let checkpoints = root.join("_walbook/checkpoint");
     assert!(!names(&checkpoints).is_empty(), "the book has a checkpoint");
     let with = counts(root, &Filter::default(), &GroupBy::DEFAULT).expect("an answer");
+    let held = names(&checkpoints).pop().expect("a checkpoint");
+    fs::copy(checkpoints.join(held), checkpoints.join("00000000000000000099.json")).expect("a file can be copied");
+    let lost = counts(root, &Filter::default(), &[]).expect_err("the log ends before a checkpoint");
+    assert!(lost.to_string().contains("lost its end"), "{lost}");
+    assert!(!verify(root, &mut |_| {}).expect("a report").ok);
+    fs::remove_file(checkpoints.join("00000000000000000099.json")).expect("a file can be removed");
     for name in names(&checkpoints) {
         fs::write(checkpoints.join(name), "damaged").expect("a checkpoint can be written");
     }
