@@ -34,11 +34,14 @@ impl Book {
     /// [`BookError::NotABook`], [`BookError::OtherSettings`], [`BookError::UnknownFormat`], [`BookError::Unsuitable`];
     /// [`BookError::Damaged`] or [`BookError::Unsound`] for a log that is not as it was written; [`BookError::Io`].
     pub fn open(store: Arc<dyn Store>, settings: BookSettings, versions: Versions) -> Result<Book, BookError> {
-        let (state, checkpointed) = if let Some(folded) = fold(&*store)? {
-            folded
-        } else {
-            make(&*store)?;
-            (State::new(Uuid::new_v4().to_string(), settings.clone()), 0)
+        let (state, checkpointed) = match fold(&*store)? {
+            Some(folded) => folded,
+            None => match make(&*store) {
+                Ok(()) => (State::new(Uuid::new_v4().to_string(), settings.clone()), 0),
+                // A rival may have made the book since the first look.
+                Err(error @ BookError::NotABook { .. }) => fold(&*store)?.ok_or(error)?,
+                Err(error) => return Err(error),
+            },
         };
         let book = Book { store, settings, versions, state, checkpointed };
         book.compare_settings()?;

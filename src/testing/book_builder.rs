@@ -118,8 +118,7 @@ impl BookBuilder {
             *total += added;
             CountDelta { key, added, total: *total }
         });
-        let contents =
-            CommitContents { commit, positions, files, deltas: deltas.collect() };
+        let contents = CommitContents { commit, positions, files, deltas: deltas.collect() };
         self.committer.commit(contents)?;
         Ok(commit)
     }
