@@ -28,7 +28,6 @@ mod counts_rows;
 mod digested;
 pub mod entry;
 mod error;
-pub mod layout;
 pub mod log;
 mod make;
 mod metadata;
@@ -42,6 +41,8 @@ mod state;
 mod table_counts;
 mod tail;
 mod verify;
+
+use crate::store::layout;
 
 pub use checkpoint::encode as encode_checkpoint;
 pub use commit::{Committing, Parts, commit_epochs};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::warn;
 
-use crate::change::{CountKey, Day, SealedFile};
+use crate::change::{CountKey, Day};
 
 use super::counts_file::{CountsFile, CountsStamp};
 use super::entry::{AddedFile, Delta, Entry};
@@ -49,7 +49,7 @@ impl Redo {
 
     fn place(&self, entry: &Entry, path: &str) -> Result<(), BookError> {
         let store = self.staging.store();
-        let staged = format!("{}/{}", layout::staging_folder(&entry.generation), SealedFile::staged_name(path));
+        let staged = layout::staged_path(&entry.generation, path);
         match store.rename(&staged, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if store.exists(path).at("look up", path)? {
@@ -169,7 +169,7 @@ impl Redo {
 
     fn write_counts(&self, file: CountsFile) -> Result<CountsFile, BookError> {
         let path = layout::counts_path(file.stamp.day);
-        let staged = SealedFile::staged_name(&path);
+        let staged = layout::staged_name(&path);
         self.staging.write(&staged, &file.encode())?;
         self.staging.publish(&staged, &path)?;
         Ok(file)

@@ -30,10 +30,3 @@ pub struct SealedFile {
     /// XXH3-64 of all bytes.
     pub checksum: u64,
 }
-
-impl SealedFile {
-    /// The file's name in its generation's staging folder.
-    pub fn staged_name(path: &str) -> String {
-        format!("{}.inprogress", path.replace('/', "."))
-    }
-}

@@ -37,7 +37,9 @@ pub enum PeersError {
 pub fn is_lost_peer(panic: &PanicHookInfo<'_>) -> bool {
     // Its communication threads and, right after, the workers' queues between them panic with these words.
     let signs = ["timely communication error", "MergeQueue"];
-    panic.payload_as_str().is_some_and(|message| signs.iter().any(|sign| message.contains(sign)))
+    let message = panic.payload().downcast_ref::<String>().map(String::as_str);
+    let message = message.or_else(|| panic.payload().downcast_ref::<&str>().copied()).unwrap_or_default();
+    signs.iter().any(|sign| message.contains(sign))
 }
 
 impl Peers {

@@ -12,7 +12,7 @@ use crate::book::Committing;
 use crate::change::Epoch;
 use crate::dataflows::pipeline::{self, Share};
 use crate::process::{Progress, Shutdown};
-use crate::source::{Source, SourceError};
+use crate::source::MakeSource;
 use crate::table::FileOutput;
 
 /// How long a worker without work sleeps before it looks whether the process has failed.
@@ -25,7 +25,7 @@ pub struct Run {
     /// In the leading process: the clock, and the book that is committed to.
     pub leader: Option<(Leader, Committing)>,
     /// Makes the source of the worker with this index.
-    pub source: Box<dyn Fn(usize) -> Result<Box<dyn Source>, SourceError> + Send + Sync>,
+    pub source: Arc<MakeSource>,
     /// Where event files go.
     pub events: FileOutput,
     /// Where reject files go.
@@ -46,7 +46,6 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
     // Worker 0 takes it; the closure is shared by all workers of the process.
     let leader = Mutex::new(run.leader);
     let Run { source, events, rejects, progress, shutdown: end, .. } = run;
-    let source: Arc<dyn Fn(usize) -> Result<Box<dyn Source>, SourceError> + Send + Sync> = Arc::from(source);
     let (at_work, working) = channel::<()>();
     let at_work = Mutex::new(vec![at_work; run.peers.workers]);
     let guards = timely::execute(config, move |worker| {

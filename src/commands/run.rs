@@ -22,7 +22,7 @@ use crate::settings::{RunSettings, SettingsError};
 use crate::source::Source;
 use crate::source::kafka::{KafkaDiscovery, KafkaError, KafkaSource, KnownTopic, Topic, Topics, plan_topic};
 use crate::store::{Disk, Store};
-use crate::table::{FileOutput, Table};
+use crate::table::{FileOutput, RowFormat};
 
 /// How often the progress line is drawn.
 const REDRAW: Duration = Duration::from_secs(1);
@@ -48,9 +48,9 @@ pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &P
     settings.kafka.check()?;
     let store: Arc<dyn Store> = Arc::new(Disk::new(&settings.book));
     let leader = if settings.peers.is_leader() { Some(lead(settings, &store, shutdown)?) } else { None };
-    let output = |table| FileOutput {
+    let output = |format| FileOutput {
         store: Arc::clone(&store),
-        table,
+        format,
         parser: PARSER_VERSION,
         commit_bytes: settings.commit_bytes,
         shutdown: shutdown.clone(),
@@ -59,9 +59,9 @@ pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &P
     let run = Run {
         peers: settings.peers.clone(),
         leader,
-        source: Box::new(move |worker| Ok(Box::new(KafkaSource::new(&kafka, worker)?) as Box<dyn Source>)),
-        events: output(Table::Events),
-        rejects: output(Table::Rejects),
+        source: Arc::new(move |worker| Ok(Box::new(KafkaSource::new(&kafka, worker)?) as Box<dyn Source>)),
+        events: output(RowFormat::events()),
+        rejects: output(RowFormat::rejects()),
         progress: progress.clone(),
         shutdown: shutdown.clone(),
     };

@@ -13,7 +13,7 @@ use super::deltas::Deltas;
 use super::tables::Tables;
 use super::{Content, DayRule, Envelope, Line, Name, Reject, Statement, read_line};
 use crate::change::{CountKey, Day, Epoch, Lsn, Operation, Order, Partition, Place, Record, Rows, TableName, Tally};
-use crate::source::Batch;
+use crate::source::{Batch, Taken};
 use crate::table::{EventColumns, EventRow, RejectColumns};
 
 /// Bytes of data for which a batch's columns have room at first; they grow.
@@ -103,13 +103,14 @@ impl Parser {
     }
 
     fn parse(&mut self, batch: Batch) -> ParsedBatch {
+        let Taken { records, count } = batch.taken;
         let mut found = Found {
-            events: EventColumns::with_capacity(batch.count, batch.count * DATA_BYTES_PER_RECORD),
+            events: EventColumns::with_capacity(count, count * DATA_BYTES_PER_RECORD),
             rejects: RejectColumns::default(),
             deltas: Deltas::default(),
         };
         let mut tallies: Vec<(Arc<Partition>, Tally)> = Vec::new();
-        batch.records.for_each(&mut |record| {
+        records.for_each(&mut |record| {
             if !tallies.last().is_some_and(|(partition, _)| Arc::ptr_eq(partition, record.partition)) {
                 tallies.push((Arc::clone(record.partition), Tally::default()));
                 found.events.enter(record.partition);

@@ -19,4 +19,4 @@ mod source;
 pub use batch::Batch;
 pub use cursors::{Accepted, Cursors};
 pub use read::{Read, read_partitions, worker_of};
-pub use source::{Discovery, Source, SourceError, Waker};
+pub use source::{Discovery, MakeSource, Source, SourceError, Taken, Waker};

@@ -136,10 +136,10 @@ pub fn read_partitions<'scope>(
             if has_credit && !stopping {
                 match source.take(BATCH_RECORDS) {
                     Ok(None) => {}
-                    Ok(Some((records, count))) => {
-                        taken = count;
-                        progress.add_records(count as u64);
-                        batches_out.session(&capabilities[0]).give(Batch { commit, records, count });
+                    Ok(Some(records)) => {
+                        taken = records.count;
+                        progress.add_records(taken as u64);
+                        batches_out.session(&capabilities[0]).give(Batch { commit, taken: records });
                         if !said_flowing {
                             said_flowing = true;
                             wishes_out.session(&capabilities[2]).give(Wish::Flowing);

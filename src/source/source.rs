@@ -10,6 +10,17 @@ use crate::change::{PartitionStart, Records};
 /// Wakes the worker; callable from any thread.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
+/// Makes the source of the worker with an index.
+pub type MakeSource = dyn Fn(usize) -> Result<Box<dyn Source>, SourceError> + Send + Sync;
+
+/// Records that were taken together.
+pub struct Taken {
+    /// The records; they go back to the source when this is dropped.
+    pub records: Box<dyn Records>,
+    /// How many there are; at least one.
+    pub count: usize,
+}
+
 /// Reads the partitions that it is given; one per worker.
 ///
 /// The source keeps [`Cursors`]: they, not the place it reads from, say which offsets were read.
@@ -23,11 +34,11 @@ pub trait Source {
     /// [`SourceError`] when they cannot be read.
     fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), SourceError>;
 
-    /// Takes the records that are there, at most about `limit`, with their number; never blocks.
+    /// Takes the records that are there, at most about `limit`; never blocks.
     ///
     /// # Errors
     /// [`SourceError`] when records are lost or the place cannot be read; the run ends.
-    fn take(&mut self, limit: usize) -> Result<Option<(Box<dyn Records>, usize)>, SourceError>;
+    fn take(&mut self, limit: usize) -> Result<Option<Taken>, SourceError>;
 
     /// How far each partition was read.
     fn cursors(&mut self) -> &mut Cursors;

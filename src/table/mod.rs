@@ -21,6 +21,6 @@ mod writer;
 pub use columns::{EventColumns, EventRow, RejectColumns};
 pub use error::TableError;
 pub use gather::Gather;
-pub use schema::{Table, events_schema, rejects_schema};
+pub use schema::RowFormat;
 pub use seal::{FileOutput, Sealed, seal_files};
 pub use writer::{FileNaming, TableFile};

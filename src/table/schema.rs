@@ -7,69 +7,62 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-/// Which table rows belong to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// One row per change.
-    Events,
-    /// One row per record that could not be read.
-    Rejects,
-}
+use crate::store::layout::Table;
 
 /// A row group ends at this many rows, or when it holds [`ROW_GROUP_BYTES`].
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Encoded bytes of an open row group: what an open file costs in memory.
 const ROW_GROUP_BYTES: usize = 8 << 20;
 
-impl Table {
-    /// The folder below the book's root.
-    pub fn folder(self) -> &'static str {
-        match self {
-            Table::Events => "events",
-            Table::Rejects => "rejects",
-        }
-    }
-
+/// How the rows of a table are written.
+#[derive(Clone)]
+pub struct RowFormat {
+    /// Whose rows they are.
+    pub table: Table,
     /// The columns.
-    pub fn schema(self) -> SchemaRef {
-        match self {
-            Table::Events => events_schema(),
-            Table::Rejects => rejects_schema(),
-        }
+    pub schema: SchemaRef,
+    /// Encodings and limits.
+    pub(super) properties: WriterProperties,
+}
+
+impl RowFormat {
+    /// One row per change.
+    pub fn events() -> RowFormat {
+        // Numbers ascend or repeat, text is unique: deltas beat dictionaries there, in time and in size.
+        let numbers =
+            ["partition", "offset", "ordinal", "kafka_time", "commit_time", "lsn", "commit_lsn", "seq", "xid"];
+        RowFormat { table: Table::Events, schema: events_schema(), properties: properties(&numbers, &["data"]) }
     }
 
-    /// How the columns are written.
-    pub(super) fn properties(self) -> WriterProperties {
-        // Numbers ascend or repeat, text is unique: deltas beat dictionaries there, in time and in size.
-        let (numbers, texts): (&[&str], &[&str]) = match self {
-            Table::Events => (
-                &["partition", "offset", "ordinal", "kafka_time", "commit_time", "lsn", "commit_lsn", "seq", "xid"],
-                &["data"],
-            ),
-            Table::Rejects => (&["partition", "offset", "kafka_time"], &["key", "value", "headers"]),
-        };
-        let mut properties = WriterProperties::builder()
-            .set_created_by(concat!("walbook version ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_write_batch_size(8192)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
-        for name in numbers {
-            let column = ColumnPath::from(*name);
-            properties = properties
-                .set_column_dictionary_enabled(column.clone(), false)
-                .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
-        }
-        for name in texts {
-            let column = ColumnPath::from(*name);
-            properties = properties
-                .set_column_dictionary_enabled(column.clone(), false)
-                .set_column_statistics_enabled(column.clone(), EnabledStatistics::None)
-                .set_column_encoding(column, Encoding::DELTA_LENGTH_BYTE_ARRAY);
-        }
-        properties.build()
+    /// One row per record that could not be read.
+    pub fn rejects() -> RowFormat {
+        let properties = properties(&["partition", "offset", "kafka_time"], &["key", "value", "headers"]);
+        RowFormat { table: Table::Rejects, schema: rejects_schema(), properties }
     }
+}
+
+fn properties(numbers: &[&str], texts: &[&str]) -> WriterProperties {
+    let mut properties = WriterProperties::builder()
+        .set_created_by(concat!("walbook version ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_write_batch_size(8192)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
+    for name in numbers {
+        let column = ColumnPath::from(*name);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+    }
+    for name in texts {
+        let column = ColumnPath::from(*name);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_statistics_enabled(column.clone(), EnabledStatistics::None)
+            .set_column_encoding(column, Encoding::DELTA_LENGTH_BYTE_ARRAY);
+    }
+    properties.build()
 }
 
 fn names(key: DataType) -> DataType {
@@ -81,7 +74,7 @@ fn time() -> DataType {
 }
 
 /// The events table: one row per change; see the table in the crate's README.
-pub fn events_schema() -> SchemaRef {
+pub(super) fn events_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("topic", names(DataType::Int32), false),
         Field::new("partition", DataType::Int32, false),
@@ -101,7 +94,7 @@ pub fn events_schema() -> SchemaRef {
 }
 
 /// The rejects table: one row per record that could not be read.
-pub fn rejects_schema() -> SchemaRef {
+pub(super) fn rejects_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("topic", names(DataType::Int32), false),
         Field::new("partition", DataType::Int32, false),

@@ -18,7 +18,7 @@ use timely::progress::operate::FrontierInterest;
 use timely::scheduling::SyncActivator;
 
 use super::writer::FileNaming;
-use super::{Gather, Table, TableError};
+use super::{Gather, RowFormat, TableError};
 use crate::change::{CommitNumber, Epoch, Order, Rows, SealedFile, Wish};
 use crate::process::Shutdown;
 use crate::store::Store;
@@ -28,8 +28,8 @@ use crate::store::Store;
 pub struct FileOutput {
     /// Where the book lives.
     pub store: Arc<dyn Store>,
-    /// Which table.
-    pub table: Table,
+    /// Which table, and how it is written.
+    pub format: RowFormat,
     /// Version of the parser that makes the rows.
     pub parser: u32,
     /// A worker asks for the commit's end when its files have grown to this many bytes.
@@ -53,11 +53,7 @@ pub fn seal_files<'scope>(
     orders: StreamVec<'scope, Epoch, Order>,
     output: FileOutput,
 ) -> Sealed<'scope> {
-    let name = match output.table {
-        Table::Events => "SealEvents",
-        Table::Rejects => "SealRejects",
-    };
-    let mut builder = OperatorBuilder::new(name.to_owned(), scope);
+    let mut builder = OperatorBuilder::new(format!("SealFiles {}", output.format.table.folder()), scope);
     let (files_out, files) = builder.new_output::<Vec<SealedFile>>();
     let (wishes_out, wishes) = builder.new_output::<Vec<Wish>>();
     let (mut files_out, mut wishes_out) = (OutputBuilder::from(files_out), OutputBuilder::from(wishes_out));
@@ -88,7 +84,7 @@ pub fn seal_files<'scope>(
                                 book: start.book,
                                 generation: start.generation,
                                 worker,
-                                table: output.table,
+                                format: output.format.clone(),
                                 parser: output.parser,
                             });
                         }

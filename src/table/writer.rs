@@ -14,8 +14,9 @@ use parquet::file::metadata::KeyValue;
 use twox_hash::XxHash3_64;
 
 use super::TableError;
-use super::schema::Table;
+use super::schema::RowFormat;
 use crate::change::{CommitNumber, Day, SealedFile};
+use crate::store::layout::{self, FilePlace};
 use crate::store::{Store, StoreFile};
 
 /// Who writes files, and under which names.
@@ -29,8 +30,8 @@ pub struct FileNaming {
     pub generation: String,
     /// This worker's index in the cluster.
     pub worker: usize,
-    /// Which table.
-    pub table: Table,
+    /// Which table, and how it is written.
+    pub format: RowFormat,
     /// Version of the parser that made the rows.
     pub parser: u32,
 }
@@ -38,12 +39,11 @@ pub struct FileNaming {
 impl FileNaming {
     /// The folder that this run's files are written in.
     pub fn staging(&self) -> String {
-        format!("_walbook/staging/{}", self.generation)
+        layout::staging_folder(&self.generation)
     }
 
     fn path(&self, commit: CommitNumber, day: Day, index: usize) -> String {
-        let folder = self.table.folder();
-        format!("{folder}/day={day}/c{commit:010}-w{:03}-{index}.parquet", self.worker)
+        FilePlace { table: self.format.table, day, commit, worker: self.worker, index }.path()
     }
 }
 
@@ -68,12 +68,12 @@ impl TableFile {
     /// [`TableError::Fenced`] when that folder is gone; [`TableError::Write`] for what else the file system says.
     pub fn create(naming: &FileNaming, commit: CommitNumber, day: Day, index: usize) -> Result<TableFile, TableError> {
         let path = naming.path(commit, day, index);
-        let staged = format!("{}/{}", naming.staging(), SealedFile::staged_name(&path));
+        let staged = layout::staged_path(&naming.generation, &path);
         let file = naming.store.create(&staged).map_err(|error| TableError::writing(&staged, error))?;
         let sink = Checksummed { file, hash: XxHash3_64::new(), bytes: 0 };
         let options =
-            ArrowWriterOptions::new().with_properties(naming.table.properties()).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(sink, naming.table.schema(), options)
+            ArrowWriterOptions::new().with_properties(naming.format.properties.clone()).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(sink, naming.format.schema.clone(), options)
             .map_err(|error| TableError::encoding(&staged, error))?;
         let (naming, offsets) = (naming.clone(), Offsets::new());
         Ok(TableFile { writer, naming, commit, path, staged, rows: 0, offsets })

@@ -18,11 +18,11 @@ use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_64;
 
 use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
-use crate::book::layout::{FilePlace, Table, entry_path, staging_folder};
 use crate::book::{Book, BookError, CommitContents, Committer, CountDelta, Entry, State};
 use crate::change::{CommitNumber, CountKey, Day, Interval, Operation, Partition, Place, SealedFile, Tally};
 use crate::query::Event;
 use crate::store::Disk;
+use crate::store::layout::{FilePlace, Table, entry_path, staged_path};
 
 /// A record that could not be read.
 #[derive(Clone, Debug, Default)]
@@ -163,7 +163,7 @@ impl BookBuilder {
             ("walbook.parser", "1".to_owned()),
         ];
         let bytes = encode(columns, &metadata, self.group_rows);
-        let staged = format!("{}/{}", staging_folder(self.committer.generation()), SealedFile::staged_name(&path));
+        let staged = staged_path(self.committer.generation(), &path);
         fs::write(self.root.join(staged), &bytes).expect("the staging folder is there");
         SealedFile {
             commit: place.commit,

@@ -18,7 +18,7 @@ use crate::parse::{DayFrom, PARSER_VERSION};
 use crate::process::{Progress, Shutdown};
 use crate::source::Source;
 use crate::store::Store;
-use crate::table::{FileOutput, Table};
+use crate::table::{FileOutput, RowFormat};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -69,9 +69,9 @@ impl MemoryRun {
         };
         let leader = self.start_clock(Lead::Start(start.clone(), initial_counts), start.commit);
         let shutdown = Shutdown::new();
-        let output = |table| FileOutput {
+        let output = |format| FileOutput {
             store: Arc::clone(store),
-            table,
+            format,
             parser: PARSER_VERSION,
             commit_bytes: u64::MAX,
             shutdown: shutdown.clone(),
@@ -80,12 +80,12 @@ impl MemoryRun {
         cluster::run(Run {
             peers: Peers::single(self.workers),
             leader: Some((leader, Committing { committer, announce: Box::new(|_| {}) })),
-            source: Box::new(move |worker| {
+            source: Arc::new(move |worker| {
                 let source = MemorySource::new(topic.clone(), seed ^ worker as u64, largest_batch);
                 Ok(Box::new(source) as Box<dyn Source>)
             }),
-            events: output(Table::Events),
-            rejects: output(Table::Rejects),
+            events: output(RowFormat::events()),
+            rejects: output(RowFormat::rejects()),
             progress: Progress::new(),
             shutdown,
         })

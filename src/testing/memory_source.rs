@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::WorkloadRecord;
 use crate::change::{Partition, PartitionStart, Record, Records};
 use crate::demo::Random;
-use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
+use crate::source::{Accepted, Cursors, Source, SourceError, Taken, Waker};
 
 /// A topic that all workers of a process share.
 #[derive(Clone, Default)]
@@ -70,7 +70,7 @@ impl Source for MemorySource {
         Ok(())
     }
 
-    fn take(&mut self, limit: usize) -> Result<Option<(Box<dyn Records>, usize)>, SourceError> {
+    fn take(&mut self, limit: usize) -> Result<Option<Taken>, SourceError> {
         if self.cursors.is_empty() {
             return Ok(None);
         }
@@ -90,7 +90,7 @@ impl Source for MemorySource {
         }
         drop(all);
         let count = taken.len();
-        Ok((count > 0).then(|| (Box::new(MemoryRecords { partition, records: taken }) as Box<dyn Records>, count)))
+        Ok((count > 0).then(|| Taken { records: Box::new(MemoryRecords { partition, records: taken }), count }))
     }
 
     fn cursors(&mut self) -> &mut Cursors {

@@ -9,7 +9,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     // The vocabulary, and what a process knows of itself.
     ("change", &[]),
     ("process", &[]),
-    ("store", &[]),
+    ("store", &["change"]),
     // The rooms that data passes. They meet in a dataflow, through the types of `change`; a room names another only for
     // the type that comes out of it.
     ("source", &["change", "process"]),
@@ -19,7 +19,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("dataflows", &["book", "change", "cluster", "parse", "process", "source", "table"]),
     ("cluster", &["book", "change", "dataflows", "process", "source", "table"]),
     // Readers.
-    ("query", &["book", "change"]),
+    ("query", &["book", "change", "store"]),
     // The edge.
     ("settings", &["change", "cluster", "parse", "query", "source"]),
     (

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use walbook::book::{CountsFile, layout};
-use walbook::store::Store;
+use walbook::book::CountsFile;
+use walbook::store::{Store, layout};
 use walbook::testing::{MemoryRun, MemoryStore, MemoryTopic, Workload, WorkloadRecord, count_naively};
 
 use std::collections::BTreeMap;

@@ -6,11 +6,11 @@ use std::fs;
 use super::report::{Check, Problems};
 use crate::book::BookError;
 use crate::book::counts_rows::CountsRows;
-use crate::book::layout::{Table, counts_path, day_of_folder};
 use crate::book::table_counts::TableCounts;
 use crate::book::tail::Tail;
 use crate::change::{CommitNumber, Day, Operation};
 use crate::store::Disk;
+use crate::store::layout::{Table, counts_path, day_of_folder};
 
 /// What the log says of the counts.
 #[derive(Default)]

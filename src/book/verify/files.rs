@@ -13,10 +13,10 @@ use super::offsets::PartitionRows;
 use super::recount::{FileRows, columns_of};
 use crate::book::columns;
 use crate::book::entry::{AddedFile, Delta, Entry};
-use crate::book::layout::{FilePlace, Table, staged_path};
 use crate::book::metadata::KeyValues;
 use crate::book::table_counts::TableCounts;
 use crate::change::{CommitNumber, Day, Partition, Place};
+use crate::store::layout::{FilePlace, Table, staged_path};
 
 /// What is to be verified of one entry.
 pub(super) struct Work {

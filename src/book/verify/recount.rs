@@ -9,9 +9,9 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::offsets::{Run, WrongRow};
 use crate::book::columns::{Texts, all_numbers, numbers, read_group};
-use crate::book::layout::Table;
 use crate::book::table_counts::TableCounts;
 use crate::change::{Operation, Partition, Place};
+use crate::store::layout::Table;
 
 /// Rows are decoded so many at a time: enough that a batch's dictionaries cost little.
 const BATCH: usize = 16_384;

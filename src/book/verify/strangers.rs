@@ -7,10 +7,10 @@ use std::io::{self, ErrorKind};
 use twox_hash::XxHash3_64;
 
 use super::report::{Check, Problems};
-use crate::book::layout::{FilePlace, LOG, Table, counts_path, day_of_folder, number};
 use crate::book::log::read_entry;
 use crate::change::CommitNumber;
 use crate::store::Disk;
+use crate::store::layout::{FilePlace, LOG, Table, counts_path, day_of_folder, number};
 
 /// The paths that the log speaks of, 8 bytes each.
 ///

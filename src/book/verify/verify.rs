@@ -15,10 +15,10 @@ use super::report::{Problems, Report};
 use super::strangers::{Known, verify_strangers};
 use crate::book::complete_to::CompleteTo;
 use crate::book::entry::{Delta, Entry};
-use crate::book::layout::{CHECKPOINTS, LOG, entry_path};
 use crate::book::tail::Tail;
 use crate::book::{BookError, log};
 use crate::store::Disk;
+use crate::store::layout::{CHECKPOINTS, LOG, entry_path};
 
 /// How far a verification is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use super::batch::{KafkaRecords, Message, Queue};
 use super::settings::{Context, client};
 use super::{KafkaError, KafkaSettings};
-use crate::change::{Partition, PartitionStart, Records};
-use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
+use crate::change::{Partition, PartitionStart};
+use crate::source::{Accepted, Cursors, Source, SourceError, Taken, Waker};
 
 /// How long to wait for a broker's answer about watermarks.
 const ASK: Duration = Duration::from_secs(15);
@@ -155,7 +155,7 @@ impl Source for KafkaSource {
         })
     }
 
-    fn take(&mut self, limit: usize) -> Result<Option<(Box<dyn Records>, usize)>, SourceError> {
+    fn take(&mut self, limit: usize) -> Result<Option<Taken>, SourceError> {
         let mut queue = self.queue.take().expect("a source is woken before it is read");
         let mut messages: Vec<Message> = Vec::new();
         let mut stretches = Vec::new();
@@ -181,10 +181,10 @@ impl Source for KafkaSource {
             if self.cursors.accept(slot, message.offset()) == Accepted::Drop {
                 continue;
             }
-            if open != Some(slot) {
-                if let Some(before) = open.replace(slot) {
-                    stretches.push((self.cursors.partition(before).clone(), messages.len()));
-                }
+            if open != Some(slot)
+                && let Some(before) = open.replace(slot)
+            {
+                stretches.push((self.cursors.partition(before).clone(), messages.len()));
             }
             messages.push(message);
         }
@@ -201,7 +201,7 @@ impl Source for KafkaSource {
             return Ok(None);
         }
         let count = messages.len();
-        Ok(Some((Box::new(KafkaRecords { messages, stretches, _consumer: consumer }), count)))
+        Ok(Some(Taken { records: Box::new(KafkaRecords { messages, stretches, _consumer: consumer }), count }))
     }
 
     fn cursors(&mut self) -> &mut Cursors {

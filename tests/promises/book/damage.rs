@@ -6,10 +6,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use walbook::book::layout;
 use walbook::book::{Book, BookError, CountsFile, log};
 use walbook::change::CountKey;
 use walbook::store::Store as _;
+use walbook::store::layout;
 use walbook::testing::MemoryStore;
 
 use super::world::{Row, check_complete, day, next, open, run, seal_as, settings, truth, versions};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use walbook::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
-use walbook::book::layout::{self, FilePlace, Table};
 use walbook::book::{Book, BookError, CommitContents, CommitOutcome, Committer, CountDelta, CountsFile, State, log};
 use walbook::change::{CountKey, Day, Interval, Operation, Partition, SealedFile, Tally};
 use walbook::store::Store;
+use walbook::store::layout::{self, FilePlace, Table};
 use walbook::testing::MemoryStore;
 
 pub(crate) const TOPIC: &str = "changes";
@@ -153,7 +153,7 @@ pub(crate) fn seal_as(
     let folder = layout::staging_folder(committer.generation());
     for (path, rows) in files {
         let bytes = encode(&rows);
-        let mut file = store.create(&format!("{folder}/{}", SealedFile::staged_name(&path)))?;
+        let mut file = store.create(&format!("{folder}/{}", layout::staged_name(&path)))?;
         file.write_all(&bytes)?;
         file.sync()?;
         contents.files.push(SealedFile {

@@ -9,7 +9,7 @@
 //! _walbook/staging/g0000000410-1f0c93aa/             fence entry %010d, 8 random hexadecimal digits
 //! ```
 
-use crate::change::{CommitNumber, Day, SealedFile};
+use crate::change::{CommitNumber, Day};
 
 /// Log, checkpoints and staging: all that is no output.
 pub const PRIVATE: &str = "_walbook";
@@ -21,7 +21,7 @@ pub const CHECKPOINTS: &str = "_walbook/checkpoint";
 pub const STAGING: &str = "_walbook/staging";
 
 /// Ends the name of a generation's folder that is being deleted.
-pub(super) const SWEPT: &str = ".swept";
+pub const SWEPT: &str = ".swept";
 
 /// A table of a book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,12 +121,12 @@ pub fn checkpoint_path(entry: u64) -> String {
 }
 
 /// The name of a log entry or checkpoint in its folder.
-pub(super) fn numbered(entry: u64) -> String {
+pub fn numbered(entry: u64) -> String {
     format!("{entry:020}.json")
 }
 
 /// The entry that a name in the log's or the checkpoints' folder tells; other names are none of ours.
-pub(super) fn number(name: &str) -> Option<u64> {
+pub fn number(name: &str) -> Option<u64> {
     let number = name.strip_suffix(".json")?.parse().ok()?;
     (numbered(number) == name).then_some(number)
 }
@@ -136,24 +136,29 @@ pub fn staging_folder(generation: &str) -> String {
     format!("{STAGING}/{generation}")
 }
 
+/// The name of a file of rows in its generation's staging folder.
+pub fn staged_name(path: &str) -> String {
+    format!("{}.inprogress", path.replace('/', "."))
+}
+
 /// Where a file of rows stands until it is put in its place.
-pub(super) fn staged_path(generation: &str, path: &str) -> String {
-    format!("{}/{}", staging_folder(generation), SealedFile::staged_name(path))
+pub fn staged_path(generation: &str, path: &str) -> String {
+    format!("{}/{}", staging_folder(generation), staged_name(path))
 }
 
 /// The generation that the fence `entry` opens.
-pub(super) fn generation(entry: u64, random: u32) -> String {
+pub fn generation(entry: u64, random: u32) -> String {
     format!("g{entry:010}-{random:08x}")
 }
 
 /// The fence entry that a generation's name tells.
-pub(super) fn fence_of(generation: &str) -> Option<u64> {
+pub fn fence_of(generation: &str) -> Option<u64> {
     let (entry, random) = generation.strip_prefix('g')?.split_once('-')?;
     (random.len() == 8 && entry.len() >= 10).then_some(entry.parse().ok()?)
 }
 
 /// The folder that holds `path`; empty for the book's own.
-pub(super) fn parent(path: &str) -> &str {
+pub fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
