@@ -108,6 +108,10 @@ pub fn commit_epochs<'scope>(
             }
             let data = &frontiers[..4];
             let mut passed = None;
+            if last_sent {
+                // Ticks go on until everything is durable; what they end holds nothing any more.
+                ends.clear();
+            }
             while ends.front().is_some_and(|(_, end)| data.iter().all(|frontier| !frontier.less_than(end))) {
                 passed = ends.pop_front();
             }

@@ -93,6 +93,7 @@ impl Clock {
         // The first epoch is short, so that what is there is soon seen.
         let mut length = FLOWING;
         let mut flowed = false;
+        let mut stopping = false;
         loop {
             let epoch_end = epoch_begun + length;
             let mut commit_end = commit_begun + self.settings.commit_interval;
@@ -106,7 +107,10 @@ impl Clock {
                         commit_end = Instant::now();
                     }
                 }
+                // Each worker of the process that was asked says so.
+                Ok(Heard::Wish(Wish::Stop)) if stopping => {}
                 Ok(Heard::Wish(Wish::Stop)) => {
+                    stopping = true;
                     info!("asked to end: committing what is read");
                     if !tell(Lead::Order(Order::Stop)) {
                         return;

@@ -1,6 +1,7 @@
 //! The operator that leads: what the clock says, said to all workers at the right epoch.
 
 use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
 
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
@@ -10,6 +11,9 @@ use timely::scheduling::SyncActivator;
 
 use super::Lead;
 use crate::change::{CountKey, Epoch, Order, Tick, Wish};
+
+/// How often to look whether everything is committed.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The leader's ends of the channels to its clock; worker 0 holds it.
 pub struct Leader {
@@ -85,7 +89,7 @@ pub fn lead<'scope>(scope: Scope<'scope, Epoch>, feed: Option<Feed>, committed: 
                 for_orders = None;
             } else if for_orders.is_some() {
                 // The probe wakes nobody: look again.
-                activator.activate_after(std::time::Duration::from_millis(50));
+                activator.activate_after(LOOK_AGAIN);
             }
         }
     });

@@ -57,9 +57,11 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
     );
     println!("{WORKERS} workers read them into the book {}.\n", dir.display());
 
+    // The mock broker lets a request rest although records have come.
+    let patience = ("fetch.wait.max.ms".to_owned(), "100".to_owned());
     let settings = RunSettings {
         book: dir.to_owned(),
-        kafka: KafkaSettings { brokers: broker.bootstrap_servers(), passed: Vec::new() },
+        kafka: KafkaSettings { brokers: broker.bootstrap_servers(), passed: vec![patience] },
         topics: vec![TOPIC.to_owned()],
         peers: Peers::single(WORKERS),
         until_end: args.once,

@@ -23,7 +23,7 @@ const BATCH_RECORDS: usize = 16_384;
 /// Commits that may wait to be durable before reading pauses; bounds staged files and what a crash repeats.
 const COMMITS_IN_FLIGHT: usize = 2;
 /// How long a worker without records sleeps, unless it is woken: wake-ups from librdkafka can be lost.
-const IDLE: Duration = Duration::from_millis(50);
+const IDLE: Duration = Duration::from_millis(100);
 /// How long a worker without credit sleeps: nothing wakes it when a commit becomes durable.
 const NO_CREDIT: Duration = Duration::from_millis(2);
 

@@ -1,5 +1,6 @@
 //! Data that Kafka no longer has is never skipped in silence: exit 3, and the range.
 
+use std::thread;
 use std::time::Duration;
 
 use crate::book::Book;
@@ -28,9 +29,11 @@ fn records_lost_to_retention_while_it_sleeps_end_the_run() {
     let topic = Topic::create("retention_asleep", 1);
     topic.produce(inserts(200, 1));
     let book = Book::new("retention_asleep");
-    let mut run = book.run(&[&topic], &["--commit-interval", "100ms"]);
+    let mut run = book.run(&[&topic], &["--commit-interval", "100ms", "-X", "fetch.wait.max.ms=10"]);
     book.await_total(200, &mut run);
     run.signal("STOP");
+    // A request that rests at the broker would still be answered with the records that are deleted below.
+    thread::sleep(Duration::from_millis(500));
     topic.produce(inserts(200, 1));
     topic.delete_below(0, 350);
     run.signal("CONT");

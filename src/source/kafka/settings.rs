@@ -46,7 +46,8 @@ impl KafkaSettings {
             ("queued.min.messages", "1000000"),
             ("fetch.message.max.bytes", "4194304"),
             ("fetch.max.bytes", "8388608"),
-            ("fetch.wait.max.ms", "50"),
+            // The broker answers at once when there is a record; this is only how long an idle request rests there.
+            ("fetch.wait.max.ms", "500"),
             ("fetch.queue.backoff.ms", "5"),
             ("check.crcs", "true"),
         ])
