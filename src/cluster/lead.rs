@@ -11,6 +11,7 @@ use timely::scheduling::SyncActivator;
 
 use super::Lead;
 use crate::change::{CountKey, Epoch, Order, Tick, Wish};
+use crate::process::Alarm;
 
 /// How often to look whether everything is committed.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -52,7 +53,7 @@ pub fn lead<'scope>(scope: Scope<'scope, Epoch>, feed: Option<Feed>, committed: 
     let (orders_out, orders) = builder.new_output::<Vec<Order>>();
     let (initial_out, initial_counts) = builder.new_output::<Vec<(CountKey, Epoch, isize)>>();
     let (mut orders_out, mut initial_out) = (OutputBuilder::from(orders_out), OutputBuilder::from(initial_out));
-    let activator = scope.activator_for(builder.operator_info().address);
+    let mut alarm = Alarm::new(scope.activator_for(builder.operator_info().address));
     let wake = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
     builder.build(move |mut capabilities| {
         let (mut for_initial, mut for_orders) = (capabilities.pop(), capabilities.pop());
@@ -89,7 +90,7 @@ pub fn lead<'scope>(scope: Scope<'scope, Epoch>, feed: Option<Feed>, committed: 
                 for_orders = None;
             } else if for_orders.is_some() {
                 // The probe wakes nobody: look again.
-                activator.activate_after(LOOK_AGAIN);
+                alarm.within(LOOK_AGAIN);
             }
         }
     });

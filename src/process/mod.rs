@@ -1,10 +1,12 @@
-//! What a process knows of itself: how it ends, and how far it has come.
+//! What a process knows of itself: how it ends, how far it has come, and when its operators are to wake.
 //!
 //! In: a signal, a failure, counters. Out: the same, to whoever must stop, and to the progress line. Nothing here
 //! crosses processes; what workers of several processes must know travels through the dataflow.
 
+mod alarm;
 mod progress;
 mod shutdown;
 
+pub use alarm::Alarm;
 pub use progress::Progress;
 pub use shutdown::Shutdown;

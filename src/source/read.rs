@@ -16,7 +16,7 @@ use timely::progress::operate::FrontierInterest;
 
 use super::{Batch, Source};
 use crate::change::{CommitNumber, Epoch, Interval, Order, Partition, PartitionStart, Wish};
-use crate::process::{Progress, Shutdown};
+use crate::process::{Alarm, Progress, Shutdown};
 
 /// Records asked for in one call.
 const BATCH_RECORDS: usize = 16_384;
@@ -67,7 +67,7 @@ pub fn read_partitions<'scope>(
     builder.set_notify_for(0, FrontierInterest::Never);
 
     let (index, peers) = (scope.index(), scope.peers());
-    let activator = scope.activator_for(builder.operator_info().address);
+    let mut alarm = Alarm::new(scope.activator_for(builder.operator_info().address));
     let wake = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
     // An error means that the worker is gone; nobody is left to be woken.
     source.wake_with(Arc::new(move || {
@@ -152,9 +152,9 @@ pub fn read_partitions<'scope>(
                 positions_out.session(&capabilities[1]).give_iterator(source.cursors().moved());
                 held = None;
             } else if taken > 0 {
-                activator.activate();
+                alarm.now();
             } else {
-                activator.activate_after(if has_credit { IDLE } else { NO_CREDIT });
+                alarm.within(if has_credit { IDLE } else { NO_CREDIT });
             }
         }
     });
