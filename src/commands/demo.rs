@@ -75,15 +75,15 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
     if args.once {
         run_book(&settings, &shutdown, &progress)?;
     } else {
-        let end = shutdown.clone();
-        let run = thread::Builder::new().name("run".to_owned()).spawn(move || run_book(&settings, &end, &progress))?;
+        let (end, told) = (shutdown.clone(), progress.clone());
+        let run = thread::Builder::new().name("run".to_owned()).spawn(move || run_book(&settings, &end, &told))?;
         let mut pauses = 0;
         while !shutdown.is_requested() && !run.is_finished() {
             thread::sleep(PAUSE);
             broker.produce(shop.live(now_micros()))?;
             pauses += 1;
             // The first table comes with the first commit, soon after the start.
-            if pauses % PAUSES_PER_TABLE == PAUSES_PER_TABLE / 2 {
+            if pauses % PAUSES_PER_TABLE == PAUSES_PER_TABLE / 2 && progress.commit() > 0 {
                 print_counts(dir)?;
             }
         }

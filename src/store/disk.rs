@@ -84,8 +84,8 @@ impl Store for Disk {
         self.at(path).try_exists()
     }
 
-    fn scratch(&self) -> io::Result<File> {
-        tempfile::tempfile_in(&self.root)
+    fn scratch(&self, folder: &str) -> io::Result<File> {
+        tempfile::tempfile_in(self.at(folder))
     }
 }
 

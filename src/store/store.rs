@@ -67,11 +67,11 @@ pub trait Store: Send + Sync {
     /// Whatever the file system says.
     fn exists(&self, path: &str) -> io::Result<bool>;
 
-    /// A nameless file for rows that do not fit in memory; gone when it is closed.
+    /// A nameless file on the disk of `folder`, for rows that do not fit in memory; gone when it is closed.
     ///
     /// # Errors
-    /// Whatever the file system says.
-    fn scratch(&self) -> io::Result<File>;
+    /// `NotFound` when the folder is gone, and whatever else the file system says.
+    fn scratch(&self, folder: &str) -> io::Result<File>;
 }
 
 /// A file being written.

@@ -11,6 +11,12 @@ pub enum TableError {
         /// The file in staging.
         path: String,
     },
+    /// This process does not see the folder that the leader has just made.
+    #[error("could not find {path}, which process 0 has made: all processes must see the same book directory")]
+    Unseen {
+        /// The staging folder.
+        path: String,
+    },
     /// The file system said no.
     #[error("could not write {path}: {source}")]
     Write {

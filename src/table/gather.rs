@@ -186,7 +186,8 @@ struct Aside {
 
 impl Aside {
     fn new(naming: &FileNaming) -> Result<Aside, TableError> {
-        let file = naming.store.scratch().map_err(|source| TableError::Scratch { source })?;
+        let file =
+            naming.store.scratch(&naming.staging()).map_err(|error| TableError::writing(&naming.staging(), error))?;
         Ok(Aside { file, bytes: 0, places: BTreeMap::new() })
     }
 

@@ -73,7 +73,7 @@ fn time() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The events table: one row per change; see the table in the crate's README.
+/// The events table: one row per change; README.md says what each column means.
 pub(super) fn events_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("topic", names(DataType::Int32), false),

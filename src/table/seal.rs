@@ -21,7 +21,7 @@ use super::writer::FileNaming;
 use super::{Gather, RowFormat, TableError};
 use crate::change::{CommitNumber, Epoch, Order, Rows, SealedFile, Wish};
 use crate::process::Shutdown;
-use crate::store::Store;
+use crate::store::{Store, layout};
 
 /// Where sealed files go, and what ends a commit early.
 #[derive(Clone)]
@@ -79,6 +79,11 @@ pub fn seal_files<'scope>(
                     match order {
                         Order::Start(start) => {
                             current = start.commit;
+                            let staging = layout::staging_folder(&start.generation);
+                            // A run that is fenced this early is told the wrong reason, and ends all the same.
+                            if !matches!(output.store.exists(&staging), Ok(true)) {
+                                output.shutdown.fail(TableError::Unseen { path: staging });
+                            }
                             naming = Some(FileNaming {
                                 store: output.store.clone(),
                                 book: start.book,

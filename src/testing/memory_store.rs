@@ -235,7 +235,7 @@ impl Store for MemoryStore {
         self.operate("look-up", path, |disk| Ok(disk.exists(path)))
     }
 
-    fn scratch(&self) -> io::Result<File> {
+    fn scratch(&self, _folder: &str) -> io::Result<File> {
         tempfile::tempfile()
     }
 }
