@@ -5,5 +5,6 @@ mod architecture;
 mod book;
 mod counts_match_the_loop;
 mod exactly_once;
+mod formats;
 mod parse;
 mod readers;
