@@ -4,6 +4,7 @@
 //! is not durable. So the frontier of its output, probed, means *committed*.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -24,6 +25,8 @@ use crate::process::{Progress, Shutdown};
 pub struct Committing {
     /// Puts entries and redoes them.
     pub committer: Committer,
+    /// Asked before each commit whether what was read may be committed; an error ends the run.
+    pub permit: Box<dyn FnMut() -> Result<(), Box<dyn Error + Send + Sync>> + Send>,
     /// Told of each commit when it is redone: information for others, never read back.
     pub announce: Box<dyn FnMut(&State) + Send>,
 }
@@ -73,6 +76,7 @@ pub fn commit_epochs<'scope>(
         let mut ends: VecDeque<(CommitNumber, Epoch)> = VecDeque::new();
         // Ends of commits that the thread has: the first epoch after each, none for the last.
         let mut under_way: VecDeque<Option<Epoch>> = VecDeque::new();
+        // The data has ended and all of it is with the thread. Ticks still come: the leader ends only when all is durable.
         let mut last_sent = false;
         move |frontiers| {
             orders.for_each(|_stamp, orders| {
@@ -109,7 +113,6 @@ pub fn commit_epochs<'scope>(
             let data = &frontiers[..4];
             let mut passed = None;
             if last_sent {
-                // Ticks go on until everything is durable; what they end holds nothing any more.
                 ends.clear();
             }
             while ends.front().is_some_and(|(_, end)| data.iter().all(|frontier| !frontier.less_than(end))) {
@@ -202,7 +205,7 @@ fn start_committing(
     progress: Progress,
     shutdown: Shutdown,
 ) -> (Sender<CommitContents>, Receiver<Answer>) {
-    let Committing { mut committer, mut announce } = committing;
+    let Committing { mut committer, mut permit, mut announce } = committing;
     let (jobs, todo) = channel::<CommitContents>();
     let (answers, done) = channel();
     thread::Builder::new()
@@ -210,6 +213,11 @@ fn start_committing(
         .spawn(move || {
             for contents in todo {
                 let commit = contents.commit;
+                if !contents.positions.is_empty()
+                    && let Err(error) = permit()
+                {
+                    return shutdown.fail(error);
+                }
                 let changes: i64 = contents.deltas.iter().map(|delta| delta.added).sum();
                 let answer = match committer.commit(contents) {
                     Ok(CommitOutcome::Committed { .. }) => Some(commit),

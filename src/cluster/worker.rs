@@ -68,8 +68,10 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
         };
         work(worker, share, &end);
     })?;
+    shutdown.set_at_work(true);
     // Ends when the last worker has dropped its end.
     while working.recv().is_ok() {}
+    shutdown.set_at_work(false);
     if let Some(failure) = shutdown.take_failure() {
         // Joining would wait for the other processes, and they wait for this one.
         std::mem::forget(guards);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::exit::unpack;
 use super::signals;
@@ -20,10 +20,14 @@ use crate::process::{Progress, Shutdown};
 use crate::settings::args::RunArgs;
 use crate::settings::{RunSettings, SettingsError};
 use crate::source::Source;
-use crate::source::kafka::{KafkaDiscovery, KafkaError, KafkaSource, KnownTopic, Topic, Topics, plan_topic};
+use crate::source::kafka::{
+    KafkaDiscovery, KafkaError, KafkaSource, KnownTopic, Topic, Topics, Watermarks, check_same_topics, plan_topic,
+};
 use crate::store::{Disk, Store};
 use crate::table::{FileOutput, RowFormat};
 
+/// Empties the terminal's line.
+const CLEAR: &str = "\r\x1b[K";
 /// How often the progress line is drawn.
 const REDRAW: Duration = Duration::from_secs(1);
 
@@ -32,11 +36,17 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
     let settings = RunSettings::new(args)?;
     let (shutdown, progress) = (Shutdown::new(), Progress::new());
     signals::listen(&shutdown).context("could not listen to signals")?;
-    if io::stderr().is_terminal() {
-        draw_progress(progress.clone());
+    let drawing = io::stderr().is_terminal();
+    if drawing {
+        draw_progress(progress.clone(), shutdown.clone());
     }
     let begin = Instant::now();
-    run_book(&settings, &shutdown, &progress)?;
+    let ended = run_book(&settings, &shutdown, &progress);
+    if drawing {
+        // A terminal that is gone needs no clearing.
+        let _ = write!(io::stderr(), "{CLEAR}");
+    }
+    ended?;
     let seconds = begin.elapsed().as_secs_f64();
     let (records, changes) = (progress.records(), progress.changes());
     info!(records, changes, commit = progress.commit(), seconds, "done: everything that was read is committed");
@@ -47,7 +57,10 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
 pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &Progress) -> anyhow::Result<()> {
     settings.kafka.check()?;
     let store: Arc<dyn Store> = Arc::new(Disk::new(&settings.book));
-    let leader = if settings.peers.is_leader() { Some(lead(settings, &store, shutdown)?) } else { None };
+    let (leader, topics) = match settings.peers.is_leader() {
+        true => lead(settings, &store, shutdown).map(|(leader, topics)| (Some(leader), Some(topics)))?,
+        false => (None, None),
+    };
     let output = |format| FileOutput {
         store: Arc::clone(&store),
         format,
@@ -65,11 +78,19 @@ pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &P
         progress: progress.clone(),
         shutdown: shutdown.clone(),
     };
-    cluster::run(run).map_err(unpack)
+    cluster::run(run).map_err(unpack)?;
+    if let Some(topics) = topics {
+        topics.await_group();
+    }
+    Ok(())
 }
 
 /// Opens the book, takes it over and starts the clock: what only the leading process does.
-fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> anyhow::Result<(Leader, Committing)> {
+fn lead(
+    settings: &RunSettings,
+    store: &Arc<dyn Store>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<((Leader, Committing), Arc<Topics>)> {
     let book = open_book(settings, store)?;
     let group = settings.group.clone().unwrap_or_else(|| format!("walbook-{}", book.id()));
     let topics = Arc::new(Topics::connect(&settings.kafka, &settings.topics, &group)?);
@@ -77,8 +98,13 @@ fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> 
     let (time_zone, day_from) = (book.state().settings.time_zone.clone(), book.state().settings.day_from.clone());
 
     let mut starts = Vec::new();
+    // Asked once: a fence that must be tried again should not take as long again.
+    let mut watermarks: BTreeMap<Partition, Watermarks> = BTreeMap::new();
     let mut committer = book.fence(|state: &State| -> anyhow::Result<BTreeMap<String, TopicEntry>> {
-        starts = plan(settings, state, &topics, &described)?;
+        starts = plan(settings, state, &described, |partition| match watermarks.get(partition) {
+            Some(known) => Ok(*known),
+            None => Ok(*watermarks.entry(partition.clone()).or_insert(topics.watermarks(partition)?)),
+        })?;
         Ok(new_topics(state, &described, &starts))
     })?;
     let start = Start {
@@ -106,11 +132,21 @@ fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> 
     };
     let discovery: Option<Box<dyn crate::source::Discovery>> = match settings.until_end {
         true => None,
-        false => Some(Box::new(KafkaDiscovery::new(Arc::clone(&topics), described))),
+        false => Some(Box::new(KafkaDiscovery::new(Arc::clone(&topics), described.clone()))),
     };
     let leader = Clock::new(clock, shutdown.clone()).start(start, initial_counts, discovery);
-    let announce = Box::new(move |state: &State| topics.tell_group(&state.next_offsets().collect()));
-    Ok((leader, Committing { committer, announce }))
+    let asking = Arc::clone(&topics);
+    let permit = Box::new(move || match check_same_topics(&asking, &described) {
+        Err(error) if error.is_data_loss() => Err(error.into()),
+        Err(error) => {
+            warn!(%error, "could not ask whether the topics are still the same");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    });
+    let told = Arc::clone(&topics);
+    let announce = Box::new(move |state: &State| told.tell_group(&state.next_offsets().collect()));
+    Ok(((leader, Committing { committer, permit, announce }), topics))
 }
 
 /// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.
@@ -146,8 +182,8 @@ fn open_book(settings: &RunSettings, store: &Arc<dyn Store>) -> anyhow::Result<B
 fn plan(
     settings: &RunSettings,
     state: &State,
-    topics: &Topics,
     described: &BTreeMap<String, Topic>,
+    mut watermarks: impl FnMut(&Partition) -> Result<Watermarks, KafkaError>,
 ) -> Result<Vec<PartitionStart>, KafkaError> {
     let mut starts = Vec::new();
     for (name, topic) in described {
@@ -155,8 +191,7 @@ fn plan(
             id: known.id.clone(),
             next_offsets: known.positions.iter().map(|(number, position)| (*number, position.next)).collect(),
         });
-        let watermarks = |partition: &Partition| topics.watermarks(partition);
-        starts.extend(plan_topic(name, topic, known.as_ref(), settings.from, settings.until_end, watermarks)?);
+        starts.extend(plan_topic(name, topic, known.as_ref(), settings.from, settings.until_end, &mut watermarks)?);
     }
     Ok(starts)
 }
@@ -182,17 +217,20 @@ fn new_topics(
 }
 
 /// Draws one line about how far the run is, again and again, until the process ends.
-fn draw_progress(progress: Progress) {
+fn draw_progress(progress: Progress, shutdown: Shutdown) {
     let draw = move || {
         let mut before = 0;
         loop {
             thread::sleep(REDRAW);
+            if !shutdown.is_at_work() {
+                continue;
+            }
             let records = progress.records();
             let (rate, lag, commit) = (records - before, progress.lag(), progress.commit());
             before = records;
             let line = format!("{records} records, {rate} records/s, lag {lag}, last commit {commit}");
             // A terminal that is gone needs no progress.
-            let _ = write!(io::stderr(), "\r\x1b[K{line}\r");
+            let _ = write!(io::stderr(), "{CLEAR}{line}\r");
         }
     };
     thread::Builder::new().name("progress".to_owned()).spawn(draw).expect("a thread can be started");

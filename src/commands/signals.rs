@@ -1,9 +1,9 @@
-//! SIGINT and SIGTERM: the first asks for the end, the second ends at once, and so does too long a wait.
+//! SIGINT and SIGTERM: the first asks for the end, the second ends at once, and so does too long a wait. Before anything is
+//! read there is nothing to wait for.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -13,6 +13,8 @@ use crate::process::Shutdown;
 
 /// How long the polite end may take.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How often the flags are looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What a run that was cut short exits with; what it had not committed is read again.
 const CUT_SHORT: i32 = 1;
 
@@ -27,16 +29,24 @@ pub(super) fn listen(shutdown: &Shutdown) -> std::io::Result<()> {
         flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&requested))?;
         flag::register(signal, Arc::clone(&requested))?;
     }
+    let shutdown = shutdown.clone();
     thread::Builder::new().name("deadline".to_owned()).spawn(move || {
-        while !requested.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(100));
+        while !shutdown.is_requested() {
+            thread::sleep(LOOK_AGAIN);
         }
-        thread::sleep(DEADLINE);
-        error!(
-            "could not commit within {} s of being asked to end; what is not committed will be read again",
-            DEADLINE.as_secs()
-        );
-        std::process::exit(CUT_SHORT);
+        if !shutdown.is_at_work() {
+            // Still waiting for a broker, for other processes or for a lock: nothing was read.
+            std::process::exit(0);
+        }
+        let asked = Instant::now();
+        while shutdown.is_at_work() {
+            if asked.elapsed() > DEADLINE {
+                let seconds = DEADLINE.as_secs();
+                error!("could not commit within {seconds} s of being asked to end; what is not committed will be read again");
+                std::process::exit(CUT_SHORT);
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
     })?;
     Ok(())
 }

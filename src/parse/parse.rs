@@ -19,6 +19,9 @@ use crate::table::{EventColumns, EventRow, RejectColumns};
 /// Bytes of data for which a batch's columns have room at first; they grow.
 const DATA_BYTES_PER_RECORD: usize = 256;
 
+/// Bytes of the longest printed name: PostgreSQL's own limit is 63 for each part, and builds may raise it.
+const LONGEST_NAME: usize = 4096;
+
 /// What [`parse_records`] gives.
 pub struct Parsed<'scope> {
     /// Rows of the events table.
@@ -144,12 +147,14 @@ impl Parser {
         match read_line(line.text)? {
             Statement::Marker => tally.markers += 1,
             Statement::Change { table, operation } => {
+                check_name(&table)?;
                 let day = self.days.day(line.commit_time, record.kafka_time)?;
                 found.push(&mut self.tables, day, record, &line, &table, operation, 0);
                 tally.events += 1;
                 bear(tally, &line);
             }
             Statement::Truncate(names) => {
+                names.clone().try_for_each(|name| check_name(&name))?;
                 let day = self.days.day(line.commit_time, record.kafka_time)?;
                 for (ordinal, table) in (0..).zip(names) {
                     found.push(&mut self.tables, day, record, &line, &table, Operation::Truncate, ordinal);
@@ -160,6 +165,11 @@ impl Parser {
         }
         Ok(())
     }
+}
+
+/// A name is a key of counts for ever, so garbage must not become one.
+fn check_name(name: &Name<'_>) -> Result<(), Reject> {
+    if name.text().len() <= LONGEST_NAME { Ok(()) } else { Err(Reject::LongName) }
 }
 
 /// The rows and counts of a batch so far.

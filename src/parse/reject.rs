@@ -122,6 +122,9 @@ pub enum Reject {
     /// No time at all to take the day from.
     #[error("no usable time: neither \"commit_time\" nor a Kafka timestamp of the years 0001 to 9999")]
     NoTime,
+    /// A table's name that no PostgreSQL prints.
+    #[error("table name of more than 4096 bytes: no PostgreSQL has such")]
+    LongName,
     /// The instant lies outside the years 0001 to 9999 in the book's time zone.
     #[error("time outside the years 0001 to 9999 in the book's time zone")]
     TimeRange,

@@ -15,6 +15,8 @@ pub struct Shutdown {
 #[derive(Default)]
 struct Inner {
     requested: Arc<AtomicBool>,
+    /// Between the first record that may be read and the last commit.
+    at_work: AtomicBool,
     failed: AtomicBool,
     failure: Mutex<Option<Box<dyn Error + Send + Sync>>>,
 }
@@ -33,6 +35,16 @@ impl Shutdown {
     /// Whether the polite end was asked for.
     pub fn is_requested(&self) -> bool {
         self.inner.requested.load(Ordering::Relaxed)
+    }
+
+    /// Says that records may be read from now on, or that all is committed: only between the two must an end be waited for.
+    pub fn set_at_work(&self, at_work: bool) {
+        self.inner.at_work.store(at_work, Ordering::Relaxed);
+    }
+
+    /// Whether there may be records that are read and not committed.
+    pub fn is_at_work(&self) -> bool {
+        self.inner.at_work.load(Ordering::Relaxed)
     }
 
     /// Ends the process's work at once; the first error is the one that is told.

@@ -102,8 +102,8 @@ pub struct RunArgs {
     /// Kafka's group that is told how far the book is, for lag dashboards; never read back [default: walbook- and the book's id]
     #[arg(long, env = "WALBOOK_GROUP", value_name = "NAME")]
     pub group: Option<String>,
-    /// A setting of librdkafka; may be given several times, or several in one with semicolons between them
-    #[arg(short = 'X', long = "set", env = "WALBOOK_SET", value_delimiter = ';', value_name = "KEY=VALUE")]
+    /// A setting of librdkafka; may be given several times. In the variable, semicolons stand between them
+    #[arg(short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use chrono_tz::Tz;
 
 use super::SettingsError;
@@ -60,8 +61,11 @@ impl RunSettings {
         if workers == 0 || workers > 1000 {
             return wrong(format!("-w {workers}: between 1 and 1000 worker threads"));
         }
-        if args.commit_interval < Duration::from_millis(100) {
-            return wrong("--commit-interval: at least 100ms".to_owned());
+        if !(Duration::from_millis(100)..=Duration::from_secs(24 * 3600)).contains(&args.commit_interval) {
+            return wrong("--commit-interval: between 100ms and 1day".to_owned());
+        }
+        if args.commit_bytes < ByteSize::mb(1) {
+            return wrong("--commit-bytes: at least 1MB".to_owned());
         }
         let peers = match (args.processes, &args.hosts) {
             (0, _) => return wrong("-n 0: at least one process".to_owned()),
@@ -78,10 +82,17 @@ impl RunSettings {
             None => None,
         };
         let mut passed = Vec::new();
-        for setting in &args.set {
+        // The variable's one value holds all settings; a value that was typed is one setting, semicolons and all.
+        let from_variable = std::env::var("WALBOOK_SET").is_ok_and(|variable| args.set == [variable]);
+        let settings = args.set.iter().flat_map(|set| match from_variable {
+            true => set.split(';').collect(),
+            false => vec![set.as_str()],
+        });
+        for (place, setting) in settings.enumerate() {
             match setting.split_once('=') {
                 Some((key, value)) if !key.trim().is_empty() => passed.push((key.trim().to_owned(), value.to_owned())),
-                _ => return wrong(format!("-X {setting:?} is not key=value")),
+                // Not the text itself: it may be part of a password.
+                _ => return wrong(format!("setting {} of -X is not key=value", place + 1)),
             }
         }
         Ok(RunSettings {

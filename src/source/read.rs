@@ -41,9 +41,10 @@ pub struct Read<'scope> {
 ///
 /// Partitions of one topic go round robin, each topic from a start of its own: a pure function of its arguments.
 pub fn worker_of(partition: &Partition, workers: usize) -> usize {
-    let topic = partition.topic.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-    let number = usize::try_from(partition.number).unwrap_or(0);
-    (topic % workers + number) % workers
+    let topic = partition.topic.bytes().fold(0u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let number = u64::try_from(partition.number).unwrap_or(0);
+    let workers = workers as u64;
+    usize::try_from((topic % workers + number) % workers).expect("it is below the number of workers")
 }
 
 /// Reads this worker's partitions while there is credit: `committed` is the committer's frontier.
@@ -75,8 +76,9 @@ pub fn read_partitions<'scope>(
     }));
     let lag = progress.new_lag();
 
-    builder.build(move |capabilities| {
-        let mut held = Some(capabilities); // batches, positions, wishes
+    builder.build(move |mut capabilities| {
+        let mut wishing = capabilities.pop();
+        let mut held = Some(capabilities); // batches, positions
         let mut commit: Option<CommitNumber> = None;
         let mut boundaries: VecDeque<Epoch> = VecDeque::new();
         let mut until_end = false;
@@ -95,16 +97,17 @@ pub fn read_partitions<'scope>(
                             commit = Some(start.commit);
                             until_end = start.until_end;
                             assigned.extend(start.partitions);
-                            if let Some(held) = &mut held {
-                                held.iter_mut().for_each(|capability| capability.downgrade(&1));
-                            }
+                            let all = held.iter_mut().flatten().chain(&mut wishing);
+                            all.for_each(|capability| capability.downgrade(&1));
                         }
                         Order::Partitions(partitions) => assigned.extend(partitions),
                         Order::Stop => stopping = true,
                         Order::Tick(tick) => {
-                            let Some(held) = &mut held else { continue };
-                            positions_out.session(&held[1]).give_iterator(source.cursors().moved());
-                            held.iter_mut().for_each(|capability| capability.downgrade(&tick.epoch));
+                            if let Some(held) = &held {
+                                positions_out.session(&held[1]).give_iterator(source.cursors().moved());
+                            }
+                            let all = held.iter_mut().flatten().chain(&mut wishing);
+                            all.for_each(|capability| capability.downgrade(&tick.epoch));
                             if commit.replace(tick.commit) != Some(tick.commit) {
                                 boundaries.push_back(tick.epoch);
                             }
@@ -114,19 +117,32 @@ pub fn read_partitions<'scope>(
                     }
                 }
             });
-            let (Some(commit), Some(capabilities)) = (commit, &held) else { return };
+            let Some(commit) = commit else { return };
             if shutdown.has_failed() {
                 return;
             }
+            if let Some(capability) = &wishing
+                && shutdown.is_requested()
+                && !said_stop
+            {
+                said_stop = true;
+                wishes_out.session(capability).give(Wish::Stop);
+            }
+            // A signal to this process is the leader's business until everything is durable, also when all is read here.
+            if stopping || committed.done() {
+                wishing = None;
+            }
+            let Some(capabilities) = &held else {
+                if wishing.is_some() {
+                    alarm.within(IDLE);
+                }
+                return;
+            };
             assigned.retain(|start| worker_of(&start.partition, peers) == index);
             if !assigned.is_empty()
                 && let Err(error) = source.assign(&assigned)
             {
                 return shutdown.fail(error);
-            }
-            if shutdown.is_requested() && !said_stop {
-                said_stop = true;
-                wishes_out.session(&capabilities[2]).give(Wish::Stop);
             }
             while boundaries.front().is_some_and(|end| !committed.less_than(end)) {
                 boundaries.pop_front();
@@ -140,9 +156,9 @@ pub fn read_partitions<'scope>(
                         taken = records.count;
                         progress.add_records(taken as u64);
                         batches_out.session(&capabilities[0]).give(Batch { commit, taken: records });
-                        if !said_flowing {
+                        if let Some(capability) = wishing.as_ref().filter(|_| !said_flowing) {
                             said_flowing = true;
-                            wishes_out.session(&capabilities[2]).give(Wish::Flowing);
+                            wishes_out.session(capability).give(Wish::Flowing);
                         }
                     }
                     Err(error) => return shutdown.fail(error),
@@ -151,6 +167,7 @@ pub fn read_partitions<'scope>(
             if stopping || (until_end && source.cursors().at_end()) {
                 positions_out.session(&capabilities[1]).give_iterator(source.cursors().moved());
                 held = None;
+                alarm.now();
             } else if taken > 0 {
                 alarm.now();
             } else {

@@ -1,6 +1,6 @@
 //! Rows as columns, while a batch is being parsed.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow_array::builder::{
     BinaryBuilder, Int32Builder, Int64Builder, PrimitiveBuilder, StringBuilder, TimestampMicrosecondBuilder,
@@ -98,6 +98,12 @@ fn times(mut builder: TimestampMicrosecondBuilder) -> ArrayRef {
     Arc::new(builder.finish().with_timezone("UTC"))
 }
 
+/// The names of all operations; one array for all batches, so that joining them need not join their dictionaries.
+static OPERATIONS: LazyLock<ArrayRef> = LazyLock::new(|| {
+    let names: StringArray = Operation::ALL.iter().map(|op| Some(op.as_str())).collect();
+    Arc::new(names)
+});
+
 /// Columns of the events table.
 #[derive(Default)]
 pub struct EventColumns {
@@ -162,7 +168,6 @@ impl EventColumns {
             let values: StringArray = tables.iter().map(|table| Some(of(table))).collect();
             Arc::new(DictionaryArray::<Int32Type>::new(keys.clone(), Arc::new(values)))
         };
-        let operations: StringArray = Operation::ALL.iter().map(|op| Some(op.as_str())).collect();
         let columns: Vec<ArrayRef> = vec![
             topic,
             partition,
@@ -176,7 +181,7 @@ impl EventColumns {
             numbers(self.xid),
             name(|table| &table.schema),
             name(|table| &table.table),
-            Arc::new(DictionaryArray::<Int8Type>::new(self.op.into(), Arc::new(operations))),
+            Arc::new(DictionaryArray::<Int8Type>::new(self.op.into(), Arc::clone(&OPERATIONS))),
             Arc::new(self.data.finish()),
         ];
         let columns = RecordBatch::try_new(events_schema(), columns).expect("columns are built to the schema");

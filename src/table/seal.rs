@@ -80,9 +80,11 @@ pub fn seal_files<'scope>(
                         Order::Start(start) => {
                             current = start.commit;
                             let staging = layout::staging_folder(&start.generation);
-                            // A run that is fenced this early is told the wrong reason, and ends all the same.
-                            if !matches!(output.store.exists(&staging), Ok(true)) {
-                                output.shutdown.fail(TableError::Unseen { path: staging });
+                            match output.store.exists(&staging) {
+                                Ok(true) => {}
+                                // A run that is fenced this early is told the wrong reason, and ends all the same.
+                                Ok(false) => output.shutdown.fail(TableError::Unseen { path: staging }),
+                                Err(error) => output.shutdown.fail(TableError::writing(&staging, error)),
                             }
                             naming = Some(FileNaming {
                                 store: output.store.clone(),

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use timely::scheduling::SyncActivator;
@@ -31,13 +32,15 @@ pub struct MemoryRun {
     pub largest_batch: u64,
     /// A commit ends after so many epochs; an epoch ends when records were read in it.
     pub epochs_per_commit: u64,
+    /// Whether commits also end each millisecond, whatever was read.
+    pub restless: bool,
     /// The book's zone.
     pub time_zone: Tz,
 }
 
 impl Default for MemoryRun {
     fn default() -> MemoryRun {
-        MemoryRun { workers: 1, seed: 1, largest_batch: 100, epochs_per_commit: 5, time_zone: Tz::UTC }
+        MemoryRun { workers: 1, seed: 1, largest_batch: 100, epochs_per_commit: 5, restless: false, time_zone: Tz::UTC }
     }
 }
 
@@ -79,7 +82,7 @@ impl MemoryRun {
         let (topic, seed, largest_batch) = (topic.clone(), self.seed, self.largest_batch);
         cluster::run(Run {
             peers: Peers::single(self.workers),
-            leader: Some((leader, Committing { committer, announce: Box::new(|_| {}) })),
+            leader: Some((leader, Committing { committer, permit: Box::new(|| Ok(())), announce: Box::new(|_| {}) })),
             source: Arc::new(move |worker| {
                 let source = MemorySource::new(topic.clone(), seed ^ worker as u64, largest_batch);
                 Ok(Box::new(source) as Box<dyn Source>)
@@ -96,17 +99,26 @@ impl MemoryRun {
         let (lead, feed) = channel();
         let (hello, wake) = channel::<SyncActivator>();
         let (wishes, wished) = channel();
-        let epochs_per_commit = self.epochs_per_commit;
+        let (epochs_per_commit, restless) = (self.epochs_per_commit, self.restless);
         thread::spawn(move || {
             let Ok(wake) = wake.recv() else { return };
             let tell = |said| lead.send(said).is_ok() && wake.activate().is_ok();
             let mut epochs = 0;
             let mut more = tell(begin);
-            while more && let Ok(wish) = wished.recv() {
-                if wish == Wish::Flowing {
-                    epochs += 1;
-                    commit += u64::from(epochs % epochs_per_commit == 0);
-                    more = tell(Lead::Tick(commit));
+            while more {
+                let wait = if restless { Duration::from_millis(1) } else { Duration::MAX };
+                match wished.recv_timeout(wait) {
+                    Ok(Wish::Flowing) => {
+                        epochs += 1;
+                        commit += u64::from(epochs % epochs_per_commit == 0);
+                        more = tell(Lead::Tick(commit));
+                    }
+                    Ok(Wish::Full(_) | Wish::Stop) => {}
+                    Err(RecvTimeoutError::Timeout) => {
+                        commit += 1;
+                        more = tell(Lead::Tick(commit));
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         });

@@ -42,6 +42,15 @@ fn on_any_number_of_workers_and_any_batching() {
 }
 
 #[test]
+fn with_commits_that_end_at_any_moment() {
+    for seed in 0..12 {
+        let workload = Workload { seed, ..Workload::default() };
+        let workers = 1 + seed as usize % 3;
+        check(&workload, &MemoryRun { workers, seed, restless: true, ..MemoryRun::default() });
+    }
+}
+
+#[test]
 fn in_a_zone_with_summer_time() {
     let time_zone = Tz::Europe__Vienna;
     check(&Workload::default(), &MemoryRun { workers: 2, time_zone, ..MemoryRun::default() });

@@ -50,10 +50,7 @@ fn events_are_written_as_promised() {
     let story =
         ["walbook.book", "walbook.generation", "walbook.commit", "walbook.offsets", "walbook.rows", "walbook.parser"];
     assert_eq!(keys(&metadata), story);
-    assert_eq!(
-        metadata.file_metadata().created_by(),
-        Some(concat!("walbook version ", env!("CARGO_PKG_VERSION")))
-    );
+    assert_eq!(metadata.file_metadata().created_by(), Some(concat!("walbook version ", env!("CARGO_PKG_VERSION"))));
 }
 
 #[test]

@@ -106,12 +106,14 @@ impl Message {
 
     fn key(&self) -> Option<&[u8]> {
         let message = self.get();
-        bytes(message.key.cast(), message.key_len, self)
+        // SAFETY: librdkafka keeps a message's key, `key_len` bytes long, until the message is destroyed.
+        unsafe { bytes(message.key.cast(), message.key_len, self) }
     }
 
     fn value(&self) -> Option<&[u8]> {
         let message = self.get();
-        bytes(message.payload.cast(), message.len, self)
+        // SAFETY: librdkafka keeps a message's payload, `len` bytes long, until the message is destroyed.
+        unsafe { bytes(message.payload.cast(), message.len, self) }
     }
 
     /// Microseconds since 1970; none if the record has no timestamp or one that does not fit.
@@ -126,12 +128,15 @@ impl Message {
     }
 }
 
-/// The bytes at `pointer`, which live as long as `_owner`.
-fn bytes<T>(pointer: *const u8, length: usize, _owner: &T) -> Option<&[u8]> {
+/// The bytes at `pointer`, none if it is null.
+///
+/// # Safety
+/// `pointer` is null, or `length` bytes can be read there as long as `_owner` lives.
+unsafe fn bytes<T>(pointer: *const u8, length: usize, _owner: &T) -> Option<&[u8]> {
     if pointer.is_null() {
         return None;
     }
-    // SAFETY: librdkafka keeps key and payload of a message, `length` bytes long, until it is destroyed.
+    // SAFETY: the caller says so.
     Some(unsafe { slice::from_raw_parts(pointer, length) })
 }
 
@@ -153,7 +158,8 @@ impl Headers for Message {
             }
             // SAFETY: a header that was found has a name, a C string that lives as long as the message.
             let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
-            pairs.push((name, bytes(value.cast(), size, self).map(<[u8]>::to_vec)));
+            // SAFETY: the value, `size` bytes long, lives as long as the message.
+            pairs.push((name, unsafe { bytes(value.cast(), size, self) }.map(<[u8]>::to_vec)));
         }
         pairs
     }
@@ -195,7 +201,9 @@ impl Records for KafkaRecords {
     }
 }
 
-/// The end of a partition as the last fetch told it; none before the first. Asks nobody.
+/// The high watermark of a partition as the last fetch told it; none before the first. Asks nobody.
+///
+/// Records of a transaction that is still open lie below it and cannot be read yet.
 pub(super) fn known_end(client: &Client<Context>, partition: &Partition) -> Option<i64> {
     let topic = CString::new(partition.topic.as_str()).ok()?;
     let (mut low, mut high) = (-1, -1);

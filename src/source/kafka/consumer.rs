@@ -1,7 +1,7 @@
 //! One worker's consumer: its partitions, what arrives, and what an error means.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaRespErr;
@@ -16,7 +16,9 @@ use crate::source::{Accepted, Cursors, Source, SourceError, Taken, Waker};
 
 /// How long to wait for a broker's answer about watermarks.
 const ASK: Duration = Duration::from_secs(15);
-/// How often one partition may be assigned anew before an error counts as final.
+/// How long brokers may not know a partition before that counts as final; they learn of it from each other.
+const UNKNOWN: Duration = Duration::from_secs(60);
+/// How often one partition may be assigned anew without a record before an error counts as final.
 const REASSIGNMENTS: u32 = 5;
 
 /// Reads partitions of Kafka topics with one consumer.
@@ -27,7 +29,10 @@ pub struct KafkaSource {
     cursors: Cursors,
     /// librdkafka's topic handle and partition by slot.
     origins: Vec<((usize, i32), usize)>,
+    /// By slot: how often it was assigned anew since its last record.
     reassigned: Vec<u32>,
+    /// By slot: since when brokers do not know it.
+    unknown_since: Vec<Option<Instant>>,
 }
 
 impl KafkaSource {
@@ -42,6 +47,7 @@ impl KafkaSource {
             cursors: Cursors::default(),
             origins: Vec::new(),
             reassigned: Vec::new(),
+            unknown_since: Vec::new(),
         })
     }
 
@@ -61,6 +67,12 @@ impl KafkaSource {
         Some(slot)
     }
 
+    /// Forgets a partition's past trouble.
+    fn is_well(&mut self, slot: usize) {
+        self.reassigned[slot] = 0;
+        self.unknown_since[slot] = None;
+    }
+
     /// Decides what an error message means; an end of partition is one.
     fn heed(&mut self, message: &Message, code: RDKafkaRespErr) -> Result<(), KafkaError> {
         use RDKafkaRespErr as Code;
@@ -68,25 +80,36 @@ impl KafkaSource {
             warn!(error = message.error_text(), "Kafka consumer reported an error");
             return Ok(());
         };
+        let failed = |cursors: &Cursors, message: &Message| KafkaError::Consume {
+            partition: Partition::clone(cursors.partition(slot)),
+            message: message.error_text(),
+        };
         match code {
             Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
+                self.is_well(slot);
                 self.cursors.pass(slot, message.offset());
                 Ok(())
+            }
+            // After an election of a broker that was behind, the offsets are there again, with other records.
+            Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET if message.error_text().contains("truncation") => {
+                let (partition, end) = (Partition::clone(self.cursors.partition(slot)), message.offset());
+                Err(KafkaError::Truncated { partition, end, next: self.cursors.next_offset(slot) })
             }
             Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => {
                 self.out_of_range(slot)
             }
+            // One broker's metadata may be behind, during a rolling restart or for a new partition.
             Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
             | Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
-            | Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION
-            | Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
+            | Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION => {
+                let since = *self.unknown_since[slot].get_or_insert_with(Instant::now);
+                if since.elapsed() < UNKNOWN { Ok(()) } else { Err(failed(&self.cursors, message)) }
+            }
+            Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
             | Code::RD_KAFKA_RESP_ERR__BAD_COMPRESSION
             | Code::RD_KAFKA_RESP_ERR__BAD_MSG
             | Code::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED
-            | Code::RD_KAFKA_RESP_ERR__FATAL => Err(KafkaError::Consume {
-                partition: Partition::clone(self.cursors.partition(slot)),
-                message: message.error_text(),
-            }),
+            | Code::RD_KAFKA_RESP_ERR__FATAL => Err(failed(&self.cursors, message)),
             // librdkafka goes on by itself: leaders move, brokers come back.
             _ => {
                 let partition = self.cursors.partition(slot);
@@ -118,6 +141,8 @@ impl KafkaSource {
             let message = format!("the broker has offsets {low} to {high}, but refused {next} time and again");
             return Err(KafkaError::Consume { partition, message });
         }
+        // librdkafka may give the topic another handle.
+        self.origins.clear();
         info!(topic = partition.topic, partition = partition.number, next, low, high, "assigning a partition anew");
         let list = list([(&partition, next)]);
         let again =
@@ -147,6 +172,7 @@ impl Source for KafkaSource {
         for start in partitions {
             self.cursors.add(start);
             self.reassigned.push(0);
+            self.unknown_since.push(None);
         }
         let list = list(partitions.iter().map(|start| (&start.partition, start.from)));
         let queue = self.queue.as_ref().expect("a source is woken before it is assigned");
@@ -181,10 +207,11 @@ impl Source for KafkaSource {
             if self.cursors.accept(slot, message.offset()) == Accepted::Drop {
                 continue;
             }
-            if open != Some(slot)
-                && let Some(before) = open.replace(slot)
-            {
-                stretches.push((self.cursors.partition(before).clone(), messages.len()));
+            if open != Some(slot) {
+                self.is_well(slot);
+                if let Some(before) = open.replace(slot) {
+                    stretches.push((self.cursors.partition(before).clone(), messages.len()));
+                }
             }
             messages.push(message);
         }

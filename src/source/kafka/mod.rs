@@ -23,6 +23,6 @@ mod uuid;
 
 pub use consumer::KafkaSource;
 pub use error::KafkaError;
-pub use plan::{KafkaDiscovery, KnownTopic, plan_topic};
+pub use plan::{KafkaDiscovery, KnownTopic, check_same_topics, plan_topic};
 pub use settings::KafkaSettings;
 pub use topics::{StartFrom, Topic, Topics, Watermarks};

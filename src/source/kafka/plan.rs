@@ -66,6 +66,15 @@ fn same_topic(name: &str, expected: &str, topic: &Topic) -> Result<(), KafkaErro
     Err(KafkaError::Recreated { topic: name.to_owned(), expected, found })
 }
 
+/// Whether all topics are still those that were described; asked before records that were read from them are committed.
+///
+/// # Errors
+/// [`KafkaError::Recreated`] when one is not; another error when the broker could not be asked.
+pub fn check_same_topics(topics: &Topics, described: &BTreeMap<String, Topic>) -> Result<(), KafkaError> {
+    let now = topics.describe()?;
+    described.iter().try_for_each(|(name, topic)| same_topic(name, &topic.id, &now[name]))
+}
+
 /// Looks for new partitions while a run lasts, and whether the topics are still the same ones.
 pub struct KafkaDiscovery {
     topics: Arc<Topics>,
@@ -82,12 +91,13 @@ impl KafkaDiscovery {
 impl Discovery for KafkaDiscovery {
     fn discover(&mut self) -> Result<Vec<PartitionStart>, SourceError> {
         let mut found = Vec::new();
-        for (name, topic) in self.topics.describe()? {
-            let known = self.known.get_mut(&name).expect("the names do not change");
-            same_topic(&name, &known.id, &topic)?;
+        let described = self.topics.describe()?;
+        for (name, topic) in &described {
+            let known = &self.known[name];
+            same_topic(name, &known.id, topic)?;
             if topic.partitions < known.partitions {
                 let (expected, found) = (known.partitions, topic.partitions);
-                return Err(KafkaError::FewerPartitions { topic: name, expected, found }.into());
+                return Err(KafkaError::FewerPartitions { topic: name.clone(), expected, found }.into());
             }
             for number in known.partitions..topic.partitions {
                 let partition = Partition { topic: name.clone(), number };
@@ -97,8 +107,9 @@ impl Discovery for KafkaDiscovery {
                 }
                 found.push(PartitionStart { partition, from: 0, until: None });
             }
-            known.partitions = topic.partitions;
         }
+        // Only now: partitions that are known are never looked for again.
+        self.known = described;
         Ok(found)
     }
 }

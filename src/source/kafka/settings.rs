@@ -1,14 +1,14 @@
 //! How clients of librdkafka are set up.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
-use rdkafka::ClientContext;
 use rdkafka::client::Client;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError as RdError;
+use rdkafka::error::{KafkaError as RdError, KafkaResult};
+use rdkafka::{ClientConfig, ClientContext, TopicPartitionList};
 use tracing::{debug, error, info, warn};
 
 use super::KafkaError;
@@ -29,7 +29,8 @@ pub struct KafkaSettings {
 }
 
 /// Settings that correctness stands on; a user cannot change them.
-const FIXED: [(&str, &str); 4] = [
+const FIXED: [(&str, &str); 5] = [
+    ("isolation.level", "read_committed"),
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("auto.offset.reset", "error"),
@@ -47,7 +48,7 @@ impl KafkaSettings {
             ("fetch.message.max.bytes", "4194304"),
             ("fetch.max.bytes", "8388608"),
             // The broker answers at once when there is a record; this is only how long an idle request rests there.
-            ("fetch.wait.max.ms", "500"),
+            ("fetch.wait.max.ms", "200"),
             ("fetch.queue.backoff.ms", "5"),
             ("check.crcs", "true"),
         ])
@@ -69,7 +70,8 @@ impl KafkaSettings {
             config.set(*key, *value);
         }
         for (key, value) in &self.passed {
-            config.set(key, value);
+            // One setting has two names, and librdkafka would take whichever comes last.
+            config.set(if key == "max.partition.fetch.bytes" { "fetch.message.max.bytes" } else { key }, value);
         }
         for (key, value) in FIXED {
             config.set(key, value);
@@ -113,7 +115,8 @@ impl KafkaSettings {
 /// What librdkafka said of a setting, with what to do about it.
 fn explain(error: &RdError) -> String {
     let text = match error {
-        RdError::ClientConfig(_, what, key, value) => format!("{what} ({key}={value})"),
+        // Not the value: it may be a password.
+        RdError::ClientConfig(_, what, key, _) => format!("{what} ({key})"),
         other => other.to_string(),
     };
     let needs_tls = ["OpenSSL", "SASL", "security.protocol", "ssl."].iter().any(|word| text.contains(word));
@@ -126,17 +129,23 @@ fn explain(error: &RdError) -> String {
 /// Hands librdkafka's log lines to ours, and keeps the last error for the answer to "what was seen?".
 #[derive(Clone, Default)]
 pub(super) struct Context {
-    last_error: Arc<std::sync::Mutex<Option<String>>>,
+    last_error: Arc<Mutex<Option<String>>>,
+    answered: Arc<AtomicU64>,
 }
 
 impl Context {
     /// The last error that librdkafka told of this client.
     pub(super) fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many offset commits were answered, one way or the other.
+    pub(super) fn answered_commits(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
     }
 
     fn note(&self, message: String) {
-        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(message);
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
     }
 }
 
@@ -163,7 +172,14 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {}
+impl ConsumerContext for Context {
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result {
+            warn!(%error, "Kafka's group was not told how far the book is");
+        }
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// The client below a consumer.
 pub(super) fn client(consumer: &BaseConsumer<Context>) -> &Client<Context> {

@@ -1,6 +1,7 @@
 //! What the leader knows of the topics: identity, partitions, watermarks; and what it tells the group.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -17,6 +18,9 @@ use crate::change::Partition;
 const PATIENCE: Duration = Duration::from_secs(25);
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(5);
+
+/// How long the end of a run may wait for the group's answer.
+const GROUP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where to begin in a topic that is new to the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -51,6 +55,8 @@ pub struct Topics {
     consumer: BaseConsumer<Context>,
     brokers: String,
     names: Vec<String>,
+    /// Offset commits that were sent to the group.
+    told: AtomicU64,
 }
 
 impl Topics {
@@ -60,7 +66,8 @@ impl Topics {
     /// [`KafkaError::NoBroker`] when nobody answers within half a minute, [`KafkaError::NoTopic`] for a topic that is not there.
     pub fn connect(settings: &KafkaSettings, names: &[String], group: &str) -> Result<Topics, KafkaError> {
         let consumer = settings.asking(group)?;
-        let topics = Topics { consumer, brokers: settings.brokers.clone(), names: names.to_vec() };
+        let topics =
+            Topics { consumer, brokers: settings.brokers.clone(), names: names.to_vec(), told: AtomicU64::new(0) };
         let begin = Instant::now();
         loop {
             match topics.consumer.fetch_metadata(None, REQUEST.min(PATIENCE.saturating_sub(begin.elapsed()))) {
@@ -150,10 +157,21 @@ impl Topics {
         if list.count() == 0 {
             return;
         }
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            warn!(%error, "could not tell Kafka's group how far the book is");
+        match self.consumer.commit(&list, CommitMode::Async) {
+            Ok(()) => drop(self.told.fetch_add(1, Ordering::Relaxed)),
+            Err(error) => warn!(%error, "could not tell Kafka's group how far the book is"),
         }
         // Serves the answers of earlier commits.
         drop(self.consumer.poll(Duration::ZERO));
+    }
+
+    /// Waits until the group has heard what it was told, but not for long: dashboards are not worth it.
+    pub fn await_group(&self) {
+        let begin = Instant::now();
+        while self.consumer.context().answered_commits() < self.told.load(Ordering::Relaxed)
+            && begin.elapsed() < GROUP_PATIENCE
+        {
+            drop(self.consumer.poll(Duration::from_millis(20)));
+        }
     }
 }

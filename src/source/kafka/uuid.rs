@@ -24,8 +24,9 @@ pub(super) fn topic_uuid(
     let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     let mut names = [name.as_ptr()];
     let native = client.native_ptr();
-    // SAFETY: every pointer below is made here from the living client, checked where librdkafka may answer null,
-    // used only until it is destroyed at the end, and destroyed once; what is read of an event is copied before.
+    // SAFETY: every pointer below is made here from the living client and the living name, used only until it is
+    // destroyed at the end, and destroyed once; a poll may answer null, the others cannot; what is read of an event is
+    // copied before.
     unsafe {
         let topics = rd::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
         let options = rd::rd_kafka_AdminOptions_new(native, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
@@ -65,12 +66,12 @@ unsafe fn read_uuid(event: *mut rd::rd_kafka_event_t) -> Result<Option<String>, 
         }
         let result = rd::rd_kafka_event_DescribeTopics_result(event);
         if result.is_null() {
-            return Ok(None);
+            return Err(RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG);
         }
         let mut count = 0;
         let topics = rd::rd_kafka_DescribeTopics_result_topics(result, &mut count);
         if topics.is_null() || count == 0 {
-            return Ok(None);
+            return Err(RDKafkaRespErr::RD_KAFKA_RESP_ERR__BAD_MSG);
         }
         let topic = *topics;
         let error = rd::rd_kafka_error_code(rd::rd_kafka_TopicDescription_error(topic));
