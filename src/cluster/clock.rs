@@ -36,7 +36,7 @@ pub struct ClockSettings {
     pub discover_interval: Duration,
 }
 
-/// The leader's thread. It ends when the dataflow does.
+/// The leader's thread. It ends when the dataflow does; the one that looks for partitions ends with the process.
 pub struct Clock {
     settings: ClockSettings,
     shutdown: Shutdown,
@@ -149,7 +149,7 @@ struct Line {
     wake: Receiver<SyncActivator>,
 }
 
-/// Looks for new partitions until nobody listens; a topic that became another one ends the run.
+/// Looks for new partitions as long as the process lives; a topic that became another one ends the run.
 fn discover(mut discovery: Box<dyn Discovery>, every: Duration, heard: &Sender<Heard>, shutdown: &Shutdown) {
     loop {
         thread::sleep(every);

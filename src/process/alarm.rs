@@ -6,8 +6,8 @@ use timely::scheduling::Activator;
 
 /// An operator's alarm clock.
 ///
-/// Each `activate_after` that is not awaited would go on for ever, as an operator that is woken by it asks for the next:
-/// with every wake-up from elsewhere there would be one more. So at most one alarm is set at a time.
+/// *Why*: an operator that asks to be woken later each time it runs would ask once more with every wake-up from elsewhere, and
+/// each of these chains goes on for ever. So a new alarm is set only where none is due before it.
 pub struct Alarm {
     activator: Activator,
     due: Option<Instant>,
