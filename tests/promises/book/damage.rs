@@ -275,3 +275,20 @@ fn a_file_that_is_gone_from_staging_and_from_its_place_is_named() {
     assert_ne!(lost, newest);
     check_complete(&book(true), &BTreeMap::new());
 }
+
+#[test]
+fn a_recount_skips_what_no_entry_names() {
+    for name in ["c0000000002-w009-0.parquet", "c0000000002-w009-1.parquet", "notes.txt"] {
+        let store = book_with_real_events();
+        store.remove_file(&layout::counts_path(day(0))).expect("it is there");
+        let folder = layout::events_folder(day(0));
+        let copied = store.list(&folder).expect("there").remove(0);
+        let mut stranger = store.create(&format!("{folder}/{name}")).expect("a free name");
+        let whole = store.read(&format!("{folder}/{copied}")).expect("it is there");
+        // Rows that would be counted twice, or bytes that a decoder may choke on.
+        let bytes = if name.contains("-0") { whole } else { b"PAR1 no Parquet PAR1".to_vec() };
+        std::io::Write::write_all(&mut stranger, &bytes).expect("memory takes all");
+        let counts: BTreeMap<_, _> = counts(&store).expect("the committed events are whole").into_iter().collect();
+        assert_eq!(counts, truth(&next(open(&store).expect("whole").state())), "{name}");
+    }
+}
