@@ -42,6 +42,7 @@ mod staging;
 mod state;
 mod table_counts;
 mod tail;
+mod traces;
 mod verify;
 
 use crate::store::layout;

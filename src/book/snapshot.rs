@@ -22,10 +22,11 @@ use super::counts_rows::CountsRows;
 use super::entry::AddedFile;
 use super::error::At;
 use super::layout::{FilePlace, Table, day_folder, day_of_folder, entry_path, staged_path};
-use super::log::{LoggedEntry, numbers_in, read_entry};
+use super::log::{LoggedEntry, read_entry};
 use super::named_files::NamedFiles;
 use super::tail::Tail;
-use super::{BookError, State, checkpoint, layout};
+use super::traces::Traces;
+use super::{BookError, State, checkpoint};
 use crate::change::{Day, Operation};
 use crate::store::{Disk, Store};
 
@@ -67,8 +68,7 @@ impl Snapshot {
     /// [`BookError::NoBook`]; [`BookError::Damaged`] and [`BookError::Unsound`] when the log does not hold together.
     pub fn take(root: &Path) -> Result<Snapshot, BookError> {
         let disk = Disk::new(root);
-        // Listed before the log, which may grow in between.
-        let held = numbers_in(&disk, layout::CHECKPOINTS)?.pop();
+        let traces = Traces::list(&disk)?;
         let mut state = checkpoint::read_newest(&disk)?;
         while let Some(LoggedEntry { entry, digest }) =
             next_entry(&disk, state.as_ref().map_or(0, |state| state.entries))?
@@ -77,10 +77,7 @@ impl Snapshot {
             state.follow(&entry, &digest)?;
         }
         let newest = state.as_ref().and_then(State::newest_entry);
-        if let Some(held) = held.filter(|held| newest.is_none_or(|newest| newest < *held)) {
-            let reason = format!("it has lost its end: a checkpoint holds entry {held}");
-            return Err(BookError::damaged(layout::LOG, reason));
-        }
+        traces.compare(state.as_ref())?;
         let no_book = || BookError::NoBook { path: root.to_owned() };
         let state = state.ok_or_else(no_book)?;
         let newest = newest.ok_or_else(no_book)?;

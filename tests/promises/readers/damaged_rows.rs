@@ -143,3 +143,25 @@ fn a_commit_time_comes_from_whole_files_only() {
     fs::write(&path, whole).expect("a file can be written");
     assert_eq!(ask(), known);
 }
+
+#[test]
+fn questions_notice_that_the_log_lost_its_end() {
+    let folder = folder();
+    let root = folder.path();
+    let mut rows = Rows::new(4);
+    let mut book = open(root);
+    for days in [1, 3] {
+        let contents = rows.commit(30, days);
+        book.commit(contents).expect("a commit");
+    }
+    drop(book);
+    // The entry that brought the second and third day.
+    fs::remove_file(root.join("_walbook/log/00000000000000000002.json")).expect("it is there");
+    for error in [ask(root, 1).expect_err("lost"), counts(root, &Filter::default(), &[]).expect_err("lost")] {
+        assert!(error.to_string().contains("lost its end"), "{error}");
+        assert_eq!(error.exit_code(), 1);
+    }
+    let report = walbook::book::verify(root, &mut |_| {}).expect("a report");
+    let log = report.checks.iter().find(|check| check.name == "log").expect("a check");
+    assert!(!log.ok && log.problems[0].contains("lost its end"), "{report:#?}");
+}
