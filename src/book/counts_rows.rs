@@ -16,7 +16,7 @@ use super::error::At;
 use super::metadata::KeyValues;
 use super::{BookError, layout};
 use crate::change::{CommitNumber, Day, Operation};
-use crate::store::{Disk, Store};
+use crate::store::Store;
 
 /// A day's counts file, opened: what is read from it is one state, even when it is replaced meanwhile.
 pub(super) struct CountsRows {
@@ -36,9 +36,9 @@ impl CountsRows {
     ///
     /// # Errors
     /// [`BookError::UnreadableCounts`] when it is not the one that was written.
-    pub(super) fn open(disk: &Disk, day: Day) -> Result<Option<CountsRows>, BookError> {
+    pub(super) fn open(store: &dyn Store, day: Day) -> Result<Option<CountsRows>, BookError> {
         let path = layout::counts_path(day);
-        let bytes = match disk.read(&path) {
+        let bytes = match store.read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             read => read.at("read", &path)?,
         };

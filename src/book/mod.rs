@@ -19,6 +19,7 @@
 //! a folder that is gone, so what is written after cannot be put back to an older state.
 
 mod checkpoint;
+mod checksum;
 pub(crate) mod columns;
 mod commit;
 mod committer;
@@ -31,6 +32,7 @@ mod error;
 pub mod log;
 mod make;
 mod metadata;
+mod named_files;
 mod printable;
 mod recount;
 mod redo;
@@ -40,6 +42,7 @@ mod staging;
 mod state;
 mod table_counts;
 mod tail;
+mod traces;
 mod verify;
 
 use crate::store::layout;

@@ -9,15 +9,14 @@ use arrow_schema::DataType;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use twox_hash::XxHash3_64;
+use tracing::warn;
 
 use crate::change::{CountKey, Day, Operation};
 use crate::store::Store;
 
-use super::entry::AddedFile;
 use super::error::At;
-use super::layout::FilePlace;
-use super::{BookError, layout, log};
+use super::named_files::NamedFiles;
+use super::{BookError, State, checksum, layout};
 
 /// Counts all rows under the events folders of `days`; assumes that every committed file is in its place.
 ///
@@ -25,9 +24,10 @@ use super::{BookError, layout, log};
 /// [`BookError::Damaged`] for a file whose bytes are not those that the log names: nothing damaged is ever decoded.
 pub(super) fn recount(
     store: &dyn Store,
+    state: &State,
     days: &BTreeSet<Day>,
 ) -> Result<BTreeMap<Day, BTreeMap<CountKey, i64>>, BookError> {
-    let named = named_by_the_log(store, days)?;
+    let mut named = NamedFiles::new(state.newest_entry().unwrap_or(0), state.commit);
     let mut counts = BTreeMap::new();
     for day in days {
         let folder = layout::events_folder(*day);
@@ -37,38 +37,18 @@ pub(super) fn recount(
         };
         let of_day: &mut BTreeMap<CountKey, i64> = counts.entry(*day).or_default();
         for path in names.into_iter().map(|name| format!("{folder}/{name}")) {
-            // Foreign names are not events; if one should have been, the sum will tell.
-            if FilePlace::parse(&path).is_none() {
+            let Some(file) = named.find(store, &path)? else {
+                warn!(path, "skipped a file that no entry names");
                 continue;
-            }
+            };
             let bytes = Bytes::from(store.read(&path).at("read", &path)?);
-            // The entry of an old file may have been swept from the log.
-            if named.get(&path).is_some_and(|file| !is_as_named(&bytes, file)) {
-                let reason = "its bytes are not those that were committed".to_owned();
-                return Err(BookError::Damaged { path, reason });
+            if let Some(what) = checksum::difference_of(&bytes, &file) {
+                return Err(BookError::damaged(&path, what));
             }
             count(*day, bytes, of_day).map_err(|reason| BookError::Damaged { path, reason })?;
         }
     }
     Ok(counts)
-}
-
-/// The event files of `days`, as the entries that the log still holds name them.
-fn named_by_the_log(store: &dyn Store, days: &BTreeSet<Day>) -> Result<BTreeMap<String, AddedFile>, BookError> {
-    let mut named = BTreeMap::new();
-    for number in log::numbers(store)? {
-        let Some(logged) = log::read_entry(store, number)? else { continue };
-        for file in logged.entry.added {
-            if FilePlace::parse(&file.path).is_some_and(|place| days.contains(&place.day)) {
-                named.insert(file.path.clone(), file);
-            }
-        }
-    }
-    Ok(named)
-}
-
-fn is_as_named(bytes: &[u8], file: &AddedFile) -> bool {
-    bytes.len() as u64 == file.bytes && format!("{:016x}", XxHash3_64::oneshot(bytes)) == file.xxh3
 }
 
 fn count(day: Day, bytes: Bytes, counts: &mut BTreeMap<CountKey, i64>) -> Result<(), String> {

@@ -88,7 +88,7 @@ impl Redo {
             }
         }
         if !unusable.is_empty() {
-            for (day, counts) in recount(self.staging.store(), &unusable)? {
+            for (day, counts) in recount(self.staging.store(), state, &unusable)? {
                 let file = CountsFile { stamp: self.stamp(state, day), counts };
                 let expected = expected(state, day);
                 if file.total() != expected {

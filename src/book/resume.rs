@@ -11,10 +11,11 @@ use crate::store::Store;
 
 use super::committer::{Committer, write_time};
 use super::entry::{BookSettings, Entry, EntryKind, TopicEntry, Versions};
-use super::log::{self, Put};
+use super::log::{self, LoggedEntry, Put};
 use super::make::make;
 use super::redo::Redo;
 use super::staging::Staging;
+use super::traces::Traces;
 use super::{BookError, State, checkpoint, digested, layout};
 
 /// A book that is read and not yet owned.
@@ -162,36 +163,24 @@ impl Book {
 
 /// The whole log as a state, and how many of its entries the newest checkpoint holds; `None` where there is no log.
 fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, BookError> {
-    // Listed before the log, which may grow in between.
-    let held = log::numbers_in(store, layout::CHECKPOINTS)?.pop();
-    let numbers = log::numbers(store)?;
-    let newest = numbers.last().copied();
-    if let Some(held) = held.filter(|held| newest.is_none_or(|newest| newest < *held)) {
-        // To go on from an older entry would write rows that are there already.
-        let reason = format!("it has lost its end: a checkpoint holds entry {held}");
-        return Err(BookError::Damaged { path: layout::LOG.to_owned(), reason });
-    }
-    let Some(newest) = newest else { return Ok(None) };
-    let (mut state, checkpointed) = match checkpoint::read_newest(store)? {
-        Some(state) => {
-            let entries = state.entries;
-            (Some(state), entries)
-        }
-        None => (None, 0),
+    let traces = Traces::read(store)?;
+    let Some(listed) = log::numbers(store)?.pop() else {
+        traces.compare(None)?;
+        return Ok(None);
     };
-    let first = state.as_ref().map_or(0, |state| state.entries);
-    let present = &numbers[numbers.partition_point(|number| *number < first)..];
-    if let Some((expected, _)) = (first..=newest).zip(present).find(|(expected, number)| expected != *number) {
-        let reason = format!("it is gone, but the log goes on to entry {newest}");
-        return Err(BookError::Damaged { path: layout::entry_path(expected), reason });
-    }
-    for number in first..=newest {
-        let path = || layout::entry_path(number);
-        let gone = || BookError::Damaged { path: path(), reason: "it was listed and is gone".into() };
-        let logged = log::read_entry(store, number)?.ok_or_else(gone)?;
-        let entry = &logged.entry;
+    let mut state = checkpoint::read_newest(store)?;
+    let checkpointed = state.as_ref().map_or(0, |state| state.entries);
+    // Not what was listed: a list that is taken while entries come may lack some, and is behind when it is there.
+    let mut next = checkpointed;
+    while let Some(LoggedEntry { entry, digest }) = log::read_entry(store, next)? {
         let state = state.get_or_insert_with(|| State::new(entry.book.clone(), entry.settings.clone()));
-        state.follow(entry, &logged.digest)?;
+        state.follow(&entry, &digest)?;
+        next += 1;
     }
+    if next <= listed {
+        let reason = format!("it is gone, but the log goes on to entry {listed}");
+        return Err(BookError::Damaged { path: layout::entry_path(next), reason });
+    }
+    traces.compare(state.as_ref())?;
     Ok(state.map(|state| (state, checkpointed)))
 }

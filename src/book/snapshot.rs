@@ -5,7 +5,8 @@
 //! a counts file that stands at entry K gets the deltas of the entries after K, or loses those of the entries after N.
 //! The sum must then be the day's total in the log, or there is no answer.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -13,14 +14,19 @@ use std::path::Path;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
+use tracing::warn;
 
+use super::checksum;
 use super::complete_to::CompleteTo;
 use super::counts_rows::CountsRows;
+use super::entry::AddedFile;
 use super::error::At;
 use super::layout::{FilePlace, Table, day_folder, day_of_folder, entry_path, staged_path};
-use super::log::{LoggedEntry, numbers_in, read_entry};
+use super::log::{LoggedEntry, read_entry};
+use super::named_files::NamedFiles;
 use super::tail::Tail;
-use super::{BookError, State, checkpoint, layout};
+use super::traces::Traces;
+use super::{BookError, State, checkpoint};
 use crate::change::{Day, Operation};
 use crate::store::{Disk, Store};
 
@@ -32,6 +38,9 @@ const LOOK_BACK: u64 = 100;
 
 /// How many files are looked into for it: a commit may have a thousand days.
 const NEWEST_FILES: usize = 16;
+
+/// How many bytes of files are compared with the log for it: a question must not wait for the whole of a large commit.
+const NEWEST_BYTES: u64 = 256 << 20;
 
 /// A file of rows that a snapshot holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +56,9 @@ pub struct Snapshot {
     disk: Disk,
     state: State,
     tail: Tail,
+    named: RefCell<NamedFiles>,
+    /// Paths of files that were compared with the log.
+    whole: RefCell<HashSet<String>>,
 }
 
 impl Snapshot {
@@ -56,8 +68,7 @@ impl Snapshot {
     /// [`BookError::NoBook`]; [`BookError::Damaged`] and [`BookError::Unsound`] when the log does not hold together.
     pub fn take(root: &Path) -> Result<Snapshot, BookError> {
         let disk = Disk::new(root);
-        // Listed before the log, which may grow in between.
-        let held = numbers_in(&disk, layout::CHECKPOINTS)?.pop();
+        let traces = Traces::list(&disk)?;
         let mut state = checkpoint::read_newest(&disk)?;
         while let Some(LoggedEntry { entry, digest }) =
             next_entry(&disk, state.as_ref().map_or(0, |state| state.entries))?
@@ -66,14 +77,14 @@ impl Snapshot {
             state.follow(&entry, &digest)?;
         }
         let newest = state.as_ref().and_then(State::newest_entry);
-        if let Some(held) = held.filter(|held| newest.is_none_or(|newest| newest < *held)) {
-            let reason = format!("it has lost its end: a checkpoint holds entry {held}");
-            return Err(BookError::damaged(layout::LOG, reason));
-        }
+        traces.compare(state.as_ref())?;
         let no_book = || BookError::NoBook { path: root.to_owned() };
         let state = state.ok_or_else(no_book)?;
-        let tail = Tail::read(&disk, state.redone_to, newest.ok_or_else(no_book)?)?;
-        Ok(Snapshot { disk, state, tail })
+        let newest = newest.ok_or_else(no_book)?;
+        let tail = Tail::read(&disk, state.redone_to, newest)?;
+        let mut named = NamedFiles::new(newest, state.commit);
+        tail.entries.iter().for_each(|entry| named.remember(entry));
+        Ok(Snapshot { disk, state, tail, named: RefCell::new(named), whole: RefCell::default() })
     }
 
     /// The IANA name of the zone of the book's days.
@@ -164,6 +175,25 @@ impl Snapshot {
         Ok(files.into_iter().map(|(path, staged_by)| DataFile { path, staged_by }).collect())
     }
 
+    /// Whether an entry names a file, whose bytes are then all compared with it: nothing may be decoded before. Reads
+    /// the file once, however often it is asked for.
+    ///
+    /// # Errors
+    /// [`BookError::Damaged`] when the bytes are not those that were committed; [`BookError::Vanished`].
+    pub fn is_whole(&self, file: &DataFile) -> Result<bool, BookError> {
+        if self.whole.borrow().contains(&file.path) {
+            return Ok(true);
+        }
+        let Some(named) = self.named.borrow_mut().find(&self.disk, &file.path)? else {
+            warn!(path = file.path, "skipped a file that no entry names");
+            return Ok(false);
+        };
+        match checksum::difference(&self.open(file)?, &named).at("read", &file.path)? {
+            Some(what) => Err(BookError::damaged(&file.path, what)),
+            None => Ok(self.whole.borrow_mut().insert(named.path)),
+        }
+    }
+
     /// Opens a file of this snapshot, wherever it stands by now.
     ///
     /// # Errors
@@ -190,21 +220,30 @@ impl Snapshot {
 
     /// The highest commit time in the files of the newest commit that has events; those of its newest days.
     ///
-    /// Information for people: a file that cannot be read only leaves it unknown.
+    /// Information for people: files that are damaged, or too large to be looked at for it, leave it unknown.
     fn newest_commit_time(&self) -> Option<i64> {
         for number in (self.tail.newest.saturating_sub(LOOK_BACK)..=self.tail.newest).rev() {
             let entry = read_entry(&self.disk, number).ok()??.entry;
-            let mut files: Vec<(Day, String)> =
-                entry.added.into_iter().filter_map(|file| Some((day_of_events(&file.path)?, file.path))).collect();
-            files.sort_unstable_by(|one, other| other.cmp(one));
+            let mut files: Vec<(Day, &AddedFile)> =
+                entry.added.iter().filter_map(|file| Some((day_of_events(&file.path)?, file))).collect();
+            files.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
+            files.truncate(NEWEST_FILES);
             if files.is_empty() {
                 continue;
             }
-            let times = files.into_iter().take(NEWEST_FILES).filter_map(|(_, path)| {
-                let file = DataFile { path, staged_by: Some(entry.generation.clone()) };
-                highest_commit_time(&self.open(&file).ok()?)
-            });
-            return times.max();
+            if files.iter().map(|(_, file)| file.bytes).fold(0, u64::saturating_add) > NEWEST_BYTES {
+                return None;
+            }
+            self.named.borrow_mut().remember(&entry);
+            let mut highest = None;
+            for (_, added) in files {
+                let file = DataFile { path: added.path.clone(), staged_by: Some(entry.generation.clone()) };
+                if !self.is_whole(&file).ok()? {
+                    return None;
+                }
+                highest = highest.max(highest_commit_time(&self.open(&file).ok()?));
+            }
+            return highest;
         }
         None
     }

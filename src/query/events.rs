@@ -1,8 +1,9 @@
 //! Which changes: the newest ones that a filter lets through.
 //!
 //! Two passes. The first reads only what orders and filters, row group by row group from the newest on, and keeps the
-//! `limit` best places; it ends when no group left can hold a newer row. The second reads those rows whole. Memory is
-//! that of `limit` rows and a list of row groups, however large the book is.
+//! `limit` best places; it ends when no group left can hold a newer row. The second reads those rows whole. A file's rows
+//! are decoded only after all of its bytes were compared with the log; a file that is passed over by its footer is not
+//! read. Memory is that of `limit` rows and lists of files and row groups, however large the book is.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -91,8 +92,16 @@ fn find(snapshot: &Snapshot, filter: &Filter, limit: usize) -> Result<Vec<Event>
     let files = snapshot.event_files(&|day| filter.has_day(day))?;
     let mut groups = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        let reader = Reader::open(snapshot, file)?;
-        for (number, group) in reader.metadata.metadata().row_groups().iter().enumerate() {
+        let reader = match Reader::open(snapshot, file) {
+            // Whatever else lies in the folder of a day need not be readable.
+            Err(_) if !snapshot.is_whole(file)? => continue,
+            reader => reader?,
+        };
+        let row_groups = reader.metadata.metadata().row_groups();
+        if row_groups.is_empty() && snapshot.is_whole(file)? {
+            return Err(reader.damaged("it has no rows"));
+        }
+        for (number, group) in row_groups.iter().enumerate() {
             if may_hold(group, filter) {
                 groups.push((newest(group), index, number));
             }
@@ -104,6 +113,9 @@ fn find(snapshot: &Snapshot, filter: &Filter, limit: usize) -> Result<Vec<Event>
     for (newest, file, group) in groups {
         if !best.wants(newest) {
             break;
+        }
+        if !snapshot.is_whole(&files[file])? {
+            continue;
         }
         Reader::open(snapshot, &files[file])?.find(file, group, filter, &mut best)?;
     }

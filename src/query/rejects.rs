@@ -14,12 +14,14 @@ use crate::book::{DataFile, Snapshot};
 /// How many records could not be read, by reason, the most frequent first.
 ///
 /// # Errors
-/// [`QueryError`] when there is no book or a file of rejects cannot be read.
+/// [`QueryError`] when there is no book or a file of rejects is damaged.
 pub fn rejects(book: &Path) -> Result<Vec<(String, u64)>, QueryError> {
     let snapshot = Snapshot::take(book)?;
     let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
     for file in snapshot.reject_files()? {
-        count_reasons(&snapshot, &file, &mut reasons)?;
+        if snapshot.is_whole(&file)? {
+            count_reasons(&snapshot, &file, &mut reasons)?;
+        }
     }
     let mut reasons: Vec<(String, u64)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::hash::Hasher;
-use std::io::{self, ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use twox_hash::XxHash3_64;
 
 use super::offsets::PartitionRows;
 use super::recount::{FileRows, columns_of};
+use crate::book::checksum::difference;
 use crate::book::columns;
 use crate::book::entry::{AddedFile, Delta, Entry};
 use crate::book::metadata::KeyValues;
@@ -160,12 +159,8 @@ fn open(root: &Path, work: &Work, added: &AddedFile, found: &mut Found) -> Optio
 
 /// Compares size, checksum, columns and metadata with what the entry says.
 fn whole(file: &File, added: &AddedFile, place: FilePlace, entry: &Entry) -> Result<ArrowReaderMetadata, String> {
-    let (bytes, checksum) = hash(file).map_err(|error| error.to_string())?;
-    if bytes != added.bytes {
-        return Err(format!("it has {bytes} bytes, {} in the log", added.bytes));
-    }
-    if format!("{checksum:016x}") != added.xxh3 {
-        return Err(format!("its bytes have the checksum {checksum:016x}, {} in the log", added.xxh3));
+    if let Some(what) = difference(file, added).map_err(|error| error.to_string())? {
+        return Err(what);
     }
     let metadata = columns::metadata(file).map_err(|error| error.to_string())?;
     let names: Vec<&str> = metadata.schema().fields().iter().map(|field| field.name().as_str()).collect();
@@ -192,21 +187,6 @@ fn whole(file: &File, added: &AddedFile, place: FilePlace, entry: &Entry) -> Res
 
 fn wrong_rows(rows: impl std::fmt::Display, added: &AddedFile) -> String {
     format!("it has {rows} rows, {} in the log", added.rows)
-}
-
-fn hash(mut file: &File) -> io::Result<(u64, u64)> {
-    let mut hasher = XxHash3_64::default();
-    let mut buffer = vec![0; 1 << 18];
-    let mut bytes = 0;
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((bytes, hasher.finish())),
-            read => {
-                hasher.write(&buffer[..read]);
-                bytes += read as u64;
-            }
-        }
-    }
 }
 
 /// Compares the first and last offsets that a file says it has with those of its rows.

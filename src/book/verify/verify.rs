@@ -16,9 +16,10 @@ use super::strangers::{Known, verify_strangers};
 use crate::book::complete_to::CompleteTo;
 use crate::book::entry::{Delta, Entry};
 use crate::book::tail::Tail;
+use crate::book::traces::Traces;
 use crate::book::{BookError, log};
 use crate::store::Disk;
-use crate::store::layout::{CHECKPOINTS, LOG, entry_path};
+use crate::store::layout::{LOG, entry_path};
 
 /// How far a verification is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,14 +41,9 @@ pub struct Progress {
 /// the report.
 pub fn verify(root: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, BookError> {
     let disk = Disk::new(root);
-    // Listed before the log, which may grow in between.
-    let held = log::numbers_in(&disk, CHECKPOINTS)?.pop();
+    let traces = Traces::list(&disk)?;
     let newest = log::numbers(&disk)?.pop().ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
     let mut verification = Verification { newest, ..Verification::default() };
-    if let Some(held) = held.filter(|held| newest < *held) {
-        verification.log.add(newest, format!("{LOG}: it ends at entry {newest}, but a checkpoint holds entry {held}"));
-    }
-
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let (give, take) = sync_channel::<Work>(workers);
     let (tell, hear) = channel::<Found>();
@@ -60,6 +56,7 @@ pub fn verify(root: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report,
         drop(tell);
         verification.walk(&disk, give, &hear, progress);
     });
+    verification.compare(&traces);
     Ok(verification.report(&disk))
 }
 
@@ -147,6 +144,15 @@ impl Verification {
         for found in hear {
             self.find(found);
             progress(self.progress);
+        }
+    }
+
+    /// Adds whether the log lost its end; of a log that could not all be read nothing is known.
+    fn compare(&mut self, traces: &Traces) {
+        if self.read == self.newest + 1 {
+            let has_day = |day| self.expected.days.contains_key(&day);
+            let lost = traces.lost_end(Some(self.newest), &self.expected.book, &has_day);
+            lost.into_iter().for_each(|what| self.log.add(self.newest, format!("{LOG}: {what}")));
         }
     }
 

@@ -78,11 +78,38 @@ fn a_log_that_lost_its_end_is_refused() {
         // A checkpoint knows better; to go on would write the same rows again.
         assert!(matches!(refused(&store), BookError::Damaged { .. }));
     }
-    // Without one, the counts files do.
-    let store = book(false);
-    store.remove_file(&layout::entry_path(3)).expect("it is there");
-    let error = counts(&store).expect_err("an entry is gone");
-    assert_eq!(error.exit_code(), 1, "{error}");
+}
+
+#[test]
+fn counts_show_that_a_log_lost_its_end() {
+    // A lost commit on days that are known, and the same when it brought their first changes.
+    for (commits, lost) in [(3, 1), (3, 2), (1, 1), (3, 3)] {
+        let store = book_with_real_events(commits);
+        for number in (commits - lost + 1..=commits).rev() {
+            store.remove_file(&layout::entry_path(number)).expect("it is there");
+        }
+        let entries = log::numbers(&store).expect("readable");
+        let error = refused(&store);
+        let named = matches!(&error, BookError::Damaged { path, reason }
+            if path == layout::LOG && reason.contains("lost its end"));
+        assert!(named, "{lost} of {commits}: {error}");
+        assert_eq!((error.exit_code(), log::numbers(&store).expect("readable")), (1, entries));
+        // Where the stamps cannot be read, the days still tell.
+        for number in 0..2 {
+            store.damage(&layout::counts_path(day(number)), b"PAR1".to_vec()).expect("it is there");
+        }
+        let opened = Book::open(Arc::new(store.clone()), settings(), versions());
+        assert_eq!(opened.is_err(), lost == commits, "{lost} of {commits}");
+    }
+}
+
+#[test]
+fn counts_of_another_book_tell_nothing_of_the_log() {
+    let (store, other) = (book_with_real_events(1), book_with_real_events(3));
+    let path = layout::counts_path(day(1));
+    store.damage(&path, other.read(&path).expect("it is there")).expect("it is there");
+    let counts: BTreeMap<_, _> = counts(&store).expect("it is recounted").into_iter().collect();
+    assert_eq!(counts, truth(&next(open(&store).expect("whole").state())));
 }
 
 #[test]
@@ -176,12 +203,12 @@ fn as_parquet(rows: &[Row]) -> Vec<u8> {
     writer.into_inner().expect("memory takes all")
 }
 
-/// A book of three commits whose event files are Parquet.
-fn book_with_real_events() -> MemoryStore {
+/// A book whose event files are Parquet, without a checkpoint.
+fn book_with_real_events(commits: u64) -> MemoryStore {
     let store = MemoryStore::new();
     let mut committer = open(&store).expect("nothing strikes");
     let mut totals = BTreeMap::new();
-    for _ in 0..3 {
+    for _ in 0..commits {
         let contents = seal_as(as_parquet, &store, &committer, &mut totals).expect("nothing strikes");
         committer.commit(contents).expect("nothing strikes");
     }
@@ -214,7 +241,7 @@ fn a_counts_file_that_is_missing_damaged_or_old_is_recounted() {
         &|store| store.damage(&path, old.clone()).expect("it is there"),
     ];
     for (number, spoil) in spoil.into_iter().enumerate() {
-        let store = book_with_real_events();
+        let store = book_with_real_events(3);
         spoil(&store);
         let mut committer = open(&store).expect("the log is whole");
         let counts: BTreeMap<_, _> = committer.initial_counts().expect("events are whole").into_iter().collect();
@@ -227,7 +254,7 @@ fn a_counts_file_that_is_missing_damaged_or_old_is_recounted() {
 
 #[test]
 fn events_that_do_not_add_up_are_refused() {
-    let store = book_with_real_events();
+    let store = book_with_real_events(3);
     store.remove_file(&layout::counts_path(day(0))).expect("it is there");
     let folder = layout::events_folder(day(0));
     let name = store.list(&folder).expect("there").remove(0);
@@ -238,7 +265,7 @@ fn events_that_do_not_add_up_are_refused() {
 
 #[test]
 fn a_damaged_event_file_is_not_recounted() {
-    let store = book_with_real_events();
+    let store = book_with_real_events(3);
     store.remove_file(&layout::counts_path(day(0))).expect("it is there");
     let folder = layout::events_folder(day(0));
     let path = format!("{folder}/{}", store.list(&folder).expect("there").remove(0));
@@ -274,4 +301,21 @@ fn a_file_that_is_gone_from_staging_and_from_its_place_is_named() {
     assert!(matches!(&error, BookError::Missing { path, entry: 3 } if *path == newest), "{error}");
     assert_ne!(lost, newest);
     check_complete(&book(true), &BTreeMap::new());
+}
+
+#[test]
+fn a_recount_skips_what_no_entry_names() {
+    for name in ["c0000000002-w009-0.parquet", "c0000000002-w009-1.parquet", "notes.txt"] {
+        let store = book_with_real_events(3);
+        store.remove_file(&layout::counts_path(day(0))).expect("it is there");
+        let folder = layout::events_folder(day(0));
+        let copied = store.list(&folder).expect("there").remove(0);
+        let mut stranger = store.create(&format!("{folder}/{name}")).expect("a free name");
+        let whole = store.read(&format!("{folder}/{copied}")).expect("it is there");
+        // Rows that would be counted twice, or bytes that a decoder may choke on.
+        let bytes = if name.contains("-0") { whole } else { b"PAR1 no Parquet PAR1".to_vec() };
+        std::io::Write::write_all(&mut stranger, &bytes).expect("memory takes all");
+        let counts: BTreeMap<_, _> = counts(&store).expect("the committed events are whole").into_iter().collect();
+        assert_eq!(counts, truth(&next(open(&store).expect("whole").state())), "{name}");
+    }
 }

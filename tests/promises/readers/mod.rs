@@ -2,6 +2,7 @@
 
 mod beside_a_writer;
 mod damage;
+mod damaged_rows;
 mod formats;
 mod loop_of_rows;
 mod random;

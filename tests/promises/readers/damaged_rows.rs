@@ -1,0 +1,167 @@
+//! Files of rows that are damaged or foreign: no question shows a row of theirs.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tempfile::TempDir;
+use walbook::query::{EventsAnswer, Filter, QueryError, counts, events, rejects};
+
+use super::loop_of_rows::{folder, names, newest_entry, open};
+use super::random::{Rows, day, newest};
+
+/// A book of many small row groups: five commits, three generations.
+fn book() -> (TempDir, Rows) {
+    let folder = folder();
+    let mut rows = Rows::new(21);
+    for commits in [2, 2, 1] {
+        let mut book = open(folder.path());
+        book.group_rows = 5;
+        for _ in 0..commits {
+            let contents = rows.commit(25, 2);
+            book.commit(contents).expect("a commit");
+        }
+    }
+    (folder, rows)
+}
+
+fn files_of(root: &Path, table: &str) -> Vec<String> {
+    let paths = names(&root.join(table)).into_iter().flat_map(|day| {
+        let names = names(&root.join(table).join(&day));
+        names.into_iter().map(move |name| format!("{table}/{day}/{name}"))
+    });
+    paths.collect()
+}
+
+fn ask(root: &Path, limit: usize) -> Result<EventsAnswer, QueryError> {
+    events(root, &Filter::default(), limit)
+}
+
+#[test]
+fn a_flipped_byte_in_events_gives_the_same_rows_or_none() {
+    let (folder, rows) = book();
+    let root = folder.path();
+    let expected = newest(&rows.events, &Filter::default(), usize::MAX);
+    assert_eq!(ask(root, usize::MAX).expect("a whole book").rows, expected);
+    let (mut refused, mut panicked) = (0, 0);
+    for (number, path) in files_of(root, "events").into_iter().enumerate() {
+        let path = root.join(path);
+        let whole = fs::read(&path).expect("a file");
+        for at in (number..whole.len()).step_by(11) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << (at % 8);
+            fs::write(&path, damaged).expect("a file can be written");
+            // The decoder of footers panics on some: the command turns that into an error, and so does this.
+            match catch_unwind(AssertUnwindSafe(|| ask(root, usize::MAX))) {
+                Ok(Err(error)) => {
+                    assert_eq!(error.exit_code(), 1, "byte {at} of {path:?}: {error}");
+                    refused += 1;
+                }
+                Ok(Ok(answer)) => panic!("byte {at} of {path:?} went unnoticed: {} rows", answer.rows.len()),
+                Err(_) => panicked += 1,
+            }
+        }
+        fs::write(&path, whole).expect("a file can be written");
+    }
+    assert!(refused > 10 * panicked, "{refused} refused, {panicked} panicked");
+    assert_eq!(ask(root, usize::MAX).expect("whole again").rows, expected);
+}
+
+#[test]
+fn a_flipped_byte_in_rejects_is_refused() {
+    let (folder, _) = book();
+    let root = folder.path();
+    let expected = rejects(root).expect("a whole book");
+    for path in files_of(root, "rejects") {
+        let whole = fs::read(root.join(&path)).expect("a file");
+        for at in (0..whole.len()).step_by(17) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 4;
+            fs::write(root.join(&path), damaged).expect("a file can be written");
+            let error = rejects(root).expect_err("a byte is wrong").to_string();
+            assert!(error.contains(&path), "{error}");
+        }
+        fs::write(root.join(&path), whole).expect("a file can be written");
+    }
+    assert_eq!(rejects(root).expect("whole again"), expected);
+}
+
+#[test]
+fn files_that_no_entry_names_are_not_shown() {
+    let (folder, rows) = book();
+    let root = folder.path();
+    let expected = newest(&rows.events, &Filter::default(), usize::MAX);
+    let reasons = rejects(root).expect("a whole book");
+    for commit in 0..8 {
+        for table in ["events", "rejects"] {
+            let copied = files_of(root, table).remove(0);
+            let day = copied.rsplit_once('/').expect("a day folder").0;
+            // One that would show rows twice, and one that is no Parquet at all.
+            let stranger = root.join(format!("{day}/c{commit:010}-w000-7.parquet"));
+            fs::copy(root.join(&copied), &stranger).expect("a file can be copied");
+            let garbage = root.join(format!("{day}/c{commit:010}-w001-9.parquet"));
+            fs::write(&garbage, "no Parquet").expect("a file can be written");
+            assert_eq!(ask(root, usize::MAX).expect("strangers are skipped").rows, expected, "commit {commit}");
+            assert_eq!(rejects(root).expect("strangers are skipped"), reasons, "commit {commit}");
+            fs::remove_file(stranger).expect("it is there");
+            fs::remove_file(garbage).expect("it is there");
+        }
+    }
+}
+
+#[test]
+fn what_is_passed_over_is_not_read() {
+    let (folder, rows) = book();
+    let root = folder.path();
+    // Damage in the rows of a file that a question by days passes over.
+    let path = files_of(root, "events").remove(0);
+    let mut bytes = fs::read(root.join(&path)).expect("a file");
+    bytes[20] ^= 1;
+    fs::write(root.join(&path), bytes).expect("a file can be written");
+    let other_day = Filter { from: Some(day(1)), ..Filter::default() };
+    let answer = events(root, &other_day, usize::MAX).expect("other files are whole");
+    assert_eq!(answer.rows, newest(&rows.events, &other_day, usize::MAX));
+    assert!(ask(root, usize::MAX).expect_err("a byte is wrong").to_string().contains(&path));
+}
+
+#[test]
+fn a_commit_time_comes_from_whole_files_only() {
+    let (folder, _) = book();
+    let root = folder.path();
+    let ask = || counts(root, &Filter::default(), &[]).expect("counts are whole").complete_to.commit_time;
+    let known = ask();
+    assert!(known.is_some());
+    let added = newest_entry(root).added.into_iter().find(|added| added.path.starts_with("events/"));
+    let path = root.join(added.expect("a file of events").path);
+    let whole = fs::read(&path).expect("a file");
+    for at in (0..whole.len()).step_by(13) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x20;
+        fs::write(&path, damaged).expect("a file can be written");
+        assert_eq!(ask(), None, "byte {at}");
+    }
+    fs::write(&path, whole).expect("a file can be written");
+    assert_eq!(ask(), known);
+}
+
+#[test]
+fn questions_notice_that_the_log_lost_its_end() {
+    let folder = folder();
+    let root = folder.path();
+    let mut rows = Rows::new(4);
+    let mut book = open(root);
+    for days in [1, 3] {
+        let contents = rows.commit(30, days);
+        book.commit(contents).expect("a commit");
+    }
+    drop(book);
+    // The entry that brought the second and third day.
+    fs::remove_file(root.join("_walbook/log/00000000000000000002.json")).expect("it is there");
+    for error in [ask(root, 1).expect_err("lost"), counts(root, &Filter::default(), &[]).expect_err("lost")] {
+        assert!(error.to_string().contains("lost its end"), "{error}");
+        assert_eq!(error.exit_code(), 1);
+    }
+    let report = walbook::book::verify(root, &mut |_| {}).expect("a report");
+    let log = report.checks.iter().find(|check| check.name == "log").expect("a check");
+    assert!(!log.ok && log.problems[0].contains("lost its end"), "{report:#?}");
+}
