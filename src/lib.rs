@@ -40,22 +40,38 @@
 //! | generation | one run's ownership of a book, and the name of its staging folder |
 //! | credit | at most two commits in flight, else nothing is read |
 
-// The modules stand in the order in which data passes them.
-pub mod change;
-pub mod process;
-pub mod settings;
+// The modules stand in the order in which data passes them; blank lines keep rustfmt from sorting them.
 
-pub mod book;
-pub mod parse;
-pub mod source;
+// What everybody shares.
+pub mod change;
+
+pub mod process;
+
 pub mod store;
+
+// From a topic to a book.
+pub mod source;
+
+pub mod parse;
+
 pub mod table;
 
-pub mod cluster;
+pub mod book;
+
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
 
-pub mod commands;
-pub mod demo;
+pub mod cluster;
+
+// From a book to an answer.
 pub mod query;
+
+// The edge.
+pub mod settings;
+
+pub mod commands;
+
+// Not part of a run.
+pub mod demo;
+
 pub mod testing;
