@@ -17,6 +17,7 @@ use super::strangers::{Known, verify_strangers};
 use crate::book::complete_to::CompleteTo;
 use crate::book::entry::{Delta, Entry};
 use crate::book::error::with_causes;
+use crate::book::snapshot::expect_directory;
 use crate::book::tail::Tail;
 use crate::book::traces::Traces;
 use crate::book::{BookError, log};
@@ -42,6 +43,7 @@ pub struct Progress {
 /// [`BookError::NoBook`] when there is none, [`BookError::Io`] when its log cannot be listed. All else that is wrong is in
 /// the report.
 pub fn verify(root: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, BookError> {
+    expect_directory(root)?;
     let disk = Disk::new(root);
     let traces = Traces::list(&disk)?;
     let newest = log::numbers(&disk)?.pop().ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
