@@ -59,7 +59,8 @@ pub(super) fn read_newest(store: &dyn Store) -> Result<Option<State>, BookError>
     Ok(None)
 }
 
-fn read(store: &dyn Store, number: u64) -> Result<State, BookError> {
+/// The checkpoint of an entry.
+pub(super) fn read(store: &dyn Store, number: u64) -> Result<State, BookError> {
     let path = layout::checkpoint_path(number);
     let (Checkpoint { format: _, state }, _): (Checkpoint<State>, _) =
         digested::read(&path, &store.read(&path).at("read", &path)?)?;

@@ -88,7 +88,7 @@ impl CountsFile {
         ];
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
-            .set_created_by(format!("walbook {}", env!("CARGO_PKG_VERSION")))
+            .set_created_by(concat!("walbook version ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(
                 metadata.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect(),
             ))

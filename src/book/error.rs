@@ -1,5 +1,6 @@
 //! Everything that can go wrong with a book, in words for the person who has to act.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -151,6 +152,12 @@ impl BookError {
     pub fn is_fenced(&self) -> bool {
         matches!(self, BookError::Fenced { .. })
     }
+}
+
+/// An error and what caused it, in one line.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Gives a failed operation its place.

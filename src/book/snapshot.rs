@@ -67,6 +67,7 @@ impl Snapshot {
     /// # Errors
     /// [`BookError::NoBook`]; [`BookError::Damaged`] and [`BookError::Unsound`] when the log does not hold together.
     pub fn take(root: &Path) -> Result<Snapshot, BookError> {
+        expect_directory(root)?;
         let disk = Disk::new(root);
         let traces = Traces::list(&disk)?;
         let mut state = checkpoint::read_newest(&disk)?;
@@ -247,6 +248,15 @@ impl Snapshot {
         }
         None
     }
+}
+
+/// Refuses a path that is something else than a directory, or below such.
+pub(super) fn expect_directory(root: &Path) -> Result<(), BookError> {
+    let is_none = match root.metadata() {
+        Ok(found) => !found.is_dir(),
+        Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    };
+    if is_none { Err(BookError::NoBook { path: root.to_owned() }) } else { Ok(()) }
 }
 
 /// Entry `number`, or `None` when the log ends before it.

@@ -107,7 +107,12 @@ impl Staging {
     }
 
     fn remove_swept(&self, folder: &str) -> Result<(), BookError> {
-        let Err(error) = gone_is_fine(self.store.remove_folder(folder)) else { return Ok(()) };
+        let mut removed = gone_is_fine(self.store.remove_folder(folder));
+        if removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {
+            // A run that was inside the kernel has made one more file, and cannot make another: its path is gone.
+            removed = gone_is_fine(self.store.remove_folder(folder));
+        }
+        let Err(error) = removed else { return Ok(()) };
         let left = gone_is_fine(self.store.list(folder)).at("list", folder)?;
         if left.iter().any(|name| name.ends_with(".inprogress")) {
             return Err(error).at("remove", folder);

@@ -164,6 +164,10 @@ impl State {
                 holds(entry.commit > self.commit, || {
                     format!("commit {} does not lie above {}", entry.commit, self.commit)
                 })?;
+                // Not of a fence: a checkpoint that its writer did not read may know more.
+                holds(entry.redone_to >= self.redone_to, || {
+                    format!("redone_to {} lies behind {}", entry.redone_to, self.redone_to)
+                })?;
                 self.row_rules(entry)
             }
         }

@@ -16,8 +16,8 @@ use super::{BookError, State, log};
 
 /// What tells of entries. Looked at before the log is read, which may grow in between.
 pub(super) struct Traces {
-    /// The newest entry that a checkpoint holds.
-    checkpoint: Option<u64>,
+    /// The entries that checkpoints hold, ascending.
+    pub(super) checkpoints: Vec<u64>,
     /// The days that have counts.
     days: BTreeSet<Day>,
     /// By book: the newest entry that a counts file stands at, and its day.
@@ -30,14 +30,14 @@ impl Traces {
     /// # Errors
     /// [`BookError::Io`].
     pub(super) fn list(store: &dyn Store) -> Result<Traces, BookError> {
-        let checkpoint = log::numbers_in(store, CHECKPOINTS)?.pop();
+        let checkpoints = log::numbers_in(store, CHECKPOINTS)?;
         let folder = Table::Counts.folder();
         let names = match store.list(folder) {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             listed => listed.at("list", folder)?,
         };
         let days = names.iter().filter_map(|name| day_of_folder(name)).collect();
-        Ok(Traces { checkpoint, days, stamps: BTreeMap::new() })
+        Ok(Traces { checkpoints, days, stamps: BTreeMap::new() })
     }
 
     /// Lists checkpoints and days, and reads where each counts file stands; one that cannot be read tells nothing.
@@ -75,7 +75,7 @@ impl Traces {
     pub(super) fn lost_end(&self, newest: Option<u64>, book: &str, has_day: &dyn Fn(Day) -> bool) -> Option<String> {
         let ends = newest.map_or("it is empty".to_owned(), |newest| format!("it ends at entry {newest}"));
         let beyond = |entry: u64| newest.is_none_or(|newest| newest < entry);
-        let shown = if let Some(held) = self.checkpoint.filter(|held| beyond(*held)) {
+        let shown = if let Some(held) = self.checkpoints.last().filter(|held| beyond(**held)) {
             format!("a checkpoint holds entry {held}")
         } else if let Some((entry, day)) = self.stamps.get(book).filter(|(entry, _)| beyond(*entry)) {
             format!("{:?} stands at entry {entry}", counts_path(*day))

@@ -89,15 +89,30 @@ impl Store for Disk {
     }
 }
 
-/// Makes a folder and those above it, and makes their names survive a crash.
+/// Makes a folder and those above it, and makes their names survive a crash; also that of the first that is there
+/// already, for whoever made it may have been stopped before.
 fn make_with_parents(folder: &Path) -> io::Result<()> {
-    if folder.as_os_str().is_empty() || folder.is_dir() {
-        return Ok(());
+    let Some(parent) = folder.parent() else { return Ok(()) };
+    let is_there = folder.is_dir();
+    if !is_there {
+        make_with_parents(parent)?;
+        match fs::create_dir(folder) {
+            // Another maker was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+            made => made?,
+        }
     }
-    let parent = folder.parent().unwrap_or(Path::new(""));
-    make_with_parents(parent)?;
-    fs::create_dir(folder)?;
-    File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?.sync_all()
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    match File::open(parent).and_then(|parent| parent.sync_all()) {
+        // What was there may be a mount, or in a folder that only others can list: its name is not ours to keep.
+        Err(error) if is_there && is_refusal(error.kind()) => Ok(()),
+        synced => synced,
+    }
+}
+
+fn is_refusal(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    matches!(kind, PermissionDenied | InvalidInput | Unsupported)
 }
 
 struct DiskFile(File);
@@ -115,5 +130,39 @@ impl Write for DiskFile {
 impl StoreFile for DiskFile {
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn makers_of_one_folder_do_not_disturb_each_other() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for round in 0..50 {
+            let disk = Disk::new(folder.path().join(format!("{round}/made/with/parents")));
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        disk.create_folder("").expect("it is made, or there");
+                        disk.create_folder("table").expect("it is made, or there");
+                    });
+                }
+            });
+            assert_eq!(disk.list("").expect("it is there"), ["table"]);
+        }
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_an_error() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("file"), "").expect("a writable folder");
+        for path in ["file", "file/below"] {
+            assert!(Disk::new(folder.path().join(path)).create_folder("").is_err(), "{path}");
+        }
+        assert!(Disk::new(folder.path()).create_folder("file").is_err());
     }
 }

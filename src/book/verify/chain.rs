@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::book::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry};
 use crate::book::log::LoggedEntry;
-use crate::change::{CommitNumber, Partition, Place};
+use crate::book::{DayState, PartitionState, State, TopicState};
+use crate::change::{CommitNumber, Day, Partition, Place};
 
 /// The log up to some entry.
 #[derive(Default)]
@@ -16,6 +17,9 @@ pub(super) struct Chain {
     next_offsets: BTreeMap<Partition, i64>,
     /// By partition: the highest place so far.
     highest: BTreeMap<Partition, Place>,
+    /// By topic: its UUID and the number of its partitions.
+    topics: BTreeMap<String, (String, i32)>,
+    days: BTreeMap<Day, DayState>,
     /// What the records of all entries were.
     pub(super) sums: Sums,
 }
@@ -49,6 +53,7 @@ impl Chain {
         let links = self.wrong_links(entry);
         let mut numbers = Vec::new();
         for (topic, read) in &entry.topics {
+            self.topics.insert(topic.clone(), (read.id.clone(), read.partitions));
             for (number, position) in &read.positions {
                 let partition = Partition { topic: topic.clone(), number: *number };
                 numbers.extend(self.wrong_position(&partition, position, entry.kind));
@@ -57,6 +62,11 @@ impl Chain {
             }
         }
         numbers.extend(wrong_sums(entry));
+        for Delta(day, _, _, _, count) in &entry.deltas {
+            let known = self.days.entry(*day).or_insert(DayState { changes: 0, entry: 0 });
+            known.changes = known.changes.saturating_add(count.unsigned_abs());
+            known.entry = entry.entry;
+        }
         self.generations.insert(entry.generation.clone());
         self.before = Some(Before {
             digest: logged.digest.clone(),
@@ -73,6 +83,30 @@ impl Chain {
     /// The newest commit's number so far.
     pub(super) fn commit(&self) -> CommitNumber {
         self.before.as_ref().map_or(0, |before| before.commit)
+    }
+
+    /// What a checkpoint of the newest entry must hold; `None` before the first.
+    pub(super) fn state(&self) -> Option<State> {
+        let before = self.before.as_ref()?;
+        let mut state = State {
+            entries: before.number + 1,
+            digest: before.digest.clone(),
+            commit: before.commit,
+            // It is written when the entry is redone.
+            redone_to: before.number,
+            generation: before.generation.clone(),
+            days: self.days.clone(),
+            ..State::new(before.book.clone(), before.settings.clone())
+        };
+        for (topic, (id, partitions)) in &self.topics {
+            let topic_state = TopicState { id: id.clone(), partitions: *partitions, positions: BTreeMap::new() };
+            state.topics.insert(topic.clone(), topic_state);
+        }
+        for (partition, next) in &self.next_offsets {
+            let position = PartitionState { next: *next, highest: self.highest.get(partition).copied() };
+            state.topics.get_mut(&partition.topic)?.positions.insert(partition.number, position);
+        }
+        Some(state)
     }
 
     /// The highest places of an entry's partitions before it; then counts its own.

@@ -6,6 +6,7 @@ use std::fs;
 use super::report::{Check, Problems};
 use crate::book::BookError;
 use crate::book::counts_rows::CountsRows;
+use crate::book::error::with_causes;
 use crate::book::table_counts::TableCounts;
 use crate::book::tail::Tail;
 use crate::change::{CommitNumber, Day, Operation};
@@ -69,7 +70,7 @@ pub(super) fn verify_counts(disk: &Disk, tail: &Tail, mut expected: Expected) ->
                 wrong.push(format!("{schema}.{table} {op} is not there, the log says {said}"));
             }),
             Err(BookError::UnreadableCounts { reason, .. }) => wrong.push(reason),
-            Err(error) => wrong.push(error.to_string()),
+            Err(error) => wrong.push(with_causes(&error)),
         }
         for what in wrong {
             problems.add(0, format!("{}: {what}", counts_path(day)));

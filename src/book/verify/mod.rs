@@ -5,6 +5,7 @@
 //! compared with its entry; memory holds one entry's offsets a thread, the totals by key, and 8 bytes a file.
 
 mod chain;
+mod checkpoints;
 mod counts;
 mod files;
 mod offsets;

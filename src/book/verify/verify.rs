@@ -9,12 +9,15 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::chain::Chain;
+use super::checkpoints::verify_checkpoint;
 use super::counts::{Expected, verify_counts};
 use super::files::{Found, Work, verify_files};
 use super::report::{Problems, Report};
 use super::strangers::{Known, verify_strangers};
 use crate::book::complete_to::CompleteTo;
 use crate::book::entry::{Delta, Entry};
+use crate::book::error::with_causes;
+use crate::book::snapshot::expect_directory;
 use crate::book::tail::Tail;
 use crate::book::traces::Traces;
 use crate::book::{BookError, log};
@@ -40,6 +43,7 @@ pub struct Progress {
 /// [`BookError::NoBook`] when there is none, [`BookError::Io`] when its log cannot be listed. All else that is wrong is in
 /// the report.
 pub fn verify(root: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, BookError> {
+    expect_directory(root)?;
     let disk = Disk::new(root);
     let traces = Traces::list(&disk)?;
     let newest = log::numbers(&disk)?.pop().ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
@@ -54,7 +58,7 @@ pub fn verify(root: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report,
             scope.spawn(move || work(root, take, &tell));
         }
         drop(tell);
-        verification.walk(&disk, give, &hear, progress);
+        verification.walk(&disk, &traces.checkpoints, give, &hear, progress);
     });
     verification.compare(&traces);
     Ok(verification.report(&disk))
@@ -99,6 +103,7 @@ impl Verification {
     fn walk(
         &mut self,
         disk: &Disk,
+        checkpoints: &[u64],
         give: SyncSender<Work>,
         hear: &Receiver<Found>,
         progress: &mut dyn FnMut(Progress),
@@ -130,10 +135,15 @@ impl Verification {
                     None
                 }
                 Ok(None) => Some("it is gone, but the log goes on".to_owned()),
-                Err(error) => Some(error.to_string()),
+                Err(error) => Some(with_causes(&error)),
             };
             if let Some(what) = problem {
                 self.log.add(number, format!("{}: {what}", entry_path(number)));
+            }
+            if checkpoints.contains(&number) {
+                let chain = (self.read == number + 1).then_some(&self.chain);
+                let wrong = verify_checkpoint(disk, number, chain);
+                wrong.into_iter().for_each(|what| self.log.add(number, what));
             }
             for found in hear.try_iter() {
                 self.find(found);
@@ -232,7 +242,7 @@ impl Verification {
             Ok(tail) => verify_counts(disk, &tail, self.expected),
             Err(error) => {
                 let mut problems = Problems::default();
-                problems.add(self.newest, error.to_string());
+                problems.add(self.newest, with_causes(&error));
                 problems.check("counts", "not compared: the end of the log cannot be read".to_owned())
             }
         };

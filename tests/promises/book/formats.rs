@@ -177,9 +177,9 @@ fn a_counts_file_has_these_columns_and_metadata() {
     walbook.entry=12
     walbook.commit=9
     walbook.day=2024-10-04
-    walbook.sha256=f77ef2df326859410b6807a5b9ae183564520f515119bfc0efb85be7e7a107c0
+    walbook.sha256=685aa152c57a1ec4b28a021d4db7236e8242a67b4db3e273b48f2ed034bd8604
     "#);
-    assert_eq!(file.created_by(), Some(format!("walbook {}", env!("CARGO_PKG_VERSION")).as_str()));
+    assert_eq!(file.created_by(), Some(concat!("walbook version ", env!("CARGO_PKG_VERSION"))));
     let rows = reader.build().expect("readable").next().expect("a batch").expect("readable");
     let op = arrow_array::cast::AsArray::as_string::<i32>(rows.column(2).as_ref());
     let ops: Vec<&str> = op.iter().map(|op| op.expect("never null")).collect();

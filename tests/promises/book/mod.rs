@@ -1,5 +1,6 @@
 //! What the book promises, whatever crashes, sleeps, fills up or rots.
 
+mod checkpoints;
 mod crash;
 mod damage;
 mod formats;

@@ -35,6 +35,7 @@ fn an_entry_with_one_thing_wrong_is_refused() {
         ("previous", |entry| entry.previous.push('0')),
         ("settings", |entry| entry.settings.time_zone = "UTC".into()),
         ("commit not above", |entry| entry.commit -= 1),
+        ("redone falls", |entry| entry.redone_to = 0),
         ("redone ahead", |entry| entry.redone_to = entry.entry),
         ("fence with rows", |entry| entry.kind = EntryKind::Fence),
         ("removed", |entry| entry.removed.push("events/x".into())),

@@ -1,9 +1,11 @@
 //! A run sleeps at any operation while another takes the book, and wakes.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::thread;
 
 use walbook::book::BookError;
+use walbook::store::{Store as _, layout};
 use walbook::testing::{Fault, MemoryStore, Pause};
 
 use super::world::{check_complete, check_visible, commit, open, run};
@@ -76,6 +78,19 @@ fn a_sleeping_run_is_fenced_wherever_it_wakes() {
         run(&disk.process(), 1, &mut seen).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         check_complete(&disk, &seen);
     }
+}
+
+#[test]
+fn a_file_that_comes_while_staging_is_swept_is_swept_too() {
+    let start = |store: &MemoryStore| run(store, 1, &mut BTreeMap::new());
+    let trial = half_redone();
+    start(&trial).expect("nothing strikes");
+    let sweeps = |name: &String| name.starts_with("remove-folder") && name.ends_with(".swept");
+    let swept = trial.operations().iter().position(sweeps).expect("it sweeps");
+    let store = half_redone();
+    store.strike(swept, Fault::Fail(ErrorKind::DirectoryNotEmpty));
+    let committer = start(&store).expect("it is tried again");
+    assert_eq!(store.list(layout::STAGING).expect("readable"), [committer.generation()]);
 }
 
 /// The sleeper wakes in the middle of the other's start.

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use walbook::book::entry::Entry;
 use walbook::book::{BookError, Snapshot, verify};
-use walbook::query::{CountsAnswer, Filter, GroupBy, counts, events};
+use walbook::query::{CountsAnswer, Filter, GroupBy, counts, events, rejects};
 use walbook::testing::book_builder::BookBuilder;
 
 use super::random::{Rows, TOPICS, count, day, newest};
@@ -194,10 +194,13 @@ fn checkpoints_do_not_change_answers() {
 #[test]
 fn what_is_no_book_is_a_usage_error() {
     let folder = folder();
-    for path in [folder.path().to_owned(), folder.path().join("absent")] {
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("a file can be written");
+    for path in [folder.path().to_owned(), folder.path().join("absent"), file.clone(), file.join("below")] {
         let error = counts(&path, &Filter::default(), &[]).expect_err("no book");
         assert_eq!(error.exit_code(), 2, "{error}");
         assert_eq!(events(&path, &Filter::default(), 1).expect_err("no book").exit_code(), 2);
+        assert_eq!(rejects(&path).expect_err("no book").exit_code(), 2);
         assert_eq!(verify(&path, &mut |_| {}).expect_err("no book").exit_code(), 2);
     }
     let filter = Filter { from: Some(day(3)), to: Some(day(2)), ..Filter::default() };

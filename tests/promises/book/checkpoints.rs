@@ -1,0 +1,80 @@
+//! A checkpoint is believed instead of the log, so `verify` compares it with the log.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sha2::Digest as _;
+use tempfile::TempDir;
+use walbook::book::{Check, verify};
+use walbook::store::layout;
+use walbook::testing::MemoryStore;
+
+use super::world::run;
+
+/// A book of two runs, each with a checkpoint, in a real directory.
+fn book() -> (TempDir, MemoryStore) {
+    let store = MemoryStore::new();
+    for _ in 0..2 {
+        run(&store, 2, &mut BTreeMap::new()).expect("nothing strikes");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    store.write_to(folder.path()).expect("a writable folder");
+    (folder, store)
+}
+
+/// What is said of the log; the tests' event files are no Parquet, which other checks tell.
+fn log_check(root: &Path) -> Check {
+    let report = verify(root, &mut |_| {}).expect("a report");
+    report.checks.into_iter().find(|check| check.name == "log").expect("a check of this name")
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named() {
+    let (folder, store) = book();
+    assert!(log_check(folder.path()).ok, "{:?}", log_check(folder.path()));
+    for entry in [2, 5] {
+        let path = layout::checkpoint_path(entry);
+        let whole = store.files()[&path].clone();
+        for at in (0..whole.len()).step_by(29) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            std::fs::write(folder.path().join(&path), damaged).expect("a writable folder");
+            let check = log_check(folder.path());
+            assert!(!check.ok && check.problems[0].contains(&path), "byte {at} of {path}: {check:?}");
+        }
+        std::fs::write(folder.path().join(&path), whole).expect("a writable folder");
+    }
+    let path = folder.path().join(layout::checkpoint_path(5));
+    std::fs::remove_file(&path).expect("it is there");
+    std::fs::create_dir(&path).expect("a writable folder");
+    let check = log_check(folder.path());
+    assert!(!check.ok && check.problems[0].contains("Is a directory"), "the cause is told: {check:?}");
+}
+
+#[test]
+fn a_checkpoint_that_is_not_the_logs_is_named() {
+    let (folder, store) = book();
+    let path = layout::checkpoint_path(2);
+    let text = String::from_utf8(store.files()[&path].clone()).expect("JSON");
+    let line = text.lines().next().expect("a line");
+    let lies = [
+        (r#""next":12"#, r#""next":11"#, "positions of changes"),
+        (r#""highest":null"#, r#""highest":{"commit_lsn":1,"seq":1}"#, "positions of changes"),
+        (r#""partitions":2"#, r#""partitions":3"#, "positions of changes"),
+        (r#""topics":{"changes""#, r#""topics":{"other""#, "no topic changes"),
+        (r#""changes":9"#, r#""changes":8"#, "8 changes on 2024-10-04"),
+        (r#""2024-10-05""#, r#""2024-10-06""#, "no changes on 2024-10-05"),
+        (r#""commit":2"#, r#""commit":1"#, "does not say what the log says"),
+        (r#""redone_to":2"#, r#""redone_to":1"#, "does not say what the log says"),
+    ];
+    for (was, is, words) in lies {
+        let lie = line.replacen(was, is, 1);
+        assert_ne!(lie, line, "{was} is in {line}");
+        let digest: String = sha2::Sha256::digest(lie.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let bytes = format!("{lie}\n{{\"sha256\":\"{digest}\"}}\n");
+        std::fs::write(folder.path().join(&path), bytes).expect("a writable folder");
+        let check = log_check(folder.path());
+        let named = check.problems.iter().any(|what| what.contains(&path) && what.contains(words));
+        assert!(!check.ok && named, "{is}: {check:?}");
+    }
+}
