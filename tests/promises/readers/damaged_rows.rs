@@ -3,6 +3,7 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::process::Command;
 
 use tempfile::TempDir;
 use walbook::query::{EventsAnswer, Filter, QueryError, counts, events, rejects};
@@ -47,11 +48,11 @@ fn a_flipped_byte_in_events_gives_the_same_rows_or_none() {
     for (number, path) in files_of(root, "events").into_iter().enumerate() {
         let path = root.join(path);
         let whole = fs::read(&path).expect("a file");
-        for at in (number..whole.len()).step_by(11) {
+        for at in (number..whole.len()).step_by(23) {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
             fs::write(&path, damaged).expect("a file can be written");
-            // The decoder of footers panics on some: the command turns that into an error, and so does this.
+            // Footers are decoded unchecked: should that panic, the command makes it an error, and so does this.
             match catch_unwind(AssertUnwindSafe(|| ask(root, usize::MAX))) {
                 Ok(Err(error)) => {
                     assert_eq!(error.exit_code(), 1, "byte {at} of {path:?}: {error}");
@@ -164,4 +165,33 @@ fn questions_notice_that_the_log_lost_its_end() {
     let report = walbook::book::verify(root, &mut |_| {}).expect("a report");
     let log = report.checks.iter().find(|check| check.name == "log").expect("a check");
     assert!(!log.ok && log.problems[0].contains("lost its end"), "{report:#?}");
+}
+
+#[test]
+fn the_command_never_ends_by_a_signal() {
+    let (folder, _) = book();
+    let root = folder.path();
+    let ask = || {
+        let mut walbook = Command::new(env!("CARGO_BIN_EXE_walbook"));
+        walbook.arg("events").arg(root).args(["--format", "json"]).output().expect("the command starts")
+    };
+    let expected = ask().stdout;
+    let path = root.join(files_of(root, "events").pop().expect("a file"));
+    let whole = fs::read(&path).expect("a file");
+    let footer = u32::from_le_bytes(whole[whole.len() - 8..whole.len() - 4].try_into().expect("4 bytes")) as usize;
+    for at in (whole.len() - 8 - footer..whole.len()).step_by(19).chain([4, 20]) {
+        for bit in [0x01, 0x40] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= bit;
+            fs::write(&path, damaged).expect("a file can be written");
+            let ended = ask();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            match ended.status.code() {
+                Some(1) => assert!(said.contains("damaged") && ended.stdout.is_empty(), "byte {at}: {said}"),
+                code => panic!("byte {at}: code {code:?}, {said}"),
+            }
+        }
+    }
+    fs::write(&path, whole).expect("a file can be written");
+    assert_eq!(ask().stdout, expected);
 }
