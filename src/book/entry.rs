@@ -102,6 +102,14 @@ pub struct PartitionEntry {
     pub lost: u64,
 }
 
+impl PartitionEntry {
+    /// A partition of which nothing was read yet, and where reading begins.
+    pub fn start(offset: i64) -> PartitionEntry {
+        let interval = Interval { from: offset, to: offset };
+        PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0 }
+    }
+}
+
 /// A file that an entry adds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddedFile {

@@ -53,6 +53,7 @@ pub(super) fn unpack(error: Box<dyn Error + Send + Sync>) -> anyhow::Error {
     try_as::<BookError>(error)
         .or_else(try_as::<TableError>)
         .or_else(try_as::<SourceError>)
+        .or_else(try_as::<KafkaError>)
         .unwrap_or_else(anyhow::Error::from_boxed)
 }
 
@@ -63,9 +64,10 @@ mod tests {
 
     #[test]
     fn what_ended_the_dataflow_keeps_its_code() {
-        let lost = KafkaError::Lost { partition: Partition { topic: "t".to_owned(), number: 0 }, from: 1, to: 2 };
-        let boxed: [(Box<dyn Error + Send + Sync>, u8); 4] = [
-            (Box::new(SourceError::from(lost)), DATA_LOSS),
+        let lost = || KafkaError::Lost { partition: Partition { topic: "t".to_owned(), number: 0 }, from: 1, to: 2 };
+        let boxed: [(Box<dyn Error + Send + Sync>, u8); 5] = [
+            (Box::new(SourceError::from(lost())), DATA_LOSS),
+            (Box::new(lost()), DATA_LOSS),
             (Box::new(TableError::Fenced { path: "staged".to_owned() }), FENCED),
             (Box::new(BookError::Fenced { reason: "entry 3 is another run's".to_owned() }), FENCED),
             ("anything else".into(), FAILED),

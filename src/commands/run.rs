@@ -13,7 +13,7 @@ use super::exit::unpack;
 use super::signals;
 use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use crate::book::{Book, Committing, State, log};
-use crate::change::{Interval, Partition, PartitionStart, Start, Tally};
+use crate::change::{Partition, PartitionStart, Start};
 use crate::cluster::{self, Clock, ClockSettings, Leader, Run};
 use crate::parse::PARSER_VERSION;
 use crate::process::{Progress, Shutdown};
@@ -205,11 +205,7 @@ fn new_topics(
     let mut entries = BTreeMap::new();
     for (name, topic) in described.iter().filter(|(name, _)| !state.topics.contains_key(*name)) {
         let of_topic = starts.iter().filter(|start| start.partition.topic == *name);
-        let positions = of_topic.map(|start| {
-            let interval = Interval { from: start.from, to: start.from };
-            let nothing = PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0 };
-            (start.partition.number, nothing)
-        });
+        let positions = of_topic.map(|start| (start.partition.number, PartitionEntry::start(start.from)));
         let entry = TopicEntry { id: topic.id.clone(), partitions: topic.partitions, positions: positions.collect() };
         entries.insert(name.clone(), entry);
     }

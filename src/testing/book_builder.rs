@@ -268,14 +268,7 @@ fn reject_columns(rows: &[&RejectRow]) -> RecordBatch {
 }
 
 fn empty_topic(partitions: i32) -> TopicEntry {
-    let empty = PartitionEntry {
-        interval: Interval { from: 0, to: 0 },
-        records: 0,
-        tally: Tally::default(),
-        empty: 0,
-        lost: 0,
-    };
-    let positions = (0..partitions).map(|number| (number, empty.clone())).collect();
+    let positions = (0..partitions).map(|number| (number, PartitionEntry::start(0))).collect();
     TopicEntry { id: String::new(), partitions, positions }
 }
 

@@ -13,7 +13,7 @@ use timely::scheduling::SyncActivator;
 use super::{MemorySource, MemoryTopic};
 use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use crate::book::{Book, BookError, Committing, State};
-use crate::change::{Interval, PartitionStart, Start, Tally, Wish};
+use crate::change::{PartitionStart, Start, Wish};
 use crate::cluster::{self, Lead, Leader, Peers, Run};
 use crate::parse::{DayFrom, PARSER_VERSION};
 use crate::process::{Progress, Shutdown};
@@ -127,10 +127,7 @@ impl MemoryRun {
 }
 
 fn new_topic(starts: &[PartitionStart]) -> BTreeMap<String, TopicEntry> {
-    let positions = starts.iter().map(|start| {
-        let interval = Interval { from: start.from, to: start.from };
-        (start.partition.number, PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0 })
-    });
+    let positions = starts.iter().map(|start| (start.partition.number, PartitionEntry::start(start.from)));
     let partitions = i32::try_from(starts.len()).expect("few partitions");
     let entry = TopicEntry { id: String::new(), partitions, positions: positions.collect() };
     BTreeMap::from([(MemoryTopic::NAME.to_owned(), entry)])

@@ -78,3 +78,21 @@ fn a_topic_that_was_made_anew_is_another_topic() {
     assert_same("the book stays as it was", &book.counts(), &inserted(200));
     book.verify();
 }
+
+#[test]
+fn a_topic_that_is_made_anew_while_it_is_read_ends_the_run() {
+    let topic = Topic::create("recreated_alive", 1);
+    topic.produce(inserts(200, 1));
+    let book = Book::new("recreated_alive");
+    let mut run = book.run(&[&topic], &["--commit-interval", "1s"]);
+    book.await_total(200, &mut run);
+    topic.recreate();
+    // The offsets that come next are there again, with other records.
+    topic.produce(inserts(1000, 1));
+
+    let ended = run.wait(Duration::from_secs(60));
+    ended.expect_code(3);
+    ended.expect_said(&[&topic.name]);
+    assert_same("the book stays as it was", &book.counts(), &inserted(200));
+    book.verify();
+}

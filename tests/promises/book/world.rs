@@ -80,11 +80,7 @@ pub(crate) fn new_topics(state: &State) -> BTreeMap<String, TopicEntry> {
     if state.topics.contains_key(TOPIC) {
         return BTreeMap::new();
     }
-    let start = |number| {
-        let interval = Interval { from: 0, to: 0 };
-        (number, PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0 })
-    };
-    let positions = (0..PARTITIONS).map(start).collect();
+    let positions = (0..PARTITIONS).map(|number| (number, PartitionEntry::start(0))).collect();
     let id = "nIFFyfwTQ2S1OCvM4ZbjUw".to_owned();
     BTreeMap::from([(TOPIC.to_owned(), TopicEntry { id, partitions: PARTITIONS, positions })])
 }
