@@ -1,11 +1,14 @@
 //! A worker's life: build the dataflow, step it, stop.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use timely::worker::Worker;
+use tracing::error;
 
 use super::{Leader, Peers};
 use crate::book::Committing;
@@ -17,6 +20,9 @@ use crate::table::FileOutput;
 
 /// How long a worker without work sleeps before it looks whether the process has failed.
 const PARK: Duration = Duration::from_millis(100);
+
+/// How long the processes of a cluster wait for each other.
+const CONNECT: Duration = Duration::from_secs(60);
 
 /// Everything that the workers of one process share out among themselves.
 pub struct Run {
@@ -48,6 +54,10 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
     let Run { source, events, rejects, progress, shutdown: end, .. } = run;
     let (at_work, working) = channel::<()>();
     let at_work = Mutex::new(vec![at_work; run.peers.workers]);
+    let connected = Arc::new(AtomicBool::new(false));
+    if run.peers.total() > run.peers.workers {
+        end_unless_connected(Arc::clone(&connected));
+    }
     let guards = timely::execute(config, move |worker| {
         let _at_work = at_work.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let leader = match worker.index() {
@@ -68,6 +78,7 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
         };
         work(worker, share, &end);
     })?;
+    connected.store(true, Ordering::Relaxed);
     shutdown.set_at_work(true);
     // Ends when the last worker has dropped its end.
     while working.recv().is_ok() {}
@@ -81,6 +92,21 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
         result?;
     }
     Ok(())
+}
+
+/// Ends this process if the others do not come: timely would wait for ever, also for one that died before it connected.
+fn end_unless_connected(connected: Arc<AtomicBool>) {
+    let watch = move || {
+        thread::sleep(CONNECT);
+        if !connected.load(Ordering::Relaxed) {
+            error!(
+                "the other processes of the cluster did not connect within {} s; start all of them again",
+                CONNECT.as_secs()
+            );
+            std::process::exit(1);
+        }
+    };
+    thread::Builder::new().name("connect".to_owned()).spawn(watch).expect("a thread can be started");
 }
 
 /// Steps the dataflow until everything is committed, or until the process has failed.

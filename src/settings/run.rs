@@ -64,8 +64,8 @@ impl RunSettings {
         if !(Duration::from_millis(100)..=Duration::from_secs(24 * 3600)).contains(&args.commit_interval) {
             return wrong("--commit-interval: between 100ms and 1day".to_owned());
         }
-        if args.commit_bytes < ByteSize::mb(1) {
-            return wrong("--commit-bytes: at least 1MB".to_owned());
+        if args.commit_bytes < ByteSize::kb(64) {
+            return wrong("--commit-bytes: at least 64kB".to_owned());
         }
         let peers = match (args.processes, &args.hosts) {
             (0, _) => return wrong("-n 0: at least one process".to_owned()),

@@ -51,7 +51,8 @@ fn two_processes_share_the_work_and_die_together() {
         thread::sleep(dice.between(Duration::from_millis(500), Duration::from_millis(4000)));
         let (killed, survivor) = if victim == 0 { (zero, one) } else { (one, zero) };
         killed.kill();
-        let ended = survivor.wait(Duration::from_secs(15));
+        // A process that dies before it has connected is waited for during a minute.
+        let ended = survivor.wait(Duration::from_secs(90));
         ended.expect_code(1);
     }
 
