@@ -90,6 +90,8 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
         broker.flush()?;
         run.join().expect("a panic ends the process")?;
     }
+    // Clients that are still ending would complain of a broker that is gone; it ends with the process.
+    std::mem::forget(broker);
     print_counts(dir)?;
     print_rejects(dir)?;
     if args.once {

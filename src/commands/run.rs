@@ -117,6 +117,8 @@ fn lead(
         partitions: starts,
     };
     let initial_counts = committer.initial_counts()?;
+    // Finding the group's coordinator takes a second: begin now, not when the first commit is there.
+    topics.tell_group(&committer.state().next_offsets().collect());
     info!(
         book = start.book,
         generation = start.generation,

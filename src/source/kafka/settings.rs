@@ -1,14 +1,13 @@
 //! How clients of librdkafka are set up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::Client;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError as RdError, KafkaResult};
-use rdkafka::{ClientConfig, ClientContext, TopicPartitionList};
+use rdkafka::error::KafkaError as RdError;
+use rdkafka::{ClientConfig, ClientContext};
 use tracing::{debug, error, info, warn};
 
 use super::KafkaError;
@@ -130,18 +129,12 @@ fn explain(error: &RdError) -> String {
 #[derive(Clone, Default)]
 pub(super) struct Context {
     last_error: Arc<Mutex<Option<String>>>,
-    answered: Arc<AtomicU64>,
 }
 
 impl Context {
     /// The last error that librdkafka told of this client.
     pub(super) fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// How many offset commits were answered, one way or the other.
-    pub(super) fn answered_commits(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
     }
 
     fn note(&self, message: String) {
@@ -172,14 +165,7 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        if let Err(error) = result {
-            warn!(%error, "Kafka's group was not told how far the book is");
-        }
-        self.answered.fetch_add(1, Ordering::Relaxed);
-    }
-}
+impl ConsumerContext for Context {}
 
 /// The client below a consumer.
 pub(super) fn client(consumer: &BaseConsumer<Context>) -> &Client<Context> {

@@ -1,7 +1,9 @@
 //! What the leader knows of the topics: identity, partitions, watermarks; and what it tells the group.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -20,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 const REQUEST: Duration = Duration::from_secs(5);
 
 /// How long the end of a run may wait for the group's answer.
-const GROUP_PATIENCE: Duration = Duration::from_secs(1);
+const GROUP_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Where to begin in a topic that is new to the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -55,8 +57,8 @@ pub struct Topics {
     consumer: BaseConsumer<Context>,
     brokers: String,
     names: Vec<String>,
-    /// Offset commits that were sent to the group.
-    told: AtomicU64,
+    /// What the group was told last.
+    told: Mutex<TopicPartitionList>,
 }
 
 impl Topics {
@@ -67,7 +69,7 @@ impl Topics {
     pub fn connect(settings: &KafkaSettings, names: &[String], group: &str) -> Result<Topics, KafkaError> {
         let consumer = settings.asking(group)?;
         let topics =
-            Topics { consumer, brokers: settings.brokers.clone(), names: names.to_vec(), told: AtomicU64::new(0) };
+            Topics { consumer, brokers: settings.brokers.clone(), names: names.to_vec(), told: Mutex::default() };
         let begin = Instant::now();
         loop {
             match topics.consumer.fetch_metadata(None, REQUEST.min(PATIENCE.saturating_sub(begin.elapsed()))) {
@@ -157,21 +159,26 @@ impl Topics {
         if list.count() == 0 {
             return;
         }
-        match self.consumer.commit(&list, CommitMode::Async) {
-            Ok(()) => drop(self.told.fetch_add(1, Ordering::Relaxed)),
-            Err(error) => warn!(%error, "could not tell Kafka's group how far the book is"),
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            warn!(%error, "could not tell Kafka's group how far the book is");
         }
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = list;
         // Serves the answers of earlier commits.
         drop(self.consumer.poll(Duration::ZERO));
     }
 
-    /// Waits until the group has heard what it was told, but not for long: dashboards are not worth it.
-    pub fn await_group(&self) {
-        let begin = Instant::now();
-        while self.consumer.context().answered_commits() < self.told.load(Ordering::Relaxed)
-            && begin.elapsed() < GROUP_PATIENCE
-        {
-            drop(self.consumer.poll(Duration::from_millis(20)));
-        }
+    /// Waits until the group has heard what it was told last, but not for long: dashboards are not worth it.
+    pub fn await_group(self: Arc<Self>) {
+        let (answer, answered) = channel();
+        let tell = move || {
+            let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = self.consumer.commit(&told, CommitMode::Sync) {
+                debug!(%error, "could not tell Kafka's group how far the book is");
+            }
+            // Whoever waited may have gone.
+            let _ = answer.send(());
+        };
+        thread::Builder::new().name("group".to_owned()).spawn(tell).expect("a thread can be started");
+        let _ = answered.recv_timeout(GROUP_PATIENCE);
     }
 }
