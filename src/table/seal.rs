@@ -79,12 +79,8 @@ pub fn seal_files<'scope>(
                     match order {
                         Order::Start(start) => {
                             current = start.commit;
-                            let staging = layout::staging_folder(&start.generation);
-                            match output.store.exists(&staging) {
-                                Ok(true) => {}
-                                // A run that is fenced this early is told the wrong reason, and ends all the same.
-                                Ok(false) => output.shutdown.fail(TableError::Unseen { path: staging }),
-                                Err(error) => output.shutdown.fail(TableError::writing(&staging, error)),
+                            if let Err(error) = look_for_staging(&*output.store, &start.generation) {
+                                output.shutdown.fail(error);
                             }
                             naming = Some(FileNaming {
                                 store: output.store.clone(),
@@ -150,6 +146,21 @@ pub fn seal_files<'scope>(
         }
     });
     Sealed { files, wishes }
+}
+
+/// Makes sure that this process sees the folder that the leader has made for the run.
+fn look_for_staging(store: &dyn Store, generation: &str) -> Result<(), TableError> {
+    let staging = layout::staging_folder(generation);
+    let sees = |path: &str| store.exists(path).map_err(|error| TableError::writing(&staging, error));
+    if sees(&staging)? {
+        return Ok(());
+    }
+    // Where the run's own fence is seen, it is the same book, and a newer run has swept the folder away.
+    let is_same_book = match layout::fence_of(generation) {
+        Some(fence) => sees(&layout::entry_path(fence))?,
+        None => false,
+    };
+    Err(if is_same_book { TableError::Fenced { path: staging } } else { TableError::Unseen { path: staging } })
 }
 
 /// A commit that takes rows.
