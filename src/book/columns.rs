@@ -13,6 +13,24 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::errors::Result as ParquetResult;
 
+/// The columns of the events table, in the order of the files.
+pub(crate) const EVENT_COLUMNS: [&str; 14] = [
+    "topic",
+    "partition",
+    "offset",
+    "ordinal",
+    "kafka_time",
+    "commit_time",
+    "lsn",
+    "commit_lsn",
+    "seq",
+    "xid",
+    "schema",
+    "table",
+    "op",
+    "data",
+];
+
 /// Reads the end of a file of events or rejects. Texts that repeat are then read as numbers into a dictionary.
 pub(crate) fn metadata(file: &File) -> ParquetResult<ArrowReaderMetadata> {
     let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new().with_skip_arrow_metadata(true))?;

@@ -173,13 +173,11 @@ fn decode(day: Day, bytes: Bytes) -> Result<CountsFile, String> {
         let (schemas, tables, ops) = (text(0), text(1), text(2));
         let numbers = batch.column(3).as_primitive::<Int64Type>();
         for row in 0..batch.num_rows() {
-            let op = ops.value(row);
-            let op = Operation::ALL.into_iter().find(|known| known.as_str() == op);
             let key = CountKey {
                 day,
                 schema: schemas.value(row).to_owned(),
                 table: tables.value(row).to_owned(),
-                op: op.ok_or("an operation is unknown")?,
+                op: Operation::named(ops.value(row)).ok_or("an operation is unknown")?,
             };
             if counts.insert(key, numbers.value(row)).is_some() {
                 return Err("a key stands there twice".into());

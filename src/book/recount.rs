@@ -65,13 +65,11 @@ fn count(day: Day, bytes: Bytes, counts: &mut BTreeMap<CountKey, i64>) -> Result
         };
         let (schemas, tables, ops) = (column(columns[0])?, column(columns[1])?, column(columns[2])?);
         for row in 0..batch.num_rows() {
-            let op = ops.value(row);
-            let op = Operation::ALL.into_iter().find(|known| known.as_str() == op);
             let key = CountKey {
                 day,
                 schema: schemas.value(row).to_owned(),
                 table: tables.value(row).to_owned(),
-                op: op.ok_or_else(|| format!("row {row} has no operation"))?,
+                op: Operation::named(ops.value(row)).ok_or_else(|| format!("row {row} has no operation"))?,
             };
             *counts.entry(key).or_default() += 1;
         }

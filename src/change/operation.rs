@@ -35,6 +35,11 @@ impl Operation {
         }
     }
 
+    /// The operation of exactly this name, as files hold it.
+    pub fn named(name: &str) -> Option<Operation> {
+        Operation::ALL.into_iter().find(|operation| operation.as_str() == name)
+    }
+
     /// The place in [`Operation::ALL`].
     pub fn index(self) -> usize {
         self as usize

@@ -79,7 +79,6 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
         work(worker, share, &end);
     })?;
     connected.store(true, Ordering::Relaxed);
-    shutdown.set_at_work(true);
     // Ends when the last worker has dropped its end.
     while working.recv().is_ok() {}
     shutdown.set_at_work(false);
@@ -111,6 +110,8 @@ fn end_unless_connected(connected: Arc<AtomicBool>) {
 
 /// Steps the dataflow until everything is committed, or until the process has failed.
 fn work(worker: &mut Worker, share: Share, shutdown: &Shutdown) {
+    // Before anything can be read: a signal that comes now has something to wait for.
+    shutdown.set_at_work(true);
     let committed = worker.dataflow_named::<Epoch, _, _>("walbook", |scope| pipeline::build(scope, share));
     while !committed.done() && !shutdown.has_failed() {
         worker.step_or_park(Some(PARK));

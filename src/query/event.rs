@@ -1,6 +1,7 @@
 //! One change as it is shown.
 
 use super::print::Value;
+use crate::book::columns::EVENT_COLUMNS;
 use crate::book::rfc3339;
 
 /// One row of the events table.
@@ -38,22 +39,7 @@ pub struct Event {
 
 impl Event {
     /// The columns, in the order of the files.
-    pub const COLUMNS: [&str; 14] = [
-        "topic",
-        "partition",
-        "offset",
-        "ordinal",
-        "kafka_time",
-        "commit_time",
-        "lsn",
-        "commit_lsn",
-        "seq",
-        "xid",
-        "schema",
-        "table",
-        "op",
-        "data",
-    ];
+    pub const COLUMNS: [&str; 14] = EVENT_COLUMNS;
 
     /// Appends the values, in the order of the columns.
     pub(super) fn values<'a>(&'a self, values: &mut Vec<Value<'a>>) {

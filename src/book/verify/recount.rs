@@ -8,7 +8,7 @@ use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::offsets::{Run, WrongRow};
-use crate::book::columns::{Texts, all_numbers, numbers, read_group};
+use crate::book::columns::{EVENT_COLUMNS, Texts, all_numbers, numbers, read_group};
 use crate::book::table_counts::TableCounts;
 use crate::change::{Operation, Partition, Place};
 use crate::store::layout::Table;
@@ -45,22 +45,7 @@ pub(super) struct PartitionRun {
 /// The columns of a table of rows.
 pub(super) fn columns_of(table: Table) -> &'static [&'static str] {
     match table {
-        Table::Events => &[
-            "topic",
-            "partition",
-            "offset",
-            "ordinal",
-            "kafka_time",
-            "commit_time",
-            "lsn",
-            "commit_lsn",
-            "seq",
-            "xid",
-            "schema",
-            "table",
-            "op",
-            "data",
-        ],
+        Table::Events => &EVENT_COLUMNS,
         Table::Rejects => &["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"],
         Table::Counts => &["schema", "table", "op", "count"],
     }
