@@ -49,6 +49,9 @@ pub mod process;
 
 pub mod store;
 
+// From PostgreSQL.
+pub mod postgres;
+
 // From a topic to a book.
 pub mod source;
 
