@@ -52,6 +52,8 @@ pub mod store;
 // From PostgreSQL.
 pub mod postgres;
 
+pub mod slot;
+
 // From a topic to a book.
 pub mod source;
 
