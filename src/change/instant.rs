@@ -1,16 +1,16 @@
-//! A time as text → an instant.
+//! A time as text → an instant: microseconds since 1970-01-01 UTC.
 
 /// 0001-01-01T00:00:00Z in microseconds since 1970-01-01 UTC.
-pub(super) const FIRST: i64 = -62_135_596_800_000_000;
+pub const FIRST: i64 = -62_135_596_800_000_000;
 /// 9999-12-31T23:59:59.999999Z in microseconds since 1970-01-01 UTC.
-pub(super) const LAST: i64 = 253_402_300_799_999_999;
+pub const LAST: i64 = 253_402_300_799_999_999;
 
 /// Reads RFC 3339 (`2026-11-22T12:34:56.123456Z`, `…+05:30`) or PostgreSQL's ISO form (`2017-05-10 12:07:21.272494-04`,
 /// `…+00:19:32`) as microseconds since 1970-01-01 UTC.
 ///
 /// The offset must be there. Up to nine digits of a fraction are taken, those after the sixth cut off; second 60 is the
 /// next minute's first. `None` for any other text and for instants outside the years 0001 to 9999 UTC.
-pub(super) fn parse(text: &[u8]) -> Option<i64> {
+pub fn parse(text: &[u8]) -> Option<i64> {
     let (head, rest) = text.split_at_checked(19)?;
     let fixed = head[4] == b'-' && head[7] == b'-' && head[13] == b':' && head[16] == b':';
     if !fixed || !matches!(head[10], b'T' | b't' | b' ') {
