@@ -23,6 +23,11 @@ impl Lsn {
         self.0
     }
 
+    /// The LSN with this number; `None` for a negative one.
+    pub fn from_i64(number: i64) -> Option<Lsn> {
+        (number >= 0).then_some(Lsn(number))
+    }
+
     /// Reads `X/Y`: one to eight hexadecimal digits on each side, either case.
     ///
     /// # Errors
@@ -67,6 +72,8 @@ mod tests {
             assert_eq!(text.parse::<Lsn>().expect("an LSN").to_string(), text);
         }
         assert_eq!("16/B374D848".parse::<Lsn>().map(Lsn::as_i64), Ok(0x16_B374_D848));
+        assert_eq!(Lsn::from_i64(0x16_B374_D848).map(|lsn| lsn.to_string()).as_deref(), Some("16/B374D848"));
+        assert_eq!(Lsn::from_i64(-1), None);
     }
 
     #[test]

@@ -28,7 +28,6 @@ mod day;
 mod deltas;
 mod envelope;
 mod fields;
-mod instant;
 mod json;
 mod name;
 #[expect(clippy::module_inception, reason = "the operator is the room's verb")]

@@ -9,14 +9,12 @@
 //! A [`Source`] is one worker's hand in such a place: [`kafka`] for topics. Which worker reads a partition is a pure
 //! function of the partition and the number of workers, so nothing durable knows a worker.
 
-mod batch;
 mod cursors;
 pub mod kafka;
 mod read;
 #[expect(clippy::module_inception, reason = "the trait is the room's noun")]
 mod source;
 
-pub use batch::Batch;
 pub use cursors::{Accepted, Cursors};
 pub use read::{Read, read_partitions, worker_of};
-pub use source::{Discovery, MakeSource, Source, SourceError, Taken, Waker};
+pub use source::{Discovery, MakeSource, Source, SourceError, Waker};

@@ -17,7 +17,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     // the type that comes out of it.
     ("source", &["change", "process"]),
     ("table", &["change", "process", "store"]),
-    ("parse", &["change", "source", "table"]),
+    ("parse", &["change", "table"]),
     ("book", &["change", "process", "store"]),
     ("dataflows", &["book", "change", "cluster", "parse", "process", "source", "table"]),
     ("cluster", &["book", "change", "dataflows", "process", "source", "table"]),
