@@ -23,11 +23,6 @@ impl Lsn {
         self.0
     }
 
-    /// The LSN with this number; `None` for a negative one.
-    pub fn from_i64(number: i64) -> Option<Lsn> {
-        (number >= 0).then_some(Lsn(number))
-    }
-
     /// Reads `X/Y`: one to eight hexadecimal digits on each side, either case.
     ///
     /// # Errors

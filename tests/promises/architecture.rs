@@ -15,7 +15,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("slot", &["change", "parse", "postgres", "process"]),
     // The rooms that data passes. They meet in a dataflow, through the types of `change`; a room names another only for
     // the type that comes out of it.
-    ("source", &["change", "process"]),
+    ("source", &["change", "process", "slot"]),
     ("table", &["change", "process", "store"]),
     ("parse", &["change", "table"]),
     ("book", &["change", "process", "store"]),
