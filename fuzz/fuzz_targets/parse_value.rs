@@ -14,5 +14,6 @@ fuzz_target!(|value: &[u8]| {
     agreement::check("__debezium-heartbeat.t", Some(value));
     if let Ok(line) = std::str::from_utf8(value) {
         agreement::check_line(line);
+        let _ = walbook::parse::read_row(line);
     }
 });

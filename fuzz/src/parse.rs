@@ -22,9 +22,12 @@ mod scan;
 mod skip;
 #[path = "../../src/parse/test_decoding.rs"]
 mod test_decoding;
+#[path = "../../src/parse/tuple.rs"]
+mod tuple;
 
 pub use day::{DayFrom, DayRule};
 pub use envelope::{Content, Envelope, Line, PARSER_VERSION};
 pub use name::{Name, Names};
 pub use reject::Reject;
 pub use test_decoding::{Statement, read_line};
+pub use tuple::{Column, ColumnValue, RowChange, read_row};

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use serde::{Serialize, Serializer};
 
 use super::{State, printable};
-use crate::change::CommitNumber;
+use crate::change::{CommitNumber, Epoch};
 
 /// What an answer is complete to; prints as a sentence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,6 +20,23 @@ pub struct CompleteTo {
     /// JSON); `None` where records do not tell it.
     #[serde(serialize_with = "as_rfc3339")]
     pub commit_time: Option<i64>,
+    /// Whether what it is complete to would survive a crash.
+    #[serde(flatten)]
+    pub level: Level,
+}
+
+/// Whether an answer would survive a crash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "level", rename_all = "lowercase")]
+pub enum Level {
+    /// It is what the newest commit left.
+    #[default]
+    Durable,
+    /// It is what a run has read up to an epoch that is closed; a crash makes it read some of that again.
+    Live {
+        /// The epoch.
+        epoch: Epoch,
+    },
 }
 
 impl CompleteTo {
@@ -28,7 +45,7 @@ impl CompleteTo {
             let positions = read.positions.iter().map(|(partition, position)| (*partition, position.next));
             (topic.clone(), positions.collect())
         });
-        CompleteTo { commit: state.commit, positions: positions.collect(), commit_time }
+        CompleteTo { commit: state.commit, positions: positions.collect(), commit_time, level: Level::Durable }
     }
 }
 

@@ -51,6 +51,13 @@ pub struct DataFile {
     staged_by: Option<String>,
 }
 
+impl DataFile {
+    /// The day of its rows.
+    pub fn day(&self) -> Option<Day> {
+        FilePlace::parse(&self.path).map(|place| place.day)
+    }
+}
+
 /// A book at its newest entry.
 pub struct Snapshot {
     disk: Disk,
@@ -91,6 +98,11 @@ impl Snapshot {
     /// The IANA name of the zone of the book's days.
     pub fn time_zone(&self) -> &str {
         &self.state.settings.time_zone
+    }
+
+    /// What the log says.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// What an answer from this snapshot is complete to.

@@ -18,7 +18,7 @@ pub(super) fn events(args: &EventsArgs) -> anyhow::Result<()> {
 }
 
 fn filter(args: &FilterArgs) -> Filter {
-    Filter { from: args.from, to: args.to, tables: args.table.clone(), operation: args.op }
+    Filter { from: args.from, to: args.to, tables: args.table.clone(), name: None, operation: args.op }
 }
 
 /// Prints to standard output; a reader who has seen enough is no error.

@@ -38,6 +38,7 @@ mod scan;
 mod skip;
 mod tables;
 mod test_decoding;
+mod tuple;
 
 pub use day::{DayFrom, DayRule};
 pub use envelope::{Content, Envelope, Line, PARSER_VERSION};
@@ -45,3 +46,4 @@ pub use name::{Name, Names};
 pub use parse::{Parsed, parse_records};
 pub use reject::Reject;
 pub use test_decoding::{Statement, read_line};
+pub use tuple::{Column, ColumnValue, RowChange, read_row};

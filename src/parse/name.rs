@@ -91,7 +91,8 @@ fn quoted_len(text: &[u8]) -> Result<usize, Reject> {
     }
 }
 
-fn unquoted(identifier: &str) -> Cow<'_, str> {
+/// An identifier without its quotes.
+pub(super) fn unquoted(identifier: &str) -> Cow<'_, str> {
     match identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         None => Cow::Borrowed(identifier),
         Some(inner) if memchr(b'"', inner.as_bytes()).is_none() => Cow::Borrowed(inner),

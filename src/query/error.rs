@@ -30,6 +30,12 @@ pub enum QueryError {
         /// What is wrong.
         source: parquet::errors::ParquetError,
     },
+    /// The rows asked for hold too much.
+    #[error("the rows hold more than {most_bytes} bytes: ask for fewer")]
+    TooLarge {
+        /// What is allowed.
+        most_bytes: usize,
+    },
     /// The book could not be read.
     #[error(transparent)]
     Read(#[from] BookError),
@@ -39,7 +45,7 @@ impl QueryError {
     /// The exit code a command ends with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            QueryError::NoDays { .. } | QueryError::Pattern { .. } => 2,
+            QueryError::NoDays { .. } | QueryError::Pattern { .. } | QueryError::TooLarge { .. } => 2,
             QueryError::Rejects { .. } => 1,
             QueryError::Read(error) => error.exit_code(),
         }

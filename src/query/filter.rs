@@ -5,7 +5,7 @@ use std::str::FromStr;
 use regex::Regex;
 
 use super::QueryError;
-use crate::change::{Day, Operation};
+use crate::change::{Day, Operation, TableName};
 
 /// Which changes a question is about; a part that is `None` lets everything through.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub struct Filter {
     pub to: Option<Day>,
     /// The tables.
     pub tables: Option<Pattern>,
+    /// The one table.
+    pub name: Option<TableName>,
     /// The operation.
     pub operation: Option<Operation>,
 }
@@ -36,7 +38,13 @@ impl Filter {
 
     /// Whether a table is asked for.
     pub(super) fn has_table(&self, schema: &str, table: &str) -> bool {
-        self.tables.as_ref().is_none_or(|pattern| pattern.matches(schema, table))
+        self.name.as_ref().is_none_or(|name| name.schema == schema && name.table == table)
+            && self.tables.as_ref().is_none_or(|pattern| pattern.matches(schema, table))
+    }
+
+    /// Whether not all tables are asked for.
+    pub(super) fn names_tables(&self) -> bool {
+        self.tables.is_some() || self.name.is_some()
     }
 
     /// Whether an operation is asked for.

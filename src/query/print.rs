@@ -84,12 +84,18 @@ pub(super) fn print<'a>(
         }
         Format::Csv => csv(out, columns, rows, row),
         Format::Json => {
-            write!(out, "{{\"complete_to\":{}", serde_json::to_string(complete_to)?)?;
-            write!(out, ",\"time_zone\":{},\"rows\":[", serde_json::to_string(time_zone)?)?;
+            out.write_all(json_head(complete_to, time_zone).as_bytes())?;
             json_rows(out, columns, rows, row)?;
             out.write_all(b"]}\n")
         }
     }
+}
+
+/// What stands before the rows of an answer in JSON.
+pub fn json_head(complete_to: &CompleteTo, time_zone: &str) -> String {
+    let json = |part: serde_json::Result<String>| part.expect("texts, numbers and maps of texts are JSON");
+    let (complete_to, time_zone) = (json(serde_json::to_string(complete_to)), json(serde_json::to_string(time_zone)));
+    format!("{{\"complete_to\":{complete_to},\"time_zone\":{time_zone},\"rows\":[")
 }
 
 fn json_rows<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) -> io::Result<()> {
@@ -122,15 +128,21 @@ fn csv<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) ->
                 Value::Null => {}
                 Value::Number(number) => write!(out, "{number}")?,
                 Value::Count(count) => write!(out, "{count}")?,
-                Value::Text(text) if text.contains(['"', ',', '\n', '\r']) => {
-                    write!(out, "\"{}\"", text.replace('"', "\"\""))?;
-                }
-                Value::Text(text) => out.write_all(text.as_bytes())?,
+                Value::Text(text) => csv_text(out, text)?,
             }
         }
         out.write_all(b"\n")?;
     }
     Ok(())
+}
+
+/// Writes a text as a field: in quotes where it holds a quote, a comma or a line end.
+pub(super) fn csv_text(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    if text.contains(['"', ',', '\n', '\r']) {
+        write!(out, "\"{}\"", text.replace('"', "\"\""))
+    } else {
+        out.write_all(text.as_bytes())
+    }
 }
 
 fn table<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) -> io::Result<()> {

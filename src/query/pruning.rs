@@ -3,31 +3,34 @@
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
-use super::Filter;
+use super::{Filter, Order};
 
-/// When the newest row of a row group was put into Kafka. In order: groups later in it are looked at first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Newest {
-    /// No row has a timestamp.
-    Never,
-    /// At this instant, in microseconds since 1970-01-01 UTC.
-    At(i64),
-    /// The statistics do not tell.
-    Unknown,
+/// The times at which the rows of a row group were put into Kafka; a row without one is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Times {
+    /// The first in the order asked for.
+    pub(super) first: Option<i64>,
+    /// The last in the order asked for.
+    pub(super) last: Option<i64>,
 }
 
-/// When the newest row of a group was put into Kafka.
-pub(super) fn newest(group: &RowGroupMetaData) -> Newest {
-    let Some(statistics) = column(group, "kafka_time").and_then(ColumnChunkMetaData::statistics) else {
-        return Newest::Unknown;
-    };
-    match statistics {
-        Statistics::Int64(times) if times.max_opt().is_some() => Newest::At(times.max_opt().copied().unwrap_or(0)),
-        _ if statistics.null_count_opt().is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows())) => {
-            Newest::Never
+/// The times of a group's rows; `None` when its statistics do not tell.
+pub(super) fn times(group: &RowGroupMetaData, order: Order) -> Option<Times> {
+    let statistics = column(group, "kafka_time")?.statistics()?;
+    let nulls = statistics.null_count_opt();
+    let (lowest, highest) = match statistics {
+        Statistics::Int64(times) if times.min_opt().is_some() && times.max_opt().is_some() => {
+            (times.min_opt().copied(), times.max_opt().copied())
         }
-        _ => Newest::Unknown,
-    }
+        _ if nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows())) => (None, None),
+        _ => return None,
+    };
+    // Rows without a time are the last of all, or the first.
+    let lowest = if nulls == Some(0) { lowest } else { None };
+    Some(match order {
+        Order::Newest => Times { first: highest, last: lowest },
+        Order::Oldest => Times { first: lowest, last: highest },
+    })
 }
 
 /// Whether a row group may hold a row that the filter lets through; `true` when the statistics do not tell.
@@ -36,6 +39,14 @@ pub(super) fn may_hold(group: &RowGroupMetaData, filter: &Filter) -> bool {
         && !(lowest..=highest).contains(&asked.as_str().as_bytes())
     {
         return false;
+    }
+    if let Some(name) = &filter.name {
+        let may_be = |column: &str, text: &str| {
+            text_bounds(group, column).is_none_or(|(lowest, highest)| (lowest..=highest).contains(&text.as_bytes()))
+        };
+        if !may_be("schema", &name.schema) || !may_be("table", &name.table) {
+            return false;
+        }
     }
     let Some(pattern) = &filter.tables else { return true };
     let Some((lowest, schema)) = text_bounds(group, "schema") else { return true };

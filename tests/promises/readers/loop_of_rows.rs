@@ -6,7 +6,10 @@ use std::path::Path;
 use tempfile::TempDir;
 use walbook::book::entry::Entry;
 use walbook::book::{BookError, Snapshot, verify};
-use walbook::query::{CountsAnswer, Filter, GroupBy, counts, events, rejects};
+use walbook::query::{
+    CountsAnswer, Filter, Format, GroupBy, Order, Page, RowStyle, Totals, counts, events, events_page, json_head,
+    rejects,
+};
 use walbook::testing::book_builder::BookBuilder;
 
 use super::random::{Rows, TOPICS, count, day, newest};
@@ -48,9 +51,63 @@ fn compare(root: &Path, rows: &mut Rows, what: &str) {
         let answer = counts(root, &filter, by).expect("an answer");
         assert_eq!(as_texts(&answer), count(&rows.events, &filter, &answer.by), "{what}: {filter:?} by {by:?}");
     }
+    compare_in_memory(root, rows, what);
+    compare_pages(root, rows, what);
     let (filter, limit) = (rows.filter(), rows.random.below(60) as usize);
     let answer = events(root, &filter, limit).expect("an answer");
     assert_eq!(answer.rows, newest(&rows.events, &filter, limit), "{what}: newest {limit} of {filter:?}");
+}
+
+/// The counts that a server keeps in memory give the bytes that `query` prints.
+fn compare_in_memory(root: &Path, rows: &mut Rows, what: &str) {
+    let snapshot = Snapshot::take(root).expect("a snapshot");
+    let totals = Totals::read(&snapshot).expect("counts");
+    let orders: [&[GroupBy]; 5] =
+        [&GroupBy::DEFAULT, &[GroupBy::Table, GroupBy::Day], &[GroupBy::Day, GroupBy::Op], &[GroupBy::Op], &[]];
+    for by in orders {
+        let filter = rows.filter();
+        let answer = counts(root, &filter, by).expect("an answer");
+        for (format, style) in [(Format::Json, RowStyle::JsonLines), (Format::Csv, RowStyle::Csv)] {
+            let mut printed = Vec::new();
+            answer.print(format, &mut printed).expect("memory");
+            let (head, tail) = match format {
+                Format::Json => (json_head(&answer.complete_to, &answer.time_zone).into_bytes(), b"]}\n".to_vec()),
+                _ => (Vec::new(), Vec::new()),
+            };
+            let selection = totals.select(&filter, by).expect("a selection");
+            assert!(selection.most_rows() >= answer.rows.len());
+            let text: Vec<u8> = selection.text(style, head, tail).flatten().collect();
+            assert_eq!(String::from_utf8(text), String::from_utf8(printed), "{what}: {filter:?} by {by:?}");
+        }
+    }
+}
+
+/// Pages forward and back again are the loop's rows.
+fn compare_pages(root: &Path, rows: &mut Rows, what: &str) {
+    let (filter, limit) = (rows.filter(), 1 + rows.random.below(40) as usize);
+    let mut expected = newest(&rows.events, &filter, usize::MAX);
+    for order in [Order::Newest, Order::Oldest] {
+        let (mut found, mut after, mut firsts) = (Vec::new(), None, Vec::new());
+        loop {
+            let page = Page { limit, order, after: after.clone() };
+            let page = events_page(root, &filter, &page, usize::MAX).expect("a page");
+            firsts.push((page.answer.rows.clone(), page.keys.first().cloned()));
+            after = page.keys.last().cloned();
+            found.extend(page.answer.rows);
+            assert!(found.len() <= expected.len(), "{what}: {order:?} {filter:?}");
+            if !page.has_more {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "{what}: {order:?} {filter:?}");
+        for pair in firsts.windows(2) {
+            let page = Page { limit, order: order.reversed(), after: pair[1].1.clone() };
+            let mut before = events_page(root, &filter, &page, usize::MAX).expect("a page").answer.rows;
+            before.reverse();
+            assert_eq!(before, pair[0].0, "{what}: back, {order:?} {filter:?}");
+        }
+        expected.reverse();
+    }
 }
 
 #[test]

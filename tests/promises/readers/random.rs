@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use walbook::change::{Day, Operation};
+use walbook::change::{Day, Operation, TableName};
 use walbook::query::{Event, Filter, GroupBy};
 use walbook::testing::book_builder::{Contents, RejectRow};
 
@@ -108,6 +108,10 @@ impl Rows {
             ["*", "public.*", "*.<script>", "public.order?lines", "nothing.*", "*two\nlines", "a.b.*", "odd.tw?*"];
         let first = random.below(6);
         Filter {
+            name: (random.below(8) == 0).then(|| {
+                let (schema, table) = *random.one_of(&TABLES);
+                TableName { schema: schema.to_owned(), table: table.to_owned() }
+            }),
             from: (random.below(2) == 0).then(|| day(first)),
             to: (random.below(2) == 0).then(|| day(first + random.below(3))),
             tables: (random.below(2) == 0).then(|| random.one_of(&patterns).parse().expect("a pattern")),
@@ -119,6 +123,7 @@ impl Rows {
 fn passes(filter: &Filter, on: Day, event: &Event) -> bool {
     filter.from.is_none_or(|from| from <= on)
         && filter.to.is_none_or(|to| on <= to)
+        && filter.name.as_ref().is_none_or(|name| name.schema == event.schema && name.table == event.table)
         && filter.operation.is_none_or(|op| op.as_str() == event.op)
         && filter.tables.as_ref().is_none_or(|tables| tables.matches(&event.schema, &event.table))
 }

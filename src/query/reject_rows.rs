@@ -1,0 +1,120 @@
+//! Which records could not be read: a page of them.
+
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, RecordBatch};
+
+use super::events::repeat;
+use super::find::{Found, Wanted, find_rows};
+use super::order::{Page, RowKey};
+use super::{Filter, QueryError};
+use crate::book::columns::{Texts, column, numbers};
+use crate::book::{BookError, CompleteTo, DataFile, Snapshot};
+
+/// The columns of the rejects table, in the order of the files.
+pub(super) const REJECT_COLUMNS: [&str; 8] =
+    ["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"];
+
+/// A record that could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RejectRow {
+    /// The source topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// The record's place in it.
+    pub offset: i64,
+    /// The record's timestamp, in microseconds since 1970-01-01 UTC.
+    pub kafka_time: Option<i64>,
+    /// Why it could not be read.
+    pub reason: String,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers, as they are kept.
+    pub headers: Option<Vec<u8>>,
+}
+
+/// Some rejects in a row, and whether there are more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectsPage {
+    /// What they are complete to.
+    pub complete_to: CompleteTo,
+    /// The IANA name of the zone of the book's days.
+    pub time_zone: String,
+    /// The rejects, in the order of the page.
+    pub rows: Vec<RejectRow>,
+    /// By row: its place.
+    pub keys: Vec<RowKey>,
+    /// Whether rows follow.
+    pub has_more: bool,
+}
+
+/// Finds a page of the rejects on some days.
+///
+/// # Errors
+/// [`QueryError`] when there is no book or it is damaged; [`QueryError::TooLarge`] when the rows have more than `most_bytes`.
+pub fn rejects_page(book: &Path, days: &Filter, page: &Page, most_bytes: usize) -> Result<RejectsPage, QueryError> {
+    days.check()?;
+    repeat(book, |snapshot| {
+        let files: Vec<DataFile> = snapshot.reject_files()?;
+        let files: Vec<DataFile> =
+            files.into_iter().filter(|file| file.day().is_some_and(|day| days.has_day(day))).collect();
+        Ok(match read_page(snapshot, &files, page, most_bytes)? {
+            Some(Found { rows, keys, has_more }) => {
+                let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
+                Ok(RejectsPage { complete_to, time_zone, rows, keys, has_more })
+            }
+            None => Err(QueryError::TooLarge { most_bytes }),
+        })
+    })
+}
+
+/// Finds a page of the rejects in some files; `None` when they are too large.
+pub(super) fn read_page(
+    snapshot: &Snapshot,
+    files: &[DataFile],
+    page: &Page,
+    most_bytes: usize,
+) -> Result<Option<Found<RejectRow>>, BookError> {
+    // Rejects name no table.
+    let wanted = Wanted { filter: &Filter::default(), has_ordinal: false };
+    let mut budget = most_bytes;
+    find_rows(snapshot, files, &wanted, page, &REJECT_COLUMNS, &mut |batch| {
+        let rows = whole_rows(batch)?;
+        let long = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let bytes = rows.iter().map(|row| long(&row.key) + long(&row.value) + long(&row.headers)).sum();
+        match budget.checked_sub(bytes) {
+            Some(rest) => budget = rest,
+            None => return Ok(None),
+        }
+        Ok(Some(rows))
+    })
+}
+
+fn whole_rows(batch: &RecordBatch) -> Result<Vec<RejectRow>, String> {
+    let topics = Texts::of(batch, "topic")?;
+    let partitions = numbers::<Int32Type>(batch, "partition")?;
+    let offsets = numbers::<Int64Type>(batch, "offset")?;
+    let kafka_times = numbers::<TimestampMicrosecondType>(batch, "kafka_time")?;
+    let reasons = column(batch, "reason")?.as_string_opt::<i32>().ok_or("its column reason has another type")?;
+    let [keys, values, headers] = ["key", "value", "headers"].map(|name| {
+        let column = column(batch, name)?.as_binary_opt::<i32>();
+        column.ok_or_else(|| format!("its column {name} has another type"))
+    });
+    let (keys, values, headers) = (keys?, values?, headers?);
+    let row = |row: usize| RejectRow {
+        topic: topics.text(row).to_owned(),
+        partition: partitions.value(row),
+        offset: offsets.value(row),
+        kafka_time: kafka_times.is_valid(row).then(|| kafka_times.value(row)),
+        reason: reasons.value(row).to_owned(),
+        key: keys.is_valid(row).then(|| keys.value(row).to_vec()),
+        value: values.is_valid(row).then(|| values.value(row).to_vec()),
+        headers: headers.is_valid(row).then(|| headers.value(row).to_vec()),
+    };
+    Ok((0..batch.num_rows()).map(row).collect())
+}

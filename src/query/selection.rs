@@ -1,0 +1,164 @@
+//! The counts of some moment that a filter lets through, summed, row by row.
+//!
+//! Where rows come day by day, they are made day by day: a reader that takes its time holds one day's rows, and the days
+//! of the moment, which are shared.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::totals::{DayTable, Totals};
+use super::{Filter, GroupBy, QueryError};
+use crate::change::{Day, Operation, TableName};
+
+/// A table that is not asked for.
+const UNWANTED: u32 = u32::MAX;
+
+/// The operations in the order of their texts, which is the order of rows.
+const BY_TEXT: [Operation; 4] = [Operation::Delete, Operation::Insert, Operation::Truncate, Operation::Update];
+
+/// Sums to be read once, in order.
+pub struct Selection {
+    totals: Totals,
+    /// What is summed by, each part once.
+    by: Vec<GroupBy>,
+    operation: Option<Operation>,
+    /// By the table's number: its rank among the names, or [`UNWANTED`].
+    ranks: Vec<u32>,
+    days: VecDeque<Day>,
+}
+
+/// One sum; what is not summed by is the same in all rows, and means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SumRow {
+    pub(super) day: Day,
+    /// The table's number.
+    pub(super) table: u32,
+    rank: u32,
+    pub(super) op: Operation,
+    pub(super) count: u64,
+}
+
+impl Selection {
+    pub(super) fn new(totals: Totals, filter: &Filter, by: &[GroupBy]) -> Result<Selection, QueryError> {
+        filter.check()?;
+        let mut by_once = Vec::new();
+        for part in by {
+            if !by_once.contains(part) {
+                by_once.push(*part);
+            }
+        }
+        let ranks = totals.names.ranks();
+        let names = totals.names.names().iter().zip(ranks.iter());
+        let ranks =
+            names.map(|(name, rank)| if filter.has_table(&name.schema, &name.table) { *rank } else { UNWANTED });
+        let ranks = ranks.collect();
+        let days = totals.days.keys().copied().filter(|day| filter.has_day(*day)).collect();
+        Ok(Selection { by: by_once, operation: filter.operation, ranks, days, totals })
+    }
+
+    /// What is summed by, each part once.
+    pub fn by(&self) -> &[GroupBy] {
+        &self.by
+    }
+
+    /// A number of rows that is not passed.
+    pub fn most_rows(&self) -> usize {
+        let ops = if self.by.contains(&GroupBy::Op) { 4 } else { 1 };
+        let tables = |day: &Day| self.totals.days.get(day).map_or(0, |tables| tables.len());
+        match (self.by.contains(&GroupBy::Day), self.by.contains(&GroupBy::Table)) {
+            (true, true) => self.days.iter().map(tables).sum::<usize>() * ops,
+            (true, false) => self.days.len() * ops,
+            (false, true) => self.ranks.len() * ops,
+            (false, false) => ops,
+        }
+    }
+
+    pub(super) fn name(&self, table: u32) -> &Arc<TableName> {
+        &self.totals.names.names()[table as usize]
+    }
+
+    /// The next rows; `None` after the last. May be empty before.
+    pub(super) fn next_rows(&mut self) -> Option<Vec<SumRow>> {
+        if self.by.first() == Some(&GroupBy::Day) {
+            let day = self.days.pop_front()?;
+            let mut sums = Sums::default();
+            self.add_day(&mut sums, day);
+            let mut rows = Vec::new();
+            self.end_rows(sums, day, &mut rows);
+            self.sort(&mut rows);
+            return Some(rows);
+        }
+        if self.days.is_empty() {
+            return None;
+        }
+        let mut rows = Vec::new();
+        let mut sums = Sums::default();
+        for day in std::mem::take(&mut self.days) {
+            self.add_day(&mut sums, day);
+            if self.by.contains(&GroupBy::Day) {
+                self.end_rows(std::mem::take(&mut sums), day, &mut rows);
+            }
+        }
+        self.end_rows(sums, Day::EPOCH, &mut rows);
+        self.sort(&mut rows);
+        Some(rows)
+    }
+
+    fn add_day(&self, sums: &mut Sums, day: Day) {
+        let by_table = self.by.contains(&GroupBy::Table);
+        let Some(tables) = self.totals.days.get(&day) else { return };
+        for DayTable { table, counts } in tables.iter().filter(|known| self.ranks[known.table as usize] != UNWANTED) {
+            let place = if by_table { *table } else { 0 };
+            if sums.last().is_none_or(|last| last.table < place) {
+                sums.push(DayTable { table: place, counts: [0; 4] });
+            }
+            let found = match sums.last() {
+                Some(last) if last.table == place => Ok(sums.len() - 1),
+                _ => sums.binary_search_by_key(&place, |known| known.table),
+            };
+            let found = found.unwrap_or_else(|found| {
+                sums.insert(found, DayTable { table: place, counts: [0; 4] });
+                found
+            });
+            for (sum, count) in sums[found].counts.iter_mut().zip(counts) {
+                *sum = sum.saturating_add(*count);
+            }
+        }
+    }
+
+    fn end_rows(&self, sums: Sums, day: Day, rows: &mut Vec<SumRow>) {
+        let by_op = self.by.contains(&GroupBy::Op);
+        for DayTable { table, counts } in sums {
+            let rank = self.ranks.get(table as usize).copied().unwrap_or(UNWANTED);
+            let wanted = |op: &Operation| self.operation.is_none_or(|asked| asked == *op);
+            let mut push = |op: Operation, count: u64| {
+                if count > 0 {
+                    rows.push(SumRow { day, table, rank, op, count });
+                }
+            };
+            if by_op {
+                BY_TEXT.into_iter().filter(wanted).for_each(|op| push(op, counts[op.index()]));
+            } else {
+                let counts = BY_TEXT.into_iter().filter(wanted).map(|op| counts[op.index()]);
+                push(Operation::Insert, counts.fold(0, u64::saturating_add));
+            }
+        }
+    }
+
+    fn sort(&self, rows: &mut [SumRow]) {
+        let key = |row: &SumRow| {
+            self.by.iter().fold(0u64, |key, part| match part {
+                // 22 bits: days lie within the years 0001 to 9999.
+                GroupBy::Day => key << 22 | u64::from(row.day.days().wrapping_add(1 << 20).unsigned_abs()),
+                GroupBy::Table => key << 32 | u64::from(row.rank),
+                GroupBy::Op => key << 2 | BY_TEXT.iter().position(|op| *op == row.op).unwrap_or(0) as u64,
+            })
+        };
+        if !rows.is_sorted_by_key(key) {
+            rows.sort_unstable_by_key(key);
+        }
+    }
+}
+
+/// Sums by table, sorted by the tables' numbers.
+type Sums = Vec<DayTable>;

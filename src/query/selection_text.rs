@@ -1,0 +1,147 @@
+//! A selection as text, piece by piece: the bytes of `query`'s answer, made as fast as they are read.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use super::selection::{Selection, SumRow};
+use super::{GroupBy, print};
+use crate::change::Operation;
+
+/// How large a piece gets before it is handed out.
+const PIECE: usize = 64 << 10;
+
+/// How rows look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowStyle {
+    /// JSON objects, each on a line of its own.
+    JsonLines,
+    /// JSON objects, all on one line.
+    Json,
+    /// RFC 4180 with a header row.
+    Csv,
+}
+
+/// The pieces of an answer, in order.
+pub struct SelectionText {
+    selection: Selection,
+    style: RowStyle,
+    head: Option<Vec<u8>>,
+    tail: Option<Vec<u8>>,
+    rows: std::vec::IntoIter<SumRow>,
+    any: bool,
+    /// By the table's number: how it is written.
+    names: HashMap<u32, Box<[u8]>>,
+    day: Option<(crate::change::Day, Box<[u8]>)>,
+}
+
+impl Selection {
+    /// The selection between `head` and `tail`, in one of the styles.
+    pub fn text(self, style: RowStyle, head: Vec<u8>, tail: Vec<u8>) -> SelectionText {
+        let mut head = head;
+        if style == RowStyle::Csv {
+            let columns: Vec<&str> = self.columns().collect();
+            head.extend_from_slice(columns.join(",").as_bytes());
+            head.push(b'\n');
+        }
+        let rows = Vec::new().into_iter();
+        let (head, tail) = (Some(head), Some(tail));
+        SelectionText { selection: self, style, head, tail, rows, any: false, names: HashMap::new(), day: None }
+    }
+
+    /// The names of the columns.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &'static str> {
+        let parts = self.by().iter().flat_map(|part| match part {
+            GroupBy::Day => &["day"][..],
+            GroupBy::Table => &["schema", "table"],
+            GroupBy::Op => &["op"],
+        });
+        parts.chain(&["count"]).copied()
+    }
+}
+
+impl Iterator for SelectionText {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        self.tail.as_ref()?;
+        let mut piece = self.head.take().unwrap_or_default();
+        while piece.len() < PIECE {
+            if let Some(row) = self.rows.next() {
+                self.write(&row, &mut piece);
+                continue;
+            }
+            match self.selection.next_rows() {
+                Some(rows) => self.rows = rows.into_iter(),
+                None => {
+                    if self.any && self.style == RowStyle::JsonLines {
+                        piece.push(b'\n');
+                    }
+                    piece.extend(self.tail.take().unwrap_or_default());
+                    break;
+                }
+            }
+        }
+        Some(piece)
+    }
+}
+
+impl SelectionText {
+    fn write(&mut self, row: &SumRow, out: &mut Vec<u8>) {
+        let is_csv = self.style == RowStyle::Csv;
+        out.extend_from_slice(match (self.style, self.any) {
+            (RowStyle::Csv, _) => b"",
+            (RowStyle::JsonLines, false) => b"\n{",
+            (RowStyle::JsonLines, true) => b",\n{",
+            (RowStyle::Json, false) => b"{",
+            (RowStyle::Json, true) => b",{",
+        });
+        self.any = true;
+        for part in self.selection.by() {
+            match part {
+                GroupBy::Day => {
+                    if self.day.as_ref().is_none_or(|(day, _)| *day != row.day) {
+                        let text = if is_csv { format!("{}", row.day) } else { format!("\"day\":\"{}\"", row.day) };
+                        self.day = Some((row.day, text.into_bytes().into()));
+                    }
+                    out.extend(self.day.iter().flat_map(|(_, text)| text.iter()));
+                }
+                GroupBy::Table => {
+                    let text = self.names.entry(row.table).or_insert_with(|| name_text(&self.selection, row, is_csv));
+                    out.extend_from_slice(text);
+                }
+                GroupBy::Op => out.extend_from_slice(op_text(row.op, is_csv)),
+            }
+            out.push(b',');
+        }
+        let count = if is_csv { "" } else { "\"count\":" };
+        let end = if is_csv { "\n" } else { "}" };
+        write!(out, "{count}{}{end}", row.count).expect("memory takes all bytes");
+    }
+}
+
+fn name_text(selection: &Selection, row: &SumRow, is_csv: bool) -> Box<[u8]> {
+    let name = selection.name(row.table);
+    let mut text = Vec::new();
+    for (column, part) in [("schema", &name.schema), ("table", &name.table)] {
+        if column == "table" {
+            text.push(b',');
+        }
+        if is_csv {
+            print::csv_text(&mut text, part).expect("memory takes all bytes");
+        } else {
+            write!(text, "\"{column}\":").expect("memory takes all bytes");
+            serde_json::to_writer(&mut text, part).expect("a text is JSON");
+        }
+    }
+    text.into()
+}
+
+fn op_text(op: Operation, is_csv: bool) -> &'static [u8] {
+    match (op, is_csv) {
+        (op, true) => op.as_str().as_bytes(),
+        (Operation::Insert, false) => b"\"op\":\"INSERT\"",
+        (Operation::Update, false) => b"\"op\":\"UPDATE\"",
+        (Operation::Delete, false) => b"\"op\":\"DELETE\"",
+        (Operation::Truncate, false) => b"\"op\":\"TRUNCATE\"",
+    }
+}
