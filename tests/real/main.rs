@@ -14,6 +14,7 @@ mod truth;
 
 mod bad_topics;
 mod broken_books;
+mod capture;
 mod cluster;
 mod compression;
 mod data_loss;
