@@ -14,7 +14,7 @@ mod truth;
 
 mod bad_topics;
 mod broken_books;
-mod capture;
+mod capturing;
 mod cluster;
 mod compression;
 mod data_loss;
