@@ -7,10 +7,13 @@
 //! files read and names resolved. Whatever is wrong is a [`SettingsError`]: exit code 2.
 
 pub mod args;
+mod capture;
 mod error;
 mod file;
+mod kafka;
 mod run;
 
+pub use capture::{capture_settings, slot_settings};
 pub use error::SettingsError;
 pub use file::{ParseEnd, parse};
 pub use run::RunSettings;

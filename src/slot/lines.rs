@@ -15,6 +15,8 @@ const FILE_BUFFER: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub struct Lines {
     count: u64,
+    /// Bytes of all texts.
+    bytes: u64,
     /// The lines that come first, if there were too many for memory.
     file: Option<Spilled>,
     memory: Vec<u8>,
@@ -50,6 +52,11 @@ impl Lines {
         self.count
     }
 
+    /// Bytes of all lines, in memory or not.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Bytes in memory.
     pub fn weight(&self) -> usize {
         self.memory.len()
@@ -71,6 +78,7 @@ impl Lines {
         self.memory.extend_from_slice(&number(name));
         parts.iter().for_each(|part| self.memory.extend_from_slice(part));
         self.count += 1;
+        self.bytes += length as u64;
         Ok(())
     }
 

@@ -1,0 +1,71 @@
+//! What a capture needs, made of what was typed.
+
+use super::SettingsError;
+use super::args::{CaptureArgs, SlotArgs};
+use super::kafka::kafka_settings;
+use crate::capture::{CaptureSettings, Until};
+use crate::postgres::ConnectSettings;
+use crate::slot::{PluginOptions, SlotSettings, Spill};
+
+/// The longest name of a topic (Kafka, `Topic.java`), less what the topic of the position adds.
+const LONGEST_TOPIC: usize = 249 - ".walbook-position".len();
+
+/// The slot and the way to it.
+///
+/// # Errors
+/// [`SettingsError`] for whatever is missing or does not fit.
+pub fn slot_settings(args: &SlotArgs) -> Result<SlotSettings, SettingsError> {
+    let missing = |what: &str| {
+        SettingsError::Wrong(format!("{what} is needed (or its variable, or its key in the settings file)"))
+    };
+    let url = args.postgres.as_deref().ok_or_else(|| missing("--postgres URL"))?;
+    let slot =
+        args.slot.as_deref().map(str::trim).filter(|slot| !slot.is_empty()).ok_or_else(|| missing("--slot NAME"))?;
+    let mut spill = Spill::default();
+    if let Some(folder) = &args.spill_dir {
+        spill.folder = folder.clone();
+    }
+    if !spill.folder.is_dir() {
+        let message = format!("--spill-dir {}: there is no such folder", spill.folder.display());
+        return Err(SettingsError::Wrong(message));
+    }
+    Ok(SlotSettings {
+        connect: ConnectSettings::parse(url)?,
+        slot: slot.to_owned(),
+        options: PluginOptions::parse(&args.plugin_option)?,
+        create: args.create_slot,
+        spill,
+    })
+}
+
+/// Checks what was typed for `walbook capture`.
+///
+/// # Errors
+/// [`SettingsError`] for whatever does not fit.
+pub fn capture_settings(args: CaptureArgs) -> Result<CaptureSettings, SettingsError> {
+    let wrong = |message: String| Err(SettingsError::Wrong(message));
+    let topic = args.topic.trim().to_owned();
+    if topic.is_empty() || topic.len() > LONGEST_TOPIC {
+        return wrong(format!("--topic {topic:?}: a name of 1 to {LONGEST_TOPIC} letters"));
+    }
+    if topic.contains(',') {
+        return wrong(format!("--topic {topic:?}: a capture writes to one topic"));
+    }
+    if args.partitions < 1 {
+        return wrong(format!("--partitions {}: at least one", args.partitions));
+    }
+    let kafka = kafka_settings(args.brokers, &args.set)?;
+    kafka.check_producing()?;
+    Ok(CaptureSettings {
+        slot: slot_settings(&args.source)?,
+        kafka,
+        topic,
+        create_topic: args.create_topic.then_some(args.partitions),
+        until: match args.until_lsn {
+            Some(lsn) => Until::Lsn(lsn),
+            None if args.once => Until::Start,
+            None => Until::Never,
+        },
+        assume_position: args.assume_position,
+    })
+}
