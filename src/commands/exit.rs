@@ -3,8 +3,10 @@
 use std::error::Error;
 
 use crate::book::BookError;
+use crate::postgres::PostgresError;
 use crate::query::QueryError;
 use crate::settings::SettingsError;
+use crate::slot::SlotError;
 use crate::source::SourceError;
 use crate::source::kafka::KafkaError;
 use crate::table::TableError;
@@ -31,6 +33,16 @@ fn own_code(cause: &(dyn Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = cause.downcast_ref::<TableError>() {
         return Some(if error.is_fenced() { FENCED } else { FAILED });
+    }
+    if let Some(error) = cause.downcast_ref::<SlotError>() {
+        return Some(match error {
+            error if error.is_data_loss() => DATA_LOSS,
+            error if error.is_usage() => USAGE,
+            _ => FAILED,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<PostgresError>() {
+        return Some(if error.is_usage() { USAGE } else { FAILED });
     }
     let kafka = match cause.downcast_ref::<SourceError>() {
         Some(SourceError::Kafka(error)) => Some(error),

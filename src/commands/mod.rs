@@ -9,6 +9,7 @@ mod exit;
 mod logging;
 mod run;
 mod signals;
+mod slot;
 mod verify;
 
 use crate::settings::args::{Command, WalbookArgs};
@@ -26,5 +27,6 @@ pub fn execute(args: WalbookArgs) -> anyhow::Result<()> {
         Command::Query(query) => answers::query(&query),
         Command::Events(events) => answers::events(&events),
         Command::Verify(verify) => verify::verify(&verify),
+        Command::Slot(slot) => slot::slot(&slot),
     }
 }

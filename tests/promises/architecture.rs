@@ -27,7 +27,10 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("settings", &["change", "cluster", "parse", "query", "source"]),
     (
         "commands",
-        &["book", "change", "cluster", "demo", "parse", "process", "query", "settings", "source", "store", "table"],
+        &[
+            "book", "change", "cluster", "demo", "parse", "postgres", "process", "query", "settings", "slot", "source",
+            "store", "table",
+        ],
     ),
     // What is not part of a run.
     ("demo", &["change"]),
