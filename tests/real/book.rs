@@ -45,7 +45,8 @@ impl Book {
     /// Starts a run over `topics`.
     pub(crate) fn run(&self, topics: &[&Topic], arguments: &[&str]) -> Running {
         let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
-        let mut all = vec!["--brokers".to_owned(), environment::brokers(), "--topic".to_owned(), names.join(",")];
+        let brokers = topics[0].brokers.clone();
+        let mut all = vec!["--brokers".to_owned(), brokers, "--topic".to_owned(), names.join(",")];
         all.extend(arguments.iter().map(|&argument| argument.to_owned()));
         self.start("run", &all)
     }
@@ -228,6 +229,14 @@ impl Running {
     pub(crate) fn stderr(&self) -> String {
         let stderr = fs::read(self.outputs.path().join("stderr")).expect("the file is ours");
         String::from_utf8_lossy(&stderr).into_owned()
+    }
+
+    /// The most memory it has had at once, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a process has memory");
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        kilobytes * 1024
     }
 
     /// Its process number.

@@ -4,13 +4,19 @@
 //! `cargo test` leaves this target out. `WALBOOK_LONG=1` runs the long forms.
 
 mod book;
+mod broker;
+mod capture;
+mod captured;
 mod database;
 mod dice;
 mod environment;
 mod lines;
+mod psql;
 mod readers;
+mod server;
 mod topic;
 mod truth;
+mod workload;
 
 mod bad_topics;
 mod broken_books;
@@ -19,6 +25,7 @@ mod compression;
 mod data_loss;
 mod drain;
 mod full_disk;
+mod harness;
 mod kills;
 mod many_days;
 mod reading_along;
