@@ -231,12 +231,16 @@ impl Running {
         String::from_utf8_lossy(&stderr).into_owned()
     }
 
-    /// The most memory it has had at once, in bytes.
-    pub(crate) fn peak_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a process has memory");
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
-        kilobytes * 1024
+    /// The processor time it has used, and the most memory it has had at once in bytes; none when it has ended.
+    pub(crate) fn usage(&self) -> Option<(Duration, u64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        // Behind the name in parentheses: state, ten more, then the ticks of 10 ms for itself and in the kernel.
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+        let ticks = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|number| number.parse::<u64>().expect("a number of ticks")).sum();
+        Some((Duration::from_millis(ticks * 10), kilobytes * 1024))
     }
 
     /// Its process number.

@@ -22,8 +22,7 @@ pub(crate) struct Broker {
 impl Broker {
     /// Makes a broker like the one of `./test`, and starts it.
     pub(crate) fn start(name: &str) -> Broker {
-        let mut broker =
-            Broker { folder: environment::folder(name), port: environment::free_port(), process: None };
+        let mut broker = Broker { folder: environment::folder(name), port: environment::free_port(), process: None };
         let listen = broker.addresses();
         let controller = format!("127.0.0.1:{}", environment::free_port());
         let others = fs::read_to_string(environment::kafka_properties().join("server.properties"))
@@ -97,12 +96,18 @@ impl Broker {
     fn java(&self, arguments: &[&str]) -> Command {
         let logging = environment::kafka_properties().join("log4j2.properties");
         let mut java = Command::new("java");
-        java.args(["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true"])
-            .arg(format!("-Dlog4j2.configurationFile={}", logging.display()))
-            .arg("-cp")
-            .arg(environment::kafka_jars().join("*"))
-            .args(arguments)
-            .current_dir(self.folder.path());
+        java.args([
+            "-Xms128m",
+            "-Xmx512m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Djava.net.preferIPv4Stack=true",
+        ])
+        .arg(format!("-Dlog4j2.configurationFile={}", logging.display()))
+        .arg("-cp")
+        .arg(environment::kafka_jars().join("*"))
+        .args(arguments)
+        .current_dir(self.folder.path());
         java
     }
 

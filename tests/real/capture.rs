@@ -7,6 +7,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::book::{Ended, Running};
+use crate::captured::lsn;
+use crate::database::Database;
 use crate::environment;
 use crate::topic::Topic;
 
@@ -26,10 +28,10 @@ pub(crate) struct Capture {
 
 impl Capture {
     /// Names what is captured where to; nothing is made yet.
-    pub(crate) fn new(url: &str, slot: &str, topic: &Topic) -> Capture {
+    pub(crate) fn new(database: &Database, topic: &Topic) -> Capture {
         Capture {
-            url: url.to_owned(),
-            slot: slot.to_owned(),
+            url: database.url(),
+            slot: format!("{}_captured", database.name),
             topic: topic.clone(),
             program: env!("CARGO_BIN_EXE_walbook").into(),
             folder: environment::folder("capture"),
@@ -46,24 +48,42 @@ impl Capture {
         Running::start(walbook, self.folder.path())
     }
 
-    /// Makes slot and topic as a first start does, and captures what is there.
-    #[track_caller]
-    pub(crate) fn first(&self) -> Ended {
+    /// Starts it for the first time: it makes slot and topic.
+    pub(crate) fn start_first(&self) -> Running {
         let partitions = self.topic.partitions().to_string();
-        self.once(&["--create-slot", "--create-topic", "--partitions", &partitions])
+        self.start(&["--create-slot", "--create-topic", "--partitions", &partitions])
+    }
+
+    /// Makes slot and topic and captures what is there.
+    #[track_caller]
+    pub(crate) fn first(&self) {
+        let partitions = self.topic.partitions().to_string();
+        self.once(&["--create-slot", "--create-topic", "--partitions", &partitions]);
     }
 
     /// Captures what the server has now; it must exit 0.
     #[track_caller]
     pub(crate) fn once(&self, arguments: &[&str]) -> Ended {
-        let ended = self.try_once(arguments);
-        ended.expect_code(0);
-        ended
+        self.once_with_code(0, arguments)
     }
 
-    /// Captures what the server has now, or fails.
+    /// Captures what the server has now, or fails; it must exit with `code`.
     #[track_caller]
-    pub(crate) fn try_once(&self, arguments: &[&str]) -> Ended {
-        self.start(&[&["--once"], arguments].concat()).wait(PATIENCE)
+    pub(crate) fn once_with_code(&self, code: i32, arguments: &[&str]) -> Ended {
+        let ended = self.start(&[&["--once"], arguments].concat()).wait(PATIENCE);
+        ended.expect_code(code);
+        ended
     }
+}
+
+/// Fails unless its messages name a range of the log that ends at `to` and starts at `from` or somewhat later.
+#[track_caller]
+pub(crate) fn expect_range(ended: &Ended, from: u64, to: u64) {
+    let words = ended.stderr.split(|letter: char| !letter.is_ascii_hexdigit() && letter != '/');
+    let said: Vec<u64> = words.filter_map(lsn).collect();
+    assert!(
+        said.contains(&to) && said.iter().any(|&start| (from..to).contains(&start)),
+        "no range from {from:X} to {to:X} in:\n{}",
+        ended.stderr
+    );
 }

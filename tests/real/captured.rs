@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::lines::Line;
 use crate::topic::Topic;
+use crate::truth::Counts;
 
 /// One record of a capture, without its place in the topic. Records sort as their transactions committed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +19,7 @@ pub(crate) struct Change {
     lsn: u64,
     xid: i64,
     commit_time: DateTime<Utc>,
-    data: String,
+    pub(crate) data: String,
 }
 
 /// All of a topic that is committed.
@@ -53,7 +54,8 @@ impl Captured {
         changes.sort_unstable();
         let mut before: Option<&Change> = None;
         for change in &changes {
-            let expected = before.filter(|before| before.commit_lsn == change.commit_lsn).map_or(0, |before| before.seq + 1);
+            let expected =
+                before.filter(|before| before.commit_lsn == change.commit_lsn).map_or(0, |before| before.seq + 1);
             assert_eq!(change.seq, expected, "{change:?} after {before:?}");
             before = Some(change);
         }
@@ -65,21 +67,56 @@ impl Captured {
         self.changes.len()
     }
 
-    /// Fails unless this is what another slot of the same database has seen, to the byte and in the same order.
+    /// What they count to, all on the day `day`.
+    pub(crate) fn counts(&self, day: &str) -> Counts {
+        let mut counts = Counts::default();
+        for change in &self.changes {
+            let table = tables(&change.data)[0];
+            let (schema, name) = split(table);
+            let op = change.data[6 + table.len() + 2..].split(':').next().expect("a split has a first part");
+            counts.add(day, &schema, &name, op, 1);
+        }
+        counts
+    }
+
+    /// The records that the lines of a slot should become; the lines are those of whole transactions with their times.
+    pub(crate) fn of_lines(lines: &[Line]) -> Captured {
+        let mut changes = Vec::new();
+        let mut open = Vec::new();
+        for line in lines {
+            if line.data.starts_with("BEGIN ") {
+                open.clear();
+            } else if let Some(commit) = line.data.strip_prefix(&format!("COMMIT {} (at ", line.xid)) {
+                let time = DateTime::parse_from_str(commit.trim_end_matches(')'), "%Y-%m-%d %H:%M:%S%.f%#z");
+                let commit_time = time.unwrap_or_else(|error| panic!("{error}: {commit}")).to_utc();
+                let commit_lsn = lsn(&line.lsn).expect("the server prints LSNs");
+                for (seq, (lsn, data)) in (0..).zip(open.drain(..)) {
+                    changes.push(Change { commit_lsn, seq, lsn, xid: line.xid, commit_time, data });
+                }
+            } else if line.data.starts_with("table ") {
+                let (names, at) = (tables(&line.data), lsn(&line.lsn).expect("the server prints LSNs"));
+                let head = "table ".len() + names.join(", ").len();
+                open.extend(names.iter().map(|name| (at, format!("table {name}{}", &line.data[head..]))));
+            }
+        }
+        Captured { changes }
+    }
+
+    /// Fails unless both are the same to the byte and in the same order.
     #[track_caller]
-    pub(crate) fn assert_same_as(&self, lines: &[Line]) {
-        let seen = changes(lines);
-        for (found, truth) in self.changes.iter().zip(&seen) {
+    pub(crate) fn assert_same_as(&self, truth: &Captured) {
+        for (found, truth) in self.changes.iter().zip(&truth.changes) {
             assert_eq!(found, truth, "the capture differs from what the server says");
         }
-        let (found, truth) = (self.changes.len(), seen.len());
-        let next = if found > truth { self.changes.get(truth) } else { seen.get(found) };
-        assert_eq!(found, truth, "the capture has {found} records, the server tells of {truth}; the next is {next:?}");
+        let (found, told) = (self.changes.len(), truth.changes.len());
+        let next = if found > told { self.changes.get(told) } else { truth.changes.get(found) };
+        assert_eq!(found, told, "the capture has {found} records, the server tells of {told}; the next is {next:?}");
     }
 }
 
 impl Change {
-    fn parse(value: &[u8]) -> Option<Change> {
+    /// Reads a record's value; none unless it has exactly the promised fields.
+    pub(crate) fn parse(value: &[u8]) -> Option<Change> {
         let value: Value = serde_json::from_slice(value).ok()?;
         let fields: Vec<&str> = value.as_object()?.keys().map(String::as_str).collect();
         if fields != ["commit_lsn", "commit_time", "data", "lsn", "seq", "xid"] {
@@ -103,30 +140,6 @@ pub(crate) const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalS
 /// The plugin's options, for a slot that is to see what a capture sees.
 pub(crate) const OPTIONS: &str = ", 'include-xids', '1', 'include-timestamp', '1'";
 
-/// The records that the lines of a slot should become; the lines are those of whole transactions with their times.
-fn changes(lines: &[Line]) -> Vec<Change> {
-    let mut done = Vec::new();
-    let mut open = Vec::new();
-    for line in lines {
-        if line.data.starts_with("BEGIN ") {
-            open.clear();
-        } else if let Some(commit) = line.data.strip_prefix(&format!("COMMIT {} (at ", line.xid)) {
-            let time = DateTime::parse_from_str(commit.trim_end_matches(')'), "%Y-%m-%d %H:%M:%S%.f%#z");
-            let commit_time = time.unwrap_or_else(|error| panic!("{error}: {commit}")).to_utc();
-            let commit_lsn = lsn(&line.lsn).expect("the server prints LSNs");
-            for (seq, (lsn, data)) in (0..).zip(open.drain(..)) {
-                done.push(Change { commit_lsn, seq, lsn, xid: line.xid, commit_time, data });
-            }
-        } else if line.data.starts_with("table ") {
-            let (names, at) = (tables(&line.data), lsn(&line.lsn).expect("the server prints LSNs"));
-            let head = 6 + names.iter().map(|name| name.len() + 2).sum::<usize>() - 2;
-            let one = |name: &&str| (at, format!("table {name}{}", &line.data[head..]));
-            open.extend(names.iter().map(one));
-        }
-    }
-    done
-}
-
 /// The names in a line, as they are printed.
 fn tables(line: &str) -> Vec<&str> {
     let names = line.strip_prefix("table ").unwrap_or_else(|| panic!("no change: {line}"));
@@ -146,6 +159,22 @@ fn tables(line: &str) -> Vec<&str> {
         }
     }
     panic!("no change: {line}")
+}
+
+/// Schema and table of a printed name, without their quotes.
+fn split(name: &str) -> (String, String) {
+    let mut is_quoted = false;
+    let dot = name.find(|letter| {
+        is_quoted ^= letter == '"';
+        letter == '.' && !is_quoted
+    });
+    let (schema, table) = name.split_at(dot.unwrap_or_else(|| panic!("no schema: {name}")));
+    (unquoted(schema), unquoted(&table[1..]))
+}
+
+fn unquoted(name: &str) -> String {
+    let inner = name.strip_prefix('"').and_then(|name| name.strip_suffix('"'));
+    inner.map_or_else(|| name.to_owned(), |inner| inner.replace("\"\"", "\""))
 }
 
 /// `0/16B2E58` as a number.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::captured::lsn;
 use crate::lines::Line;
 use crate::truth::Counts;
 use crate::{environment, psql};
@@ -32,6 +33,7 @@ impl Database {
         let database = Database::bare(server, name);
         database.script(&include_str!("truth.sql").replace("create unlogged table", "create table"));
         database.script(tables);
+        database.script("truncate truth.changes");
         database.make_slot(&database.name, "'test_decoding'");
         database
     }
@@ -55,9 +57,20 @@ impl Database {
 
     /// Fills the tables of pgbench and runs its transactions.
     pub(crate) fn pgbench(&self, scale: u32, transactions: u32) {
+        self.pgbench_tables(scale);
+        self.pgbench_transactions(transactions);
+    }
+
+    /// Fills the tables of pgbench.
+    pub(crate) fn pgbench_tables(&self, scale: u32) {
         let program = environment::postgres_program("pgbench");
         let scale = scale.to_string();
         psql::run(Command::new(&program).args(["-q", "-i", "-s", &scale]).arg(self.url()), "");
+    }
+
+    /// Runs transactions of pgbench, so many by each of two clients: four changes in each.
+    pub(crate) fn pgbench_transactions(&self, transactions: u32) {
+        let program = environment::postgres_program("pgbench");
         let transactions = transactions.to_string();
         psql::run(Command::new(&program).args(["-n", "-c", "2", "-j", "1", "-t", &transactions]).arg(self.url()), "");
     }
@@ -105,6 +118,31 @@ impl Database {
             counts.add(days[phase - 1], text(1), text(2), text(3), row[4].as_i64().expect("a count"));
         }
         counts
+    }
+
+    /// What the triggers counted on a day `day`, and that they wrote it down in a table that slots see.
+    pub(crate) fn surviving_truth(&self, day: &str) -> Counts {
+        let mut counts = self.truth(&[day]);
+        counts.add(day, "truth", "changes", "INSERT", counts.total());
+        counts
+    }
+
+    /// Where a slot is confirmed to.
+    pub(crate) fn confirmed(&self, slot: &str) -> u64 {
+        let printed =
+            self.script(&format!("select confirmed_flush_lsn from pg_replication_slots where slot_name = '{slot}'"));
+        lsn(printed.trim()).unwrap_or_else(|| panic!("slot {slot} is confirmed to {printed:?}"))
+    }
+
+    /// The process of the server that holds a slot, if there is one.
+    pub(crate) fn holder(&self, slot: &str) -> Option<u32> {
+        let printed = self.script(&format!("select active_pid from pg_replication_slots where slot_name = '{slot}'"));
+        printed.trim().parse().ok()
+    }
+
+    /// The end of the log.
+    pub(crate) fn end(&self) -> u64 {
+        lsn(self.script("select pg_current_wal_insert_lsn()").trim()).expect("the server prints LSNs")
     }
 
     /// What the server's own statistics say of the tables of a schema, where nothing was rolled back.

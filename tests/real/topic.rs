@@ -133,6 +133,25 @@ impl Topic {
         (0..self.partitions).map(end).collect()
     }
 
+    /// Waits until so many offsets are taken, whether what is there is committed or not, while `look` allows it.
+    pub(crate) fn await_offsets(&self, number: i64, mut look: impl FnMut()) {
+        let consumer = self.consumer(&[("isolation.level", "read_uncommitted")]);
+        let began = Instant::now();
+        loop {
+            look();
+            // The topic may not be there yet, or its broker may be away.
+            let ends = (0..self.partitions)
+                .map(|partition| consumer.fetch_watermarks(&self.name, partition, Duration::from_secs(5)))
+                .map(|marks| marks.map_or(0, |(_, end)| end));
+            let taken: i64 = ends.sum();
+            if taken >= number {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{} has {taken} offsets after {PATIENCE:?}, not {number}", self.name);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// How many records a consumer finds, from the first to the end.
     pub(crate) fn stored_records(&self) -> usize {
         let mut records = 0;

@@ -125,26 +125,25 @@ impl Author {
         let table = self.dice.pick(&NAMES);
         let (id, rest, text) = (self.dice.below(1000), self.dice.below(17), self.dice.pick(&TEXTS));
         let rows = id + self.dice.below(8);
-        match self.dice.below(40) {
-            0..=15 => format!(
+        match self.dice.below(60) {
+            0..=21 => format!(
                 "insert into {table} select i, {text}, i % 6 from generate_series({id}, {rows}) as i on conflict do nothing"
             ),
-            16..=21 => format!("update {table} set v = {text} where id between {id} and {rows}"),
-            22..=24 => format!("update {table} set n = (n + 1) % 6 where id % 17 = {rest} and id < {id}"),
-            25..=27 => format!("update {table} set id = id + 1000 where id between {id} and {rows}"),
-            28..=31 => format!("delete from {table} where id between {id} and {rows} or id > 1990"),
-            32 => {
-                // In the order of the list, so that sessions do not wait for each other in a circle too often.
-                let other = self.dice.pick(&NAMES);
-                let mut both = [table, other];
+            22..=29 => format!("update {table} set v = {text} where id between {id} and {rows} + 5"),
+            30..=34 => format!("update {table} set n = (n + 1) % 6 where id % 17 = {rest} and id < {id}"),
+            35..=38 => format!("update {table} set id = id + 1000 where id between {id} and {rows} + 5"),
+            39..=46 => format!("delete from {table} where id between {id} and {rows} + 30 or id > 1970"),
+            47 => {
+                let mut both = [table, self.dice.pick(&NAMES)];
+                // In one order, so that sessions do not wait for each other in a circle too often.
                 both.sort_unstable();
-                if table == other { format!("truncate {table}") } else { format!("truncate {}", both.join(", ")) }
+                if both[0] == both[1] { format!("truncate {table}") } else { format!("truncate {}", both.join(", ")) }
             }
-            33 => format!("truncate {table} restart identity cascade"),
-            34..=35 => format!("copy {table} (id, n) from program 'seq {id} {rows} | sed \"s/$/\\t3/\"'"),
-            36 => format!("update public.toasted set n = n + 1 where id < {id}"),
-            37 => format!("update public.toasted set v = v || 'x', n = 0 where id = {}", 1 + id % 8),
-            38 => format!("select pg_logical_emit_message({}, 'test', {text})", id % 2 == 0),
+            48 => format!("truncate {table} restart identity cascade"),
+            49..=51 => format!("copy {table} (id, n) from program 'seq {id} {rows} | sed \"s/$/\\t3/\"'"),
+            52..=53 => format!("update public.toasted set n = n + 1 where id < {id}"),
+            54..=55 => format!("update public.toasted set v = repeat({text}, 400 * n), n = 5 where id % 17 = {rest}"),
+            56..=57 => format!("select pg_logical_emit_message({}, 'test', {text})", id % 2 == 0),
             _ => format!(
                 "alter table {table} add column extra int default 7;\nupdate {table} set extra = id where id % 17 = {rest};\n\
                  alter table {table} drop column extra"
@@ -163,7 +162,10 @@ impl Author {
             format!("insert into {name} select i, {text} from generate_series(1, {first}) as i"),
             format!("alter table {name} rename to {}", name.replace("Tafel", "né le")),
             format!("alter table {} add column w bigint default 1", name.replace("Tafel", "né le")),
-            format!("insert into {} select i, {text} from generate_series(1, {second}) as i", name.replace("Tafel", "né le")),
+            format!(
+                "insert into {} select i, {text} from generate_series(1, {second}) as i",
+                name.replace("Tafel", "né le")
+            ),
             format!("delete from {} where id % 3 = 0", name.replace("Tafel", "né le")),
         ];
         if self.dice.below(4) > 0 {
