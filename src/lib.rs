@@ -49,6 +49,11 @@ pub mod process;
 
 pub mod store;
 
+// From PostgreSQL.
+pub mod postgres;
+
+pub mod slot;
+
 // From a topic to a book.
 pub mod source;
 

@@ -10,7 +10,7 @@ pub(super) const LAST: i64 = 253_402_300_799_999_999;
 ///
 /// The offset must be there. Up to nine digits of a fraction are taken, those after the sixth cut off; second 60 is the
 /// next minute's first. `None` for any other text and for instants outside the years 0001 to 9999 UTC.
-pub(super) fn parse(text: &[u8]) -> Option<i64> {
+pub fn parse(text: &[u8]) -> Option<i64> {
     let (head, rest) = text.split_at_checked(19)?;
     let fixed = head[4] == b'-' && head[7] == b'-' && head[13] == b':' && head[16] == b':';
     if !fixed || !matches!(head[10], b'T' | b't' | b' ') {

@@ -42,6 +42,7 @@ mod test_decoding;
 
 pub use day::{DayFrom, DayRule};
 pub use envelope::{Content, Envelope, Line, PARSER_VERSION};
+pub use instant::parse as parse_instant;
 pub use name::{Name, Names};
 pub use parse::{Parsed, parse_records};
 pub use reject::Reject;

@@ -5,11 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, in the order data passes them, with the rooms that it may name.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     // The vocabulary, and what a process knows of itself.
     ("change", &[]),
     ("process", &[]),
     ("store", &["change"]),
+    // What speaks to PostgreSQL.
+    ("postgres", &["change"]),
+    ("slot", &["change", "parse", "postgres", "process"]),
     // The rooms that data passes. They meet in a dataflow, through the types of `change`; a room names another only for
     // the type that comes out of it.
     ("source", &["change", "process"]),
