@@ -135,7 +135,7 @@ impl Change {
 }
 
 /// The settings that a capture pins for its session, for one that must print the same.
-pub(crate) const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1 -c search_path=pg_catalog";
+pub(crate) const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=3 -c search_path=";
 
 /// The plugin's options, for a slot that is to see what a capture sees.
 pub(crate) const OPTIONS: &str = ", 'include-xids', '1', 'include-timestamp', '1'";
