@@ -16,15 +16,15 @@ pub(crate) struct Change {
     pub(crate) commit_lsn: u64,
     /// Its place in its transaction.
     pub(crate) seq: u64,
-    lsn: u64,
-    xid: i64,
-    commit_time: DateTime<Utc>,
+    pub(crate) lsn: u64,
+    pub(crate) xid: i64,
+    pub(crate) commit_time: DateTime<Utc>,
     pub(crate) data: String,
 }
 
 /// All of a topic that is committed.
 pub(crate) struct Captured {
-    changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
 }
 
 impl Captured {
@@ -141,7 +141,7 @@ pub(crate) const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalS
 pub(crate) const OPTIONS: &str = ", 'include-xids', '1', 'include-timestamp', '1'";
 
 /// The names in a line, as they are printed.
-fn tables(line: &str) -> Vec<&str> {
+pub(crate) fn tables(line: &str) -> Vec<&str> {
     let names = line.strip_prefix("table ").unwrap_or_else(|| panic!("no change: {line}"));
     let (mut found, mut start, mut is_quoted) = (Vec::new(), 0, false);
     for (at, byte) in names.bytes().enumerate() {

@@ -60,3 +60,51 @@ fn a_broker_is_killed() {
         println!("read {:?}", began.elapsed());
     }
 }
+
+fn toy(skip: usize, twice: usize) {
+    let database = Database::create_to_survive(&crate::environment::postgres(), "toy", TABLES);
+    let workload = Workload::start(&database.url(), 2, &mut Dice::throw("toy"));
+    thread::sleep(Duration::from_secs(2));
+    workload.finish();
+    let lines = database.take("null", SETTINGS, OPTIONS);
+    let said = Captured::of_lines(&lines);
+    let topic = Topic::create("toy", 3);
+    let mut records = Vec::new();
+    for (at, change) in said.changes.iter().enumerate() {
+        let key = crate::captured::tables(&change.data)[0].to_owned();
+        let hex = |n: u64| format!("{:X}/{:X}", n >> 32, n & 0xffff_ffff);
+        let value = serde_json::json!({"lsn": hex(change.lsn), "xid": change.xid, "commit_lsn": hex(change.commit_lsn),
+            "commit_time": change.commit_time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true), "seq": change.seq, "data": change.data});
+        let record = Record {
+            partition: key.len() as i32 % 3,
+            time: 1,
+            key: Some(key.into_bytes()),
+            value: Some(value.to_string().into_bytes()),
+            ..Record::default()
+        };
+        if at != skip {
+            records.push(record.clone());
+        }
+        if at == twice {
+            records.push(record);
+        }
+    }
+    topic.produce(records);
+    let captured = Captured::read(&topic);
+    crate::truth::assert_same("toy", &captured.counts("d"), &database.surviving_truth("d"));
+    captured.assert_same_as(&said);
+}
+#[test]
+fn toy_right() {
+    toy(usize::MAX, usize::MAX)
+}
+#[test]
+#[should_panic]
+fn toy_skip() {
+    toy(100, usize::MAX)
+}
+#[test]
+#[should_panic]
+fn toy_twice() {
+    toy(usize::MAX, 100)
+}

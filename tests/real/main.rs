@@ -20,6 +20,8 @@ mod workload;
 
 mod bad_topics;
 mod broken_books;
+mod capture_blocked;
+mod capture_form;
 mod capture_kills;
 mod capture_refusals;
 mod capture_speed;
