@@ -268,6 +268,11 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Its exit code; `None` after a signal.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Fails unless it exited with `code`.
     #[track_caller]
     pub(crate) fn expect_code(&self, code: i32) {
