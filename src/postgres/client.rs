@@ -122,12 +122,20 @@ impl Client {
     /// # Errors
     /// The server's error; the session is usable after it. Or that the connection broke.
     pub fn query(&mut self, sql: &str) -> Result<Vec<Row>, PostgresError> {
+        self.query_within(sql, ANSWER)
+    }
+
+    /// [`Client::query`] for a question that may take longer than usual.
+    ///
+    /// # Errors
+    /// Those of [`Client::query`].
+    pub fn query_within(&mut self, sql: &str, patience: Duration) -> Result<Vec<Row>, PostgresError> {
         self.wire.send(|message| frontend::query(sql, message))?;
         let (mut rows, mut columns) = (Vec::new(), Arc::new(Vec::new()));
         let mut failed = None;
         loop {
             // An error of the server must not end the reading: ReadyForQuery follows it.
-            let message = match self.wire.message(ANSWER) {
+            let message = match self.wire.message(patience) {
                 Err(error @ PostgresError::Server { .. }) => {
                     let fatal = error.code().is_some_and(|code| code.starts_with("57P"));
                     if fatal {
