@@ -113,7 +113,7 @@ pub struct RunArgs {
 
 /// A replication slot, and the way to it.
 #[derive(Debug, Args)]
-pub struct SlotArgs {
+pub struct SlotSourceArgs {
     /// The PostgreSQL server and database: postgresql://user@host:port/database; a password may also stand in PGPASSWORD or ~/.pgpass
     #[arg(long, env = "WALBOOK_POSTGRES", hide_env_values = true, value_name = "URL")]
     pub postgres: Option<String>,
@@ -136,7 +136,7 @@ pub struct SlotArgs {
 pub struct CaptureArgs {
     /// Where changes come from.
     #[command(flatten)]
-    pub source: SlotArgs,
+    pub source: SlotSourceArgs,
     /// Kafka's brokers: host:port, several with commas
     #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…")]
     pub brokers: String,
