@@ -49,6 +49,13 @@ pub mod process;
 
 pub mod store;
 
+// From PostgreSQL.
+pub mod postgres;
+
+pub mod slot;
+
+pub mod capture;
+
 // From a topic to a book.
 pub mod source;
 

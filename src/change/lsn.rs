@@ -13,14 +13,14 @@ pub struct Lsn(i64);
 pub struct LsnError;
 
 impl Lsn {
+    /// The LSN with a number; `None` for a negative one.
+    pub fn from_i64(number: i64) -> Option<Lsn> {
+        (number >= 0).then_some(Lsn(number))
+    }
+
     /// The number as it stands in an `int64` column; never negative.
     pub fn as_i64(self) -> i64 {
         self.0
-    }
-
-    /// The LSN with this number; `None` for a negative one.
-    pub fn from_i64(number: i64) -> Option<Lsn> {
-        (number >= 0).then_some(Lsn(number))
     }
 
     /// Reads `X/Y`: one to eight hexadecimal digits on each side, either case.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Cursors;
 use super::kafka::KafkaError;
 use crate::change::{PartitionStart, Taken};
+use crate::slot::SlotError;
 
 /// Wakes the worker; callable from any thread.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -67,6 +68,9 @@ pub enum SourceError {
     /// Kafka's own reason.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// The slot's own reason.
+    #[error(transparent)]
+    Slot(#[from] SlotError),
     /// Another source's reason.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
@@ -77,6 +81,7 @@ impl SourceError {
     pub fn is_data_loss(&self) -> bool {
         match self {
             SourceError::Kafka(error) => error.is_data_loss(),
+            SourceError::Slot(error) => error.is_data_loss(),
             SourceError::Other(_) => false,
         }
     }

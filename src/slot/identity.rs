@@ -1,0 +1,114 @@
+//! Whether a server goes on where another one (or itself, earlier) was read.
+
+use super::SlotError;
+use crate::change::Lsn;
+
+/// Whose WAL it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The server's system identifier: given by initdb, kept by standbys.
+    pub system: String,
+    /// The timeline: grows when a standby is promoted.
+    pub timeline: u32,
+}
+
+/// Where a timeline was left for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// The timeline that was left.
+    pub timeline: u32,
+    /// Where.
+    pub at: Lsn,
+}
+
+/// Whether what comes after `position`, read from `known`, can be read from `seen`, whose slot was confirmed up to `confirmed`.
+///
+/// # Errors
+/// [`SlotError::OtherHistory`] for another server or a history that left the known one before `position`;
+/// [`SlotError::RanAhead`] when somebody else consumed what comes next.
+pub fn check_continues(
+    slot: &str,
+    position: Lsn,
+    known: &Identity,
+    seen: &Identity,
+    branches: &[Branch],
+    confirmed: Lsn,
+) -> Result<(), SlotError> {
+    let other = |message: String| Err(SlotError::OtherHistory(message));
+    if known.system != seen.system {
+        return other(format!(
+            "this is another server: what is in hand up to {position} comes from the system with identifier {}, this one has {}",
+            known.system, seen.system
+        ));
+    }
+    if seen.timeline < known.timeline {
+        return other(format!(
+            "the server is on timeline {}, but what is in hand up to {position} comes from timeline {}: it was left behind by a promotion",
+            seen.timeline, known.timeline
+        ));
+    }
+    if seen.timeline > known.timeline {
+        match branches.iter().find(|branch| branch.timeline == known.timeline) {
+            None => {
+                return other(format!(
+                    "the server's timeline {} does not descend from timeline {}, from which everything up to {position} was read",
+                    seen.timeline, known.timeline
+                ));
+            }
+            Some(Branch { at, .. }) if position > *at => {
+                return other(format!(
+                    "the server's history left timeline {} at {at}, but everything up to {position} was read from it: the changes from {at} to {position} ({} bytes of WAL) are in hand and never happened on this server",
+                    known.timeline,
+                    position.as_i64() - at.as_i64()
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    if confirmed > position {
+        return Err(SlotError::RanAhead { slot: slot.to_owned(), position, confirmed });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lsn(text: &str) -> Lsn {
+        text.parse().expect("an LSN")
+    }
+
+    fn check(position: &str, known: (&str, u32), seen: (&str, u32), confirmed: &str) -> Result<(), SlotError> {
+        let identity = |(system, timeline): (&str, u32)| Identity { system: system.to_owned(), timeline };
+        let branches = [Branch { timeline: 1, at: lsn("0/500") }, Branch { timeline: 2, at: lsn("0/900") }];
+        check_continues("s", lsn(position), &identity(known), &identity(seen), &branches, lsn(confirmed))
+    }
+
+    #[test]
+    fn the_same_server_goes_on() {
+        assert!(check("0/300", ("7", 1), ("7", 1), "0/300").is_ok());
+        assert!(check("0/300", ("7", 1), ("7", 1), "0/100").is_ok(), "the server repeats after a crash");
+    }
+
+    #[test]
+    fn a_promotion_after_the_position_goes_on() {
+        assert!(check("0/500", ("7", 1), ("7", 3), "0/500").is_ok());
+        assert!(check("0/501", ("7", 2), ("7", 3), "0/500").is_ok());
+    }
+
+    #[test]
+    fn what_does_not_follow_is_refused() {
+        for (position, known, seen, confirmed, words) in [
+            ("0/300", ("7", 1), ("8", 1), "0/300", "another server"),
+            ("0/501", ("7", 1), ("7", 2), "0/300", "from 0/500 to 0/501 (1 bytes"),
+            ("0/300", ("7", 2), ("7", 1), "0/300", "left behind"),
+            ("0/300", ("7", 4), ("7", 5), "0/300", "does not descend"),
+            ("0/300", ("7", 1), ("7", 1), "0/340", "the 64 bytes of WAL from 0/300 to 0/340"),
+        ] {
+            let error = check(position, known, seen, confirmed).expect_err(words);
+            assert!(error.is_data_loss(), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+}

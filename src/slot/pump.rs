@@ -1,0 +1,249 @@
+//! From a held slot to transactions in a queue: the thread that never lets the server wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use tracing::debug;
+
+use super::stream::{Message, SlotStream};
+use super::transaction::{Assembly, Completed};
+use super::{Handoff, SlotError, SlotSettings, Started, Transaction};
+use crate::change::Lsn;
+use crate::postgres::{Client, Purpose};
+
+/// How often the server is told what is confirmed, whatever else happens; well within `wal_sender_timeout`.
+const TELL: Duration = Duration::from_secs(1);
+/// How long to wait for a message: also how late a new confirmation is told.
+const LISTEN: Duration = Duration::from_millis(50);
+/// How often an LSN without transactions is worth a position of its own …
+const IDLE: Duration = Duration::from_secs(10);
+/// … and after how many bytes of WAL it is worth one before that.
+const IDLE_BYTES: i64 = 16 << 20;
+/// How soon after another a keepalive that asks for an answer is worth a position: a server that shuts down waits for it.
+const IDLE_ASKED: Duration = Duration::from_secs(1);
+/// After what silence a run with an end makes the server write something, so that its WAL passes the end.
+const SILENCE: Duration = Duration::from_millis(500);
+/// How long nothing at all may come, though answers are asked for, before the connection counts as dead.
+const DEAD: Duration = Duration::from_secs(60);
+/// How long the polite end may take.
+const FINISH: Duration = Duration::from_millis(500);
+
+/// What comes out of a slot.
+#[derive(Debug)]
+pub enum Delivery {
+    /// A transaction above the known LSN.
+    Transaction(Transaction),
+    /// Everything committed up to this LSN was delivered.
+    Idle(Lsn),
+    /// The asked end is reached: everything committed up to this LSN was delivered.
+    End(Lsn),
+}
+
+/// What the pump and whoever takes its deliveries share.
+pub struct Duty {
+    /// Where deliveries go.
+    pub deliveries: Arc<Handoff<Delivery>>,
+    /// The LSN up to which everything was delivered.
+    pub delivered: AtomicI64,
+    /// The LSN that may be confirmed.
+    pub confirmed: Arc<AtomicI64>,
+    /// Set when the pump shall end.
+    pub stop: Arc<AtomicBool>,
+    /// Called after each delivery.
+    pub wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Delivers what was committed after `known` until it is stopped, or until `until` is reached; answers the server meanwhile.
+///
+/// # Errors
+/// [`SlotError`]; some are worth another start.
+pub fn pump(
+    started: Started,
+    settings: &SlotSettings,
+    known: Lsn,
+    until: Option<Lsn>,
+    duty: &Duty,
+) -> Result<(), SlotError> {
+    let now = Instant::now();
+    let mut pump = Pump {
+        stream: started.stream,
+        duty,
+        known,
+        until,
+        received: started.confirmed,
+        told_at: now,
+        told: Lsn::from_i64(0).expect("zero is an LSN"),
+        heard_at: now,
+        idle_at: now.checked_sub(IDLE).unwrap_or(now),
+        ended: false,
+    };
+    let mut assembly = Assembly::new(settings.spill.clone());
+    let mut nudge = Nudge { settings, silent_since: now, done: started.server.is_standby };
+    pump.tell(true)?;
+    while !duty.stop.load(Ordering::Acquire) && !pump.ended {
+        let completed = match pump.stream.receive(LISTEN)? {
+            Message::Line(lsn, line) => {
+                pump.received = pump.received.max(lsn);
+                nudge.silent_since = Instant::now();
+                assembly.add(lsn, line)?
+            }
+            Message::Keepalive(lsn, asks) => {
+                pump.received = pump.received.max(lsn);
+                pump.heard_at = Instant::now();
+                if assembly.is_between() {
+                    pump.idle(lsn, asks)?;
+                }
+                if asks {
+                    pump.tell(false)?;
+                }
+                Completed::Nothing
+            }
+            Message::Nothing => {
+                if pump.until.is_some() && assembly.is_between() {
+                    nudge.now_and_then();
+                }
+                if pump.heard_at.elapsed() > DEAD && nudge.silent_since.elapsed() > DEAD {
+                    let message = format!("nothing came for {} s, though answers were asked for", DEAD.as_secs());
+                    return Err(SlotError::Postgres(pump.broken(settings, message)));
+                }
+                Completed::Nothing
+            }
+            Message::Ended => {
+                return Err(SlotError::Postgres(pump.broken(settings, "the server ended the stream".to_owned())));
+            }
+        };
+        match completed {
+            Completed::Nothing => {}
+            Completed::Empty(lsn) => pump.idle(lsn, false)?,
+            Completed::Transaction(transaction) => pump.transaction(transaction)?,
+        }
+        pump.tell_now_and_then()?;
+    }
+    // What became safe meanwhile.
+    while pump.ended && !duty.stop.load(Ordering::Acquire) {
+        std::thread::sleep(LISTEN);
+        pump.tell_now_and_then()?;
+    }
+    pump.tell(false)?;
+    pump.stream.finish(FINISH);
+    Ok(())
+}
+
+struct Pump<'a> {
+    stream: SlotStream,
+    duty: &'a Duty,
+    /// Everything committed up to here was delivered, or was known before.
+    known: Lsn,
+    until: Option<Lsn>,
+    /// The newest LSN that was heard of.
+    received: Lsn,
+    told_at: Instant,
+    told: Lsn,
+    heard_at: Instant,
+    idle_at: Instant,
+    ended: bool,
+}
+
+impl Pump<'_> {
+    fn transaction(&mut self, transaction: Transaction) -> Result<(), SlotError> {
+        let commit_lsn = transaction.commit_lsn;
+        if commit_lsn <= self.known {
+            debug!(%commit_lsn, known = %self.known, "left out: known already");
+            return Ok(());
+        }
+        if let Some(until) = self.until.filter(|until| commit_lsn > *until) {
+            // Transactions come in the order of their ends.
+            self.known = until.max(self.known);
+            return self.end(self.known);
+        }
+        self.known = commit_lsn;
+        let bytes = transaction.lines.weight();
+        self.deliver(Delivery::Transaction(transaction), bytes)?;
+        if self.until == Some(commit_lsn) { self.end(commit_lsn) } else { Ok(()) }
+    }
+
+    /// Everything committed up to `lsn` was delivered.
+    fn idle(&mut self, lsn: Lsn, asked: bool) -> Result<(), SlotError> {
+        let lsn = lsn.max(self.known);
+        if self.until.is_some_and(|until| lsn >= until) {
+            self.known = lsn;
+            return self.end(lsn);
+        }
+        let since = self.idle_at.elapsed();
+        let far = lsn.as_i64() - self.known.as_i64() >= IDLE_BYTES;
+        let due = since >= IDLE || (far || asked) && since >= IDLE_ASKED;
+        if lsn > self.known && due {
+            self.known = lsn;
+            self.idle_at = Instant::now();
+            self.deliver(Delivery::Idle(lsn), 1)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, lsn: Lsn) -> Result<(), SlotError> {
+        self.ended = true;
+        self.deliver(Delivery::End(lsn), 1)
+    }
+
+    /// Waits for room, and tells the server meanwhile that somebody is there.
+    fn deliver(&mut self, delivery: Delivery, bytes: usize) -> Result<(), SlotError> {
+        let mut delivery = delivery;
+        while let Err(back) = self.duty.deliveries.offer(delivery, bytes, LISTEN) {
+            if self.duty.stop.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            delivery = back;
+            self.tell_now_and_then()?;
+        }
+        self.duty.delivered.store(self.known.as_i64(), Ordering::Release);
+        (self.duty.wake)();
+        Ok(())
+    }
+
+    fn tell_now_and_then(&mut self) -> Result<(), SlotError> {
+        let since = self.told_at.elapsed();
+        if since >= TELL || (since >= LISTEN && self.confirmed() > self.told) {
+            self.tell(since >= TELL)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn tell(&mut self, ask: bool) -> Result<(), SlotError> {
+        let confirmed = self.confirmed();
+        self.stream.tell(self.received.max(confirmed), confirmed, ask)?;
+        (self.told, self.told_at) = (confirmed, Instant::now());
+        Ok(())
+    }
+
+    fn confirmed(&self) -> Lsn {
+        Lsn::from_i64(self.duty.confirmed.load(Ordering::Acquire)).expect("only LSNs are confirmed")
+    }
+
+    fn broken(&self, settings: &SlotSettings, message: String) -> crate::postgres::PostgresError {
+        crate::postgres::PostgresError::Broken { server: settings.connect.to_string(), message }
+    }
+}
+
+/// Makes an idle server write WAL beyond its end: the last record before it may not be decoded otherwise.
+struct Nudge<'a> {
+    settings: &'a SlotSettings,
+    silent_since: Instant,
+    done: bool,
+}
+
+impl Nudge<'_> {
+    fn now_and_then(&mut self) {
+        if self.done || self.silent_since.elapsed() < SILENCE {
+            return;
+        }
+        self.done = true;
+        // The server's own records will do as well, some seconds later.
+        let asked = Client::connect(&self.settings.connect, Purpose::Sql, &[])
+            .and_then(|mut client| client.query("SELECT pg_catalog.pg_logical_emit_message(true, 'walbook', '')"));
+        if let Err(error) = asked {
+            debug!(%error, "could not make the server write");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The server behind a slot: who it is, and whether it can do what is needed.
+
+use super::{Branch, Identity, SlotError};
+use crate::change::Lsn;
+use crate::postgres::Client;
+
+/// What a server says of itself.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Whose WAL it is.
+    pub identity: Identity,
+    /// Its version, as in 150004.
+    pub version: u32,
+    /// Its end of WAL that is safe on its disk: nothing beyond it is sent.
+    pub flushed: Lsn,
+    /// Whether it is a standby.
+    pub is_standby: bool,
+}
+
+impl Server {
+    /// Asks a server over a replication connection, and refuses one that cannot decode.
+    ///
+    /// # Errors
+    /// [`SlotError::Setup`] with what to change.
+    pub fn ask(client: &mut Client) -> Result<Server, SlotError> {
+        let system = client.query("IDENTIFY_SYSTEM")?;
+        let system = system.first().ok_or_else(|| unanswered("IDENTIFY_SYSTEM"))?;
+        let text = |column: &str| system.get(column).unwrap_or_default().to_owned();
+        let timeline = text("timeline").parse().map_err(|_| unanswered("IDENTIFY_SYSTEM"))?;
+        let identity = Identity { system: text("systemid"), timeline };
+        let settings = client.query(
+            "SELECT current_setting('server_version_num') AS version, current_setting('wal_level') AS wal_level, \
+             current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby, \
+             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS flushed",
+        )?;
+        let settings = settings.first().ok_or_else(|| unanswered("its settings"))?;
+        let wal_level = settings.get("wal_level").unwrap_or_default();
+        if wal_level != "logical" {
+            return Err(SlotError::Setup(format!(
+                "the server has wal_level = {wal_level}, and decoding needs logical: ALTER SYSTEM SET wal_level = logical, then restart it"
+            )));
+        }
+        let encoding = settings.get("encoding").unwrap_or_default();
+        if encoding != "UTF8" {
+            return Err(SlotError::Setup(format!(
+                "the database's encoding is {encoding}: names and values would not be what they are; only UTF8 can be captured"
+            )));
+        }
+        let flushed = settings.get("flushed").and_then(|lsn| lsn.parse().ok());
+        Ok(Server {
+            identity,
+            version: settings.get("version").and_then(|version| version.parse().ok()).unwrap_or_default(),
+            flushed: flushed.ok_or_else(|| unanswered("its end of WAL"))?,
+            is_standby: settings.get("standby") == Some("t"),
+        })
+    }
+
+    /// Where the server's history left each earlier timeline, over a replication connection.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn branches(&self, client: &mut Client) -> Result<Vec<Branch>, SlotError> {
+        if self.identity.timeline == 1 {
+            return Ok(Vec::new());
+        }
+        let rows = client.query(&format!("TIMELINE_HISTORY {}", self.identity.timeline))?;
+        let content = rows.first().and_then(|row| row.bytes("content")).unwrap_or_default();
+        Ok(branches(&String::from_utf8_lossy(content)))
+    }
+}
+
+/// Reads a timeline history file: `timeline <tab> LSN <tab> reason` a line (PostgreSQL, `timeline.c`).
+fn branches(content: &str) -> Vec<Branch> {
+    let branch = |line: &str| {
+        let mut fields = line.split_whitespace();
+        Some(Branch { timeline: fields.next()?.parse().ok()?, at: fields.next()?.parse().ok()? })
+    };
+    content.lines().filter_map(branch).collect()
+}
+
+fn unanswered(what: &str) -> SlotError {
+    SlotError::Protocol(format!("no answer to {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_file_names_its_branches() {
+        let found = branches("1\t0/3000000\tno recovery target specified\n\n# a comment\n2\t1/A0\tbefore 2026\n");
+        let branch = |timeline, at: &str| Branch { timeline, at: at.parse().expect("an LSN") };
+        assert_eq!(found, [branch(1, "0/3000000"), branch(2, "1/A0")]);
+    }
+}
