@@ -128,7 +128,7 @@ impl<'a> Flow<'a> {
         self.writer.begin(&transaction);
         let (mut lines, mut seq) = (transaction.lines, 0);
         loop {
-            let line = lines.next().map_err(|source| {
+            let line = lines.next_line().map_err(|source| {
                 let folder = self.spill_folder.clone();
                 CaptureError::Spilled { folder, source }
             })?;

@@ -196,6 +196,7 @@ impl Process<'_> {
         );
         let duty = Duty {
             deliveries: Arc::clone(&deliveries),
+            delivered: AtomicI64::new(0),
             confirmed: Arc::clone(&confirmed),
             stop: Arc::clone(&stop),
             wake: Arc::new(|| {}),

@@ -10,6 +10,7 @@ mod exit;
 mod logging;
 mod run;
 mod signals;
+mod slot;
 mod verify;
 
 use crate::settings::args::{Command, WalbookArgs};
@@ -28,5 +29,6 @@ pub fn execute(args: WalbookArgs) -> anyhow::Result<()> {
         Command::Query(query) => answers::query(&query),
         Command::Events(events) => answers::events(&events),
         Command::Verify(verify) => verify::verify(&verify),
+        Command::Slot(slot) => slot::slot(&slot),
     }
 }

@@ -2,8 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +9,11 @@ use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::{ERROR_RESPONSE_TAG, Message, NOTICE_RESPONSE_TAG, PARAMETER_STATUS_TAG};
 use postgres_protocol::message::frontend;
 
-use super::conninfo::{ConnectSettings, Host};
+use super::connect::{self, Way};
 use super::error::PostgresError;
+use super::host::Host;
 use super::login::{Login, log_in};
-use super::socket::{Plain, Socket};
+use super::settings::{ConnectSettings, Session};
 use super::stream::CopyStream;
 use super::wire::{Wire, parse};
 
@@ -76,16 +75,41 @@ impl Client {
         purpose: Purpose,
         session: &[(&str, &str)],
     ) -> Result<Client, PostgresError> {
-        let mut last = None;
+        let mut failed = Vec::new();
         for host in settings.hosts() {
             match connect_to(settings, host, purpose, session) {
                 Ok(client) => return Ok(client),
-                // The next host may be there.
-                Err(error @ PostgresError::Connect { .. }) => last = Some(error),
+                // The next host may be there, be ready, or be the one that is meant.
+                Err(error) if error.is_of_this_host() => failed.push(error),
                 Err(error) => return Err(error),
             }
         }
-        Err(last.unwrap_or_else(|| PostgresError::Settings("there is no host to connect to".to_owned())))
+        if failed.len() > 1 {
+            let told: Vec<String> = failed.iter().map(PostgresError::to_string).collect();
+            return Err(PostgresError::Connect { server: "any of its hosts".to_owned(), message: told.join("; ") });
+        }
+        Err(failed.pop().expect("a list of hosts is never empty"))
+    }
+
+    /// Refuses a server that is not of the kind that is meant.
+    fn expect(&mut self, session: Session, host: &Host) -> Result<(), PostgresError> {
+        if session == Session::Any {
+            return Ok(());
+        }
+        let rows = self.query(
+            "select pg_catalog.pg_is_in_recovery() as standby, \
+             pg_catalog.current_setting('transaction_read_only') as read_only",
+        )?;
+        let is = |column: &str, value: &str| rows.first().and_then(|row| row.get(column)) == Some(value);
+        let (seen, wanted) = match session {
+            Session::Primary if is("standby", "t") => ("a standby", "primary"),
+            Session::ReadWrite if is("standby", "t") || is("read_only", "on") => ("read-only", "read-write"),
+            _ => return Ok(()),
+        };
+        Err(PostgresError::Connect {
+            server: host.to_string(),
+            message: format!("the server is {seen}, and target_session_attrs={wanted} was asked for"),
+        })
     }
 
     /// The number of the server's process.
@@ -98,12 +122,20 @@ impl Client {
     /// # Errors
     /// The server's error; the session is usable after it. Or that the connection broke.
     pub fn query(&mut self, sql: &str) -> Result<Vec<Row>, PostgresError> {
+        self.query_within(sql, ANSWER)
+    }
+
+    /// [`Client::query`] for a question that may take longer than usual.
+    ///
+    /// # Errors
+    /// Those of [`Client::query`].
+    pub fn query_within(&mut self, sql: &str, patience: Duration) -> Result<Vec<Row>, PostgresError> {
         self.wire.send(|message| frontend::query(sql, message))?;
         let (mut rows, mut columns) = (Vec::new(), Arc::new(Vec::new()));
         let mut failed = None;
         loop {
             // An error of the server must not end the reading: ReadyForQuery follows it.
-            let message = match self.wire.message(ANSWER) {
+            let message = match self.wire.message(patience) {
                 Err(error @ PostgresError::Server { .. }) => {
                     let fatal = error.code().is_some_and(|code| code.starts_with("57P"));
                     if fatal {
@@ -134,34 +166,23 @@ impl Client {
     ///
     /// # Errors
     /// The server's error, or that the connection broke.
-    pub fn copy_both(mut self, command: &str) -> Result<CopyStream, (PostgresError, Option<Client>)> {
-        if let Err(error) = self.wire.send(|message| frontend::query(command, message)) {
-            return Err((error, None));
-        }
-        let outcome = loop {
-            let frame = match self.wire.frame(ANSWER) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break Err(self.wire.broken(&io::Error::other("no answer to a replication command"))),
-                Err(error) => break Err(error),
+    pub fn copy_both(mut self, command: &str) -> Result<CopyStream, PostgresError> {
+        self.wire.send(|message| frontend::query(command, message))?;
+        loop {
+            let unanswered = "no answer to a replication command";
+            let Some(frame) = self.wire.frame(ANSWER)? else {
+                return Err(self.wire.broken(&io::Error::other(unanswered)));
             };
-            match frame.tag {
-                COPY_BOTH_RESPONSE => break Ok(()),
-                NOTICE_RESPONSE_TAG | PARAMETER_STATUS_TAG => {}
+            let wrong = match frame.tag {
+                COPY_BOTH_RESPONSE => return Ok(CopyStream::new(self.wire)),
+                NOTICE_RESPONSE_TAG | PARAMETER_STATUS_TAG => continue,
                 ERROR_RESPONSE_TAG => match parse(&frame) {
-                    Ok(Message::ErrorResponse(body)) => break Err(PostgresError::from_fields(body.fields())),
-                    _ => break Err(self.wire.broken(&io::Error::other("an error that cannot be read"))),
+                    Ok(Message::ErrorResponse(body)) => return Err(PostgresError::from_fields(body.fields())),
+                    _ => "an error that cannot be read",
                 },
-                _ => break Err(self.wire.broken(&io::Error::other("an answer that was not expected"))),
-            }
-        };
-        match outcome {
-            Ok(()) => Ok(CopyStream::new(self.wire)),
-            Err(error @ PostgresError::Server { .. }) => {
-                // Usable again once the server is ready.
-                let ready = matches!(self.wire.message(ANSWER), Ok(Message::ReadyForQuery(_)));
-                Err((error, ready.then_some(self)))
-            }
-            Err(error) => Err((error, None)),
+                _ => "an answer that was not expected",
+            };
+            return Err(self.wire.broken(&io::Error::other(wrong)));
         }
     }
 }
@@ -172,11 +193,6 @@ fn connect_to(
     purpose: Purpose,
     session: &[(&str, &str)],
 ) -> Result<Client, PostgresError> {
-    let server = settings.server(host);
-    let failed = |error: io::Error| PostgresError::Connect { server: server.clone(), message: error.to_string() };
-    let plain = open(settings, host).map_err(failed)?;
-    let socket = Socket::new(plain, |plain| Ok(Box::new(plain))).map_err(failed)?;
-    let mut wire = Wire::new(socket, server.clone());
     let mut parameters = vec![("user", settings.user()), ("database", settings.database())];
     parameters.extend([("client_encoding", "UTF8"), ("application_name", settings.application_name())]);
     if purpose == Purpose::Replication {
@@ -184,26 +200,26 @@ fn connect_to(
     }
     parameters.extend(settings.options().map(|options| ("options", options)));
     parameters.extend(session);
-    let password = settings.password(host)?;
-    let process = log_in(&mut wire, &Login { user: settings.user(), password: password.as_deref(), parameters })?;
-    Ok(Client { wire, process })
-}
+    let password = settings.password(host);
+    let login = Login { user: settings.user(), password: password.as_ref(), parameters };
 
-fn open(settings: &ConnectSettings, host: &Host) -> io::Result<Plain> {
-    match host {
-        Host::Folder(folder, port) => UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).map(Plain::Unix),
-        Host::Name(name, port) => {
-            let mut last = io::Error::other("the name has no address");
-            for address in (name.as_str(), *port).to_socket_addrs()? {
-                match TcpStream::connect_timeout(&address, settings.connect_timeout()) {
-                    Ok(stream) => {
-                        stream.set_nodelay(true)?;
-                        return Ok(Plain::Tcp(stream));
-                    }
-                    Err(error) => last = error,
+    let mut told = None;
+    for way in connect::ways(settings, host) {
+        let tried = connect::open(settings, host, way).and_then(|mut wire| Ok((log_in(&mut wire, &login)?, wire)));
+        match tried {
+            Ok((process, wire)) => {
+                let mut client = Client { wire, process };
+                client.expect(settings.session(), host)?;
+                return Ok(client);
+            }
+            Err(error) if error.may_depend_on_tls() => {
+                // What was said to the try with TLS tells more.
+                if told.is_none() || *way != Way::Plain {
+                    told = Some(error);
                 }
             }
-            Err(last)
+            Err(error) => return Err(error),
         }
     }
+    Err(told.expect("there is always a way to try"))
 }

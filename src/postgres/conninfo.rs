@@ -1,139 +1,199 @@
-//! Where the server is and who asks, as libpq's users write it.
-
-use std::env;
-use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
+//! The text that says where the server is → keys and values: a URL, or `key=value …` (PostgreSQL, libpq-connect).
+//!
+//! What is wrong is told without the text around it, because that may be a password.
 
 use percent_encoding::percent_decode_str;
 
-use super::PostgresError;
+/// A key of libpq and its value.
+pub(super) type Pair = (String, String);
 
-/// How safe the connection must be (PostgreSQL, libpq-ssl).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SslMode {
-    /// Never TLS.
-    Disable,
-    /// TLS only when the server refuses anything else.
-    Allow,
-    /// TLS when the server has it.
-    Prefer,
-    /// TLS, whoever the server is.
-    Require,
-    /// TLS, with a certificate of a trusted authority.
-    VerifyCa,
-    /// TLS, with such a certificate in the server's name.
-    VerifyFull,
-}
+/// What a password in a URL must look like; the hint of most mistakes.
+const ENCODE: &str = "in a URL the characters @ / ? # % : of a user or a password are written %40 %2F %3F %23 %25 %3A";
 
-/// A host and its port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// A name or an address.
-    Name(String, u16),
-    /// The folder of a Unix socket.
-    Folder(PathBuf, u16),
-}
-
-/// What a connection needs to know. The password is never printed.
-#[derive(Clone)]
-pub struct ConnectSettings {
-    hosts: Vec<Host>,
-    user: String,
-    password: Option<String>,
-    database: String,
-    pub(super) ssl_mode: SslMode,
-    options: Option<String>,
-    application_name: String,
-    connect_timeout: Duration,
-}
-
-impl fmt::Debug for ConnectSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
+/// Reads either form. Several hosts are one `host` and one `port` with commas between, as in libpq.
+pub(super) fn pairs(text: &str) -> Result<Vec<Pair>, String> {
+    let text = text.trim();
+    match text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://")) {
+        Some(rest) => url(rest),
+        None if text.contains("://") => Err("a URL begins with postgresql://".to_owned()),
+        None => words(text),
     }
 }
 
-impl fmt::Display for ConnectSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hosts: Vec<String> = self.hosts.iter().map(|host| self.server(host)).collect();
-        write!(f, "{} as {}, database {}", hosts.join(","), self.user, self.database)
+/// `user:password@host:port,[::1]:port/database?key=value&…`
+fn url(rest: &str) -> Result<Vec<Pair>, String> {
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+    if database.contains('@') && !authority.contains('@') {
+        return Err(format!("there is an @ behind the host: {ENCODE}"));
     }
+    let mut pairs = Vec::new();
+    let mut put = |key: &str, value: &str| -> Result<(), String> {
+        if !value.is_empty() {
+            pairs.push((key.to_owned(), decode(value)?));
+        }
+        Ok(())
+    };
+    let (who, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (user, password) = who.split_once(':').unwrap_or((who, ""));
+    put("user", user)?;
+    put("password", password)?;
+    put("dbname", database)?;
+    let (names, ports) = hosts_and_ports(hosts)?;
+    put("host", &names)?;
+    put("port", &ports)?;
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        let (key, value) =
+            parameter.split_once('=').ok_or_else(|| format!("a parameter behind the ? is not key=value ({ENCODE})"))?;
+        let (key, value) = (decode(key)?, decode(value)?);
+        // The name that JDBC's users know.
+        pairs.push(match (key.as_str(), value.as_str()) {
+            ("ssl", "true") => ("sslmode".to_owned(), "require".to_owned()),
+            _ => (key, value),
+        });
+    }
+    Ok(pairs)
 }
 
-impl ConnectSettings {
-    /// Reads `postgresql://user@host:port/database?key=value`, or `key=value …`.
-    ///
-    /// # Errors
-    /// [`PostgresError::Settings`] with what is wrong; it never holds the password.
-    pub fn parse(text: &str) -> Result<ConnectSettings, PostgresError> {
-        let wrong = |message: &str| PostgresError::Settings(format!("--postgres: {message}"));
-        let rest = text
-            .strip_prefix("postgresql://")
-            .or_else(|| text.strip_prefix("postgres://"))
-            .ok_or_else(|| wrong("not a URL of the form postgresql://user@host:port/database"))?;
-        let decode = |part: &str| {
-            percent_decode_str(part).decode_utf8().map(|text| text.into_owned()).map_err(|_| wrong("not UTF-8"))
+/// `h1:p1,h2` → `h1,h2` and `p1,`; both empty when nothing is said.
+fn hosts_and_ports(hosts: &str) -> Result<(String, String), String> {
+    let (mut names, mut ports) = (Vec::new(), Vec::new());
+    for host in hosts.split(',') {
+        let (name, port) = match host.strip_prefix('[') {
+            Some(address) => {
+                let (name, rest) = address.split_once(']').ok_or("a [ of an IPv6 address is not closed")?;
+                match rest.strip_prefix(':') {
+                    Some(port) => (name, port),
+                    None if rest.is_empty() => (name, ""),
+                    None => return Err("after ] of an IPv6 address only :port may follow".to_owned()),
+                }
+            }
+            None => host.split_once(':').unwrap_or((host, "")),
         };
-        let rest = rest.split('?').next().unwrap_or_default();
-        let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-        let (who, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let (user, password) = who.split_once(':').map_or((who, None), |(user, password)| (user, Some(password)));
-        let user = match user {
-            "" => env::var("PGUSER").or_else(|_| env::var("USER")).unwrap_or_else(|_| "postgres".to_owned()),
-            user => decode(user)?,
-        };
-        let (name, port) = hosts.rsplit_once(':').unwrap_or((hosts, "5432"));
-        let port = port.parse().map_err(|_| wrong("the port is no number"))?;
-        let database = if database.is_empty() { user.clone() } else { decode(database)? };
-        Ok(ConnectSettings {
-            hosts: vec![Host::Name(decode(name)?, port)],
-            user,
-            password: password.map(decode).transpose()?.or_else(|| env::var("PGPASSWORD").ok()),
-            database,
-            ssl_mode: SslMode::Disable,
-            options: None,
-            application_name: "walbook".to_owned(),
-            connect_timeout: Duration::from_secs(10),
-        })
+        if port.contains(':') {
+            return Err("a host has two colons: an IPv6 address stands in brackets, as in [::1]:5432".to_owned());
+        }
+        names.push(name);
+        ports.push(port);
     }
+    let joined =
+        |parts: &[&str]| if parts.iter().all(|part| part.is_empty()) { String::new() } else { parts.join(",") };
+    Ok((joined(&names), joined(&ports)))
+}
 
-    /// The hosts, to be tried in this order.
-    pub fn hosts(&self) -> &[Host] {
-        &self.hosts
+fn decode(text: &str) -> Result<String, String> {
+    let bytes = text.as_bytes();
+    for (place, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
+        let digits = bytes.get(place + 1..place + 3).unwrap_or_default();
+        if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(format!("a % is not followed by two hexadecimal digits ({ENCODE})"));
+        }
+        if digits == b"00" {
+            return Err("%00 may not stand in a URL".to_owned());
+        }
     }
+    percent_decode_str(text).decode_utf8().map(|text| text.into_owned()).map_err(|_| "it is not UTF-8".to_owned())
+}
 
-    /// Who asks.
-    pub fn user(&self) -> &str {
-        &self.user
+/// `key = value key = 'a value'`; `\` takes the next character as it is.
+fn words(text: &str) -> Result<Vec<Pair>, String> {
+    let mut pairs = Vec::new();
+    let mut letters = text.chars().peekable();
+    loop {
+        while letters.next_if(|letter| letter.is_whitespace()).is_some() {}
+        if letters.peek().is_none() {
+            return Ok(pairs);
+        }
+        let mut key = String::new();
+        while let Some(letter) = letters.next_if(|letter| *letter != '=' && !letter.is_whitespace()) {
+            key.push(letter);
+        }
+        while letters.next_if(|letter| letter.is_whitespace()).is_some() {}
+        if key.is_empty() || letters.next_if_eq(&'=').is_none() {
+            return Err(format!(
+                "word {} is not key=value; a value with spaces stands in single quotes; \
+                 a URL begins with postgresql://",
+                pairs.len() + 1
+            ));
+        }
+        while letters.next_if(|letter| letter.is_whitespace()).is_some() {}
+        let quoted = letters.next_if_eq(&'\'').is_some();
+        let mut value = String::new();
+        loop {
+            match letters.next() {
+                Some('\'') if quoted => break,
+                None if quoted => return Err(format!("the quote of the value of {key:?} is not closed")),
+                None => break,
+                Some(letter) if !quoted && letter.is_whitespace() => break,
+                Some('\\') => value.extend(letters.next()),
+                Some(letter) => value.push(letter),
+            }
+        }
+        pairs.push((key, value));
     }
+}
 
-    /// The database.
-    pub fn database(&self) -> &str {
-        &self.database
-    }
+#[cfg(test)]
+mod tests {
+    use super::pairs;
 
-    /// `host:port`, for messages.
-    pub fn server(&self, host: &Host) -> String {
-        match host {
-            Host::Name(name, port) => format!("{name}:{port}"),
-            Host::Folder(folder, port) => format!("{}:{port}", folder.display()),
+    fn read(text: &str) -> String {
+        match pairs(text) {
+            Ok(pairs) => pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" | "),
+            Err(error) => format!("error: {error}"),
         }
     }
 
-    pub(super) fn password(&self, _host: &Host) -> Result<Option<String>, PostgresError> {
-        Ok(self.password.clone())
+    #[test]
+    fn urls_are_read_as_libpq_reads_them() {
+        for (text, expected) in [
+            ("postgresql://", ""),
+            ("postgres://localhost", "host=localhost"),
+            ("postgresql://localhost:5433/db", "dbname=db | host=localhost | port=5433"),
+            ("postgresql://u@h/db", "user=u | dbname=db | host=h"),
+            ("postgresql://u:p%40w%2F@h", "user=u | password=p@w/ | host=h"),
+            ("postgresql://u:a:b@h", "user=u | password=a:b | host=h"),
+            ("postgresql://h1:1,h2:2,h3/db", "dbname=db | host=h1,h2,h3 | port=1,2,"),
+            ("postgresql://[2001:db8::1234]:5/db", "dbname=db | host=2001:db8::1234 | port=5"),
+            ("postgresql:///db?host=/tmp&port=7", "dbname=db | host=/tmp | port=7"),
+            ("postgresql://%2Fvar%2Frun/db", "dbname=db | host=/var/run"),
+            ("postgresql://h?connect_timeout=3&options=-c%20a%3Db", "host=h | connect_timeout=3 | options=-c a=b"),
+            ("postgresql://h/?ssl=true", "host=h | sslmode=require"),
+            ("postgresql://h/caf%C3%A9", "dbname=café | host=h"),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
+        }
     }
 
-    pub(super) fn options(&self) -> Option<&str> {
-        self.options.as_deref()
+    #[test]
+    fn words_are_read_as_libpq_reads_them() {
+        for (text, expected) in [
+            ("", ""),
+            ("host=h port = 5 dbname=d", "host=h | port=5 | dbname=d"),
+            (r"password='it\'s \\ ' user=u", r"password=it's \  | user=u"),
+            (r"password=a\ b user=''", "password=a b | user="),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
+        }
     }
 
-    pub(super) fn application_name(&self) -> &str {
-        &self.application_name
-    }
-
-    pub(super) fn connect_timeout(&self) -> Duration {
-        self.connect_timeout
+    #[test]
+    fn mistakes_are_told_without_a_password() {
+        for text in [
+            "postgresql://u:se/cret@h/db",
+            "postgresql://u:se?cret@h/db",
+            "postgresql://u:%secret@h/db",
+            "postgresql://u:secret@h:1:2/db",
+            "postgresql://u:secret@[::1/db",
+            "postgresql://u:secret@h?secret",
+            "postgresql://u:secret%00@h",
+            "mysql://u:secret@h",
+            "host=h password=my secret",
+            "host=h password='secret",
+        ] {
+            let told = read(text);
+            assert!(told.starts_with("error: "), "{text}: {told}");
+            assert!(!told.contains("secret") && !told.contains("cret@"), "{told}");
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::ErrorFields;
 
+use super::verify::explain;
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
@@ -80,7 +82,12 @@ impl PostgresError {
 
     /// A connection that broke with `error`.
     pub(super) fn broken(server: &str, error: &io::Error) -> PostgresError {
-        PostgresError::Broken { server: server.to_owned(), message: error.to_string() }
+        let server = server.to_owned();
+        match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+            // With TLS 1.3 a client's certificate is judged after the handshake.
+            Some(cause @ rustls::Error::AlertReceived(_)) => PostgresError::Tls { server, message: explain(cause) },
+            _ => PostgresError::Broken { server, message: error.to_string() },
+        }
     }
 
     /// The SQLSTATE, if the server answered.
@@ -88,6 +95,24 @@ impl PostgresError {
         match self {
             PostgresError::Server { code, .. } => Some(code),
             _ => None,
+        }
+    }
+
+    /// Whether another host of the list may do better: this one cannot be reached, starts or stops.
+    pub(super) fn is_of_this_host(&self) -> bool {
+        match self {
+            PostgresError::Connect { .. } | PostgresError::Broken { .. } => true,
+            PostgresError::Server { code, .. } => code.starts_with("57P"),
+            PostgresError::Settings(_) | PostgresError::Tls { .. } => false,
+        }
+    }
+
+    /// Whether the server might let us in with TLS, or without: its rules differ for the two.
+    pub(super) fn may_depend_on_tls(&self) -> bool {
+        match self {
+            PostgresError::Tls { .. } => true,
+            PostgresError::Server { code, .. } => code == "28000",
+            PostgresError::Settings(_) | PostgresError::Connect { .. } | PostgresError::Broken { .. } => false,
         }
     }
 

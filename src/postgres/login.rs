@@ -10,15 +10,19 @@ use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
 use super::PostgresError;
+use super::settings::Password;
 use super::wire::Wire;
 
 /// How long the server may take for one step.
 const STEP: Duration = Duration::from_secs(30);
 
+/// The SQLSTATE of a password that is wrong.
+const WRONG_PASSWORD: &str = "28P01";
+
 /// Who logs in.
 pub(super) struct Login<'a> {
     pub(super) user: &'a str,
-    pub(super) password: Option<&'a str>,
+    pub(super) password: Option<&'a Password>,
     /// What the startup message says, the user among it.
     pub(super) parameters: Vec<(&'a str, &'a str)>,
 }
@@ -26,23 +30,48 @@ pub(super) struct Login<'a> {
 /// Logs in, and gives the number of the server's process.
 pub(super) fn log_in(wire: &mut Wire, login: &Login<'_>) -> Result<i32, PostgresError> {
     wire.send(|message| frontend::startup_message(login.parameters.iter().copied(), message))?;
+    let server = wire.server().to_owned();
     let password = || {
-        login.password.ok_or_else(|| {
+        login.password.map(|password| password.text.as_str()).ok_or_else(|| {
             PostgresError::Settings(format!(
-                "PostgreSQL at {} asks for the password of {:?}: give it in PGPASSWORD, ~/.pgpass or the URL",
-                "the server", login.user
+                "PostgreSQL at {server} asks for the password of {:?}: give it in PGPASSWORD, ~/.pgpass or the URL",
+                login.user
             ))
         })
     };
+    prove(wire, login.user, &password).map_err(|error| match (error, login.password) {
+        (PostgresError::Server { code, message, detail, hint }, Some(password)) if code == WRONG_PASSWORD => {
+            let hint =
+                format!("{hint}{}the password came from {}", if hint.is_empty() { "" } else { "; " }, password.from);
+            PostgresError::Server { code, message, detail, hint }
+        }
+        (error, _) => error,
+    })?;
+    let mut process = 0;
     loop {
         match wire.message(STEP)? {
-            Message::AuthenticationOk => break,
+            Message::BackendKeyData(body) => process = body.process_id(),
+            Message::ReadyForQuery(_) => return Ok(process),
+            _ => return Err(wire.broken(&io::Error::other("an answer to the login that was not expected"))),
+        }
+    }
+}
+
+/// Answers what the server asks until it is content.
+fn prove<'a>(
+    wire: &mut Wire,
+    user: &str,
+    password: &dyn Fn() -> Result<&'a str, PostgresError>,
+) -> Result<(), PostgresError> {
+    loop {
+        match wire.message(STEP)? {
+            Message::AuthenticationOk => return Ok(()),
             Message::AuthenticationCleartextPassword => {
                 let password = password()?;
                 wire.send(|message| frontend::password_message(password.as_bytes(), message))?;
             }
             Message::AuthenticationMd5Password(body) => {
-                let hash = md5_hash(login.user.as_bytes(), password()?.as_bytes(), body.salt());
+                let hash = md5_hash(user.as_bytes(), password()?.as_bytes(), body.salt());
                 wire.send(|message| frontend::password_message(hash.as_bytes(), message))?;
             }
             Message::AuthenticationSasl(body) => {
@@ -59,14 +88,6 @@ pub(super) fn log_in(wire: &mut Wire, login: &Login<'_>) -> Result<i32, Postgres
             Message::AuthenticationGss | Message::AuthenticationSspi | Message::AuthenticationKerberosV5 => {
                 return Err(unknown("GSSAPI, SSPI or Kerberos"));
             }
-            _ => return Err(wire.broken(&io::Error::other("an answer to the login that was not expected"))),
-        }
-    }
-    let mut process = 0;
-    loop {
-        match wire.message(STEP)? {
-            Message::BackendKeyData(body) => process = body.process_id(),
-            Message::ReadyForQuery(_) => return Ok(process),
             _ => return Err(wire.broken(&io::Error::other("an answer to the login that was not expected"))),
         }
     }

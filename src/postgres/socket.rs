@@ -69,10 +69,9 @@ impl Socket {
     /// How long one write may take: what is written is short, so only a dead peer takes longer.
     const WRITE: Duration = Duration::from_secs(20);
 
-    /// A connection; `wrap` puts TLS around it, or nothing.
-    pub(super) fn new(plain: Plain, wrap: impl FnOnce(Plain) -> io::Result<Box<dyn Bytes>>) -> io::Result<Socket> {
-        let bytes = wrap(plain.try_clone()?)?;
-        Ok(Socket { bytes, plain, patience: None })
+    /// A connection with TLS around it or not; `plain` is the same connection.
+    pub(super) fn new(bytes: Box<dyn Bytes>, plain: Plain) -> Socket {
+        Socket { bytes, plain, patience: None }
     }
 
     /// Reads what is there; `None` when nothing came within `patience`, `Some(0)` at the end.

@@ -48,6 +48,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Recounts a book: events against counts and log, offsets, sizes, rows, checksums
     Verify(VerifyArgs),
+    /// Makes, shows or drops a replication slot of PostgreSQL
+    Slot(SlotArgs),
 }
 
 /// How log lines look.
@@ -111,7 +113,7 @@ pub struct RunArgs {
 
 /// A replication slot, and the way to it.
 #[derive(Debug, Args)]
-pub struct SlotArgs {
+pub struct SlotSourceArgs {
     /// The PostgreSQL server and database: postgresql://user@host:port/database; a password may also stand in PGPASSWORD or ~/.pgpass
     #[arg(long, env = "WALBOOK_POSTGRES", hide_env_values = true, value_name = "URL")]
     pub postgres: Option<String>,
@@ -134,7 +136,7 @@ pub struct SlotArgs {
 pub struct CaptureArgs {
     /// Where changes come from.
     #[command(flatten)]
-    pub source: SlotArgs,
+    pub source: SlotSourceArgs,
     /// Kafka's brokers: host:port, several with commas
     #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…")]
     pub brokers: String,
@@ -250,4 +252,34 @@ pub struct DemoArgs {
     /// Process what is there, print the counts, verify, end
     #[arg(long, env = "WALBOOK_DEMO_ONCE")]
     pub once: bool,
+}
+
+/// `walbook slot`
+#[derive(Debug, Args)]
+pub struct SlotArgs {
+    /// What to do with it
+    pub action: SlotAction,
+    /// The PostgreSQL server: postgresql://user@host:port/database or key=value words; PG… variables and ~/.pgpass count
+    #[arg(long, env = "WALBOOK_POSTGRES", hide_env_values = true, value_name = "URL")]
+    pub postgres: String,
+    /// The slot; status shows all when it is left out
+    #[arg(long, env = "WALBOOK_SLOT", value_name = "NAME")]
+    pub slot: Option<String>,
+    /// Drop without asking
+    #[arg(long, env = "WALBOOK_YES")]
+    pub yes: bool,
+    /// How status is printed: table or json
+    #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
+    pub format: ReportFormat,
+}
+
+/// What to do with a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SlotAction {
+    /// Make it, with test_decoding; standbys keep a copy where the server can do that (17 and newer).
+    Create,
+    /// Show what it keeps, how far behind it is, and whether anything needs doing.
+    Status,
+    /// Drop it.
+    Drop,
 }

@@ -12,8 +12,10 @@ mod error;
 mod file;
 mod kafka;
 mod run;
+mod slot;
 
-pub use capture::{capture_settings, slot_settings};
+pub use capture::capture_settings;
 pub use error::SettingsError;
 pub use file::{ParseEnd, parse};
 pub use run::RunSettings;
+pub use slot::slot_settings;

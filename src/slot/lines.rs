@@ -91,7 +91,7 @@ impl Lines {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         if let Some(Spilled::Reading(file)) = &mut self.file {
             let mut head = [0; HEAD];
             match file.read_exact(&mut head) {
@@ -174,11 +174,11 @@ mod tests {
             assert_eq!(lines.count(), 50);
             assert!(lines.weight() <= memory.max(60));
             for (number, text) in texts.iter().enumerate() {
-                let line = lines.next().expect("it can be read").expect("a line");
+                let line = lines.next_line().expect("it can be read").expect("a line");
                 assert_eq!((line.lsn.as_i64(), line.text), (number as i64, text.as_bytes()));
                 assert_eq!(line.name, Some(&b"a.b"[..]));
             }
-            assert_eq!(lines.next().expect("it can be read"), None);
+            assert_eq!(lines.next_line().expect("it can be read"), None);
         }
     }
 }

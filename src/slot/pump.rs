@@ -44,6 +44,8 @@ pub enum Delivery {
 pub struct Duty {
     /// Where deliveries go.
     pub deliveries: Arc<Handoff<Delivery>>,
+    /// The LSN up to which everything was delivered.
+    pub delivered: AtomicI64,
     /// The LSN that may be confirmed.
     pub confirmed: Arc<AtomicI64>,
     /// Set when the pump shall end.
@@ -150,7 +152,9 @@ impl Pump<'_> {
             debug!(%commit_lsn, known = %self.known, "left out: known already");
             return Ok(());
         }
-        if self.until.is_some_and(|until| commit_lsn > until) {
+        if let Some(until) = self.until.filter(|until| commit_lsn > *until) {
+            // Transactions come in the order of their ends.
+            self.known = until.max(self.known);
             return self.end(self.known);
         }
         self.known = commit_lsn;
@@ -192,6 +196,7 @@ impl Pump<'_> {
             delivery = back;
             self.tell_now_and_then()?;
         }
+        self.duty.delivered.store(self.known.as_i64(), Ordering::Release);
         (self.duty.wake)();
         Ok(())
     }

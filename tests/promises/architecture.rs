@@ -16,9 +16,9 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("capture", &["change", "postgres", "process", "slot", "source"]),
     // The rooms that data passes. They meet in a dataflow, through the types of `change`; a room names another only for
     // the type that comes out of it.
-    ("source", &["change", "process"]),
+    ("source", &["change", "process", "slot"]),
     ("table", &["change", "process", "store"]),
-    ("parse", &["change", "source", "table"]),
+    ("parse", &["change", "table"]),
     ("book", &["change", "process", "store"]),
     ("dataflows", &["book", "change", "cluster", "parse", "process", "source", "table"]),
     ("cluster", &["book", "change", "dataflows", "process", "source", "table"]),

@@ -45,7 +45,8 @@ impl Book {
     /// Starts a run over `topics`.
     pub(crate) fn run(&self, topics: &[&Topic], arguments: &[&str]) -> Running {
         let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
-        let mut all = vec!["--brokers".to_owned(), environment::brokers(), "--topic".to_owned(), names.join(",")];
+        let brokers = topics[0].brokers.clone();
+        let mut all = vec!["--brokers".to_owned(), brokers, "--topic".to_owned(), names.join(",")];
         all.extend(arguments.iter().map(|&argument| argument.to_owned()));
         self.start("run", &all)
     }
@@ -230,6 +231,18 @@ impl Running {
         String::from_utf8_lossy(&stderr).into_owned()
     }
 
+    /// The processor time it has used, and the most memory it has had at once in bytes; none when it has ended.
+    pub(crate) fn usage(&self) -> Option<(Duration, u64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        // Behind the name in parentheses: state, ten more, then the ticks of 10 ms for itself and in the kernel.
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+        let ticks = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|number| number.parse::<u64>().expect("a number of ticks")).sum();
+        Some((Duration::from_millis(ticks * 10), kilobytes * 1024))
+    }
+
     /// Its process number.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -255,6 +268,11 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Its exit code; `None` after a signal.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Fails unless it exited with `code`.
     #[track_caller]
     pub(crate) fn expect_code(&self, code: i32) {

@@ -4,22 +4,39 @@
 //! `cargo test` leaves this target out. `WALBOOK_LONG=1` runs the long forms.
 
 mod book;
+mod broker;
+mod capture;
+mod captured;
+mod certificates;
 mod database;
 mod dice;
 mod environment;
 mod lines;
+mod psql;
 mod readers;
+mod server;
 mod topic;
 mod truth;
+mod workload;
 
 mod bad_topics;
 mod broken_books;
-mod capturing;
+mod capture_blocked;
+mod capture_form;
+mod capture_kills;
+mod capture_refusals;
+mod capture_speed;
+mod capture_succession;
 mod cluster;
 mod compression;
+mod connections;
 mod data_loss;
+mod direct_kills;
 mod drain;
+mod failover;
 mod full_disk;
+mod giant_transaction;
+mod harness;
 mod kills;
 mod many_days;
 mod reading_along;
@@ -27,3 +44,4 @@ mod readme;
 mod strange_records;
 mod succession;
 mod transactions;
+mod wal_retention;

@@ -190,9 +190,12 @@ impl Records for KafkaRecords {
                 visit(Record {
                     partition,
                     offset: message.offset(),
+                    ordinal: 0,
                     kafka_time: message.time(),
+                    arrived: None,
                     key: message.key(),
                     value: message.value(),
+                    decoded: None,
                     headers: message,
                 });
             }
