@@ -54,6 +54,8 @@ pub mod postgres;
 
 pub mod slot;
 
+pub mod capture;
+
 // From a topic to a book.
 pub mod source;
 

@@ -4,6 +4,7 @@
 //! running, 2 wrong usage or settings, 3 data is missing, 4 fenced.
 
 mod answers;
+mod capture;
 mod demo;
 mod exit;
 mod logging;
@@ -22,6 +23,7 @@ pub use exit::exit_code;
 pub fn execute(args: WalbookArgs) -> anyhow::Result<()> {
     logging::begin(args.log_format, &args.log)?;
     match args.command {
+        Command::Capture(args) => capture::capture(*args),
         Command::Run(run) => run::run(*run),
         Command::Demo(demo) => demo::demo(demo),
         Command::Query(query) => answers::query(&query),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::change::{Day, Operation};
+use crate::change::{Day, Lsn, Operation};
 use crate::parse::DayFrom;
 use crate::query::{Format, GroupBy, Pattern};
 
@@ -38,6 +38,8 @@ pub struct WalbookArgs {
 pub enum Command {
     /// The main job with nothing installed: an in-process broker, a small shop's changes over two weeks, the real run
     Demo(DemoArgs),
+    /// PostgreSQL's replication slot → Kafka, nothing lost, nothing twice
+    Capture(Box<CaptureArgs>),
     /// Kafka → book, exactly once
     Run(Box<RunArgs>),
     /// Counts from a book, while it is being written or not
@@ -104,6 +106,58 @@ pub struct RunArgs {
     /// Kafka's group that is told how far the book is, for lag dashboards; never read back [default: walbook- and the book's id]
     #[arg(long, env = "WALBOOK_GROUP", value_name = "NAME")]
     pub group: Option<String>,
+    /// A setting of librdkafka; may be given several times. In the variable, semicolons stand between them
+    #[arg(short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// A replication slot, and the way to it.
+#[derive(Debug, Args)]
+pub struct SlotSourceArgs {
+    /// The PostgreSQL server and database: postgresql://user@host:port/database; a password may also stand in PGPASSWORD or ~/.pgpass
+    #[arg(long, env = "WALBOOK_POSTGRES", hide_env_values = true, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// The logical replication slot; it must decode with test_decoding
+    #[arg(long, env = "WALBOOK_SLOT", value_name = "NAME")]
+    pub slot: Option<String>,
+    /// Make the slot if it is not there and nothing was read from it before; a failover slot where the server has them
+    #[arg(long, env = "WALBOOK_CREATE_SLOT")]
+    pub create_slot: bool,
+    /// A further option of test_decoding; may be given several times, or several with commas
+    #[arg(long, env = "WALBOOK_PLUGIN_OPTION", value_delimiter = ',', value_name = "KEY=VALUE")]
+    pub plugin_option: Vec<String>,
+    /// Where transactions wait for their end that are too large for memory; a disk with room for the largest [default: the system's folder for temporary files]
+    #[arg(long, env = "WALBOOK_SPILL_DIR", value_name = "DIR")]
+    pub spill_dir: Option<PathBuf>,
+}
+
+/// `walbook capture`
+#[derive(Debug, Args)]
+pub struct CaptureArgs {
+    /// Where changes come from.
+    #[command(flatten)]
+    pub source: SlotSourceArgs,
+    /// Kafka's brokers: host:port, several with commas
+    #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…")]
+    pub brokers: String,
+    /// The topic to write to; it belongs to this slot alone. Its position is kept in TOPIC.walbook-position
+    #[arg(long, env = "WALBOOK_TOPIC", value_name = "TOPIC")]
+    pub topic: String,
+    /// Make the topic if it is not there
+    #[arg(long, env = "WALBOOK_CREATE_TOPIC")]
+    pub create_topic: bool,
+    /// Partitions of a topic that is made: a table's changes stay in one, in order; with one, all changes are in order
+    #[arg(long, env = "WALBOOK_PARTITIONS", default_value_t = 1, value_name = "N")]
+    pub partitions: i32,
+    /// End when everything that the server has at the start is in the topic
+    #[arg(long, env = "WALBOOK_ONCE", conflicts_with = "until_lsn")]
+    pub once: bool,
+    /// End when everything up to this LSN is in the topic
+    #[arg(long, env = "WALBOOK_UNTIL_LSN", value_name = "LSN")]
+    pub until_lsn: Option<Lsn>,
+    /// For a topic that has records and no position: everything up to this LSN is in it
+    #[arg(long, env = "WALBOOK_ASSUME_POSITION", value_name = "LSN")]
+    pub assume_position: Option<Lsn>,
     /// A setting of librdkafka; may be given several times. In the variable, semicolons stand between them
     #[arg(short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,

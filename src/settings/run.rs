@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 use super::SettingsError;
 use super::args::{From, RunArgs};
+use super::kafka::kafka_settings;
 use crate::cluster::Peers;
 use crate::parse::DayFrom;
 use crate::source::kafka::{KafkaSettings, StartFrom};
@@ -81,23 +82,9 @@ impl RunSettings {
             Some(Ok(zone)) => Some(zone),
             None => None,
         };
-        let mut passed = Vec::new();
-        // The variable's one value holds all settings; a value that was typed is one setting, semicolons and all.
-        let from_variable = std::env::var("WALBOOK_SET").is_ok_and(|variable| args.set == [variable]);
-        let settings = args.set.iter().flat_map(|set| match from_variable {
-            true => set.split(';').collect(),
-            false => vec![set.as_str()],
-        });
-        for (place, setting) in settings.enumerate() {
-            match setting.split_once('=') {
-                Some((key, value)) if !key.trim().is_empty() => passed.push((key.trim().to_owned(), value.to_owned())),
-                // Not the text itself: it may be part of a password.
-                _ => return wrong(format!("setting {} of -X is not key=value", place + 1)),
-            }
-        }
         Ok(RunSettings {
             book: args.book,
-            kafka: KafkaSettings { brokers: args.brokers, passed },
+            kafka: kafka_settings(args.brokers, &args.set)?,
             topics,
             peers,
             until_end: args.until_end,

@@ -124,7 +124,7 @@ pub fn start(
         let name = slot.replace('"', "\"\"");
         // At 0/0 the server begins where the slot was confirmed.
         let command = format!("START_REPLICATION SLOT \"{name}\" LOGICAL 0/0 ({})", settings.options.list());
-        let (error, again) = match client.copy_both(&command) {
+        let error = match client.copy_both(&command) {
             Ok(copy) => {
                 // Nobody else moves it from here on.
                 let mut asking = Client::connect(&settings.connect, Purpose::Sql, &[])?;
@@ -151,10 +151,7 @@ pub fn start(
             return Err(SlotError::Stopped);
         }
         thread::sleep(TRY_AGAIN);
-        client = match again {
-            Some(client) => client,
-            None => Client::connect(&settings.connect, Purpose::Replication, &SESSION)?,
-        };
+        client = Client::connect(&settings.connect, Purpose::Replication, &SESSION)?;
     }
 }
 

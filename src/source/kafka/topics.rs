@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, warn};
 
-use super::settings::{Context, client};
+use super::context::{Context, client};
 use super::uuid::topic_uuid;
 use super::{KafkaError, KafkaSettings};
 use crate::change::Partition;
@@ -54,7 +54,7 @@ pub struct Watermarks {
 
 /// The topics of a run, as one client asks for them.
 pub struct Topics {
-    consumer: BaseConsumer<Context>,
+    pub(super) consumer: BaseConsumer<Context>,
     brokers: String,
     names: Vec<String>,
     /// What the group was told last.
@@ -98,7 +98,11 @@ impl Topics {
         self.names.iter().map(|name| Ok((name.clone(), self.describe_topic(name)?))).collect()
     }
 
-    fn describe_topic(&self, name: &str) -> Result<Topic, KafkaError> {
+    /// Describes one topic.
+    ///
+    /// # Errors
+    /// [`KafkaError::NoTopic`] and what else the broker says.
+    pub fn describe_topic(&self, name: &str) -> Result<Topic, KafkaError> {
         let no_topic = || KafkaError::NoTopic { topic: name.to_owned(), brokers: self.brokers.clone() };
         let failed = |message: String| KafkaError::Request { what: format!("describe topic {name:?}"), message };
         let metadata =
