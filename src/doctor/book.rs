@@ -85,8 +85,11 @@ impl BookFacts {
             "kafka" => "Kafka's timestamp",
             _ => "the commit's time where records tell it, else Kafka's timestamp",
         };
-        let mut findings =
-            vec![Finding::ok(SUBJECT, "settings", format!("a day is that of {rule}, and begins in {}", self.time_zone))];
+        let mut findings = vec![Finding::ok(
+            SUBJECT,
+            "settings",
+            format!("a day is that of {rule}, and begins in {}", self.time_zone),
+        )];
         let when = self.committed_at.map_or("never".to_owned(), rfc3339);
         findings.push(Finding::ok(SUBJECT, "commits", format!("last written {when}. {}", self.complete_to)));
         if self.runs > MANY_RUNS {
@@ -94,13 +97,15 @@ impl BookFacts {
                 "{} runs took the book within the last hour: do two of them fence each other, or does a supervisor restart one that exits 4?",
                 self.runs
             );
-            findings.push(
-                Finding::warning(SUBJECT, "runs", seen)
-                    .mend("let one run write the book, and never restart on exit code 4 (systemd: RestartPreventExitStatus=4)"),
-            );
+            findings.push(Finding::warning(SUBJECT, "runs", seen).mend(
+                "let one run write the book, and never restart on exit code 4 (systemd: RestartPreventExitStatus=4)",
+            ));
         }
         if self.rejects > 0 {
-            let seen = format!("{} records of the last hour could not be read, and stand with their reasons in rejects/", self.rejects);
+            let seen = format!(
+                "{} records of the last hour could not be read, and stand with their reasons in rejects/",
+                self.rejects
+            );
             findings.push(
                 Finding::warning(SUBJECT, "rejects", seen)
                     .mend("duckdb -c \"select reason, count(*) from 'BOOK/rejects/*/*.parquet' group by all\""),

@@ -75,8 +75,13 @@ impl Sample {
             return vec![Finding::ok(SUBJECT, "records", format!("the newest {records} are of {who}"))];
         }
         if connect > 0 && own > 0 {
-            let seen = format!("of the newest {records}, {own} are walbook's and {connect} Kafka Connect's: both drain into one topic");
-            findings.push(Finding::problem(SUBJECT, "records", seen).mend("stop the connector, and give capture a topic of its own"));
+            let seen = format!(
+                "of the newest {records}, {own} are walbook's and {connect} Kafka Connect's: both drain into one topic"
+            );
+            findings.push(
+                Finding::problem(SUBJECT, "records", seen)
+                    .mend("stop the connector, and give capture a topic of its own"),
+            );
         }
         let lost: Vec<&str> = [("lsn", self.without_lsn), ("xid", self.without_xid)]
             .into_iter()
@@ -103,11 +108,18 @@ impl Sample {
             ).mend("replace the connector by walbook capture (docs/leaving-connect.md)"));
         }
         if connect > 0 && partitions > 1 {
-            let seen = format!("Kafka Connect's JDBC source gives records no key: they are scattered over {partitions} partitions, and a table's order is lost");
-            findings.push(Finding::warning(SUBJECT, "order", seen).mend("let the connector write to a topic of 1 partition, or replace it by walbook capture"));
+            let seen = format!(
+                "Kafka Connect's JDBC source gives records no key: they are scattered over {partitions} partitions, and a table's order is lost"
+            );
+            findings.push(
+                Finding::warning(SUBJECT, "order", seen)
+                    .mend("let the connector write to a topic of 1 partition, or replace it by walbook capture"),
+            );
         }
         if let Some(beginning) = &self.strange {
-            let seen = format!("there are records that are no lines of test_decoding, as {beginning:?}: run puts what it cannot read into rejects/");
+            let seen = format!(
+                "there are records that are no lines of test_decoding, as {beginning:?}: run puts what it cannot read into rejects/"
+            );
             findings.push(Finding::warning(SUBJECT, "shape", seen));
         }
         findings

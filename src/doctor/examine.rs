@@ -166,12 +166,9 @@ fn examine_topic(
         Ok(own) => {
             let value = topics.newest_value(&place(&own.name, 0))?;
             match value.map(|value| Position::from_json(&own.name, &value)).transpose() {
-                Ok(position) => findings.extend(topic.judge_position(
-                    &own,
-                    position.as_ref(),
-                    patient.slot.as_deref(),
-                    slot,
-                )),
+                Ok(position) => {
+                    findings.extend(topic.judge_position(&own, position.as_ref(), patient.slot.as_deref(), slot))
+                }
                 Err(error) => findings.push(Finding::problem("topic", "position", error.to_string())),
             }
         }

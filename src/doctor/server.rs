@@ -82,7 +82,9 @@ impl ServerFacts {
         let major = self.version / 10_000;
         findings.push(match TESTED.contains(&major) {
             true => Finding::ok(SUBJECT, "version", format!("PostgreSQL {major}")),
-            false => Finding::warning(SUBJECT, "version", format!("PostgreSQL {major}; walbook is tested with 14 to 18")),
+            false => {
+                Finding::warning(SUBJECT, "version", format!("PostgreSQL {major}; walbook is tested with 14 to 18"))
+            }
         });
         findings.push(match self.wal_level.as_str() {
             "logical" => Finding::ok(SUBJECT, "wal_level", "logical"),
@@ -122,7 +124,8 @@ impl ServerFacts {
                 .mend(raise("max_wal_senders", self.max_senders + 4)),
         });
         let limit = ByteSize::b(self.max_slot_wal_keep_size.max(0).unsigned_abs());
-        let reload = "ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; SELECT pg_reload_conf();  -- what the disk can spare";
+        let reload =
+            "ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; SELECT pg_reload_conf();  -- what the disk can spare";
         findings.push(match self.max_slot_wal_keep_size {
             ..0 => Finding::warning(
                 SUBJECT,

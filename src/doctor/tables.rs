@@ -82,7 +82,11 @@ pub(super) fn judge(tables: &[Table], plugin: &str) -> Vec<Finding> {
         }
     }
     if let Some(first) = unlogged.first() {
-        let seen = format!("{} unlogged: {}; their changes are in no WAL and cannot be decoded", tables_of(unlogged.len()), list(&unlogged));
+        let seen = format!(
+            "{} unlogged: {}; their changes are in no WAL and cannot be decoded",
+            tables_of(unlogged.len()),
+            list(&unlogged)
+        );
         findings.push(Finding::warning(SUBJECT, "unlogged", seen).mend(format!("ALTER TABLE {first} SET LOGGED;")));
     }
     findings
@@ -108,16 +112,20 @@ mod tests {
     #[test]
     fn what_a_missing_identity_means_depends_on_the_plugin() {
         let table = |name: &str, trouble| Table { name: name.to_owned(), trouble };
-        let tables: Vec<Table> =
-            (0..12).map(|n| table(&format!("public.t{n:02}"), Trouble::NoIdentity)).collect();
-        for (plugin, level) in
-            [("test_decoding", Level::Warning), ("wal2json", Level::Problem), ("pgoutput", Level::Problem), ("x", Level::Warning)]
-        {
+        let tables: Vec<Table> = (0..12).map(|n| table(&format!("public.t{n:02}"), Trouble::NoIdentity)).collect();
+        for (plugin, level) in [
+            ("test_decoding", Level::Warning),
+            ("wal2json", Level::Problem),
+            ("pgoutput", Level::Problem),
+            ("x", Level::Warning),
+        ] {
             let findings = judge(&tables, plugin);
             assert_eq!((findings.len(), findings[0].state), (1, level), "{plugin}");
             assert!(findings[0].seen.contains("12 tables without: public.t00, "), "{}", findings[0].seen);
             assert!(findings[0].seen.contains("public.t09 and 2 more"), "{}", findings[0].seen);
-            assert!(findings[0].command.as_deref().is_some_and(|mend| mend.contains("public.t00 REPLICA IDENTITY FULL")));
+            assert!(
+                findings[0].command.as_deref().is_some_and(|mend| mend.contains("public.t00 REPLICA IDENTITY FULL"))
+            );
         }
         assert_eq!(judge(&[], "wal2json")[0].state, Level::Well);
         let unlogged = judge(&[table("s.\"U\"", Trouble::Unlogged)], "test_decoding");

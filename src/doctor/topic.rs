@@ -54,7 +54,9 @@ impl TopicFacts {
             partitions => Finding::ok(
                 SUBJECT,
                 "partitions",
-                format!("{partitions}: a table stays in one of them; with more partitions later, tables move to others"),
+                format!(
+                    "{partitions}: a table stays in one of them; with more partitions later, tables move to others"
+                ),
             ),
         }];
         let deletes = self.text("cleanup.policy").contains("delete") || !self.is_compacted();
@@ -73,7 +75,8 @@ impl TopicFacts {
                 None => Finding::ok(SUBJECT, "retention.ms", "no limit"),
                 Some(time) => {
                     let time = Duration::from_millis(time.unsigned_abs());
-                    let seen = format!("records are deleted after {}: a run that was down for so long exits 3", spoken(time));
+                    let seen =
+                        format!("records are deleted after {}: a run that was down for so long exits 3", spoken(time));
                     Finding::warning(SUBJECT, "retention.ms", seen).mend(self.set("retention.ms=-1"))
                 }
             });
@@ -84,8 +87,10 @@ impl TopicFacts {
             }
         }
         findings.push(match self.text("compression.type") {
-            "gzip" => Finding::warning(SUBJECT, "compression.type", "gzip: it costs the reader more than all its other work")
-                .mend(self.set("compression.type=producer")),
+            "gzip" => {
+                Finding::warning(SUBJECT, "compression.type", "gzip: it costs the reader more than all its other work")
+                    .mend(self.set("compression.type=producer"))
+            }
             other => Finding::ok(SUBJECT, "compression.type", other),
         });
         if let Some(bytes) = self.number("max.message.bytes") {
@@ -101,8 +106,10 @@ impl TopicFacts {
             });
         }
         findings.push(match (self.replicas, self.number("min.insync.replicas")) {
-            (1, _) => Finding::warning(SUBJECT, "replication", "1 copy: what is confirmed to PostgreSQL is on one disk only")
-                .mend("kafka-reassign-partitions.sh with three replicas for each partition"),
+            (1, _) => {
+                Finding::warning(SUBJECT, "replication", "1 copy: what is confirmed to PostgreSQL is on one disk only")
+                    .mend("kafka-reassign-partitions.sh with three replicas for each partition")
+            }
             (copies, Some(..=1)) => Finding::warning(
                 SUBJECT,
                 "min.insync.replicas",
@@ -133,7 +140,8 @@ impl TopicFacts {
             findings.push(Finding::problem(SUBJECT, "position", seen));
         }
         if own.text("cleanup.policy") != "compact" {
-            let seen = format!("{name} has cleanup.policy={}: the position could be deleted", own.text("cleanup.policy"));
+            let seen =
+                format!("{name} has cleanup.policy={}: the position could be deleted", own.text("cleanup.policy"));
             findings.push(Finding::problem(SUBJECT, "position", seen).mend(own.set("cleanup.policy=compact")));
         }
         let Some(position) = position else {
@@ -141,8 +149,13 @@ impl TopicFacts {
             return findings;
         };
         if wanted.is_some_and(|slot| slot != position.slot) {
-            let seen = format!("the topic belongs to slot {:?} of database {:?}: capture refuses others", position.slot, position.database);
-            findings.push(Finding::problem(SUBJECT, "position", seen).mend("give that slot with --slot, or another --topic"));
+            let seen = format!(
+                "the topic belongs to slot {:?} of database {:?}: capture refuses others",
+                position.slot, position.database
+            );
+            findings.push(
+                Finding::problem(SUBJECT, "position", seen).mend("give that slot with --slot, or another --topic"),
+            );
             return findings;
         }
         if !self.id.is_empty() && !position.topic_id.is_empty() && self.id != position.topic_id {
@@ -234,7 +247,9 @@ mod tests {
         }
         let week = topic(&[("retention.ms", "604800000")]).judge();
         let week = week.iter().find(|finding| finding.check == "retention.ms").expect("it was looked at");
-        assert!(week.seen.contains("7 days") && week.command.as_deref().is_some_and(|c| c.ends_with("retention.ms=-1")));
+        assert!(
+            week.seen.contains("7 days") && week.command.as_deref().is_some_and(|c| c.ends_with("retention.ms=-1"))
+        );
         let alone = TopicFacts { replicas: 1, ..topic(&[]) };
         assert_eq!(bad(alone.judge()), [(Level::Warning, "replication".to_owned())]);
     }
