@@ -8,6 +8,7 @@ mod capture;
 mod demo;
 mod exit;
 mod logging;
+mod origin;
 mod run;
 mod signals;
 mod slot;

@@ -11,11 +11,13 @@ mod capture;
 mod error;
 mod file;
 mod kafka;
+mod origin;
 mod run;
 mod slot;
 
 pub use capture::capture_settings;
 pub use error::SettingsError;
 pub use file::{ParseEnd, parse};
+pub use origin::{KafkaOrigin, Origin, OriginKind};
 pub use run::RunSettings;
 pub use slot::slot_settings;
