@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::patience::Patience;
 use super::publisher::Publisher;
+use super::watch::Watch;
 use super::{CaptureError, Partial, Position, RecordWriter, Traffic};
 use crate::change::Lsn;
 use crate::slot::{Delivery, Handoff, Transaction};
@@ -83,12 +84,18 @@ impl<'a> Flow<'a> {
     pub(super) fn run(
         &mut self,
         deliveries: &Handoff<Delivery>,
+        watch: &Watch,
         nothing_comes: impl Fn() -> bool,
     ) -> Result<Ended, CaptureError> {
         loop {
             if self.patience.is_asked() {
                 self.commit()?;
                 return Ok(Ended::Stopped);
+            }
+            if watch.has_changed() {
+                // The next session tells what it is now.
+                let message = "it is not the topic any more that was claimed".to_owned();
+                return Err(CaptureError::Transaction { what: "write to the topic", message });
             }
             // Asked before taking: what was delivered before it came to an end is taken.
             let last = nothing_comes();
