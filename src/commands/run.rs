@@ -208,7 +208,8 @@ fn new_topics(
     for (name, topic) in described.iter().filter(|(name, _)| !state.topics.contains_key(*name)) {
         let of_topic = starts.iter().filter(|start| start.partition.topic == *name);
         let positions = of_topic.map(|start| (start.partition.number, PartitionEntry::start(start.from)));
-        let entry = TopicEntry { id: topic.id.clone(), partitions: topic.partitions, positions: positions.collect() };
+        let (id, partitions) = (topic.id.clone(), topic.partitions);
+        let entry = TopicEntry { id, partitions, positions: positions.collect(), ..TopicEntry::default() };
         entries.insert(name.clone(), entry);
     }
     entries
