@@ -76,6 +76,9 @@ pub struct RunArgs {
     /// The topics to read, several with commas
     #[arg(long, env = "WALBOOK_TOPIC", value_delimiter = ',', value_name = "TOPIC,…")]
     pub topic: Vec<String>,
+    /// A slot to read instead of topics.
+    #[command(flatten)]
+    pub slot: SlotSourceArgs,
     /// A file to read instead, - for standard input: values as topics hold them, one a line, or what pg_recvlogical prints
     #[arg(long, env = "WALBOOK_INPUT", value_name = "FILE")]
     pub input: Option<PathBuf>,

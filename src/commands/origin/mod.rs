@@ -2,6 +2,7 @@
 //! it, and what the rest of the run never looks behind.
 
 mod kafka;
+mod slot;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use crate::book::entry::{SourceKind, TopicEntry};
 use crate::book::{Book, State, TopicState};
 use crate::change::PartitionStart;
+use crate::process::Shutdown;
 use crate::settings::{Origin, RunSettings, SettingsError};
 use crate::source::{Discovery, MakeSource};
 
@@ -51,22 +53,27 @@ pub(super) struct Plan {
 pub(super) fn check(origin: &Origin) -> anyhow::Result<()> {
     match origin {
         Origin::Kafka(kafka) => Ok(kafka.kafka.check()?),
+        // Checked when it was typed.
+        Origin::Slot(_) => Ok(()),
         Origin::Input(_) => Err(SettingsError::Wrong("--input".to_owned()).into()),
     }
 }
 
 /// Prepares the place for the leading process.
-pub(super) fn lead(settings: &RunSettings, book: &Book) -> anyhow::Result<Leading> {
+pub(super) fn lead(settings: &RunSettings, book: &Book, shutdown: &Shutdown) -> anyhow::Result<Leading> {
     match &settings.origin {
         Origin::Kafka(kafka) => kafka::lead(kafka, settings.until_end, book),
+        Origin::Slot(slot) => Ok(slot::lead(slot, settings.until_end, shutdown)),
         Origin::Input(_) => Err(SettingsError::Wrong("--input".to_owned()).into()),
     }
 }
 
 /// Makes the sources of a process that does not lead.
-pub(super) fn follow(origin: &Origin) -> Arc<MakeSource> {
+pub(super) fn follow(origin: &Origin, shutdown: &Shutdown) -> Arc<MakeSource> {
     match origin {
         Origin::Kafka(kafka) => kafka::source(kafka),
+        // The leader has looked at the server; the reader finds it as it is.
+        Origin::Slot(slot) => slot::source(slot, Arc::default(), shutdown),
         Origin::Input(_) => unreachable!("an input is read by one process"),
     }
 }
