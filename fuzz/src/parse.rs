@@ -8,8 +8,6 @@ mod day;
 mod envelope;
 #[path = "../../src/parse/fields.rs"]
 mod fields;
-#[path = "../../src/parse/instant.rs"]
-mod instant;
 #[path = "../../src/parse/json.rs"]
 mod json;
 #[path = "../../src/parse/name.rs"]

@@ -67,6 +67,8 @@ mod tests {
             assert_eq!(text.parse::<Lsn>().expect("an LSN").to_string(), text);
         }
         assert_eq!("16/B374D848".parse::<Lsn>().map(Lsn::as_i64), Ok(0x16_B374_D848));
+        assert_eq!(Lsn::from_i64(0x16_B374_D848).map(|lsn| lsn.to_string()).as_deref(), Some("16/B374D848"));
+        assert_eq!(Lsn::from_i64(-1), None);
     }
 
     #[test]

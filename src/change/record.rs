@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Partition;
+use super::{Decoded, Partition};
 
 /// Bytes from a source with their partition and offset; borrows the source's own buffers.
 #[derive(Clone, Copy)]
@@ -11,12 +11,19 @@ pub struct Record<'a> {
     pub partition: &'a Arc<Partition>,
     /// The record's place in its partition.
     pub offset: i64,
+    /// The ordinal of its first change: 0 but for sources whose records share offsets.
+    pub ordinal: i32,
     /// The record's own timestamp in microseconds since 1970-01-01 UTC, where it has a usable one.
     pub kafka_time: Option<i64>,
+    /// When the source got it, in microseconds since 1970-01-01 UTC, where there is no timestamp of its own: the last resort
+    /// for its day.
+    pub arrived: Option<i64>,
     /// The key's bytes.
     pub key: Option<&'a [u8]>,
     /// The value's bytes; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
+    /// What the source knows of the value, which then is a bare line of test_decoding; else the value tells by itself.
+    pub decoded: Option<Decoded>,
     /// The headers, read only when somebody asks.
     pub headers: &'a dyn Headers,
 }

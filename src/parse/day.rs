@@ -8,14 +8,14 @@ use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::{Reject, instant};
-use crate::change::Day;
+use super::Reject;
+use crate::change::{Day, instant};
 
 /// Which instant decides a change's day; fixed when a book is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DayFrom {
-    /// The commit time where the record carries one, else Kafka's timestamp.
+    /// The commit time where the record carries one, else Kafka's timestamp, else when the source got it.
     #[default]
     Auto,
     /// The commit time; a change without one is a reject.
@@ -70,17 +70,24 @@ impl DayRule {
         Some(DayRule::new(zone.parse().ok()?, from.parse().ok()?))
     }
 
-    /// The day that a change counts for; times in microseconds since 1970-01-01 UTC.
+    /// The day that a change counts for; times in microseconds since 1970-01-01 UTC. `arrived` stands in for Kafka's timestamp
+    /// where a source has none.
     ///
     /// # Errors
     /// A [`Reject`] if the rule's time is missing, or lies outside the years 0001 to 9999 in UTC or in the book's zone.
-    pub fn day(&mut self, commit_time: Option<i64>, kafka_time: Option<i64>) -> Result<Day, Reject> {
+    pub fn day(
+        &mut self,
+        commit_time: Option<i64>,
+        kafka_time: Option<i64>,
+        arrived: Option<i64>,
+    ) -> Result<Day, Reject> {
         let usable = |time: &i64| (instant::FIRST..=instant::LAST).contains(time);
         let instant = match (self.from, commit_time) {
             (DayFrom::Commit, None) => return Err(Reject::NoCommitTime),
             (DayFrom::Auto | DayFrom::Commit, Some(time)) if usable(&time) => time,
             (DayFrom::Auto | DayFrom::Commit, Some(_)) => return Err(Reject::TimeRange),
-            (DayFrom::Auto, None) | (DayFrom::Kafka, _) => kafka_time.filter(usable).ok_or(Reject::NoTime)?,
+            (DayFrom::Auto, None) => kafka_time.or(arrived).filter(usable).ok_or(Reject::NoTime)?,
+            (DayFrom::Kafka, _) => kafka_time.filter(usable).ok_or(Reject::NoTime)?,
         };
         self.day_of(instant)
     }

@@ -3,7 +3,7 @@
 use super::fields::{Fields, Text};
 use super::prefix::Prefixes;
 use super::{Reject, connect_struct, json, scan};
-use crate::change::Lsn;
+use crate::change::{Decoded, Lsn};
 
 /// Grows when the same bytes would give other rows.
 pub const PARSER_VERSION: u32 = 1;
@@ -15,6 +15,24 @@ pub enum Content<'a> {
     Line(Line<'a>),
     /// No change: a tombstone, a heartbeat.
     Marker,
+}
+
+impl<'a> Content<'a> {
+    /// The content of a value that a source has opened itself: a bare line, or a tombstone.
+    ///
+    /// # Errors
+    /// A [`Reject`] for a value that is no text, and for a place that cannot be.
+    pub(super) fn decoded(value: Option<&'a [u8]>, decoded: &Decoded) -> Result<Content<'a>, Reject> {
+        let Some(value) = value else { return Ok(Content::Marker) };
+        let text = str::from_utf8(value).map_err(|_| Reject::NotUtf8)?;
+        let Decoded { lsn, commit_lsn, seq, xid, commit_time } = *decoded;
+        let as_lsn = |name, lsn: Option<i64>| match lsn {
+            None => Ok(None),
+            Some(number) => Lsn::from_i64(number).map(Some).ok_or(Reject::Lsn(name)),
+        };
+        let (lsn, commit_lsn) = (as_lsn("lsn", lsn)?, as_lsn("commit_lsn", commit_lsn)?);
+        Ok(Content::Line(Line { text, lsn, commit_lsn, commit_time, seq, xid }))
+    }
 }
 
 /// A line of test_decoding, and what the envelope says of its place in the log.
@@ -108,5 +126,26 @@ impl Envelope {
             return connect_struct::read(line).map(Some);
         }
         Ok(Some(Fields { data: Text::Plain(line), place: Default::default() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoded_line_is_taken_as_it_stands() {
+        let decoded = Decoded { lsn: Some(1), commit_lsn: Some(2), seq: Some(3), xid: Some(4), commit_time: Some(5) };
+        // Not opened: test_decoding could print this nowhere, but the source says that it did.
+        let text = r#"{"data":"BEGIN"}"#;
+        let Ok(Content::Line(line)) = Content::decoded(Some(text.as_bytes()), &decoded) else {
+            panic!("a line");
+        };
+        assert_eq!((line.text, line.seq, line.xid, line.commit_time), (text, Some(3), Some(4), Some(5)));
+        assert_eq!((line.lsn.map(Lsn::as_i64), line.commit_lsn.map(Lsn::as_i64)), (Some(1), Some(2)));
+        assert_eq!(Content::decoded(None, &decoded), Ok(Content::Marker));
+        assert_eq!(Content::decoded(Some(b"\xff"), &decoded), Err(Reject::NotUtf8));
+        let negative = Decoded { commit_lsn: Some(-1), ..decoded };
+        assert_eq!(Content::decoded(Some(b"BEGIN"), &negative), Err(Reject::Lsn("commit_lsn")));
     }
 }

@@ -1,8 +1,8 @@
 //! What a record's fields say: the line and its place in the log.
 
+use super::Reject;
 use super::envelope::Line;
-use super::{Reject, instant};
-use crate::change::Lsn;
+use crate::change::{Lsn, instant};
 
 /// The text of a string: as it stands in the value, or unescaped in the envelope's scratch buffer.
 #[derive(Clone, Copy)]

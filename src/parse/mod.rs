@@ -28,7 +28,6 @@ mod day;
 mod deltas;
 mod envelope;
 mod fields;
-mod instant;
 mod json;
 mod name;
 #[expect(clippy::module_inception, reason = "the operator is the room's verb")]
@@ -42,7 +41,6 @@ mod test_decoding;
 
 pub use day::{DayFrom, DayRule};
 pub use envelope::{Content, Envelope, Line, PARSER_VERSION};
-pub use instant::parse as parse_instant;
 pub use name::{Name, Names};
 pub use parse::{Parsed, parse_records};
 pub use reject::Reject;

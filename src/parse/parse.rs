@@ -12,8 +12,9 @@ use timely::progress::operate::FrontierInterest;
 use super::deltas::Deltas;
 use super::tables::Tables;
 use super::{Content, DayRule, Envelope, Line, Name, Reject, Statement, read_line};
-use crate::change::{CountKey, Day, Epoch, Lsn, Operation, Order, Partition, Place, Record, Rows, TableName, Tally};
-use crate::source::{Batch, Taken};
+use crate::change::{
+    Batch, CountKey, Day, Epoch, Lsn, Operation, Order, Partition, Place, Record, Rows, TableName, Taken, Tally,
+};
 use crate::table::{EventColumns, EventRow, RejectColumns};
 
 /// Bytes of data for which a batch's columns have room at first; they grow.
@@ -137,26 +138,28 @@ impl Parser {
 
     /// Reads one record; nothing of it is kept when it is a reject.
     fn parse_record(&mut self, record: &Record<'_>, found: &mut Found, tally: &mut Tally) -> Result<(), Reject> {
-        let line = match self.envelope.open(&record.partition.topic, record.value)? {
-            Content::Marker => {
-                tally.markers += 1;
-                return Ok(());
-            }
-            Content::Line(line) => line,
+        let content = match &record.decoded {
+            None => self.envelope.open(&record.partition.topic, record.value)?,
+            Some(decoded) => Content::decoded(record.value, decoded)?,
+        };
+        let Content::Line(line) = content else {
+            tally.markers += 1;
+            return Ok(());
         };
         match read_line(line.text)? {
             Statement::Marker => tally.markers += 1,
             Statement::Change { table, operation } => {
                 check_name(&table)?;
-                let day = self.days.day(line.commit_time, record.kafka_time)?;
-                found.push(&mut self.tables, day, record, &line, &table, operation, 0);
+                let day = self.days.day(line.commit_time, record.kafka_time, record.arrived)?;
+                found.push(&mut self.tables, day, record, &line, &table, operation, record.ordinal);
                 tally.events += 1;
                 bear(tally, &line);
             }
             Statement::Truncate(names) => {
                 names.clone().try_for_each(|name| check_name(&name))?;
-                let day = self.days.day(line.commit_time, record.kafka_time)?;
-                for (ordinal, table) in (0..).zip(names) {
+                let day = self.days.day(line.commit_time, record.kafka_time, record.arrived)?;
+                for (place, table) in (0..).zip(names) {
+                    let ordinal = record.ordinal.saturating_add(place);
                     found.push(&mut self.tables, day, record, &line, &table, Operation::Truncate, ordinal);
                     tally.events += 1;
                 }

@@ -16,6 +16,9 @@ use crate::postgres::{Client, Purpose};
 const TELL: Duration = Duration::from_secs(1);
 /// How long to wait for a message: also how late a new confirmation is told.
 const LISTEN: Duration = Duration::from_millis(50);
+/// How long to let lines come together that are not here yet: the server sends them one by one, and waking for each costs
+/// both sides more than the line.
+const GATHER: Duration = Duration::from_micros(500);
 /// How often an LSN without transactions is worth a position of its own …
 const IDLE: Duration = Duration::from_secs(10);
 /// … and after how many bytes of WAL it is worth one before that.
@@ -44,6 +47,8 @@ pub enum Delivery {
 pub struct Duty {
     /// Where deliveries go.
     pub deliveries: Arc<Handoff<Delivery>>,
+    /// The LSN up to which everything was delivered.
+    pub delivered: AtomicI64,
     /// The LSN that may be confirmed.
     pub confirmed: Arc<AtomicI64>,
     /// Set when the pump shall end.
@@ -79,9 +84,15 @@ pub fn pump(
     let mut assembly = Assembly::new(settings.spill.clone());
     let mut nudge = Nudge { settings, silent_since: now, done: started.server.is_standby };
     pump.tell(true)?;
+    let mut flowing = false;
     while !duty.stop.load(Ordering::Acquire) && !pump.ended {
+        if flowing && !pump.stream.has_message() {
+            std::thread::sleep(GATHER);
+            flowing = false;
+        }
         let completed = match pump.stream.receive(LISTEN)? {
             Message::Line(lsn, line) => {
+                flowing = true;
                 pump.received = pump.received.max(lsn);
                 nudge.silent_since = Instant::now();
                 assembly.add(lsn, line)?
@@ -150,7 +161,9 @@ impl Pump<'_> {
             debug!(%commit_lsn, known = %self.known, "left out: known already");
             return Ok(());
         }
-        if self.until.is_some_and(|until| commit_lsn > until) {
+        if let Some(until) = self.until.filter(|until| commit_lsn > *until) {
+            // Transactions come in the order of their ends.
+            self.known = until.max(self.known);
             return self.end(self.known);
         }
         self.known = commit_lsn;
@@ -192,6 +205,7 @@ impl Pump<'_> {
             delivery = back;
             self.tell_now_and_then()?;
         }
+        self.duty.delivered.store(self.known.as_i64(), Ordering::Release);
         (self.duty.wake)();
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! From the lines of a stream to whole transactions.
 
 use super::{Lines, SlotError, Spill};
-use crate::change::Lsn;
-use crate::parse::{Statement, parse_instant, read_line};
+use crate::change::{Lsn, instant};
+use crate::parse::{Statement, read_line};
 
 /// A transaction that was committed, with at least one change.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Assembly {
     /// `rest` is `xid (at 2026-11-22 12:34:56.123456+00)`.
     fn commit(&mut self, xid: i64, mut lines: Lines, commit_lsn: Lsn, rest: &[u8]) -> Result<Completed, SlotError> {
         let (number_text, at) = rest.split_at(rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len()));
-        let time = at.strip_prefix(b" (at ").and_then(|at| at.strip_suffix(b")")).and_then(parse_instant);
+        let time = at.strip_prefix(b" (at ").and_then(|at| at.strip_suffix(b")")).and_then(instant::parse);
         let (true, Some(commit_time)) = (number(number_text) == Some(xid), time) else {
             return Err(unexpected(&format!("at the end of transaction {xid}"), &[b"COMMIT ", rest].concat()));
         };
@@ -120,7 +120,7 @@ mod tests {
 
     fn texts(lines: &mut Lines) -> Vec<String> {
         let mut texts = Vec::new();
-        while let Some(line) = lines.next().expect("it can be read") {
+        while let Some(line) = lines.next_line().expect("it can be read") {
             let name = line.name.map(|name| String::from_utf8_lossy(name).into_owned());
             texts.push(format!("{} {:?} {}", line.lsn, name.unwrap_or_default(), String::from_utf8_lossy(line.text)));
         }

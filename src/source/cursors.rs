@@ -50,6 +50,16 @@ impl Cursors {
         self.cursors[slot].next
     }
 
+    /// The first unread offset of each slot.
+    pub fn next_offsets(&self) -> Vec<i64> {
+        self.cursors.iter().map(|cursor| cursor.next).collect()
+    }
+
+    /// Says where a slot ends, now that it is known: what is there behind it will not be read.
+    pub fn end_at(&mut self, slot: usize, offset: i64) {
+        self.cursors[slot].until = Some(offset);
+    }
+
     /// The number of partitions.
     pub fn len(&self) -> usize {
         self.cursors.len()

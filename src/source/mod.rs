@@ -6,17 +6,16 @@
 //! Promises: a worker reads each offset of its partitions once and in order, whatever the source repeats; a gap that is
 //! a loss is an error with its exact range, never a skip; nothing is read while two commits wait to be durable.
 //!
-//! A [`Source`] is one worker's hand in such a place: [`kafka`] for topics. Which worker reads a partition is a pure
+//! A [`Source`] is one worker's hand in such a place: [`kafka`] for topics, [`slot`] for replication slots. Which worker reads a partition is a pure
 //! function of the partition and the number of workers, so nothing durable knows a worker.
 
-mod batch;
 mod cursors;
 pub mod kafka;
 mod read;
+pub mod slot;
 #[expect(clippy::module_inception, reason = "the trait is the room's noun")]
 mod source;
 
-pub use batch::Batch;
 pub use cursors::{Accepted, Cursors};
 pub use read::{Read, read_partitions, worker_of};
-pub use source::{Discovery, MakeSource, Source, SourceError, Taken, Waker};
+pub use source::{Discovery, MakeSource, Source, SourceError, Waker};

@@ -1,7 +1,8 @@
 //! The operator that reads: the timely source of the dataflow.
 //!
 //! It holds the capability of the open epoch, emits batches under it, and when a tick ends the epoch tells how far
-//! each partition was read and moves on. Ticks steer it without holding its outputs back.
+//! each partition was read and moves on. Ticks steer it without holding its outputs back. Inside a transaction that must
+//! stay in one commit ticks wait: the epoch stays open on this worker, and nobody's commit can end before it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 use timely::progress::operate::FrontierInterest;
 
-use super::{Batch, Source};
-use crate::change::{CommitNumber, Epoch, Interval, Order, Partition, PartitionStart, Wish};
+use super::Source;
+use crate::change::{Batch, CommitNumber, Epoch, Interval, Order, Partition, PartitionStart, Tick, Wish};
 use crate::process::{Alarm, Progress, Shutdown};
 
 /// Records asked for in one call.
@@ -24,8 +25,8 @@ const BATCH_RECORDS: usize = 16_384;
 const COMMITS_IN_FLIGHT: usize = 2;
 /// How long a worker without records sleeps, unless it is woken: wake-ups from librdkafka can be lost.
 const IDLE: Duration = Duration::from_millis(100);
-/// How long a worker without credit sleeps: nothing wakes it when a commit becomes durable.
-const NO_CREDIT: Duration = Duration::from_millis(2);
+/// How long a worker sleeps that waits for a commit: nothing wakes it when one becomes durable.
+const AWAIT_COMMIT: Duration = Duration::from_millis(2);
 
 /// What [`read_partitions`] gives.
 pub struct Read<'scope> {
@@ -80,7 +81,12 @@ pub fn read_partitions<'scope>(
         let mut wishing = capabilities.pop();
         let mut held = Some(capabilities); // batches, positions
         let mut commit: Option<CommitNumber> = None;
-        let mut boundaries: VecDeque<Epoch> = VecDeque::new();
+        // Ticks that no end of an epoch was found for yet.
+        let mut ticks: VecDeque<Tick> = VecDeque::new();
+        // Ends of commits that are not durable: the first epoch after each, and how far it reads.
+        let mut boundaries: VecDeque<(Epoch, Vec<i64>)> = VecDeque::new();
+        // How far the run reads, until the source was told that all of it is durable.
+        let mut last: Option<Vec<i64>> = None;
         let mut until_end = false;
         let mut stopping = false;
         let mut said_flowing = false;
@@ -102,21 +108,24 @@ pub fn read_partitions<'scope>(
                         }
                         Order::Partitions(partitions) => assigned.extend(partitions),
                         Order::Stop => stopping = true,
-                        Order::Tick(tick) => {
-                            if let Some(held) = &held {
-                                positions_out.session(&held[1]).give_iterator(source.cursors().moved());
-                            }
-                            let all = held.iter_mut().flatten().chain(&mut wishing);
-                            all.for_each(|capability| capability.downgrade(&tick.epoch));
-                            if commit.replace(tick.commit) != Some(tick.commit) {
-                                boundaries.push_back(tick.epoch);
-                            }
-                            said_flowing = false;
-                            lag.store(source.lag(), Ordering::Relaxed);
-                        }
+                        Order::Tick(tick) => ticks.push_back(tick),
                     }
                 }
             });
+            while source.is_between()
+                && let Some(tick) = ticks.pop_front()
+            {
+                if let Some(held) = &held {
+                    positions_out.session(&held[1]).give_iterator(source.cursors().moved());
+                }
+                let all = held.iter_mut().flatten().chain(&mut wishing);
+                all.for_each(|capability| capability.downgrade(&tick.epoch));
+                if commit.replace(tick.commit) != Some(tick.commit) {
+                    boundaries.push_back((tick.epoch, source.cursors().next_offsets()));
+                }
+                said_flowing = false;
+                lag.store(source.lag(), Ordering::Relaxed);
+            }
             let Some(commit) = commit else { return };
             if shutdown.has_failed() {
                 return;
@@ -128,13 +137,22 @@ pub fn read_partitions<'scope>(
                 said_stop = true;
                 wishes_out.session(capability).give(Wish::Stop);
             }
-            // A signal to this process is the leader's business until everything is durable, also when all is read here.
-            if stopping || committed.done() {
+            let mut durable = None;
+            while boundaries.front().is_some_and(|(end, _)| !committed.less_than(end)) {
+                durable = boundaries.pop_front().map(|(_, offsets)| offsets);
+            }
+            // A signal to this process is the leader's business until everything is durable, also when all is read here;
+            // and the source hears of the last commit.
+            if committed.done() {
+                durable = last.take().or(durable);
                 wishing = None;
+            }
+            if let Some(offsets) = durable {
+                source.committed(&offsets);
             }
             let Some(capabilities) = &held else {
                 if wishing.is_some() {
-                    alarm.within(IDLE);
+                    alarm.within(if stopping { AWAIT_COMMIT } else { IDLE });
                 }
                 return;
             };
@@ -144,12 +162,9 @@ pub fn read_partitions<'scope>(
             {
                 return shutdown.fail(error);
             }
-            while boundaries.front().is_some_and(|end| !committed.less_than(end)) {
-                boundaries.pop_front();
-            }
             let has_credit = boundaries.len() < COMMITS_IN_FLIGHT;
             let mut taken = 0;
-            if has_credit && !stopping {
+            if (has_credit && !stopping) || !source.is_between() {
                 match source.take(BATCH_RECORDS) {
                     Ok(None) => {}
                     Ok(Some(records)) => {
@@ -164,14 +179,16 @@ pub fn read_partitions<'scope>(
                     Err(error) => return shutdown.fail(error),
                 }
             }
-            if stopping || (until_end && source.cursors().at_end()) {
+            let is_between = source.is_between();
+            if is_between && (stopping || (until_end && source.cursors().at_end())) {
                 positions_out.session(&capabilities[1]).give_iterator(source.cursors().moved());
+                last = Some(source.cursors().next_offsets());
                 held = None;
                 alarm.now();
-            } else if taken > 0 {
+            } else if taken > 0 || (is_between && !ticks.is_empty()) {
                 alarm.now();
             } else {
-                alarm.within(if has_credit { IDLE } else { NO_CREDIT });
+                alarm.within(if has_credit || !is_between { IDLE } else { AWAIT_COMMIT });
             }
         }
     });

@@ -5,21 +5,14 @@ use std::sync::Arc;
 
 use super::Cursors;
 use super::kafka::KafkaError;
-use crate::change::{PartitionStart, Records};
+use crate::change::{PartitionStart, Taken};
+use crate::slot::SlotError;
 
 /// Wakes the worker; callable from any thread.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
 
 /// Makes the source of the worker with an index.
 pub type MakeSource = dyn Fn(usize) -> Result<Box<dyn Source>, SourceError> + Send + Sync;
-
-/// Records that were taken together.
-pub struct Taken {
-    /// The records; they go back to the source when this is dropped.
-    pub records: Box<dyn Records>,
-    /// How many there are; at least one.
-    pub count: usize,
-}
 
 /// Reads the partitions that it is given; one per worker.
 ///
@@ -36,9 +29,22 @@ pub trait Source {
 
     /// Takes the records that are there, at most about `limit`; never blocks.
     ///
+    /// A source with transactions ends what it gives between two of them where it can: only there epochs end.
+    ///
     /// # Errors
     /// [`SourceError`] when records are lost or the place cannot be read; the run ends.
     fn take(&mut self, limit: usize) -> Result<Option<Taken>, SourceError>;
+
+    /// Whether an epoch, and so a commit, may end after what was taken last: not inside a transaction that must stay in
+    /// one commit. A source that says no has all of the transaction at hand: the worker takes on, whatever else is asked
+    /// of it, until the answer is yes.
+    fn is_between(&self) -> bool {
+        true
+    }
+
+    /// Hears that all records below these offsets are durable, by slot of the cursors; partitions that were assigned
+    /// later are not in it. Told in order, at the latest when the run ends.
+    fn committed(&mut self, _next_offsets: &[i64]) {}
 
     /// How far each partition was read.
     fn cursors(&mut self) -> &mut Cursors;
@@ -62,6 +68,9 @@ pub enum SourceError {
     /// Kafka's own reason.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// The slot's own reason.
+    #[error(transparent)]
+    Slot(#[from] SlotError),
     /// Another source's reason.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
@@ -72,6 +81,7 @@ impl SourceError {
     pub fn is_data_loss(&self) -> bool {
         match self {
             SourceError::Kafka(error) => error.is_data_loss(),
+            SourceError::Slot(error) => error.is_data_loss(),
             SourceError::Other(_) => false,
         }
     }

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::WorkloadRecord;
-use crate::change::{Partition, PartitionStart, Record, Records};
+use crate::change::{Partition, PartitionStart, Record, Records, Taken};
 use crate::demo::Random;
-use crate::source::{Accepted, Cursors, Source, SourceError, Taken, Waker};
+use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
 
 /// A topic that all workers of a process share.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct MemoryTopic {
     partitions: Arc<Mutex<BTreeMap<i32, Vec<Arc<WorkloadRecord>>>>>,
+    /// How many offsets a transaction has.
+    transaction: i64,
+    /// By partition: what sources were told to be durable.
+    durable: Arc<Mutex<BTreeMap<i32, i64>>>,
 }
 
 impl MemoryTopic {
@@ -20,9 +24,19 @@ impl MemoryTopic {
 
     /// A topic with these records, each at the end of its partition.
     pub fn new(records: impl IntoIterator<Item = WorkloadRecord>) -> MemoryTopic {
-        let topic = MemoryTopic::default();
+        MemoryTopic::with_transactions(records, 1)
+    }
+
+    /// A topic whose records come in transactions that must stay in one commit: each so many offsets of a partition.
+    pub fn with_transactions(records: impl IntoIterator<Item = WorkloadRecord>, offsets: i64) -> MemoryTopic {
+        let topic = MemoryTopic { partitions: Arc::default(), transaction: offsets, durable: Arc::default() };
         topic.append(records);
         topic
+    }
+
+    /// By partition: the offsets below which sources were told that all is durable.
+    pub fn durable(&self) -> BTreeMap<i32, i64> {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds records at the ends of their partitions.
@@ -51,12 +65,23 @@ pub struct MemorySource {
     cursors: Cursors,
     random: Random,
     largest_batch: u64,
+    /// The slot whose transaction was begun and has more records.
+    inside: Option<usize>,
+    /// By slot: what it was told to be durable.
+    told: Vec<i64>,
 }
 
 impl MemorySource {
     /// A source whose batches have at most `largest_batch` records; `seed` decides how many.
     pub fn new(topic: MemoryTopic, seed: u64, largest_batch: u64) -> MemorySource {
-        MemorySource { topic, cursors: Cursors::default(), random: Random::new(seed), largest_batch }
+        MemorySource {
+            topic,
+            cursors: Cursors::default(),
+            random: Random::new(seed),
+            largest_batch,
+            inside: None,
+            told: Vec::new(),
+        }
     }
 }
 
@@ -74,7 +99,7 @@ impl Source for MemorySource {
         if self.cursors.is_empty() {
             return Ok(None);
         }
-        let slot = self.random.below(self.cursors.len() as u64) as usize;
+        let slot = self.inside.unwrap_or_else(|| self.random.below(self.cursors.len() as u64) as usize);
         let partition = Arc::clone(self.cursors.partition(slot));
         let want = (1 + self.random.below(self.largest_batch) as usize).min(limit);
         let repeated = if self.random.per_mille(100) { 3 } else { 0 };
@@ -82,8 +107,19 @@ impl Source for MemorySource {
         let records = all.get(&partition.number).map_or(&[][..], Vec::as_slice);
         let next = self.cursors.next_offset(slot);
         let first = records.partition_point(|record| record.offset < next).saturating_sub(repeated);
-        let mut taken = Vec::new();
-        for record in records[first..].iter().take(want + repeated) {
+        let transaction = |record: &WorkloadRecord| record.offset / self.topic.transaction;
+        let mut taken: Vec<Arc<WorkloadRecord>> = Vec::new();
+        self.inside = None;
+        for record in &records[first..] {
+            let goes_on = taken.last().is_some_and(|last| transaction(last) == transaction(record));
+            if goes_on && taken.len() >= want {
+                self.inside = Some(slot);
+            }
+            // What is given ends between transactions, if there is one whose end is near.
+            let is_full = if self.topic.transaction > 1 { !goes_on && !taken.is_empty() } else { taken.len() >= want };
+            if is_full || self.inside.is_some() {
+                break;
+            }
             if self.cursors.accept(slot, record.offset) == Accepted::New {
                 taken.push(Arc::clone(record));
             }
@@ -91,6 +127,23 @@ impl Source for MemorySource {
         drop(all);
         let count = taken.len();
         Ok((count > 0).then(|| Taken { records: Box::new(MemoryRecords { partition, records: taken }), count }))
+    }
+
+    fn is_between(&self) -> bool {
+        self.inside.is_none()
+    }
+
+    fn committed(&mut self, next_offsets: &[i64]) {
+        let mut durable = self.topic.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        for (slot, next) in next_offsets.iter().enumerate() {
+            assert!(
+                self.told.get(slot) <= Some(next),
+                "what is durable stays so: {:?}, then {next}",
+                self.told.get(slot)
+            );
+            durable.insert(self.cursors.partition(slot).number, *next);
+        }
+        self.told = next_offsets.to_vec();
     }
 
     fn cursors(&mut self) -> &mut Cursors {
@@ -113,9 +166,12 @@ impl Records for MemoryRecords {
             visit(Record {
                 partition: &self.partition,
                 offset: record.offset,
+                ordinal: 0,
                 kafka_time: record.time,
+                arrived: None,
                 key: record.key.as_deref(),
                 value: record.value.as_deref(),
+                decoded: None,
                 headers: &(),
             });
         }

@@ -8,3 +8,4 @@ mod exactly_once;
 mod formats;
 mod parse;
 mod readers;
+mod transactions;

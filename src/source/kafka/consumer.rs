@@ -9,10 +9,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
 use super::batch::{KafkaRecords, Message, Queue};
-use super::settings::{Context, client};
+use super::context::{Context, client};
 use super::{KafkaError, KafkaSettings};
-use crate::change::{Partition, PartitionStart};
-use crate::source::{Accepted, Cursors, Source, SourceError, Taken, Waker};
+use crate::change::{Partition, PartitionStart, Taken};
+use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
 
 /// How long to wait for a broker's answer about watermarks.
 const ASK: Duration = Duration::from_secs(15);

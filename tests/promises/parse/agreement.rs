@@ -19,15 +19,15 @@ pub(crate) fn check(topic: &str, value: Option<&[u8]>) {
     let mut rule = DayRule::new(chrono_tz::America::New_York, DayFrom::Auto);
     if let Ok(Opened::Line(text, [_, _, commit_time, _, _])) = expected {
         check_line(&text);
-        let day = rule.day(commit_time, Some(1_795_352_197_698_000));
+        let day = rule.day(commit_time, Some(1_795_352_197_698_000), None);
         assert_eq!(
-            DayRule::new(chrono_tz::America::New_York, DayFrom::Commit).day(commit_time, None).ok(),
+            DayRule::new(chrono_tz::America::New_York, DayFrom::Commit).day(commit_time, None, None).ok(),
             commit_time.and(day.ok())
         );
     }
     // The bytes of a value stand for any time.
     let time = value.and_then(|value| value.first_chunk()).map(|bytes| i64::from_le_bytes(*bytes));
-    let (day, day_of_reject) = (rule.day(None, time), rule.day_of_reject(time));
+    let (day, day_of_reject) = (rule.day(None, time, None), rule.day_of_reject(time));
     assert_eq!(day.unwrap_or(Day::EPOCH), day_of_reject);
 }
 

@@ -24,7 +24,7 @@ fn slow_day(zone: Tz, instant: i64) -> Day {
 #[test]
 fn the_rule_chooses_the_time() {
     let (commit, kafka) = (micros("2026-11-22T12:00:00Z"), micros("2026-11-25T12:00:00Z"));
-    let answer = |from, commit, kafka| DayRule::new(Tz::UTC, from).day(commit, kafka);
+    let answer = |from, commit, kafka| DayRule::new(Tz::UTC, from).day(commit, kafka, None);
     assert_eq!(answer(DayFrom::Auto, Some(commit), Some(kafka)), Ok(day("2026-11-22")));
     assert_eq!(answer(DayFrom::Auto, None, Some(kafka)), Ok(day("2026-11-25")));
     assert_eq!(answer(DayFrom::Auto, None, None), Err(Reject::NoTime));
@@ -32,6 +32,13 @@ fn the_rule_chooses_the_time() {
     assert_eq!(answer(DayFrom::Commit, None, Some(kafka)), Err(Reject::NoCommitTime));
     assert_eq!(answer(DayFrom::Kafka, Some(commit), Some(kafka)), Ok(day("2026-11-25")));
     assert_eq!(answer(DayFrom::Kafka, Some(commit), None), Err(Reject::NoTime));
+    let arrived =
+        |from, commit, kafka| DayRule::new(Tz::UTC, from).day(commit, kafka, Some(micros("2026-11-27T12:00:00Z")));
+    assert_eq!(arrived(DayFrom::Auto, Some(commit), None), Ok(day("2026-11-22")));
+    assert_eq!(arrived(DayFrom::Auto, None, Some(kafka)), Ok(day("2026-11-25")));
+    assert_eq!(arrived(DayFrom::Auto, None, None), Ok(day("2026-11-27")));
+    assert_eq!(arrived(DayFrom::Commit, None, None), Err(Reject::NoCommitTime));
+    assert_eq!(arrived(DayFrom::Kafka, Some(commit), None), Err(Reject::NoTime));
     for from in [DayFrom::Auto, DayFrom::Commit, DayFrom::Kafka] {
         assert_eq!(from.to_string().parse(), Ok(from));
         assert_eq!(serde_json::to_string(&from).expect("a string"), format!("\"{from}\""));
@@ -43,17 +50,20 @@ fn the_rule_chooses_the_time() {
 fn unusable_times_are_rejects_and_their_rejects_stand_in_1970() {
     let (first, last) = (micros("0001-01-01T00:00:00Z"), micros("9999-12-31T23:59:59.999999Z"));
     let mut utc = DayRule::new(Tz::UTC, DayFrom::Auto);
-    assert_eq!((utc.day(Some(first), None), utc.day(Some(last), None)), (Ok(day("0001-01-01")), Ok(day("9999-12-31"))));
+    assert_eq!(
+        (utc.day(Some(first), None, None), utc.day(Some(last), None, None)),
+        (Ok(day("0001-01-01")), Ok(day("9999-12-31")))
+    );
     for unusable in [first - 1, last + 1, i64::MIN, i64::MAX] {
-        assert_eq!(utc.day(None, Some(unusable)), Err(Reject::NoTime));
-        assert_eq!(utc.day(Some(unusable), Some(0)), Err(Reject::TimeRange));
+        assert_eq!(utc.day(None, Some(unusable), None), Err(Reject::NoTime));
+        assert_eq!(utc.day(Some(unusable), Some(0), None), Err(Reject::TimeRange));
         assert_eq!(utc.day_of_reject(Some(unusable)), Day::EPOCH);
     }
     assert_eq!(utc.day_of_reject(None), Day::EPOCH);
     assert_eq!(utc.day_of_reject(Some(micros("2026-11-22T12:00:00Z"))), day("2026-11-22"));
     // In the book's zone the instant may lie in year 0 or 10000.
-    assert_eq!(DayRule::new(Tz::America__New_York, DayFrom::Auto).day(Some(first), None), Err(Reject::TimeRange));
-    assert_eq!(DayRule::new(Tz::Asia__Tokyo, DayFrom::Auto).day(Some(last), None), Err(Reject::TimeRange));
+    assert_eq!(DayRule::new(Tz::America__New_York, DayFrom::Auto).day(Some(first), None, None), Err(Reject::TimeRange));
+    assert_eq!(DayRule::new(Tz::Asia__Tokyo, DayFrom::Auto).day(Some(last), None, None), Err(Reject::TimeRange));
     assert_eq!(DayRule::new(Tz::Asia__Tokyo, DayFrom::Auto).day_of_reject(Some(last)), Day::EPOCH);
 }
 
@@ -74,11 +84,11 @@ fn days_of_23_and_25_hours_and_days_left_out() {
         let mut instant = micros(from);
         let end = instant + days * 24 * HOUR;
         while instant < end {
-            assert_eq!(rule.day(None, Some(instant)), Ok(slow_day(zone, instant)), "{zone} {instant}");
+            assert_eq!(rule.day(None, Some(instant), None), Ok(slow_day(zone, instant)), "{zone} {instant}");
             instant += 7 * 60 * 1_000_000 - 1;
         }
     }
-    let apia = |text| DayRule::new(Tz::Pacific__Apia, DayFrom::Kafka).day(None, Some(micros(text)));
+    let apia = |text| DayRule::new(Tz::Pacific__Apia, DayFrom::Kafka).day(None, Some(micros(text)), None);
     assert_eq!(apia("2011-12-30T09:59:59.999999Z"), Ok(day("2011-12-29")));
     assert_eq!(apia("2011-12-30T10:00:00Z"), Ok(day("2011-12-31")));
 }
@@ -95,7 +105,7 @@ proptest! {
         let mut instant = hours * HOUR;
         for step in steps {
             instant += step;
-            prop_assert_eq!(rule.day(None, Some(instant)), Ok(slow_day(zone, instant)), "{} {}", zone, instant);
+            prop_assert_eq!(rule.day(None, Some(instant), None), Ok(slow_day(zone, instant)), "{} {}", zone, instant);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! A time as text → an instant.
+//! A time as text → an instant: microseconds since 1970-01-01 UTC.
 
 /// 0001-01-01T00:00:00Z in microseconds since 1970-01-01 UTC.
-pub(super) const FIRST: i64 = -62_135_596_800_000_000;
+pub const FIRST: i64 = -62_135_596_800_000_000;
 /// 9999-12-31T23:59:59.999999Z in microseconds since 1970-01-01 UTC.
-pub(super) const LAST: i64 = 253_402_300_799_999_999;
+pub const LAST: i64 = 253_402_300_799_999_999;
 
 /// Reads RFC 3339 (`2026-11-22T12:34:56.123456Z`, `…+05:30`) or PostgreSQL's ISO form (`2017-05-10 12:07:21.272494-04`,
 /// `…+00:19:32`) as microseconds since 1970-01-01 UTC.

@@ -1,0 +1,19 @@
+//! Records that travel together.
+
+use super::{CommitNumber, Records};
+
+/// Records that were taken together.
+pub struct Taken {
+    /// The records; they go back to the source when this is dropped.
+    pub records: Box<dyn Records>,
+    /// How many there are; at least one.
+    pub count: usize,
+}
+
+/// Records that were taken together, and the commit they belong to.
+pub struct Batch {
+    /// The commit of the epoch in which they were read.
+    pub commit: CommitNumber,
+    /// The records.
+    pub taken: Taken,
+}

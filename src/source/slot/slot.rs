@@ -1,0 +1,179 @@
+//! A slot as the worker that reads it sees it.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::records::{Change, SlotRecords};
+use super::session;
+use crate::change::{PartitionStart, Taken};
+use crate::process::Shutdown;
+use crate::slot::{Delivery, Duty, Handoff, Identity, SlotError, SlotSettings, Transaction};
+use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
+
+/// Bytes of transactions that wait for the worker.
+const QUEUE_BYTES: usize = 32 << 20;
+/// Bytes of lines that are taken at once.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Reads a slot; only the worker that the slot is assigned to connects.
+pub struct SlotSource {
+    settings: SlotSettings,
+    /// Whose WAL the book goes on with, where that is known.
+    known: Option<Identity>,
+    shutdown: Shutdown,
+    waker: Waker,
+    cursors: Cursors,
+    reading: Option<Reading>,
+    /// The transaction that is being taken, and the number of its next change.
+    open: Option<(Transaction, i32)>,
+}
+
+/// The thread, and what is shared with it.
+struct Reading {
+    deliveries: Arc<Handoff<Delivery>>,
+    confirmed: Arc<AtomicI64>,
+    stop: Arc<AtomicBool>,
+    failure: Arc<Mutex<Option<SlotError>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SlotSource {
+    /// A source that has not connected yet.
+    pub fn new(settings: SlotSettings, known: Option<Identity>, shutdown: Shutdown) -> SlotSource {
+        SlotSource {
+            settings,
+            known,
+            shutdown,
+            waker: Arc::new(|| {}),
+            cursors: Cursors::default(),
+            reading: None,
+            open: None,
+        }
+    }
+
+    /// Moves lines of the open transaction, or of the next ones, into `records` until there are `limit` or nothing is at hand.
+    fn fill(&mut self, records: &mut SlotRecords, limit: usize) -> Result<(), SlotError> {
+        let Some(reading) = &self.reading else { return Ok(()) };
+        while records.changes.len() < limit && records.bytes.len() < BATCH_BYTES {
+            if self.open.is_none() {
+                match reading.deliveries.take(Duration::ZERO) {
+                    None => return Ok(()),
+                    Some(Delivery::Idle(lsn) | Delivery::End(lsn)) => self.cursors.pass(0, lsn.as_i64() + 1),
+                    Some(Delivery::Transaction(transaction)) => self.open = Some((transaction, 0)),
+                }
+                continue;
+            }
+            let Some((transaction, seq)) = &mut self.open else { continue };
+            let offset = transaction.commit_lsn.as_i64();
+            let line = transaction.lines.next_line().map_err(|source| SlotError::Spill {
+                folder: self.settings.spill.folder.display().to_string(),
+                source,
+            })?;
+            match line {
+                Some(line) => {
+                    records.bytes.extend_from_slice(line.text);
+                    records.changes.push(Change {
+                        end: records.bytes.len(),
+                        offset,
+                        seq: *seq,
+                        lsn: line.lsn.as_i64(),
+                        xid: transaction.xid,
+                        commit_time: transaction.commit_time,
+                    });
+                    *seq += 1;
+                }
+                None => {
+                    let accepted = self.cursors.accept(0, offset);
+                    debug_assert_eq!(accepted, Accepted::New, "known transactions and those past the end are left out");
+                    self.open = None;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Source for SlotSource {
+    fn wake_with(&mut self, waker: Waker) {
+        self.waker = waker;
+    }
+
+    fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), SourceError> {
+        for start in partitions {
+            assert!(self.reading.is_none(), "a slot is one partition");
+            self.cursors.add(start);
+            let first = super::plan::position(start.from).as_i64();
+            let deliveries = Arc::new(Handoff::new(QUEUE_BYTES));
+            let (confirmed, stop) = (Arc::new(AtomicI64::new(first)), Arc::new(AtomicBool::new(false)));
+            let failure = Arc::new(Mutex::new(None));
+            let duty = Duty {
+                deliveries: Arc::clone(&deliveries),
+                delivered: AtomicI64::new(first),
+                confirmed: Arc::clone(&confirmed),
+                stop: Arc::clone(&stop),
+                wake: Arc::clone(&self.waker),
+            };
+            let (settings, known, shutdown) = (self.settings.clone(), self.known.clone(), self.shutdown.clone());
+            let (start, failed, wake) = (start.clone(), Arc::clone(&failure), Arc::clone(&self.waker));
+            let hold = move || {
+                if let Err(error) = session::hold(&settings, &start, known, &duty, &shutdown) {
+                    *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    wake();
+                }
+            };
+            let thread = thread::Builder::new().name("slot".to_owned()).spawn(hold);
+            let thread = Some(thread.map_err(|error| SourceError::Other(Box::new(error)))?);
+            self.reading = Some(Reading { deliveries, confirmed, stop, failure, thread });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, limit: usize) -> Result<Option<Taken>, SourceError> {
+        let Some(reading) = &self.reading else { return Ok(None) };
+        let failure = reading.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let partition = Arc::clone(self.cursors.partition(0));
+        let mut records = SlotRecords { partition, bytes: Vec::new(), changes: Vec::new() };
+        self.fill(&mut records, limit)?;
+        if records.changes.is_empty() {
+            // What was delivered before it failed is whole.
+            return failure.map_or(Ok(None), |error| Err(error.into()));
+        }
+        if let (Some(error), Some(reading)) = (failure, &self.reading) {
+            *reading.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+        let count = records.changes.len();
+        Ok(Some(Taken { records: Box::new(records), count }))
+    }
+
+    fn is_between(&self) -> bool {
+        self.open.is_none()
+    }
+
+    fn committed(&mut self, next_offsets: &[i64]) {
+        if let (Some(reading), Some(next)) = (&self.reading, next_offsets.first()) {
+            reading.confirmed.store(super::plan::position(*next).as_i64(), Ordering::Release);
+        }
+    }
+
+    fn cursors(&mut self) -> &mut Cursors {
+        &mut self.cursors
+    }
+
+    fn lag(&mut self) -> i64 {
+        0
+    }
+}
+
+impl Drop for SlotSource {
+    fn drop(&mut self) {
+        let Some(reading) = &mut self.reading else { return };
+        reading.stop.store(true, Ordering::Release);
+        // It tells the server what is durable, and lets the slot go; a failed run does not wait for that.
+        if let Some(thread) = reading.thread.take().filter(|_| !self.shutdown.has_failed()) {
+            // A panic there has been told.
+            let _ = thread.join();
+        }
+    }
+}
