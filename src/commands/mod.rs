@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod logging;
+mod origin;
 mod run;
 mod signals;
 mod slot;

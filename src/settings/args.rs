@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::OriginKind;
 use crate::change::{Day, Lsn, Operation};
 use crate::parse::DayFrom;
 use crate::query::{Format, GroupBy, Pattern};
@@ -40,7 +41,7 @@ pub enum Command {
     Demo(DemoArgs),
     /// PostgreSQL's replication slot → Kafka, nothing lost, nothing twice
     Capture(Box<CaptureArgs>),
-    /// Kafka → book, exactly once
+    /// Kafka, or a file → book, exactly once
     Run(Box<RunArgs>),
     /// Counts from a book, while it is being written or not
     Query(QueryArgs),
@@ -71,10 +72,19 @@ pub struct RunArgs {
     pub book: PathBuf,
     /// Kafka's brokers: host:port, several with commas
     #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…")]
-    pub brokers: String,
+    pub brokers: Option<String>,
     /// The topics to read, several with commas
-    #[arg(long, env = "WALBOOK_TOPIC", value_delimiter = ',', required = true, value_name = "TOPIC,…")]
+    #[arg(long, env = "WALBOOK_TOPIC", value_delimiter = ',', value_name = "TOPIC,…")]
     pub topic: Vec<String>,
+    /// A file to read instead, - for standard input: values as topics hold them, one a line, or what pg_recvlogical prints
+    #[arg(long, env = "WALBOOK_INPUT", value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// The places that are named most strongly.
+    #[arg(skip)]
+    pub origin: Vec<OriginKind>,
+    /// What was typed as a flag.
+    #[arg(skip)]
+    pub typed: Vec<String>,
     /// Worker threads in this process [default: one per core]
     #[arg(short = 'w', long, env = "WALBOOK_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
@@ -87,7 +97,7 @@ pub struct RunArgs {
     /// A file with one host:port per process, the same for all; the network between them must be trusted
     #[arg(long, env = "WALBOOK_HOSTS", value_name = "FILE")]
     pub hosts: Option<PathBuf>,
-    /// Stop at the end that the topics have at the start
+    /// Stop at the end that there is at the start; standard input is always read to its end
     #[arg(long, env = "WALBOOK_UNTIL_END")]
     pub until_end: bool,
     /// How long a commit takes records

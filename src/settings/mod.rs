@@ -12,6 +12,7 @@ mod doctor;
 mod error;
 mod file;
 mod kafka;
+mod origin;
 mod run;
 mod slot;
 
@@ -19,5 +20,6 @@ pub use capture::capture_settings;
 pub use doctor::patient;
 pub use error::SettingsError;
 pub use file::{ParseEnd, parse};
+pub use origin::{KafkaOrigin, Origin, OriginKind};
 pub use run::RunSettings;
 pub use slot::slot_settings;

@@ -27,6 +27,7 @@ mod capture_kills;
 mod capture_refusals;
 mod capture_speed;
 mod capture_succession;
+mod capture_topics;
 mod cluster;
 mod compression;
 mod connections;
