@@ -12,7 +12,7 @@ use super::{Examination, Finding, role, slot, tables};
 use crate::capture::{Position, position_topic};
 use crate::change::Partition;
 use crate::postgres::{Client, ConnectSettings, PostgresError, Purpose};
-use crate::slot::SlotSurvey;
+use crate::slot::{Level, SlotSurvey};
 use crate::source::kafka::{Admin, KafkaError, KafkaSettings, Topics};
 
 /// Records looked at in each partition.
@@ -93,8 +93,8 @@ fn examine_server(
     let named = slots.iter().find(|slot| Some(slot.status.name.as_str()) == wanted);
     findings.extend(server.judge(named.is_some(), named.is_some_and(|slot| slot.status.active_pid.is_some())));
     let role = role::look(client, settings);
-    let is_let_in = role.iter().all(|finding| finding.state == crate::slot::Level::Well);
-    findings.extend(role);
+    let is_let_in = role.state == Level::Well;
+    findings.push(role);
     let decodes = slots.iter().any(|slot| slot.status.plugin.as_deref() == Some("test_decoding"));
     if decodes {
         findings.push(Finding::ok("server", "test_decoding", "it is installed: a slot uses it"));

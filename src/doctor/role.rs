@@ -11,29 +11,24 @@ const SUBJECT: &str = "role";
 /// How long trying the plugin may wait for open transactions, in milliseconds.
 const TRY: u64 = 5_000;
 
-/// Looks at the role, and tries a connection for replication.
-pub(super) fn look(client: &mut Client, settings: &ConnectSettings) -> Vec<Finding> {
+/// Tries a connection for replication; where that fails, looks whether it is for the role's sake.
+pub(super) fn look(client: &mut Client, settings: &ConnectSettings) -> Finding {
     let user = settings.user();
+    // What counts is the server's answer: managed services let in roles without the attribute.
+    let Err(error) = Client::connect(settings, Purpose::Replication, &[]) else {
+        return Finding::ok(SUBJECT, "replication", format!("{user:?} is let in for replication"));
+    };
     let rows = client.query(
         "SELECT rolreplication OR rolsuper AS may_replicate FROM pg_catalog.pg_roles WHERE rolname = current_user",
     );
-    let may = match rows {
-        Ok(rows) => rows.first().and_then(|row| row.get("may_replicate")) == Some("t"),
-        Err(error) => return vec![Finding::problem(SUBJECT, "replication", error.to_string())],
-    };
-    if !may {
-        let quoted = user.replace('"', "\"\"");
-        let seen = format!("{user:?} has no REPLICATION: it cannot make or read a slot");
-        return vec![
-            Finding::problem(SUBJECT, "replication", seen).mend(format!("ALTER ROLE \"{quoted}\" REPLICATION;")),
-        ];
+    let may = rows.is_ok_and(|rows| rows.first().and_then(|row| row.get("may_replicate")) == Some("t"));
+    if may {
+        return Finding::problem(SUBJECT, "replication", format!("{user:?} is not let in for replication: {error}"))
+            .mend("add a line for it to pg_hba.conf; then SELECT pg_reload_conf();");
     }
-    let connected = match Client::connect(settings, Purpose::Replication, &[]) {
-        Ok(_) => Finding::ok(SUBJECT, "connection", "it is let in for replication"),
-        Err(error) => Finding::problem(SUBJECT, "connection", format!("it is not let in for replication: {error}"))
-            .mend("add a line for it to pg_hba.conf; then SELECT pg_reload_conf();"),
-    };
-    vec![Finding::ok(SUBJECT, "replication", format!("{user:?} may make and read slots")), connected]
+    let quoted = user.replace('"', "\"\"");
+    Finding::problem(SUBJECT, "replication", format!("{user:?} may not make or read a slot: {error}"))
+        .mend(format!("ALTER ROLE \"{quoted}\" REPLICATION;  -- on Amazon RDS: GRANT rds_replication TO \"{quoted}\";"))
 }
 
 /// Tries test_decoding with a slot that lives as long as the connection. Only where a slot may be made.

@@ -89,7 +89,7 @@ impl ServerFacts {
         findings.push(match self.wal_level.as_str() {
             "logical" => Finding::ok(SUBJECT, "wal_level", "logical"),
             level => Finding::problem(SUBJECT, "wal_level", format!("{level}: changes cannot be decoded from the log"))
-                .mend("ALTER SYSTEM SET wal_level = logical;  -- then restart PostgreSQL"),
+                .mend("ALTER SYSTEM SET wal_level = logical;  -- then restart PostgreSQL; a managed service has a setting of its own"),
         });
         if self.is_standby {
             findings.push(match major {

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use super::server::ServerFacts;
-use crate::slot::{Level, SlotSurvey};
+use crate::slot::{Advice, Level, SlotSurvey};
 
 const SUBJECT: &str = "slot";
 
@@ -16,8 +16,12 @@ pub(super) fn judge(
 ) -> Vec<Finding> {
     let Some(wanted) = wanted else {
         let needy = slots.iter().map(|slot| (slot, slot.advice())).filter(|(_, advice)| advice.level > Level::Well);
-        let mut findings: Vec<Finding> =
-            needy.map(|(slot, advice)| Finding::advised(SUBJECT, &slot.status.name, advice)).collect();
+        // Nobody said that any of them matters.
+        let mut findings: Vec<Finding> = needy
+            .map(|(slot, advice)| {
+                Finding::advised(SUBJECT, &slot.status.name, Advice { level: Level::Warning, ..advice })
+            })
+            .collect();
         if findings.is_empty() {
             let seen = format!("{} on this server, none needs anything (--slot names one)", slots.len());
             findings.push(Finding::ok(SUBJECT, "slots", seen));

@@ -78,7 +78,7 @@ fn the_healthy_are_told_so() {
     for (subject, check) in [
         ("server", "wal_level"),
         ("server", "test_decoding"),
-        ("role", "connection"),
+        ("role", "replication"),
         ("tables", "replica identity"),
         ("slot", "health"),
         ("topic", "position"),
