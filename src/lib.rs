@@ -54,6 +54,8 @@ pub mod postgres;
 
 pub mod slot;
 
+pub mod capture;
+
 // From a topic to a book.
 pub mod source;
 
@@ -70,6 +72,9 @@ pub mod cluster;
 
 // From a book to an answer.
 pub mod query;
+
+// Looking at all of it.
+pub mod doctor;
 
 // The edge.
 pub mod settings;

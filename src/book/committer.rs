@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::change::{CommitNumber, CountKey, Day, Interval, Partition, SealedFile, Tally};
 
-use super::entry::{AddedFile, Delta, Entry, EntryKind, PartitionEntry, TopicEntry, Versions};
+use super::entry::{AddedFile, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions};
 use super::log::{self, Put};
 use super::redo::Redo;
 use super::staging::Staging;
@@ -225,14 +225,21 @@ impl Committer {
             let known = self.state.topics.get(&topic).ok_or_else(|| format!("topic {topic:?} is not of this book"))?;
             let records = tally.records();
             // Offsets without a record are those that no record accounts for.
-            let empty = u64::try_from(interval.width()).ok().and_then(|width| width.checked_sub(records));
+            let empty = match known.source {
+                SourceKind::Slot => Some(0),
+                SourceKind::Kafka | SourceKind::File => {
+                    u64::try_from(interval.width()).ok().and_then(|width| width.checked_sub(records))
+                }
+            };
             let empty = empty.ok_or_else(|| {
                 let Interval { from, to } = interval;
                 format!("topic {topic:?}: partition {number}: {records} records in {from}..{to}")
             })?;
             let read = PartitionEntry { interval, records, tally, empty, lost: 0 };
             let entry = topics.entry(topic.clone()).or_insert_with(|| TopicEntry {
+                source: known.source,
                 id: known.id.clone(),
+                timeline: known.timeline,
                 partitions: known.partitions,
                 positions: BTreeMap::new(),
             });

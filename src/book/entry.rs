@@ -4,6 +4,7 @@
 //! `{"sha256":"<hex digest of the first line without its line end>"}`. `previous` is the digest of the entry before.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,11 +75,49 @@ pub struct Versions {
     pub tzdata: String,
 }
 
+/// What kind of place a topic is; it says what offsets mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// A topic of Kafka: each offset holds one record or none.
+    #[default]
+    Kafka,
+    /// A replication slot: a record is one change, its offset the transaction's end LSN, its ordinal the place in the
+    /// transaction. Records share offsets, and most LSNs are nobody's: they are not counted.
+    Slot,
+    /// A file, or standard input: a record's offset is that of its first byte; bytes that begin no record are empty.
+    File,
+}
+
+impl SourceKind {
+    /// Whether this is what entries without a word about it mean.
+    pub fn is_kafka(&self) -> bool {
+        *self == SourceKind::Kafka
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            SourceKind::Kafka => "Kafka topic",
+            SourceKind::Slot => "replication slot",
+            SourceKind::File => "file",
+        })
+    }
+}
+
 /// What an entry says of one topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicEntry {
-    /// The topic's UUID as Kafka gives it; empty where the source has none.
+    /// What kind of place it is.
+    #[serde(default, skip_serializing_if = "SourceKind::is_kafka")]
+    pub source: SourceKind,
+    /// What it is known again by: the UUID that Kafka gives, a slot's system identifier, a file's fingerprint; empty where
+    /// the source has none.
     pub id: String,
+    /// Of a slot: the timeline that was read. A fence tells of a newer one by naming the topic again, without positions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<u32>,
     /// The number of partitions known when it was written.
     pub partitions: i32,
     /// By partition: what was read.
@@ -96,7 +135,7 @@ pub struct PartitionEntry {
     /// What they were.
     #[serde(flatten)]
     pub tally: Tally,
-    /// Offsets that hold no record: transaction markers, compaction.
+    /// Offsets that hold no record: transaction markers, compaction; of a file the bytes that begin none.
     pub empty: u64,
     /// Offsets accepted as lost.
     pub lost: u64,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{CommitNumber, Day, Interval, Partition, Place, Tally};
 
-use super::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, TopicEntry};
+use super::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
 use super::layout::{FilePlace, Table};
 use super::{BookError, digested};
 
@@ -36,8 +36,14 @@ pub struct State {
 /// What the log says of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicState {
-    /// The topic's UUID; empty where the source has none.
+    /// What kind of place it is.
+    #[serde(default, skip_serializing_if = "SourceKind::is_kafka")]
+    pub source: SourceKind,
+    /// What it is known again by; empty where the source has nothing.
     pub id: String,
+    /// Of a slot: the newest timeline that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<u32>,
     /// The number of partitions known.
     pub partitions: i32,
     /// The partitions that were read or have a start of their own; all others start at 0.
@@ -113,10 +119,13 @@ impl State {
         self.generation.clone_from(&entry.generation);
         for (name, topic) in &entry.topics {
             let known = self.topics.entry(name.clone()).or_insert_with(|| TopicState {
+                source: topic.source,
                 id: topic.id.clone(),
+                timeline: topic.timeline,
                 partitions: topic.partitions,
                 positions: BTreeMap::new(),
             });
+            known.timeline = topic.timeline;
             known.partitions = topic.partitions;
             for (number, read) in &topic.positions {
                 let before = known.positions.get(number).and_then(|position| position.highest);
@@ -175,8 +184,16 @@ impl State {
 
     fn topic_rules(&self, name: &str, topic: &TopicEntry, kind: EntryKind) -> Result<(), String> {
         let known = self.topics.get(name);
+        source_rules(topic)?;
         if let Some(known) = known {
+            same("source", &topic.source, &known.source)?;
             same("id", &topic.id, &known.id)?;
+            match kind {
+                EntryKind::Fence => holds(topic.timeline >= known.timeline, || {
+                    format!("timeline {:?}, was {:?}", topic.timeline, known.timeline)
+                })?,
+                EntryKind::Commit => same("timeline", &topic.timeline, &known.timeline)?,
+            }
             holds(topic.partitions >= known.partitions, || {
                 format!("{} partitions, were {}", topic.partitions, known.partitions)
             })?;
@@ -186,7 +203,7 @@ impl State {
         for (number, read) in &topic.positions {
             let rule = |rule: String| format!("partition {number}: {rule}");
             holds((0..topic.partitions).contains(number), || format!("of {} only", topic.partitions)).map_err(rule)?;
-            partition_rules(read).map_err(rule)?;
+            partition_rules(read, topic.source).map_err(rule)?;
             let from = read.interval.from;
             match known.map(|known| known.positions.get(number)) {
                 // A new topic starts where it was asked to.
@@ -243,12 +260,25 @@ impl State {
     }
 }
 
-fn partition_rules(read: &PartitionEntry) -> Result<(), String> {
+/// Only a slot has a timeline, and only Kafka has several partitions.
+fn source_rules(topic: &TopicEntry) -> Result<(), String> {
+    let TopicEntry { source, timeline, partitions, .. } = topic;
+    holds(timeline.is_none() || *source == SourceKind::Slot, || format!("a {source} has timeline {timeline:?}"))?;
+    holds(source.is_kafka() || *partitions == 1, || format!("a {source} has {partitions} partitions"))
+}
+
+fn partition_rules(read: &PartitionEntry, source: SourceKind) -> Result<(), String> {
     let PartitionEntry { interval: Interval { from, to }, records, tally, empty, lost } = read;
     holds(from <= to, || format!("{from}..{to} runs backwards"))?;
     let Tally { bearing, events, markers, rejects, highest: _ } = tally;
     same("bearing + markers + rejects", &sum([*bearing, *markers, *rejects]), &u128::from(*records))?;
     let width = u128::try_from(i128::from(*to) - i128::from(*from)).expect("from <= to was checked");
+    if source == SourceKind::Slot {
+        // Many records share an offset, and most LSNs are nobody's.
+        same("empty + lost", &sum([*empty, *lost]), &0)?;
+        holds(width > 0 || *records == 0, || format!("{records} records at no offset"))?;
+        return same("events, one in each record", events, bearing);
+    }
     same("records + empty + lost", &sum([*records, *empty, *lost]), &width)?;
     // An event-bearing record holds at least one change, any other none.
     holds(events >= bearing && (*events == 0 || *bearing > 0), || format!("{events} events in {bearing} records"))

@@ -15,8 +15,8 @@ use crate::cluster::Peers;
 use crate::demo::{Broker, Shop};
 use crate::process::{Progress, Shutdown};
 use crate::query::{self, Filter, Format, GroupBy};
-use crate::settings::RunSettings;
 use crate::settings::args::DemoArgs;
+use crate::settings::{KafkaOrigin, Origin, RunSettings};
 use crate::source::kafka::{KafkaSettings, StartFrom};
 
 const TOPIC: &str = "shop";
@@ -61,16 +61,18 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let patience = ("fetch.wait.max.ms".to_owned(), "100".to_owned());
     let settings = RunSettings {
         book: dir.to_owned(),
-        kafka: KafkaSettings { brokers: broker.bootstrap_servers(), passed: vec![patience] },
-        topics: vec![TOPIC.to_owned()],
+        origin: Origin::Kafka(KafkaOrigin {
+            kafka: KafkaSettings { brokers: broker.bootstrap_servers(), passed: vec![patience] },
+            topics: vec![TOPIC.to_owned()],
+            from: StartFrom::Earliest,
+            group: None,
+        }),
         peers: Peers::single(WORKERS),
         until_end: args.once,
         commit_interval: COMMIT_INTERVAL,
         commit_bytes: u64::MAX,
         time_zone: None,
         day_from: None,
-        from: StartFrom::Earliest,
-        group: None,
     };
     if args.once {
         run_book(&settings, &shutdown, &progress)?;

@@ -3,8 +3,11 @@
 use std::error::Error;
 
 use crate::book::BookError;
+use crate::capture::CaptureError;
+use crate::postgres::PostgresError;
 use crate::query::QueryError;
 use crate::settings::SettingsError;
+use crate::slot::SlotError;
 use crate::source::SourceError;
 use crate::source::kafka::KafkaError;
 use crate::table::TableError;
@@ -32,15 +35,31 @@ fn own_code(cause: &(dyn Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<TableError>() {
         return Some(if error.is_fenced() { FENCED } else { FAILED });
     }
+    if let Some(error) = cause.downcast_ref::<CaptureError>() {
+        return Some(match error {
+            error if error.is_fenced() => FENCED,
+            error => code(error.is_data_loss(), error.is_usage()),
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<SlotError>() {
+        return Some(code(error.is_data_loss(), error.is_usage()));
+    }
+    if let Some(error) = cause.downcast_ref::<PostgresError>() {
+        return Some(code(false, error.is_usage()));
+    }
     let kafka = match cause.downcast_ref::<SourceError>() {
         Some(SourceError::Kafka(error)) => Some(error),
         _ => cause.downcast_ref::<KafkaError>(),
     }?;
-    Some(match kafka {
-        error if error.is_data_loss() => DATA_LOSS,
-        error if error.is_usage() => USAGE,
-        _ => FAILED,
-    })
+    Some(code(kafka.is_data_loss(), kafka.is_usage()))
+}
+
+fn code(is_data_loss: bool, is_usage: bool) -> u8 {
+    match (is_data_loss, is_usage) {
+        (true, _) => DATA_LOSS,
+        (false, true) => USAGE,
+        (false, false) => FAILED,
+    }
 }
 
 /// Unpacks what ended the dataflow, so that [`exit_code`] can tell what it is.

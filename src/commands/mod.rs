@@ -4,11 +4,15 @@
 //! running, 2 wrong usage or settings, 3 data is missing, 4 fenced.
 
 mod answers;
+mod capture;
 mod demo;
+mod doctor;
 mod exit;
 mod logging;
+mod origin;
 mod run;
 mod signals;
+mod slot;
 mod verify;
 
 use crate::settings::args::{Command, WalbookArgs};
@@ -21,10 +25,13 @@ pub use exit::exit_code;
 pub fn execute(args: WalbookArgs) -> anyhow::Result<()> {
     logging::begin(args.log_format, &args.log)?;
     match args.command {
+        Command::Capture(args) => capture::capture(*args),
         Command::Run(run) => run::run(*run),
         Command::Demo(demo) => demo::demo(demo),
         Command::Query(query) => answers::query(&query),
         Command::Events(events) => answers::events(&events),
         Command::Verify(verify) => verify::verify(&verify),
+        Command::Slot(slot) => slot::slot(&slot),
+        Command::Doctor(doctor) => doctor::doctor(doctor),
     }
 }

@@ -1,4 +1,4 @@
-//! `walbook run`: Kafka → book, exactly once.
+//! `walbook run`: records → book, exactly once.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -7,22 +7,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::exit::unpack;
+use super::origin::{self, Leading};
 use super::signals;
-use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
+use crate::book::entry::{BookSettings, TopicEntry, Versions};
 use crate::book::{Book, Committing, State, log};
-use crate::change::{Partition, PartitionStart, Start};
+use crate::change::Start;
 use crate::cluster::{self, Clock, ClockSettings, Leader, Run};
 use crate::parse::PARSER_VERSION;
 use crate::process::{Progress, Shutdown};
 use crate::settings::args::RunArgs;
 use crate::settings::{RunSettings, SettingsError};
-use crate::source::Source;
-use crate::source::kafka::{
-    KafkaDiscovery, KafkaError, KafkaSource, KnownTopic, Topic, Topics, Watermarks, check_same_topics, plan_topic,
-};
+use crate::source::MakeSource;
 use crate::store::{Disk, Store};
 use crate::table::{FileOutput, RowFormat};
 
@@ -55,11 +53,14 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
 
 /// The run itself, for `run` and `demo`.
 pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &Progress) -> anyhow::Result<()> {
-    settings.kafka.check()?;
+    origin::check(&settings.origin)?;
     let store: Arc<dyn Store> = Arc::new(Disk::new(&settings.book));
-    let (leader, topics) = match settings.peers.is_leader() {
-        true => lead(settings, &store, shutdown).map(|(leader, topics)| (Some(leader), Some(topics)))?,
-        false => (None, None),
+    let (leader, source, finish) = match settings.peers.is_leader() {
+        true => {
+            let Led { leader, source, finish } = lead(settings, &store, shutdown)?;
+            (Some(leader), source, Some(finish))
+        }
+        false => (None, origin::follow(&settings.origin, shutdown), None),
     };
     let output = |format| FileOutput {
         store: Arc::clone(&store),
@@ -68,44 +69,38 @@ pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &P
         commit_bytes: settings.commit_bytes,
         shutdown: shutdown.clone(),
     };
-    let kafka = settings.kafka.clone();
     let run = Run {
         peers: settings.peers.clone(),
         leader,
-        source: Arc::new(move |worker| Ok(Box::new(KafkaSource::new(&kafka, worker)?) as Box<dyn Source>)),
+        source,
         events: output(RowFormat::events()),
         rejects: output(RowFormat::rejects()),
         progress: progress.clone(),
         shutdown: shutdown.clone(),
     };
     cluster::run(run).map_err(unpack)?;
-    if let Some(topics) = topics {
-        topics.await_group();
-    }
-    Ok(())
+    finish.map_or(Ok(()), |finish| finish())
+}
+
+/// What the leading process has prepared.
+struct Led {
+    leader: (Leader, Committing),
+    source: Arc<MakeSource>,
+    finish: Box<dyn FnOnce() -> anyhow::Result<()>>,
 }
 
 /// Opens the book, takes it over and starts the clock: what only the leading process does.
-fn lead(
-    settings: &RunSettings,
-    store: &Arc<dyn Store>,
-    shutdown: &Shutdown,
-) -> anyhow::Result<((Leader, Committing), Arc<Topics>)> {
+fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> anyhow::Result<Led> {
     let book = open_book(settings, store)?;
-    let group = settings.group.clone().unwrap_or_else(|| format!("walbook-{}", book.id()));
-    let topics = Arc::new(Topics::connect(&settings.kafka, &settings.topics, &group)?);
-    let described = topics.describe()?;
+    let Leading { name, source, until_end, mut plan, discovery, discover_interval, permit, mut announce, finish } =
+        origin::lead(settings, &book, shutdown)?;
     let (time_zone, day_from) = (book.state().settings.time_zone.clone(), book.state().settings.day_from.clone());
 
     let mut starts = Vec::new();
-    // Asked once: a fence that must be tried again should not take as long again.
-    let mut watermarks: BTreeMap<Partition, Watermarks> = BTreeMap::new();
     let mut committer = book.fence(|state: &State| -> anyhow::Result<BTreeMap<String, TopicEntry>> {
-        starts = plan(settings, state, &described, |partition| match watermarks.get(partition) {
-            Some(known) => Ok(*known),
-            None => Ok(*watermarks.entry(partition.clone()).or_insert(topics.watermarks(partition)?)),
-        })?;
-        Ok(new_topics(state, &described, &starts))
+        let planned = plan(state)?;
+        starts = planned.starts;
+        Ok(planned.topics)
     })?;
     let start = Start {
         book: committer.book_id().to_owned(),
@@ -113,42 +108,23 @@ fn lead(
         time_zone,
         day_from,
         commit: committer.next_commit(),
-        until_end: settings.until_end,
+        until_end,
         partitions: starts,
     };
     let initial_counts = committer.initial_counts()?;
-    // Finding the group's coordinator takes a second: begin now, not when the first commit is there.
-    topics.tell_group(&committer.state().next_offsets().collect());
+    // Finding the coordinator of Kafka's group takes a second: begin now, not when the first commit is there.
+    announce(committer.state());
     info!(
         book = start.book,
         generation = start.generation,
         partitions = start.partitions.len(),
         workers = settings.peers.total(),
-        "reading {} into {}",
-        settings.topics.join(", "),
+        "reading {name} into {}",
         settings.book.display()
     );
-    let clock = ClockSettings {
-        commit_interval: settings.commit_interval,
-        discover_interval: settings.kafka.metadata_refresh_interval(),
-    };
-    let discovery: Option<Box<dyn crate::source::Discovery>> = match settings.until_end {
-        true => None,
-        false => Some(Box::new(KafkaDiscovery::new(Arc::clone(&topics), described.clone()))),
-    };
+    let clock = ClockSettings { commit_interval: settings.commit_interval, discover_interval };
     let leader = Clock::new(clock, shutdown.clone()).start(start, initial_counts, discovery);
-    let asking = Arc::clone(&topics);
-    let permit = Box::new(move || match check_same_topics(&asking, &described) {
-        Err(error) if error.is_data_loss() => Err(error.into()),
-        Err(error) => {
-            warn!(%error, "could not ask whether the topics are still the same");
-            Ok(())
-        }
-        Ok(()) => Ok(()),
-    });
-    let told = Arc::clone(&topics);
-    let announce = Box::new(move |state: &State| told.tell_group(&state.next_offsets().collect()));
-    Ok(((leader, Committing { committer, permit, announce }), topics))
+    Ok(Led { leader: (leader, Committing { committer, permit, announce }), source, finish })
 }
 
 /// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.
@@ -178,40 +154,6 @@ fn open_book(settings: &RunSettings, store: &Arc<dyn Store>) -> anyhow::Result<B
         tzdata: chrono_tz::IANA_TZDB_VERSION.to_owned(),
     };
     Book::open(Arc::clone(store), wanted, versions).with_context(|| settings.book.display().to_string())
-}
-
-/// Where each partition is read from and until.
-fn plan(
-    settings: &RunSettings,
-    state: &State,
-    described: &BTreeMap<String, Topic>,
-    mut watermarks: impl FnMut(&Partition) -> Result<Watermarks, KafkaError>,
-) -> Result<Vec<PartitionStart>, KafkaError> {
-    let mut starts = Vec::new();
-    for (name, topic) in described {
-        let known = state.topics.get(name).map(|known| KnownTopic {
-            id: known.id.clone(),
-            next_offsets: known.positions.iter().map(|(number, position)| (*number, position.next)).collect(),
-        });
-        starts.extend(plan_topic(name, topic, known.as_ref(), settings.from, settings.until_end, &mut watermarks)?);
-    }
-    Ok(starts)
-}
-
-/// The topics that the fence must tell: new ones with where they start.
-fn new_topics(
-    state: &State,
-    described: &BTreeMap<String, Topic>,
-    starts: &[PartitionStart],
-) -> BTreeMap<String, TopicEntry> {
-    let mut entries = BTreeMap::new();
-    for (name, topic) in described.iter().filter(|(name, _)| !state.topics.contains_key(*name)) {
-        let of_topic = starts.iter().filter(|start| start.partition.topic == *name);
-        let positions = of_topic.map(|start| (start.partition.number, PartitionEntry::start(start.from)));
-        let entry = TopicEntry { id: topic.id.clone(), partitions: topic.partitions, positions: positions.collect() };
-        entries.insert(name.clone(), entry);
-    }
-    entries
 }
 
 /// Draws one line about how far the run is, again and again, until the process ends.

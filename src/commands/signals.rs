@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use tracing::error;
+use tracing::{debug, error};
 
 use crate::process::Shutdown;
 
@@ -18,17 +18,30 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// What a run that was cut short exits with; what it had not committed is read again.
 const CUT_SHORT: i32 = 1;
 
+/// Connects both signals to `shutdown`, for work that loses nothing when it is cut short: the process ends within `grace`, and well.
+///
+/// # Errors
+/// When the operating system refuses a handler.
+pub(super) fn listen_and_leave(shutdown: &Shutdown, grace: Duration) -> std::io::Result<()> {
+    register(shutdown)?;
+    let shutdown = shutdown.clone();
+    thread::Builder::new().name("deadline".to_owned()).spawn(move || {
+        while !shutdown.is_requested() {
+            thread::sleep(LOOK_AGAIN);
+        }
+        thread::sleep(grace);
+        debug!("left without waiting any longer");
+        std::process::exit(0);
+    })?;
+    Ok(())
+}
+
 /// Connects both signals to `shutdown`.
 ///
 /// # Errors
 /// When the operating system refuses a handler.
 pub(super) fn listen(shutdown: &Shutdown) -> std::io::Result<()> {
-    let requested = shutdown.request_flag();
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset, the second one set.
-        flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&requested))?;
-        flag::register(signal, Arc::clone(&requested))?;
-    }
+    register(shutdown)?;
     let shutdown = shutdown.clone();
     thread::Builder::new().name("deadline".to_owned()).spawn(move || {
         while !shutdown.is_requested() {
@@ -48,5 +61,15 @@ pub(super) fn listen(shutdown: &Shutdown) -> std::io::Result<()> {
             thread::sleep(LOOK_AGAIN);
         }
     })?;
+    Ok(())
+}
+
+fn register(shutdown: &Shutdown) -> std::io::Result<()> {
+    let requested = shutdown.request_flag();
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset, the second one set.
+        flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&requested))?;
+        flag::register(signal, Arc::clone(&requested))?;
+    }
     Ok(())
 }

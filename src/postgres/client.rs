@@ -122,12 +122,20 @@ impl Client {
     /// # Errors
     /// The server's error; the session is usable after it. Or that the connection broke.
     pub fn query(&mut self, sql: &str) -> Result<Vec<Row>, PostgresError> {
+        self.query_within(sql, ANSWER)
+    }
+
+    /// [`Client::query`] for a question that may take longer than usual.
+    ///
+    /// # Errors
+    /// Those of [`Client::query`].
+    pub fn query_within(&mut self, sql: &str, patience: Duration) -> Result<Vec<Row>, PostgresError> {
         self.wire.send(|message| frontend::query(sql, message))?;
         let (mut rows, mut columns) = (Vec::new(), Arc::new(Vec::new()));
         let mut failed = None;
         loop {
             // An error of the server must not end the reading: ReadyForQuery follows it.
-            let message = match self.wire.message(ANSWER) {
+            let message = match self.wire.message(patience) {
                 Err(error @ PostgresError::Server { .. }) => {
                     let fatal = error.code().is_some_and(|code| code.starts_with("57P"));
                     if fatal {
@@ -158,34 +166,23 @@ impl Client {
     ///
     /// # Errors
     /// The server's error, or that the connection broke.
-    pub fn copy_both(mut self, command: &str) -> Result<CopyStream, (PostgresError, Option<Client>)> {
-        if let Err(error) = self.wire.send(|message| frontend::query(command, message)) {
-            return Err((error, None));
-        }
-        let outcome = loop {
-            let frame = match self.wire.frame(ANSWER) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break Err(self.wire.broken(&io::Error::other("no answer to a replication command"))),
-                Err(error) => break Err(error),
+    pub fn copy_both(mut self, command: &str) -> Result<CopyStream, PostgresError> {
+        self.wire.send(|message| frontend::query(command, message))?;
+        loop {
+            let unanswered = "no answer to a replication command";
+            let Some(frame) = self.wire.frame(ANSWER)? else {
+                return Err(self.wire.broken(&io::Error::other(unanswered)));
             };
-            match frame.tag {
-                COPY_BOTH_RESPONSE => break Ok(()),
-                NOTICE_RESPONSE_TAG | PARAMETER_STATUS_TAG => {}
+            let wrong = match frame.tag {
+                COPY_BOTH_RESPONSE => return Ok(CopyStream::new(self.wire)),
+                NOTICE_RESPONSE_TAG | PARAMETER_STATUS_TAG => continue,
                 ERROR_RESPONSE_TAG => match parse(&frame) {
-                    Ok(Message::ErrorResponse(body)) => break Err(PostgresError::from_fields(body.fields())),
-                    _ => break Err(self.wire.broken(&io::Error::other("an error that cannot be read"))),
+                    Ok(Message::ErrorResponse(body)) => return Err(PostgresError::from_fields(body.fields())),
+                    _ => "an error that cannot be read",
                 },
-                _ => break Err(self.wire.broken(&io::Error::other("an answer that was not expected"))),
-            }
-        };
-        match outcome {
-            Ok(()) => Ok(CopyStream::new(self.wire)),
-            Err(error @ PostgresError::Server { .. }) => {
-                // Usable again once the server is ready.
-                let ready = matches!(self.wire.message(ANSWER), Ok(Message::ReadyForQuery(_)));
-                Err((error, ready.then_some(self)))
-            }
-            Err(error) => Err((error, None)),
+                _ => "an answer that was not expected",
+            };
+            return Err(self.wire.broken(&io::Error::other(wrong)));
         }
     }
 }

@@ -147,10 +147,20 @@ pub(super) fn explain(error: &Error) -> String {
         Error::AlertReceived(AlertDescription::UnknownCA) => {
             "the server does not trust the client certificate's issuer: check sslcert".to_owned()
         }
-        Error::InvalidCertificate(CertificateError::Other(other)) if other.to_string().contains("CertVersion") => {
-            "the server's certificate is of X.509 version 1, which cannot be checked: make one of version 3, or ask for sslmode=require"
-                .to_owned()
-        }
+        Error::InvalidCertificate(CertificateError::Other(other)) => match other.to_string() {
+            // The library's own word for a certificate of an authority where a server's is expected.
+            reason if reason.contains("CaUsedAsEndEntity") => {
+                "the server's certificate vouches for itself, and does not stand in the file of root certificates: \
+                 check sslrootcert"
+                    .to_owned()
+            }
+            reason if reason.contains("CertVersion") => {
+                "the server's certificate is of X.509 version 1, which cannot be checked: make one of version 3, or ask \
+                 for sslmode=require"
+                    .to_owned()
+            }
+            reason => reason,
+        },
         error => error.to_string(),
     }
 }

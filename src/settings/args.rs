@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::change::{Day, Operation};
+use super::OriginKind;
+use crate::change::{Day, Lsn, Operation};
 use crate::parse::DayFrom;
 use crate::query::{Format, GroupBy, Pattern};
 
@@ -38,7 +39,9 @@ pub struct WalbookArgs {
 pub enum Command {
     /// The main job with nothing installed: an in-process broker, a small shop's changes over two weeks, the real run
     Demo(DemoArgs),
-    /// Kafka → book, exactly once
+    /// PostgreSQL's replication slot → Kafka, nothing lost, nothing twice
+    Capture(Box<CaptureArgs>),
+    /// Kafka, or a file → book, exactly once
     Run(Box<RunArgs>),
     /// Counts from a book, while it is being written or not
     Query(QueryArgs),
@@ -46,6 +49,10 @@ pub enum Command {
     Events(EventsArgs),
     /// Recounts a book: events against counts and log, offsets, sizes, rows, checksums
     Verify(VerifyArgs),
+    /// Makes, shows or drops a replication slot of PostgreSQL
+    Slot(SlotArgs),
+    /// Looks at server, role, tables, slot, topic and book, and says what would hurt and what mends it
+    Doctor(DoctorArgs),
 }
 
 /// How log lines look.
@@ -65,10 +72,22 @@ pub struct RunArgs {
     pub book: PathBuf,
     /// Kafka's brokers: host:port, several with commas
     #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…")]
-    pub brokers: String,
+    pub brokers: Option<String>,
     /// The topics to read, several with commas
-    #[arg(long, env = "WALBOOK_TOPIC", value_delimiter = ',', required = true, value_name = "TOPIC,…")]
+    #[arg(long, env = "WALBOOK_TOPIC", value_delimiter = ',', value_name = "TOPIC,…")]
     pub topic: Vec<String>,
+    /// A slot to read instead of topics.
+    #[command(flatten)]
+    pub slot: SlotSourceArgs,
+    /// A file to read instead, - for standard input: values as topics hold them, one a line, or what pg_recvlogical prints
+    #[arg(long, env = "WALBOOK_INPUT", value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// The places that are named most strongly.
+    #[arg(skip)]
+    pub origin: Vec<OriginKind>,
+    /// What was typed as a flag.
+    #[arg(skip)]
+    pub typed: Vec<String>,
     /// Worker threads in this process [default: one per core]
     #[arg(short = 'w', long, env = "WALBOOK_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
@@ -81,7 +100,7 @@ pub struct RunArgs {
     /// A file with one host:port per process, the same for all; the network between them must be trusted
     #[arg(long, env = "WALBOOK_HOSTS", value_name = "FILE")]
     pub hosts: Option<PathBuf>,
-    /// Stop at the end that the topics have at the start
+    /// Stop at the end that there is at the start; standard input is always read to its end
     #[arg(long, env = "WALBOOK_UNTIL_END")]
     pub until_end: bool,
     /// How long a commit takes records
@@ -102,6 +121,58 @@ pub struct RunArgs {
     /// Kafka's group that is told how far the book is, for lag dashboards; never read back [default: walbook- and the book's id]
     #[arg(long, env = "WALBOOK_GROUP", value_name = "NAME")]
     pub group: Option<String>,
+    /// A setting of librdkafka; may be given several times. In the variable, semicolons stand between them
+    #[arg(short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// A replication slot, and the way to it.
+#[derive(Debug, Args)]
+pub struct SlotSourceArgs {
+    /// The PostgreSQL server and database: postgresql://user@host:port/database; a password may also stand in PGPASSWORD or ~/.pgpass
+    #[arg(long, env = "WALBOOK_POSTGRES", hide_env_values = true, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// The logical replication slot; it must decode with test_decoding
+    #[arg(long, env = "WALBOOK_SLOT", value_name = "NAME")]
+    pub slot: Option<String>,
+    /// Make the slot if it is not there and nothing was read from it before; a failover slot where the server has them
+    #[arg(long, env = "WALBOOK_CREATE_SLOT")]
+    pub create_slot: bool,
+    /// A further option of test_decoding; may be given several times, or several with commas
+    #[arg(long, env = "WALBOOK_PLUGIN_OPTION", value_delimiter = ',', value_name = "KEY=VALUE")]
+    pub plugin_option: Vec<String>,
+    /// Where transactions wait for their end that are too large for memory; a disk with room for the largest [default: the system's folder for temporary files]
+    #[arg(long, env = "WALBOOK_SPILL_DIR", value_name = "DIR")]
+    pub spill_dir: Option<PathBuf>,
+}
+
+/// `walbook capture`
+#[derive(Debug, Args)]
+pub struct CaptureArgs {
+    /// Where changes come from.
+    #[command(flatten)]
+    pub source: SlotSourceArgs,
+    /// Kafka's brokers: host:port, several with commas
+    #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…")]
+    pub brokers: String,
+    /// The topic to write to; it belongs to this slot alone. Its position is kept in TOPIC.walbook-position
+    #[arg(long, env = "WALBOOK_TOPIC", value_name = "TOPIC")]
+    pub topic: String,
+    /// Make the topic if it is not there
+    #[arg(long, env = "WALBOOK_CREATE_TOPIC")]
+    pub create_topic: bool,
+    /// Partitions of a topic that is made: a table's changes stay in one, in order; with one, all changes are in order
+    #[arg(long, env = "WALBOOK_PARTITIONS", default_value_t = 1, value_name = "N")]
+    pub partitions: i32,
+    /// End when everything that the server has at the start is in the topic
+    #[arg(long, env = "WALBOOK_ONCE", conflicts_with = "until_lsn")]
+    pub once: bool,
+    /// End when everything up to this LSN is in the topic
+    #[arg(long, env = "WALBOOK_UNTIL_LSN", value_name = "LSN")]
+    pub until_lsn: Option<Lsn>,
+    /// For a topic that has records and no position: everything up to this LSN is in it
+    #[arg(long, env = "WALBOOK_ASSUME_POSITION", value_name = "LSN")]
+    pub assume_position: Option<Lsn>,
     /// A setting of librdkafka; may be given several times. In the variable, semicolons stand between them
     #[arg(short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -196,4 +267,60 @@ pub struct DemoArgs {
     /// Process what is there, print the counts, verify, end
     #[arg(long, env = "WALBOOK_DEMO_ONCE")]
     pub once: bool,
+}
+
+/// `walbook slot`
+#[derive(Debug, Args)]
+pub struct SlotArgs {
+    /// What to do with it
+    pub action: SlotAction,
+    /// The PostgreSQL server: postgresql://user@host:port/database or key=value words; PG… variables and ~/.pgpass count
+    #[arg(long, env = "WALBOOK_POSTGRES", hide_env_values = true, value_name = "URL")]
+    pub postgres: String,
+    /// The slot; status shows all when it is left out
+    #[arg(long, env = "WALBOOK_SLOT", value_name = "NAME")]
+    pub slot: Option<String>,
+    /// Drop without asking
+    #[arg(long, env = "WALBOOK_YES")]
+    pub yes: bool,
+    /// How status is printed: table or json
+    #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
+    pub format: ReportFormat,
+}
+
+/// What to do with a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SlotAction {
+    /// Make it, with test_decoding; standbys keep a copy where the server can do that (17 and newer).
+    Create,
+    /// Show what it keeps, how far behind it is, and whether anything needs doing.
+    Status,
+    /// Drop it.
+    Drop,
+}
+
+/// `walbook doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// A book
+    #[arg(env = "WALBOOK_BOOK")]
+    pub book: Option<PathBuf>,
+    /// The PostgreSQL server: postgresql://user@host:port/database or key=value words; PG… variables and ~/.pgpass count
+    #[arg(long, env = "WALBOOK_POSTGRES", hide_env_values = true, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// The slot
+    #[arg(long, env = "WALBOOK_SLOT", value_name = "NAME")]
+    pub slot: Option<String>,
+    /// Kafka's brokers: host:port, several with commas
+    #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…")]
+    pub brokers: Option<String>,
+    /// The topic
+    #[arg(long, env = "WALBOOK_TOPIC", value_name = "TOPIC")]
+    pub topic: Option<String>,
+    /// A setting of librdkafka; may be given several times. In the variable, semicolons stand between them
+    #[arg(short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// How to print: table or json
+    #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
+    pub format: ReportFormat,
 }

@@ -1,6 +1,9 @@
 //! What is wrong with what was typed.
 
 use crate::cluster::PeersError;
+use crate::postgres::PostgresError;
+use crate::slot::SlotError;
+use crate::source::kafka::KafkaError;
 
 /// Wrong usage or settings: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -19,4 +22,13 @@ pub enum SettingsError {
     /// The cluster's shape does not fit.
     #[error(transparent)]
     Peers(#[from] PeersError),
+    /// A setting of the connection to PostgreSQL does not fit.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// An option of the plugin does not fit.
+    #[error(transparent)]
+    Slot(#[from] SlotError),
+    /// A setting of librdkafka does not fit.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
 }

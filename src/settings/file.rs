@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
 use toml::{Table, Value};
 
 use super::SettingsError;
-use super::args::WalbookArgs;
+use super::args::{self, WalbookArgs};
 
 /// Why nothing was parsed.
 pub enum ParseEnd {
@@ -29,7 +29,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<WalbookArg
         command = with_file(command, &path).map_err(ParseEnd::File)?;
     }
     let matches = command.try_get_matches_from_mut(arguments).map_err(ParseEnd::Clap)?;
-    WalbookArgs::from_arg_matches(&matches).map_err(|error| ParseEnd::Clap(error.format(&mut command)))
+    let parsed = WalbookArgs::from_arg_matches(&matches);
+    let mut parsed = parsed.map_err(|error| ParseEnd::Clap(error.format(&mut command)))?;
+    if let (args::Command::Run(run), Some((_, matches))) = (&mut parsed.command, matches.subcommand()) {
+        run.note(matches);
+    }
+    Ok(parsed)
 }
 
 /// The file that `--config` or its variable names, whatever else may be wrong.
@@ -175,8 +180,36 @@ mod tests {
         let Command::Run(run) = parse_with(file, &["run", "BOOK", "-w", "2"]).expect("valid settings").command else {
             panic!("run was typed");
         };
-        assert_eq!((run.brokers.as_str(), run.topic.join("+"), run.workers), ("b:1", "x+y".to_owned(), Some(2)));
+        assert_eq!(
+            (run.brokers.as_deref(), run.topic.join("+"), run.workers),
+            (Some("b:1"), "x+y".to_owned(), Some(2))
+        );
         assert_eq!((run.until_end, run.commit_interval.as_secs(), run.set), (true, 2, vec!["a.b=5".to_owned()]));
+    }
+
+    #[test]
+    fn the_place_that_is_named_most_strongly_is_read() {
+        use super::super::{Origin, RunSettings};
+        let origin = |file: &str, arguments: &[&str]| {
+            let all = [&["run", "BOOK"], arguments].concat();
+            let Command::Run(run) = parse_with(file, &all).expect("valid settings").command else {
+                panic!("run was typed");
+            };
+            RunSettings::new(*run).map(|settings| settings.origin).map_err(|error| error.to_string())
+        };
+        let topics = "brokers = \"b:1\"\ntopic = \"x\"\nset = { a = 1 }\n";
+        assert!(matches!(origin(topics, &[]), Ok(Origin::Kafka(_))));
+        assert!(matches!(origin(topics, &["--input", "f"]), Ok(Origin::Input(path)) if path.as_os_str() == "f"));
+        assert!(matches!(origin("input = \"f\"", &["--brokers", "b:1", "--topic", "t"]), Ok(Origin::Kafka(_))));
+        let refused = |file: &str, arguments: &[&str]| origin(file, arguments).expect_err("it is refused");
+        assert!(refused("", &[]).contains("--input"));
+        assert!(refused("", &["--brokers", "b:1"]).contains("--topic"));
+        assert!(refused("", &["--topic", "t"]).contains("--brokers"));
+        assert!(refused("", &["--topic", "t", "--input", "f"]).contains("one place"));
+        assert!(refused(&format!("{topics}input = \"f\""), &[]).contains("one place"));
+        assert!(refused("", &["--input", "f", "--from", "latest"]).contains("--from"));
+        assert!(refused("", &["--input", "f", "-X", "a=b"]).contains("-X"));
+        assert!(refused("", &["--input", "f", "-n", "2", "-p", "0", "--hosts", "/dev/null"]).contains("-n"));
     }
 
     #[test]

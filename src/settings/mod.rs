@@ -7,10 +7,19 @@
 //! files read and names resolved. Whatever is wrong is a [`SettingsError`]: exit code 2.
 
 pub mod args;
+mod capture;
+mod doctor;
 mod error;
 mod file;
+mod kafka;
+mod origin;
 mod run;
+mod slot;
 
+pub use capture::capture_settings;
+pub use doctor::patient;
 pub use error::SettingsError;
 pub use file::{ParseEnd, parse};
+pub use origin::{KafkaOrigin, Origin, OriginKind};
 pub use run::RunSettings;
+pub use slot::slot_settings;

@@ -7,21 +7,18 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use chrono_tz::Tz;
 
-use super::SettingsError;
-use super::args::{From, RunArgs};
+use super::args::RunArgs;
+use super::{Origin, SettingsError};
 use crate::cluster::Peers;
 use crate::parse::DayFrom;
-use crate::source::kafka::{KafkaSettings, StartFrom};
 
 /// What a run needs.
 #[derive(Debug)]
 pub struct RunSettings {
     /// The book's directory.
     pub book: PathBuf,
-    /// How to reach Kafka.
-    pub kafka: KafkaSettings,
-    /// The topics, each once.
-    pub topics: Vec<String>,
+    /// Where records come from.
+    pub origin: Origin,
     /// The cluster's shape.
     pub peers: Peers,
     /// Whether to stop at the end that was there at the start.
@@ -34,10 +31,6 @@ pub struct RunSettings {
     pub time_zone: Option<Tz>,
     /// The day rule asked for, if any.
     pub day_from: Option<DayFrom>,
-    /// Where to begin in a new topic.
-    pub from: StartFrom,
-    /// The group to tell, if one was named.
-    pub group: Option<String>,
 }
 
 impl RunSettings {
@@ -47,15 +40,9 @@ impl RunSettings {
     /// [`SettingsError`] for whatever does not fit.
     pub fn new(args: RunArgs) -> Result<RunSettings, SettingsError> {
         let wrong = |message: String| Err(SettingsError::Wrong(message));
-        let mut topics: Vec<String> = Vec::new();
-        for topic in &args.topic {
-            let topic = topic.trim();
-            if topic.is_empty() {
-                return wrong("--topic has an empty name".to_owned());
-            }
-            if !topics.iter().any(|known| known == topic) {
-                topics.push(topic.to_owned());
-            }
+        let origin = Origin::new(&args)?;
+        if matches!(origin, Origin::Input(_)) && args.processes > 1 {
+            return wrong("-n is for topics of Kafka: an input is read by one process".to_owned());
         }
         let workers = args.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
         if workers == 0 || workers > 1000 {
@@ -81,35 +68,15 @@ impl RunSettings {
             Some(Ok(zone)) => Some(zone),
             None => None,
         };
-        let mut passed = Vec::new();
-        // The variable's one value holds all settings; a value that was typed is one setting, semicolons and all.
-        let from_variable = std::env::var("WALBOOK_SET").is_ok_and(|variable| args.set == [variable]);
-        let settings = args.set.iter().flat_map(|set| match from_variable {
-            true => set.split(';').collect(),
-            false => vec![set.as_str()],
-        });
-        for (place, setting) in settings.enumerate() {
-            match setting.split_once('=') {
-                Some((key, value)) if !key.trim().is_empty() => passed.push((key.trim().to_owned(), value.to_owned())),
-                // Not the text itself: it may be part of a password.
-                _ => return wrong(format!("setting {} of -X is not key=value", place + 1)),
-            }
-        }
         Ok(RunSettings {
             book: args.book,
-            kafka: KafkaSettings { brokers: args.brokers, passed },
-            topics,
+            origin,
             peers,
             until_end: args.until_end,
             commit_interval: args.commit_interval,
             commit_bytes: args.commit_bytes.as_u64(),
             time_zone,
             day_from: args.day_from,
-            from: match args.from {
-                From::Earliest => StartFrom::Earliest,
-                From::Latest => StartFrom::Latest,
-            },
-            group: args.group,
         })
     }
 }

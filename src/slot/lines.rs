@@ -15,6 +15,8 @@ const FILE_BUFFER: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub struct Lines {
     count: u64,
+    /// Bytes of all texts.
+    bytes: u64,
     /// The lines that come first, if there were too many for memory.
     file: Option<Spilled>,
     memory: Vec<u8>,
@@ -50,6 +52,11 @@ impl Lines {
         self.count
     }
 
+    /// Bytes of all lines, in memory or not.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Bytes in memory.
     pub fn weight(&self) -> usize {
         self.memory.len()
@@ -71,6 +78,7 @@ impl Lines {
         self.memory.extend_from_slice(&number(name));
         parts.iter().for_each(|part| self.memory.extend_from_slice(part));
         self.count += 1;
+        self.bytes += length as u64;
         Ok(())
     }
 
@@ -83,7 +91,7 @@ impl Lines {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         if let Some(Spilled::Reading(file)) = &mut self.file {
             let mut head = [0; HEAD];
             match file.read_exact(&mut head) {
@@ -166,11 +174,11 @@ mod tests {
             assert_eq!(lines.count(), 50);
             assert!(lines.weight() <= memory.max(60));
             for (number, text) in texts.iter().enumerate() {
-                let line = lines.next().expect("it can be read").expect("a line");
+                let line = lines.next_line().expect("it can be read").expect("a line");
                 assert_eq!((line.lsn.as_i64(), line.text), (number as i64, text.as_bytes()));
                 assert_eq!(line.name, Some(&b"a.b"[..]));
             }
-            assert_eq!(lines.next().expect("it can be read"), None);
+            assert_eq!(lines.next_line().expect("it can be read"), None);
         }
     }
 }

@@ -13,27 +13,33 @@
 //! everything again at each call. The slot's own position is written only at checkpoints, so after a crash of the server it
 //! returns to an earlier one: that is why the known LSN is compared with each transaction's end.
 
+mod advice;
 mod error;
 mod handoff;
 mod identity;
 mod lines;
 mod options;
+mod print;
 mod pump;
 mod server;
 mod settings;
 mod start;
 mod status;
 mod stream;
+mod survey;
 mod transaction;
 
+pub use advice::{Advice, Level};
 pub use error::SlotError;
 pub use handoff::Handoff;
 pub use identity::{Branch, Identity, check_continues};
 pub use lines::{Line, Lines};
 pub use options::PluginOptions;
+pub use print::{print_json, print_table};
 pub use pump::{Delivery, Duty, pump};
 pub use server::Server;
 pub use settings::{SlotSettings, Spill};
-pub use start::{Started, create, open, start};
+pub use start::{Started, create, drop_slot, open, start};
 pub use status::SlotStatus;
+pub use survey::{DecodingSpill, LagTime, SlotSurvey};
 pub use transaction::Transaction;

@@ -8,11 +8,13 @@ use tracing::{info, warn};
 use super::stream::SlotStream;
 use super::{Branch, Server, SlotError, SlotSettings, SlotStatus};
 use crate::change::Lsn;
-use crate::postgres::{Client, Purpose};
+use crate::postgres::{Client, PostgresError, Purpose};
 use crate::process::Shutdown;
 
 /// How long to wait for a slot that somebody else holds.
 const WAIT: Duration = Duration::from_secs(90);
+/// How long making a slot may wait for open transactions.
+const CREATE: Duration = Duration::from_secs(24 * 3600);
 /// How often to try.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
@@ -48,17 +50,51 @@ pub fn open(settings: &SlotSettings) -> Result<(Client, Server), SlotError> {
     Ok((client, server))
 }
 
-/// Makes the slot, one that standbys keep where the server can do that.
+/// Makes the slot, one that standbys keep where the server can do that. It waits until all transactions that are open now
+/// have ended.
 ///
 /// # Errors
-/// What the server says.
+/// [`SlotError::Setup`] for a name that is taken and for whatever has to be set up first.
 pub fn create(client: &mut Client, server: &Server, slot: &str) -> Result<(), SlotError> {
     let name = slot.replace('\'', "''");
     let failover = if server.version >= 170_000 && !server.is_standby { ", failover := true" } else { "" };
-    client
-        .query(&format!("SELECT pg_catalog.pg_create_logical_replication_slot('{name}', 'test_decoding'{failover})"))?;
+    let sql = format!("SELECT pg_catalog.pg_create_logical_replication_slot('{name}', 'test_decoding'{failover})");
+    info!(slot, "making the slot, which waits for the transactions that are open now");
+    client.query_within(&sql, CREATE).map_err(|error| match error.code() {
+        // duplicate_object
+        Some("42710") => SlotError::Setup(format!(
+            "there is a slot {slot:?} already: look at it with walbook slot status --slot {slot}"
+        )),
+        // configuration_limit_exceeded
+        Some("53400") => {
+            SlotError::Setup(format!("{error}: drop a slot that nobody reads, or raise max_replication_slots"))
+        }
+        _ => plugin_missing(error),
+    })?;
     info!(slot, failover = !failover.is_empty(), "made the slot");
     Ok(())
+}
+
+/// Drops the slot.
+///
+/// # Errors
+/// [`SlotError::Setup`] while somebody reads it, [`SlotError::NoSlot`].
+pub fn drop_slot(client: &mut Client, slot: &str) -> Result<(), SlotError> {
+    let held = |pid: Option<String>| {
+        let pid = pid.unwrap_or_else(|| "unknown".to_owned());
+        SlotError::Setup(format!("slot {slot:?} is read by the server process with pid {pid}: stop its reader first"))
+    };
+    let status = SlotStatus::look(client, slot)?.ok_or_else(|| SlotError::NoSlot { slot: slot.to_owned() })?;
+    if status.active_pid.is_some() {
+        return Err(held(status.active_pid));
+    }
+    let name = slot.replace('\'', "''");
+    match client.query(&format!("SELECT pg_catalog.pg_drop_replication_slot('{name}')")) {
+        Ok(_) => Ok(()),
+        // object_in_use: somebody came in between.
+        Err(error) if error.code() == Some("55006") => Err(held(pid_in(&error.to_string()))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Takes the slot, waiting for whoever holds it; `look_around` is called while waiting and may end it.
@@ -88,7 +124,7 @@ pub fn start(
         let name = slot.replace('"', "\"\"");
         // At 0/0 the server begins where the slot was confirmed.
         let command = format!("START_REPLICATION SLOT \"{name}\" LOGICAL 0/0 ({})", settings.options.list());
-        let (error, again) = match client.copy_both(&command) {
+        let error = match client.copy_both(&command) {
             Ok(copy) => {
                 // Nobody else moves it from here on.
                 let mut asking = Client::connect(&settings.connect, Purpose::Sql, &[])?;
@@ -115,10 +151,7 @@ pub fn start(
             return Err(SlotError::Stopped);
         }
         thread::sleep(TRY_AGAIN);
-        client = match again {
-            Some(client) => client,
-            None => Client::connect(&settings.connect, Purpose::Replication, &SESSION)?,
-        };
+        client = Client::connect(&settings.connect, Purpose::Replication, &SESSION)?;
     }
 }
 
@@ -132,11 +165,20 @@ fn explain(error: SlotError, slot: &str, status: &SlotStatus) -> SlotError {
             reason: inner.to_string(),
             position: status.confirmed_flush_lsn.map_or("its beginning".to_owned(), |lsn| lsn.to_string()),
         },
-        // undefined_file: the plugin's library.
-        Some("58P01") if inner.to_string().contains("test_decoding") => SlotError::Setup(format!(
-            "the server has no test_decoding ({inner}); it is in PostgreSQL's contrib package"
+        _ => match error {
+            SlotError::Postgres(error) => plugin_missing(error),
+            error => error,
+        },
+    }
+}
+
+/// A refusal that may be about the plugin's library (undefined_file).
+fn plugin_missing(error: PostgresError) -> SlotError {
+    match error.code() {
+        Some("58P01") if error.to_string().contains("test_decoding") => SlotError::Setup(format!(
+            "the server has no test_decoding ({error}); it is in PostgreSQL's contrib package"
         )),
-        _ => error,
+        _ => error.into(),
     }
 }
 

@@ -120,7 +120,7 @@ mod tests {
 
     fn texts(lines: &mut Lines) -> Vec<String> {
         let mut texts = Vec::new();
-        while let Some(line) = lines.next().expect("it can be read") {
+        while let Some(line) = lines.next_line().expect("it can be read") {
             let name = line.name.map(|name| String::from_utf8_lossy(name).into_owned());
             texts.push(format!("{} {:?} {}", line.lsn, name.unwrap_or_default(), String::from_utf8_lossy(line.text)));
         }

@@ -17,7 +17,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_64;
 
-use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
+use crate::book::entry::{BookSettings, PartitionEntry, SourceKind, TopicEntry, Versions};
 use crate::book::{Book, BookError, CommitContents, Committer, CountDelta, Entry, State};
 use crate::change::{CommitNumber, CountKey, Day, Interval, Operation, Partition, Place, SealedFile, Tally};
 use crate::query::Event;
@@ -63,18 +63,31 @@ impl BookBuilder {
     /// # Errors
     /// Whatever the book says.
     pub fn open(root: &Path, time_zone: &str, topics: &[(&str, i32)]) -> Result<BookBuilder, BookError> {
+        let topics = topics.iter().map(|(topic, partitions)| (topic.to_string(), empty_topic(*partitions)));
+        BookBuilder::open_with(root, time_zone, &topics.collect())
+    }
+
+    /// The same with topics as a fence names them.
+    ///
+    /// # Errors
+    /// Whatever the book says.
+    pub fn open_with(
+        root: &Path,
+        time_zone: &str,
+        topics: &BTreeMap<String, TopicEntry>,
+    ) -> Result<BookBuilder, BookError> {
         let settings = BookSettings { time_zone: time_zone.to_owned(), day_from: "auto".to_owned() };
         let versions = Versions { walbook: "test".to_owned(), parser: 1, tzdata: "test".to_owned() };
         let book = Book::open(Arc::new(Disk::new(root)), settings, versions)?;
         let mut committer = book.fence(|state: &State| -> Result<_, BookError> {
             let new = topics.iter().filter(|(topic, _)| !state.topics.contains_key(*topic));
-            Ok(new.map(|(topic, partitions)| (topic.to_string(), empty_topic(*partitions))).collect())
+            Ok(new.map(|(topic, entry)| (topic.clone(), entry.clone())).collect())
         })?;
         let totals = committer.initial_counts()?.into_iter().collect();
         Ok(BookBuilder { root: root.to_owned(), committer, totals, group_rows: 1 << 20, workers: 1 })
     }
 
-    /// Commits; offsets up to the highest that are neither in events nor in rejects become markers.
+    /// Commits; offsets up to the highest that are neither in events nor in rejects become markers, but for a slot's.
     ///
     /// # Errors
     /// Whatever the book says.
@@ -131,7 +144,8 @@ impl BookBuilder {
             let (to, tally) = tallies.entry(partition.clone()).or_default();
             *to = (*to).max(event.offset + 1);
             tally.events += 1;
-            tally.bearing += u64::from(last.as_ref() != Some(&(partition.clone(), event.offset)));
+            let begins = last.as_ref() != Some(&(partition.clone(), event.offset));
+            tally.bearing += u64::from(begins || self.is_slot(&partition));
             last = Some((partition, event.offset));
             let place = event.commit_lsn.zip(event.seq).map(|(commit_lsn, seq)| Place { commit_lsn, seq });
             tally.highest = tally.highest.max(place);
@@ -145,10 +159,18 @@ impl BookBuilder {
         let positions = tallies.into_iter().map(|(partition, (to, mut tally))| {
             let from = self.committer.state().next_offset(&partition).unwrap_or(0);
             let records = tally.bearing + tally.rejects;
+            if self.is_slot(&partition) {
+                return (partition, Interval { from, to }, tally);
+            }
             tally.markers = u64::try_from(to - from).ok().and_then(|width| width.checked_sub(records)).unwrap_or(0);
             (partition, Interval { from, to }, tally)
         });
         positions.collect()
+    }
+
+    fn is_slot(&self, partition: &Partition) -> bool {
+        let known = self.committer.state().topics.get(&partition.topic);
+        known.is_some_and(|known| known.source == SourceKind::Slot)
     }
 
     fn stage(&self, place: FilePlace, columns: &RecordBatch, offsets: &str) -> SealedFile {
@@ -269,7 +291,7 @@ fn reject_columns(rows: &[&RejectRow]) -> RecordBatch {
 
 fn empty_topic(partitions: i32) -> TopicEntry {
     let positions = (0..partitions).map(|number| (number, PartitionEntry::start(0))).collect();
-    TopicEntry { id: String::new(), partitions, positions }
+    TopicEntry { partitions, positions, ..TopicEntry::default() }
 }
 
 fn ends<'a>(offsets: impl Iterator<Item = (&'a str, i32, i64)>) -> String {

@@ -129,6 +129,6 @@ impl MemoryRun {
 fn new_topic(starts: &[PartitionStart]) -> BTreeMap<String, TopicEntry> {
     let positions = starts.iter().map(|start| (start.partition.number, PartitionEntry::start(start.from)));
     let partitions = i32::try_from(starts.len()).expect("few partitions");
-    let entry = TopicEntry { id: String::new(), partitions, positions: positions.collect() };
+    let entry = TopicEntry { partitions, positions: positions.collect(), ..TopicEntry::default() };
     BTreeMap::from([(MemoryTopic::NAME.to_owned(), entry)])
 }

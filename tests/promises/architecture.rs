@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, in the order data passes them, with the rooms that it may name.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     // The vocabulary, and what a process knows of itself.
     ("change", &[]),
     ("process", &[]),
@@ -13,6 +13,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
     // What speaks to PostgreSQL.
     ("postgres", &["change"]),
     ("slot", &["change", "parse", "postgres", "process"]),
+    ("capture", &["change", "postgres", "process", "slot", "source"]),
     // The rooms that data passes. They meet in a dataflow, through the types of `change`; a room names another only for
     // the type that comes out of it.
     ("source", &["change", "process", "slot"]),
@@ -23,11 +24,16 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("cluster", &["book", "change", "dataflows", "process", "source", "table"]),
     // Readers.
     ("query", &["book", "change", "store"]),
+    // Looking at all of it.
+    ("doctor", &["book", "capture", "change", "postgres", "slot", "source", "store"]),
     // The edge.
-    ("settings", &["change", "cluster", "parse", "query", "source"]),
+    ("settings", &["capture", "change", "cluster", "doctor", "parse", "postgres", "query", "slot", "source"]),
     (
         "commands",
-        &["book", "change", "cluster", "demo", "parse", "process", "query", "settings", "source", "store", "table"],
+        &[
+            "book", "capture", "change", "cluster", "demo", "doctor", "parse", "postgres", "process", "query",
+            "settings", "slot", "source", "store", "table",
+        ],
     ),
     // What is not part of a run.
     ("demo", &["change"]),

@@ -45,7 +45,8 @@ impl Book {
     /// Starts a run over `topics`.
     pub(crate) fn run(&self, topics: &[&Topic], arguments: &[&str]) -> Running {
         let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
-        let mut all = vec!["--brokers".to_owned(), environment::brokers(), "--topic".to_owned(), names.join(",")];
+        let brokers = topics[0].brokers.clone();
+        let mut all = vec!["--brokers".to_owned(), brokers, "--topic".to_owned(), names.join(",")];
         all.extend(arguments.iter().map(|&argument| argument.to_owned()));
         self.start("run", &all)
     }
@@ -219,6 +220,17 @@ impl Running {
         assert!(status.is_none(), "{} ended, {status:?}:\n{}", self.what, self.stderr());
     }
 
+    /// Waits until its messages contain `words`.
+    #[track_caller]
+    pub(crate) fn await_said(&mut self, words: &str) {
+        let began = Instant::now();
+        while !self.stderr().contains(words) {
+            self.expect_alive();
+            assert!(began.elapsed() < PATIENCE, "{} does not say {words:?}:\n{}", self.what, self.stderr());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_none()
@@ -228,6 +240,18 @@ impl Running {
     pub(crate) fn stderr(&self) -> String {
         let stderr = fs::read(self.outputs.path().join("stderr")).expect("the file is ours");
         String::from_utf8_lossy(&stderr).into_owned()
+    }
+
+    /// The processor time it has used, and the most memory it has had at once in bytes; none when it has ended.
+    pub(crate) fn usage(&self) -> Option<(Duration, u64)> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        // Behind the name in parentheses: state, ten more, then the ticks of 10 ms for itself and in the kernel.
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+        let ticks = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|number| number.parse::<u64>().expect("a number of ticks")).sum();
+        Some((Duration::from_millis(ticks * 10), kilobytes * 1024))
     }
 
     /// Its process number.
@@ -255,6 +279,11 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Its exit code; `None` after a signal.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Fails unless it exited with `code`.
     #[track_caller]
     pub(crate) fn expect_code(&self, code: i32) {

@@ -1,40 +1,78 @@
 //! A database of the real PostgreSQL, with a slot of test_decoding and triggers that tell the truth.
 
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::environment;
+use crate::captured::lsn;
 use crate::lines::Line;
 use crate::truth::Counts;
+use crate::{environment, psql};
 
 /// A database with `truth.sql` in it and a slot of its name, which has seen nothing yet.
 pub(crate) struct Database {
-    name: String,
+    server: String,
+    /// Its name, and that of its slot.
+    pub(crate) name: String,
 }
 
 impl Database {
-    /// Makes it.
+    /// Makes it on the server of `./test`.
     pub(crate) fn create(name: &str) -> Database {
-        let database = Database { name: environment::unique(name) };
-        run(psql(&environment::postgres()).args(["-c", &format!("create database {}", database.name)]), "");
+        let database = Database::bare(&environment::postgres(), name);
         database.script(include_str!("truth.sql"));
-        database.script(&format!("select pg_create_logical_replication_slot('{}', 'test_decoding')", database.name));
+        database.make_slot(&database.name, "'test_decoding'");
         database
+    }
+
+    /// Makes it on a server that will crash: the truth is kept in logged tables, so that it survives, and is itself seen
+    /// by slots. `tables` is run before the slot is made.
+    pub(crate) fn create_to_survive(server: &str, name: &str, tables: &str) -> Database {
+        let database = Database::bare(server, name);
+        database.script(&include_str!("truth.sql").replace("create unlogged table", "create table"));
+        database.script(tables);
+        database.script("truncate truth.changes");
+        database.make_slot(&database.name, "'test_decoding'");
+        database
+    }
+
+    /// A database with nothing in it, and no slot.
+    pub(crate) fn bare(server: &str, name: &str) -> Database {
+        let database = Database { server: server.to_owned(), name: environment::unique(name) };
+        psql::script(&format!("{server}/postgres"), &format!("create database {}", database.name));
+        database
+    }
+
+    /// Makes another slot here; `arguments` are those of PostgreSQL's function after the name.
+    pub(crate) fn make_slot(&self, slot: &str, arguments: &str) {
+        self.script(&format!("select pg_create_logical_replication_slot('{slot}', {arguments})"));
     }
 
     /// Runs SQL and returns what it prints, unaligned.
     pub(crate) fn script(&self, sql: &str) -> String {
-        run(psql(&self.url()).args(["-f", "-"]), sql)
+        psql::script(&self.url(), sql)
     }
 
     /// Fills the tables of pgbench and runs its transactions.
     pub(crate) fn pgbench(&self, scale: u32, transactions: u32) {
+        self.pgbench_tables(scale);
+        self.pgbench_transactions(transactions);
+    }
+
+    /// Fills the tables of pgbench.
+    pub(crate) fn pgbench_tables(&self, scale: u32) {
         let program = environment::postgres_program("pgbench");
         let scale = scale.to_string();
-        run(Command::new(&program).args(["-q", "-i", "-s", &scale]).arg(self.url()), "");
+        psql::run(Command::new(&program).args(["-q", "-i", "-s", &scale]).arg(self.url()), "");
+    }
+
+    /// Runs transactions of pgbench, so many by each of two clients: four changes in each.
+    pub(crate) fn pgbench_transactions(&self, transactions: u32) {
+        let program = environment::postgres_program("pgbench");
         let transactions = transactions.to_string();
-        run(Command::new(&program).args(["-n", "-c", "2", "-j", "1", "-t", &transactions]).arg(self.url()), "");
+        psql::run(Command::new(&program).args(["-n", "-c", "2", "-j", "1", "-t", &transactions]).arg(self.url()), "");
     }
 
     /// What is changed from here on is counted under another phase, numbered from 1.
@@ -62,7 +100,7 @@ impl Database {
              from pg_logical_slot_get_changes('{}', null, {limit}{options})",
             self.name
         );
-        let printed = run(psql(&self.url()).env("PGOPTIONS", settings).args(["-c", &sql]), "");
+        let printed = psql::run(psql::command(&self.url()).env("PGOPTIONS", settings).args(["-c", &sql]), "");
         printed.lines().map(|row| Line::from_json(&parse(row))).collect()
     }
 
@@ -82,6 +120,31 @@ impl Database {
         counts
     }
 
+    /// What the triggers counted on a day `day`, and that they wrote it down in a table that slots see.
+    pub(crate) fn surviving_truth(&self, day: &str) -> Counts {
+        let mut counts = self.truth(&[day]);
+        counts.add(day, "truth", "changes", "INSERT", counts.total());
+        counts
+    }
+
+    /// Where a slot is confirmed to.
+    pub(crate) fn confirmed(&self, slot: &str) -> u64 {
+        let printed =
+            self.script(&format!("select confirmed_flush_lsn from pg_replication_slots where slot_name = '{slot}'"));
+        lsn(printed.trim()).unwrap_or_else(|| panic!("slot {slot} is confirmed to {printed:?}"))
+    }
+
+    /// The process of the server that holds a slot, if there is one.
+    pub(crate) fn holder(&self, slot: &str) -> Option<u32> {
+        let printed = self.script(&format!("select active_pid from pg_replication_slots where slot_name = '{slot}'"));
+        printed.trim().parse().ok()
+    }
+
+    /// The end of the log.
+    pub(crate) fn end(&self) -> u64 {
+        lsn(self.script("select pg_current_wal_insert_lsn()").trim()).expect("the server prints LSNs")
+    }
+
     /// What the server's own statistics say of the tables of a schema, where nothing was rolled back.
     pub(crate) fn statistics(&self, schema: &str, day: &str) -> Counts {
         let mut counts = Counts::default();
@@ -99,33 +162,29 @@ impl Database {
 
     /// Where clients find it.
     pub(crate) fn url(&self) -> String {
-        format!("{}/{}", environment::postgres(), self.name)
+        format!("{}/{}", self.server, self.name)
     }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
         // A slot keeps the log for all databases. A failure here would hide the test's own.
-        let sql = format!("select pg_drop_replication_slot('{}')", self.name);
-        let _ = psql(&self.url()).args(["-c", &sql]).stdin(Stdio::null()).output();
+        let sql = "select pg_terminate_backend(active_pid) from pg_replication_slots where database = current_database() and active;
+                   select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()";
+        for _ in 0..20 {
+            let dropped = psql::command(&self.url())
+                .args(["-v", "ON_ERROR_STOP=1", "-c", sql])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            // A sender whose client is gone takes a moment to end; a server that is gone has no slots.
+            if dropped.is_ok_and(|status| status.code() != Some(1)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
-}
-
-fn psql(url: &str) -> Command {
-    let mut psql = Command::new(environment::postgres_program("psql"));
-    psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url]).env("PGCLIENTENCODING", "UTF8");
-    psql
-}
-
-/// Runs a client with `input`, and fails with what it says.
-fn run(command: &mut Command, input: &str) -> String {
-    // A file instead of a pipe: a client that writes much before it has read all would otherwise wait for us, and we for it.
-    let mut file = tempfile::tempfile().expect("temporary files can be made");
-    std::io::Write::write_all(&mut file, input.as_bytes()).expect("temporary files can be written");
-    std::io::Seek::rewind(&mut file).expect("a file can be rewound");
-    let output = command.stdin(file).output().unwrap_or_else(|error| panic!("could not start {command:?}: {error}"));
-    assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("the server speaks UTF-8")
 }
 
 fn parse(row: &str) -> Value {

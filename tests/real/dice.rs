@@ -16,6 +16,11 @@ impl Dice {
         Dice(seed)
     }
 
+    /// Other dice, for another thread, that the same seed repeats.
+    pub(crate) fn fork(&mut self) -> Dice {
+        Dice(self.below(u64::MAX))
+    }
+
     /// A number below `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -33,5 +38,12 @@ impl Dice {
     /// A time between two limits.
     pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {
         least + Duration::from_micros(self.below((most - least).as_micros() as u64))
+    }
+
+    /// The items in any order.
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (2..=items.len()).rev() {
+            items.swap(end - 1, self.below(end as u64) as usize);
+        }
     }
 }

@@ -7,8 +7,8 @@ use crate::topic::Record;
 /// One row of `pg_logical_slot_get_changes`.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    lsn: String,
-    xid: i64,
+    pub(crate) lsn: String,
+    pub(crate) xid: i64,
     /// The line of test_decoding.
     pub(crate) data: String,
 }

@@ -4,25 +4,47 @@
 //! `cargo test` leaves this target out. `WALBOOK_LONG=1` runs the long forms.
 
 mod book;
+mod broker;
+mod capture;
+mod captured;
+mod certificates;
 mod database;
 mod dice;
 mod environment;
 mod lines;
+mod psql;
 mod readers;
+mod server;
 mod topic;
 mod truth;
+mod workload;
 
 mod bad_topics;
 mod broken_books;
+mod capture_blocked;
+mod capture_form;
+mod capture_kills;
+mod capture_refusals;
+mod capture_speed;
+mod capture_succession;
+mod capture_topics;
 mod cluster;
 mod compression;
+mod connections;
 mod data_loss;
+mod direct_kills;
+mod doctor;
 mod drain;
+mod failover;
 mod full_disk;
+mod giant_transaction;
+mod harness;
 mod kills;
 mod many_days;
 mod reading_along;
 mod readme;
+mod slots;
 mod strange_records;
 mod succession;
 mod transactions;
+mod wal_retention;

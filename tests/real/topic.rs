@@ -1,5 +1,6 @@
 //! Topics of the real Kafka: made, filled, cut and deleted.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -38,7 +39,9 @@ pub(crate) struct Record {
 pub(crate) struct Topic {
     /// Its name on the brokers.
     pub(crate) name: String,
-    partitions: i32,
+    /// The addresses of the brokers that have it.
+    pub(crate) brokers: String,
+    pub(crate) partitions: i32,
 }
 
 impl Topic {
@@ -49,22 +52,35 @@ impl Topic {
 
     /// Makes a topic with settings of its own.
     pub(crate) fn create_with(name: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic {
-        let topic = Topic { name: environment::unique(name), partitions };
+        let topic = Topic::nowhere(environment::brokers(), name, partitions);
         topic.make(settings);
         topic
     }
 
-    /// A topic that somebody else may have made.
-    pub(crate) fn of_name(name: &str) -> Topic {
-        Topic { name: name.to_owned(), partitions: 1 }
+    /// Makes a topic on brokers of the test's own.
+    pub(crate) fn create_on(brokers: String, name: &str, partitions: i32) -> Topic {
+        let topic = Topic::nowhere(brokers, name, partitions);
+        topic.make(&[]);
+        topic
     }
 
-    fn make(&self, settings: &[(&str, &str)]) {
+    /// A topic that does not exist yet, on brokers of the test's own; `partitions` is how many it will have.
+    pub(crate) fn nowhere(brokers: String, name: &str, partitions: i32) -> Topic {
+        Topic { name: environment::unique(name), brokers, partitions }
+    }
+
+    /// A topic that somebody else may have made.
+    pub(crate) fn of_name(name: &str) -> Topic {
+        Topic { name: name.to_owned(), brokers: environment::brokers(), partitions: 1 }
+    }
+
+    /// Makes it with settings of its own.
+    pub(crate) fn make(&self, settings: &[(&str, &str)]) {
         let mut new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
         for (key, value) in settings {
             new = new.set(key, value);
         }
-        for result in wait_for(admin().create_topics([&new], &options())).expect("the broker answers") {
+        for result in wait_for(self.admin().create_topics([&new], &options())).expect("the broker answers") {
             result.expect("the topic can be made");
         }
         self.await_partitions();
@@ -73,7 +89,7 @@ impl Topic {
     /// Adds partitions.
     pub(crate) fn grow(&mut self, partitions: i32) {
         let new = NewPartitions::new(&self.name, usize::try_from(partitions).expect("a positive number"));
-        for result in wait_for(admin().create_partitions([&new], &options())).expect("the broker answers") {
+        for result in wait_for(self.admin().create_partitions([&new], &options())).expect("the broker answers") {
             result.expect("partitions can be added");
         }
         self.partitions = partitions;
@@ -82,7 +98,7 @@ impl Topic {
 
     /// Deletes the topic and makes another of the same name.
     pub(crate) fn recreate(&self) {
-        for result in wait_for(admin().delete_topics(&[&self.name], &options())).expect("the broker answers") {
+        for result in wait_for(self.admin().delete_topics(&[&self.name], &options())).expect("the broker answers") {
             result.expect("the topic can be deleted");
         }
         let began = Instant::now();
@@ -97,39 +113,70 @@ impl Topic {
     pub(crate) fn delete_below(&self, partition: i32, offset: i64) {
         let mut below = TopicPartitionList::new();
         below.add_partition_offset(&self.name, partition, Offset::Offset(offset)).expect("a valid offset");
-        wait_for(admin().delete_records(&below, &options())).expect("records can be deleted");
+        wait_for(self.admin().delete_records(&below, &options())).expect("records can be deleted");
     }
 
     /// Whether the brokers know the name; asking does not make it.
     pub(crate) fn exists(&self) -> bool {
-        let metadata = consumer().fetch_metadata(None, PATIENCE).expect("the broker answers");
+        let metadata = self.consumer(&[]).fetch_metadata(None, PATIENCE).expect("the broker answers");
         metadata.topics().iter().any(|topic| topic.name() == self.name)
+    }
+
+    /// How many partitions it has, or will have.
+    pub(crate) fn partitions(&self) -> i32 {
+        self.partitions
     }
 
     /// The end offset of each partition.
     pub(crate) fn ends(&self) -> Vec<i64> {
-        let consumer = consumer();
+        let consumer = self.consumer(&[]);
         let end = |partition| consumer.fetch_watermarks(&self.name, partition, PATIENCE).expect("the broker answers").1;
         (0..self.partitions).map(end).collect()
     }
 
+    /// Waits until so many offsets are taken, whether what is there is committed or not, while `look` allows it.
+    pub(crate) fn await_offsets(&self, number: i64, mut look: impl FnMut()) {
+        let consumer = self.consumer(&[("isolation.level", "read_uncommitted")]);
+        let began = Instant::now();
+        loop {
+            look();
+            // The topic may not be there yet, or its broker may be away.
+            let ends = (0..self.partitions)
+                .map(|partition| consumer.fetch_watermarks(&self.name, partition, Duration::from_secs(5)))
+                .map(|marks| marks.map_or(0, |(_, end)| end));
+            let taken: i64 = ends.sum();
+            if taken >= number {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{} has {taken} offsets after {PATIENCE:?}, not {number}", self.name);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// How many records a consumer finds, from the first to the end.
     pub(crate) fn stored_records(&self) -> usize {
-        let consumer = consumer();
+        let mut records = 0;
+        self.each_record(&[], |_| records += 1);
+        records
+    }
+
+    /// Shows each record to `look`, partition by partition in their order, from the first to the end there is now, as a
+    /// consumer with `settings` sees them; without any it sees what is committed.
+    pub(crate) fn each_record(&self, settings: &[(&str, &str)], mut look: impl FnMut(&BorrowedMessage<'_>)) {
+        let consumer = self.consumer(settings);
         let mut all = TopicPartitionList::new();
         for partition in 0..self.partitions {
             all.add_partition_offset(&self.name, partition, Offset::Beginning).expect("a valid offset");
         }
         consumer.assign(&all).expect("partitions can be assigned");
-        let (mut records, mut ended) = (0, 0);
-        while ended < self.partitions {
+        let mut ended = BTreeSet::new();
+        while ended.len() < usize::try_from(self.partitions).expect("a positive number") {
             match consumer.poll(PATIENCE).expect("the broker answers") {
-                Ok(message) => records += usize::from(message.partition() >= 0),
-                Err(KafkaError::PartitionEOF(_)) => ended += 1,
+                Ok(message) => look(&message),
+                Err(KafkaError::PartitionEOF(partition)) => drop(ended.insert(partition)),
                 Err(error) => panic!("could not consume {}: {error}", self.name),
             }
         }
-        records
     }
 
     /// Produces all records and waits until the broker has them.
@@ -141,7 +188,7 @@ impl Topic {
     pub(crate) fn producer(&self, settings: &[(&str, &str)]) -> TopicProducer {
         let mut config = ClientConfig::new();
         config
-            .set("bootstrap.servers", environment::brokers())
+            .set("bootstrap.servers", &self.brokers)
             .set("message.max.bytes", "64000000")
             .set("queue.buffering.max.kbytes", "262144")
             .set("linger.ms", "5");
@@ -153,8 +200,26 @@ impl Topic {
         TopicProducer { topic: self.name.clone(), producer, failures }
     }
 
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        ClientConfig::new().set("bootstrap.servers", &self.brokers).create().expect("valid settings")
+    }
+
+    fn consumer(&self, settings: &[(&str, &str)]) -> BaseConsumer {
+        static CONSUMERS: AtomicU64 = AtomicU64::new(0);
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", format!("{}-{}", environment::unique("test"), CONSUMERS.fetch_add(1, Ordering::Relaxed)))
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true");
+        for (key, value) in settings {
+            config.set(*key, *value);
+        }
+        config.create().expect("valid settings")
+    }
+
     fn await_partitions(&self) {
-        let (consumer, began) = (consumer(), Instant::now());
+        let (consumer, began) = (self.consumer(&[]), Instant::now());
         loop {
             let known = consumer.fetch_metadata(None, PATIENCE).expect("the broker answers");
             let found = known.topics().iter().find(|topic| topic.name() == self.name);
@@ -250,23 +315,8 @@ impl ProducerContext for Failures {
     }
 }
 
-fn admin() -> AdminClient<DefaultClientContext> {
-    ClientConfig::new().set("bootstrap.servers", environment::brokers()).create().expect("valid settings")
-}
-
 fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE))
-}
-
-fn consumer() -> BaseConsumer {
-    static CONSUMERS: AtomicU64 = AtomicU64::new(0);
-    ClientConfig::new()
-        .set("bootstrap.servers", environment::brokers())
-        .set("group.id", format!("{}-{}", environment::unique("test"), CONSUMERS.fetch_add(1, Ordering::Relaxed)))
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .create()
-        .expect("valid settings")
 }
 
 /// Runs a future to its end on this thread: the admin client is the only asynchronous thing here.

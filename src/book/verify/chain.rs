@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::book::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry};
+use crate::book::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
 use crate::book::log::LoggedEntry;
 use crate::book::{DayState, PartitionState, State, TopicState};
 use crate::change::{CommitNumber, Day, Partition, Place};
@@ -17,8 +17,8 @@ pub(super) struct Chain {
     next_offsets: BTreeMap<Partition, i64>,
     /// By partition: the highest place so far.
     highest: BTreeMap<Partition, Place>,
-    /// By topic: its UUID and the number of its partitions.
-    topics: BTreeMap<String, (String, i32)>,
+    /// By topic: what it is, but for positions.
+    topics: BTreeMap<String, TopicState>,
     days: BTreeMap<Day, DayState>,
     /// What the records of all entries were.
     pub(super) sums: Sums,
@@ -53,10 +53,10 @@ impl Chain {
         let links = self.wrong_links(entry);
         let mut numbers = Vec::new();
         for (topic, read) in &entry.topics {
-            self.topics.insert(topic.clone(), (read.id.clone(), read.partitions));
+            numbers.extend(self.wrong_topic(topic, read, entry.kind));
             for (number, position) in &read.positions {
                 let partition = Partition { topic: topic.clone(), number: *number };
-                numbers.extend(self.wrong_position(&partition, position, entry.kind));
+                numbers.extend(self.wrong_position(&partition, position, entry.kind, read.source));
                 self.sums.add(position);
                 self.next_offsets.insert(partition, position.interval.to);
             }
@@ -98,10 +98,7 @@ impl Chain {
             days: self.days.clone(),
             ..State::new(before.book.clone(), before.settings.clone())
         };
-        for (topic, (id, partitions)) in &self.topics {
-            let topic_state = TopicState { id: id.clone(), partitions: *partitions, positions: BTreeMap::new() };
-            state.topics.insert(topic.clone(), topic_state);
-        }
+        state.topics.clone_from(&self.topics);
         for (partition, next) in &self.next_offsets {
             let position = PartitionState { next: *next, highest: self.highest.get(partition).copied() };
             state.topics.get_mut(&partition.topic)?.positions.insert(partition.number, position);
@@ -175,7 +172,28 @@ impl Chain {
         wrong
     }
 
-    fn wrong_position(&self, partition: &Partition, position: &PartitionEntry, kind: EntryKind) -> Option<String> {
+    /// Takes what an entry says of a topic; tells how that differs from what was said before.
+    fn wrong_topic(&mut self, name: &str, read: &TopicEntry, kind: EntryKind) -> Option<String> {
+        let TopicEntry { source, id, timeline, partitions, positions: _ } = read;
+        let (source, timeline, partitions) = (*source, *timeline, *partitions);
+        let now = TopicState { source, id: id.clone(), timeline, partitions, positions: BTreeMap::new() };
+        let before = self.topics.insert(name.to_owned(), now)?;
+        if source != before.source {
+            Some(format!("{name} is a {source}, it was a {}", before.source))
+        } else if timeline < before.timeline || (kind == EntryKind::Commit && timeline != before.timeline) {
+            Some(format!("{name} is on timeline {timeline:?}, it was on {:?}", before.timeline))
+        } else {
+            None
+        }
+    }
+
+    fn wrong_position(
+        &self,
+        partition: &Partition,
+        position: &PartitionEntry,
+        kind: EntryKind,
+        source: SourceKind,
+    ) -> Option<String> {
         let Partition { topic, number } = partition;
         let (interval, tally) = (position.interval, &position.tally);
         let width = i128::from(interval.to) - i128::from(interval.from);
@@ -185,8 +203,16 @@ impl Chain {
             format!("begins at offset {}, but {} was read", interval.from, self.next_offsets[partition])
         } else if interval.from < 0 || width < 0 || (kind == EntryKind::Fence && width != 0) {
             format!("has the interval {}..{}", interval.from, interval.to)
-        } else if width != accounted {
+        } else if source != SourceKind::Slot && width != accounted {
             format!("has {width} offsets, but {accounted} are accounted for")
+        } else if source == SourceKind::Slot && (position.empty > 0 || position.lost > 0) {
+            format!(
+                "has {} offsets without a record, which a slot does not count",
+                accounted - i128::from(position.records)
+            )
+        } else if source == SourceKind::Slot && (tally.events != tally.bearing || (width == 0 && position.records > 0))
+        {
+            format!("has {} changes in {} records of {width} offsets", tally.events, position.records)
         } else if i128::from(position.records) != read {
             format!("has {} records, but {read} with changes, markers and rejects", position.records)
         } else if tally.events < tally.bearing || (tally.bearing == 0 && tally.events > 0) {

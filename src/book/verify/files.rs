@@ -56,7 +56,7 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
         for (number, position) in &read.positions {
             let name = format!("partition {number} of {topic}");
             let partition = Partition { topic: topic.clone(), number: *number };
-            partitions.insert(partition, PartitionRows::new(name, position));
+            partitions.insert(partition, PartitionRows::new(name, read.source, position));
         }
     }
     let mut counts: BTreeMap<Day, TableCounts> = BTreeMap::new();
@@ -65,9 +65,15 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
     }
 
     let mut highest: BTreeMap<Day, BTreeMap<Partition, Place>> = BTreeMap::new();
-    for added in &entry.added {
+    // The last row of each day and partition so far.
+    let mut last: BTreeMap<(Table, Day, Partition), (i64, i32)> = BTreeMap::new();
+    let mut files: Vec<(Option<FilePlace>, &AddedFile)> =
+        entry.added.iter().map(|added| (FilePlace::parse(&added.path), added)).collect();
+    // By number, not by name: a worker's tenth file of a day follows its ninth.
+    files
+        .sort_by_key(|(place, _)| place.map(|place| (place.table, place.day, place.commit, place.worker, place.index)));
+    for (place, added) in files {
         found.files += 1;
-        let place = FilePlace::parse(&added.path);
         let Some(place) = place.filter(|place| work.commit_before < place.commit && place.commit <= entry.commit)
         else {
             found.damaged.push(format!("{}: no name for a file of commit {}", added.path, entry.commit));
@@ -78,7 +84,7 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
         // Rows of one day are in order over the files of a partition; those of two days are not.
         let highest = highest.entry(day).or_insert_with(|| work.highest.clone());
         let rows = whole(&file, added, place, entry).and_then(|metadata| {
-            let rows = FileRows::read(&file, &metadata, table, highest)?;
+            let rows = FileRows::read(&file, &metadata, table, &entry.topics, highest)?;
             if rows.rows == added.rows { Ok((metadata, rows)) } else { Err(wrong_rows(rows.rows, added)) }
         });
         let (metadata, rows) = match rows {
@@ -106,14 +112,20 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
                 wrong.push(format!("partition {} of {} is not in the entry", partition.number, partition.topic));
                 continue;
             };
+            let before = last.insert((table, day, partition.clone()), read.run.last_row());
+            // Of a transaction that goes on in the next file all changes come in order.
+            let mut continues = before.is_some_and(|before| before.0 == read.run.first.0 && before < read.run.first);
             for stretch in read.stretches.into_iter().chain([last_stretch]) {
                 let stretch = match table {
-                    Table::Events => known.add_bearing(stretch),
+                    Table::Events => known.add_bearing(stretch, std::mem::take(&mut continues)),
                     Table::Rejects | Table::Counts => known.add_rejects(stretch),
                 };
                 wrong.extend(
                     stretch.map(|what| format!("partition {} of {}: {what}", partition.number, partition.topic)),
                 );
+            }
+            if table == Table::Rejects {
+                known.add_reject_rows(read.rows);
             }
             if table == Table::Events {
                 known.add_rows(read.rows, place.filter(|place| highest.get(&partition) < Some(place)));
@@ -198,7 +210,7 @@ fn wrong_offsets(said: KeyValues<'_>, rows: &FileRows) -> Result<(), String> {
         partitions.into_iter().map(move |(number, ends)| (Partition { topic: topic.clone(), number }, ends))
     });
     let said: BTreeMap<Partition, (i64, i64)> = said.collect();
-    let seen = rows.partitions.iter().map(|(partition, read)| (partition.clone(), (read.run.first, read.run.last)));
+    let seen = rows.partitions.iter().map(|(partition, read)| (partition.clone(), (read.run.first.0, read.run.last)));
     if seen.collect::<BTreeMap<_, _>>() == said {
         Ok(())
     } else {

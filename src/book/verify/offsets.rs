@@ -2,12 +2,14 @@
 
 use roaring::RoaringTreemap;
 
-use crate::book::entry::PartitionEntry;
+use crate::book::entry::{PartitionEntry, SourceKind};
 use crate::change::{Interval, Place, Tally};
+use crate::store::layout::Table;
 
 /// What the rows of one partition say, over all files of one entry.
 pub(super) struct PartitionRows {
     name: String,
+    source: SourceKind,
     interval: Interval,
     tally: Tally,
     /// The offsets of rows of events.
@@ -15,19 +17,55 @@ pub(super) struct PartitionRows {
     /// The offsets of rows of rejects.
     rejects: RoaringTreemap,
     events: u64,
+    reject_rows: u64,
     /// The highest place of the rows of this entry.
     highest: Option<Place>,
 }
 
+/// How the rows of one offset are numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbering {
+    /// The changes of one record: 0, 1, 2 …
+    Record,
+    /// The changes of a transaction: ascending, since rejects take numbers too. Each has a place of its own.
+    Transaction,
+    /// Not at all.
+    Nothing,
+}
+
+impl Numbering {
+    /// How rows of a table are numbered that come from such a place.
+    pub(super) fn of(source: SourceKind, table: Table) -> Numbering {
+        match (source, table) {
+            (SourceKind::Kafka | SourceKind::File, _) => Numbering::Record,
+            (SourceKind::Slot, Table::Events) => Numbering::Transaction,
+            (SourceKind::Slot, Table::Rejects | Table::Counts) => Numbering::Nothing,
+        }
+    }
+
+    fn may_begin(self, ordinal: i32) -> bool {
+        ordinal == 0 || (self != Numbering::Record && ordinal > 0)
+    }
+
+    fn may_follow(self, before: i32, ordinal: i32) -> bool {
+        match self {
+            Numbering::Record => before.checked_add(1) == Some(ordinal),
+            Numbering::Transaction => before < ordinal,
+            Numbering::Nothing => true,
+        }
+    }
+}
+
 /// Where a file stands in one partition, while its rows pass.
 pub(super) struct Run {
-    /// The first offset of the file.
-    pub(super) first: i64,
+    /// The offset and the ordinal of the first row.
+    pub(super) first: (i64, i32),
     /// The last offset so far.
     pub(super) last: i64,
     /// Where the last stretch of offsets without a gap begins.
     begin: i64,
     ordinal: i32,
+    numbering: Numbering,
     /// The highest place so far.
     highest: Option<Place>,
 }
@@ -37,7 +75,7 @@ pub(super) struct Run {
 pub(super) enum WrongRow {
     /// An offset below the one before.
     Order,
-    /// The changes of a record are not numbered 0, 1, 2 …
+    /// The changes of an offset are not numbered as they should be.
     Ordinal,
 }
 
@@ -48,9 +86,11 @@ impl Run {
         ordinal: i32,
         place: Option<Place>,
         highest: Option<Place>,
+        numbering: Numbering,
     ) -> (Run, Option<WrongRow>, bool) {
-        let run = Run { first: offset, last: offset, begin: offset, ordinal, highest: highest.max(place) };
-        (run, (ordinal != 0).then_some(WrongRow::Ordinal), repeats(place, highest))
+        let first = (offset, ordinal);
+        let run = Run { first, last: offset, begin: offset, ordinal, numbering, highest: highest.max(place) };
+        (run, (!numbering.may_begin(ordinal)).then_some(WrongRow::Ordinal), repeats(place, highest))
     }
 
     /// Takes the next row; tells whether it is wrong, whether it repeats a place, and the stretch of offsets it ends.
@@ -61,15 +101,16 @@ impl Run {
         place: Option<Place>,
     ) -> (Option<WrongRow>, bool, Option<(i64, i64)>) {
         if offset == self.last {
-            let next = self.ordinal.checked_add(1);
+            let follows = self.numbering.may_follow(self.ordinal, ordinal);
+            // The changes of one record share its place.
+            let repeats = self.numbering == Numbering::Transaction && repeats(place, self.highest);
             self.ordinal = ordinal;
             self.highest = self.highest.max(place);
-            return ((next != Some(ordinal)).then_some(WrongRow::Ordinal), false, None);
+            return ((!follows).then_some(WrongRow::Ordinal), repeats, None);
         }
-        let wrong = match (offset > self.last, ordinal) {
-            (false, _) => Some(WrongRow::Order),
-            (true, 0) => None,
-            (true, _) => Some(WrongRow::Ordinal),
+        let wrong = match offset > self.last {
+            false => Some(WrongRow::Order),
+            true => (!self.numbering.may_begin(ordinal)).then_some(WrongRow::Ordinal),
         };
         let ended = (self.last.checked_add(1) != Some(offset)).then(|| {
             let stretch = (self.begin, self.last);
@@ -80,6 +121,11 @@ impl Run {
         self.highest = self.highest.max(place);
         (self.last, self.ordinal) = (offset, ordinal);
         (wrong, repeats, ended)
+    }
+
+    /// The offset and the ordinal of the last row.
+    pub(super) fn last_row(&self) -> (i64, i32) {
+        (self.last, self.ordinal)
     }
 
     /// The last stretch, and the highest place.
@@ -93,26 +139,38 @@ fn repeats(place: Option<Place>, highest: Option<Place>) -> bool {
 }
 
 impl PartitionRows {
-    pub(super) fn new(name: String, position: &PartitionEntry) -> PartitionRows {
+    pub(super) fn new(name: String, source: SourceKind, position: &PartitionEntry) -> PartitionRows {
         PartitionRows {
             name,
+            source,
             interval: position.interval,
             tally: position.tally,
             bearing: RoaringTreemap::new(),
             rejects: RoaringTreemap::new(),
             events: 0,
+            reject_rows: 0,
             highest: None,
         }
     }
 
-    /// Adds a stretch of offsets of records with changes.
-    pub(super) fn add_bearing(&mut self, stretch: (i64, i64)) -> Option<String> {
-        add(&mut self.bearing, self.interval, stretch)
+    /// Adds a stretch of offsets of records with changes; `continues` if the file before has changes of the first one too.
+    pub(super) fn add_bearing(&mut self, stretch: (i64, i64), continues: bool) -> Option<String> {
+        let known = u64::from(continues && self.source == SourceKind::Slot);
+        add(&mut self.bearing, self.interval, stretch, known)
     }
 
     /// Adds a stretch of offsets of rejects.
     pub(super) fn add_rejects(&mut self, stretch: (i64, i64)) -> Option<String> {
-        add(&mut self.rejects, self.interval, stretch)
+        if self.source == SourceKind::Slot {
+            // Rejects share offsets with others and have no number of their own: they can only be counted.
+            return add(&mut RoaringTreemap::new(), self.interval, stretch, 0);
+        }
+        add(&mut self.rejects, self.interval, stretch, 0)
+    }
+
+    /// Adds the number of rows of rejects of a file.
+    pub(super) fn add_reject_rows(&mut self, rows: u64) {
+        self.reject_rows += rows;
     }
 
     /// Adds the rows of events of a file, and their highest place.
@@ -123,10 +181,14 @@ impl PartitionRows {
 
     /// What the rows of all files have that the entry does not say.
     pub(super) fn differences(&self) -> Vec<String> {
+        let (bearing, rejects) = match self.source {
+            SourceKind::Kafka | SourceKind::File => (self.bearing.len(), self.rejects.len()),
+            SourceKind::Slot => (self.events, self.reject_rows),
+        };
         let numbers = [
-            ("records with changes", self.bearing.len(), self.tally.bearing),
+            ("records with changes", bearing, self.tally.bearing),
             ("rows of events", self.events, self.tally.events),
-            ("rejects", self.rejects.len(), self.tally.rejects),
+            ("rejects", rejects, self.tally.rejects),
         ];
         let numbers = numbers.iter().filter(|(_, seen, said)| seen != said);
         let mut wrong: Vec<String> = numbers
@@ -143,7 +205,8 @@ impl PartitionRows {
     }
 }
 
-fn add(offsets: &mut RoaringTreemap, interval: Interval, (first, last): (i64, i64)) -> Option<String> {
+/// Adds a stretch of offsets, the first `known` of which are there already.
+fn add(offsets: &mut RoaringTreemap, interval: Interval, (first, last): (i64, i64), known: u64) -> Option<String> {
     if first < interval.from || last >= interval.to {
         return Some(format!("offsets {first} to {last} are not all in {}..{}", interval.from, interval.to));
     }
@@ -151,5 +214,5 @@ fn add(offsets: &mut RoaringTreemap, interval: Interval, (first, last): (i64, i6
         return Some(format!("offset {first} is negative"));
     };
     let more = offsets.insert_range(from..=to);
-    (more != to - from + 1).then(|| format!("of the offsets {first} to {last} some are used twice"))
+    (more + known != to - from + 1).then(|| format!("of the offsets {first} to {last} some are used twice"))
 }

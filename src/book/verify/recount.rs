@@ -7,8 +7,9 @@ use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
-use super::offsets::{Run, WrongRow};
+use super::offsets::{Numbering, Run, WrongRow};
 use crate::book::columns::{EVENT_COLUMNS, Texts, all_numbers, numbers, read_group};
+use crate::book::entry::{SourceKind, TopicEntry};
 use crate::book::table_counts::TableCounts;
 use crate::change::{Operation, Partition, Place};
 use crate::store::layout::Table;
@@ -60,11 +61,12 @@ fn columns_read(table: Table) -> &'static [&'static str] {
 }
 
 impl FileRows {
-    /// Reads all rows of a file; `highest` is the highest place of each partition before it.
+    /// Reads all rows of a file; `topics` are those of its entry, `highest` is the highest place of each partition before it.
     pub(super) fn read(
         file: &File,
         metadata: &ArrowReaderMetadata,
         table: Table,
+        topics: &BTreeMap<String, TopicEntry>,
         highest: &BTreeMap<Partition, Place>,
     ) -> Result<FileRows, String> {
         let mut rows = FileRows {
@@ -80,7 +82,7 @@ impl FileRows {
             for batch in reader.map_err(|error| error.to_string())? {
                 let batch = batch.map_err(|error| error.to_string())?;
                 rows.rows += batch.num_rows() as u64;
-                rows.add_offsets(&batch, table, highest)?;
+                rows.add_offsets(&batch, table, topics, highest)?;
                 if table == Table::Events {
                     rows.add_counts(&batch)?;
                 }
@@ -93,6 +95,7 @@ impl FileRows {
         &mut self,
         batch: &RecordBatch,
         table: Table,
+        entry_topics: &BTreeMap<String, TopicEntry>,
         highest: &BTreeMap<Partition, Place>,
     ) -> Result<(), String> {
         let topics = Texts::of(batch, "topic")?;
@@ -130,7 +133,9 @@ impl FileRows {
                     }
                     None => {
                         let highest = highest.get(&partition).copied();
-                        let (run, wrong, repeats) = Run::new(offsets[row], ordinal, place, highest);
+                        let source = entry_topics.get(&partition.topic).map_or(SourceKind::Kafka, |known| known.source);
+                        let numbering = Numbering::of(source, table);
+                        let (run, wrong, repeats) = Run::new(offsets[row], ordinal, place, highest, numbering);
                         known = Some(PartitionRun { run, rows: 1, stretches: Vec::new() });
                         (wrong, repeats)
                     }
@@ -159,7 +164,7 @@ impl FileRows {
         if let Some(wrong) = wrong {
             self.wrong.entry(wrong).or_insert_with(|| match wrong {
                 WrongRow::Order => format!("its rows are not in the order of offsets: see {}", at()),
-                WrongRow::Ordinal => format!("the changes of a record are not numbered 0, 1, 2 …: see {}", at()),
+                WrongRow::Ordinal => format!("the changes of an offset are not numbered in their order: see {}", at()),
             });
         }
         if let (true, Some(Place { commit_lsn, seq })) = (repeats, place) {

@@ -11,7 +11,7 @@ use rdkafka::client::Client;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::types::RDKafkaRespErr;
 
-use super::settings::{Context, client};
+use super::context::{Context, client};
 use crate::change::{Headers, Partition, Record, Records};
 
 /// The queue that all partitions of a consumer arrive in.

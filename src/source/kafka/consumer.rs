@@ -9,7 +9,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
 use super::batch::{KafkaRecords, Message, Queue};
-use super::settings::{Context, client};
+use super::context::{Context, client};
 use super::{KafkaError, KafkaSettings};
 use crate::change::{Partition, PartitionStart, Taken};
 use crate::source::{Accepted, Cursors, Source, SourceError, Waker};

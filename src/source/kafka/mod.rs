@@ -11,17 +11,23 @@
 //! polling them one by one, and the binding has no safe door to it, nor to a topic's UUID. A binding that offers both
 //! would empty the two files that say `unsafe`.
 
+mod admin;
 #[expect(unsafe_code, reason = "batch consume is not in the safe binding")]
 mod batch;
 mod consumer;
+mod context;
 mod error;
 mod plan;
+mod sample;
 mod settings;
+mod tail;
 mod topics;
 #[expect(unsafe_code, reason = "topic UUIDs are not in the safe binding")]
 mod uuid;
 
+pub use admin::Admin;
 pub use consumer::KafkaSource;
+pub use context::{Context, Undelivered};
 pub use error::KafkaError;
 pub use plan::{KafkaDiscovery, KnownTopic, check_same_topics, plan_topic};
 pub use settings::KafkaSettings;

@@ -1,16 +1,16 @@
 //! How clients of librdkafka are set up.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::Client;
+use rdkafka::ClientConfig;
+use rdkafka::admin::AdminClient;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError as RdError;
-use rdkafka::{ClientConfig, ClientContext};
-use tracing::{debug, error, info, warn};
+use rdkafka::producer::BaseProducer;
 
 use super::KafkaError;
+use super::context::Context;
 
 /// Bytes that librdkafka may hold for one worker.
 const QUEUE_KBYTES: &str = "16384";
@@ -27,7 +27,7 @@ pub struct KafkaSettings {
     pub passed: Vec<(String, String)>,
 }
 
-/// Settings that correctness stands on; a user cannot change them.
+/// Settings of consumers that correctness stands on; a user cannot change them.
 const FIXED: [(&str, &str); 5] = [
     ("isolation.level", "read_committed"),
     ("enable.auto.commit", "false"),
@@ -35,6 +35,19 @@ const FIXED: [(&str, &str); 5] = [
     ("auto.offset.reset", "error"),
     ("enable.partition.eof", "true"),
 ];
+
+/// The same of producers.
+const FIXED_PRODUCING: [(&str, &str); 4] = [
+    ("enable.idempotence", "true"),
+    ("request.required.acks", "all"),
+    // As Java's: a table's records stay in one partition, whoever produces them.
+    ("partitioner", "murmur2_random"),
+    // Of what arrived nobody wants to hear a million times.
+    ("delivery.report.only.error", "true"),
+];
+
+/// Other names of settings of producers that are fixed, or that walbook gives a value of its own.
+const OURS_PRODUCING: [&str; 2] = ["acks", "transactional.id"];
 
 impl KafkaSettings {
     /// A consumer for reading, whose group is only a name: it never joins and never commits.
@@ -55,16 +68,58 @@ impl KafkaSettings {
 
     /// A consumer that asks for metadata and tells `group` how far the book is.
     pub(super) fn asking(&self, group: &str) -> Result<BaseConsumer<Context>, KafkaError> {
-        self.consumer(&[("group.id", group)])
+        // The tail of a partition is read as well, and its end waited for.
+        self.consumer(&[("group.id", group), ("fetch.wait.max.ms", "20")])
+    }
+
+    /// A producer of transactions under an id that one process has at a time; a batch holds at most `batch_bytes`.
+    ///
+    /// # Errors
+    /// [`KafkaError::Settings`] when librdkafka refuses them.
+    pub fn producing(&self, transactional_id: &str, batch_bytes: usize) -> Result<BaseProducer<Context>, KafkaError> {
+        let batch_bytes = batch_bytes.to_string();
+        let mut config = self.config(&[
+            ("linger.ms", "5"),
+            ("batch.size", batch_bytes.as_str()),
+            ("batch.num.messages", "100000"),
+            ("compression.type", "lz4"),
+            // A larger request is refused by a broker (socket.request.max.bytes) without a word about the reason.
+            ("message.max.bytes", "100000000"),
+            // What may wait is bounded by records and, by whoever produces, in bytes.
+            ("queue.buffering.max.messages", "50000"),
+            ("queue.buffering.max.kbytes", "2097151"),
+        ]);
+        for (key, value) in FIXED_PRODUCING {
+            config.set(key, value);
+        }
+        config.set("transactional.id", transactional_id);
+        config.create_with_context(Context::default()).map_err(refused)
+    }
+
+    /// A client that makes and describes topics.
+    pub(super) fn administering(&self) -> Result<AdminClient<Context>, KafkaError> {
+        self.config(&[]).create_with_context(Context::default()).map_err(refused)
     }
 
     fn consumer(&self, ours: &[(&str, &str)]) -> Result<BaseConsumer<Context>, KafkaError> {
+        let mut config = self.config(ours);
+        // A topic that does not exist is the user's mistake, never to be created by looking for it.
+        config.set("allow.auto.create.topics", "false");
+        for (key, value) in FIXED {
+            config.set(key, value);
+        }
+        for (key, value) in ours.iter().filter(|(key, _)| *key == "group.id") {
+            config.set(*key, *value);
+        }
+        config.create_with_context(Context::default()).map_err(refused)
+    }
+
+    /// What every client has: our settings, over them the user's.
+    fn config(&self, ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Info);
         config.set("client.id", "walbook").set("socket.keepalive.enable", "true");
         config.set(METADATA_REFRESH, "10000");
-        // A topic that does not exist is the user's mistake, never to be created by looking for it.
-        config.set("allow.auto.create.topics", "false");
         for (key, value) in ours {
             config.set(*key, *value);
         }
@@ -72,16 +127,8 @@ impl KafkaSettings {
             // One setting has two names, and librdkafka would take whichever comes last.
             config.set(if key == "max.partition.fetch.bytes" { "fetch.message.max.bytes" } else { key }, value);
         }
-        for (key, value) in FIXED {
-            config.set(key, value);
-        }
-        for (key, value) in ours.iter().filter(|(key, _)| *key == "group.id") {
-            config.set(*key, *value);
-        }
         config.set("bootstrap.servers", &self.brokers);
         config
-            .create_with_context(Context::default())
-            .map_err(|error| KafkaError::Settings { message: explain(&error) })
     }
 
     /// How often to look for new partitions: as often as librdkafka does.
@@ -89,6 +136,20 @@ impl KafkaSettings {
         let passed = self.passed.iter().rev().find(|(key, _)| key == METADATA_REFRESH);
         let millis = passed.and_then(|(_, value)| value.parse().ok()).filter(|millis| *millis > 0);
         Duration::from_millis(millis.unwrap_or(10_000))
+    }
+
+    /// Says no to settings of producers that would break a promise.
+    ///
+    /// # Errors
+    /// [`KafkaError::Settings`] with the name and what it is for.
+    pub fn check_producing(&self) -> Result<(), KafkaError> {
+        let fixed = FIXED_PRODUCING.iter().map(|(key, _)| *key).chain(OURS_PRODUCING);
+        let is_fixed = |key: &&(String, String)| fixed.clone().any(|fixed| fixed == key.0);
+        if let Some((key, _)) = self.passed.iter().find(is_fixed) {
+            let message = format!("-X {key} cannot be set: exactly-once stands on it");
+            return Err(KafkaError::Settings { message });
+        }
+        self.check()
     }
 
     /// Says no to settings that would break a promise.
@@ -111,6 +172,10 @@ impl KafkaSettings {
     }
 }
 
+fn refused(error: RdError) -> KafkaError {
+    KafkaError::Settings { message: explain(&error) }
+}
+
 /// What librdkafka said of a setting, with what to do about it.
 fn explain(error: &RdError) -> String {
     let text = match error {
@@ -123,51 +188,4 @@ fn explain(error: &RdError) -> String {
         return format!("{text}; this build is without TLS and SASL: build with --features tls");
     }
     text
-}
-
-/// Hands librdkafka's log lines to ours, and keeps the last error for the answer to "what was seen?".
-#[derive(Clone, Default)]
-pub(super) struct Context {
-    last_error: Arc<Mutex<Option<String>>>,
-}
-
-impl Context {
-    /// The last error that librdkafka told of this client.
-    pub(super) fn last_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note(&self, message: String) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
-    }
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        match level {
-            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                error!(target: "librdkafka", facility, "{message}");
-            }
-            RDKafkaLogLevel::Error => {
-                self.note(message.to_owned());
-                warn!(target: "librdkafka", facility, "{message}");
-            }
-            RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
-                info!(target: "librdkafka", facility, "{message}");
-            }
-            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => debug!(target: "librdkafka", facility, "{message}"),
-        }
-    }
-
-    fn error(&self, error: RdError, reason: &str) {
-        self.note(reason.to_owned());
-        debug!(target: "librdkafka", %error, "{reason}");
-    }
-}
-
-impl ConsumerContext for Context {}
-
-/// The client below a consumer.
-pub(super) fn client(consumer: &BaseConsumer<Context>) -> &Client<Context> {
-    consumer.client()
 }

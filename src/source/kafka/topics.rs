@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, warn};
 
-use super::settings::{Context, client};
+use super::context::{Context, client};
 use super::uuid::topic_uuid;
 use super::{KafkaError, KafkaSettings};
 use crate::change::Partition;
@@ -54,7 +54,7 @@ pub struct Watermarks {
 
 /// The topics of a run, as one client asks for them.
 pub struct Topics {
-    consumer: BaseConsumer<Context>,
+    pub(super) consumer: BaseConsumer<Context>,
     brokers: String,
     names: Vec<String>,
     /// What the group was told last.
@@ -98,7 +98,11 @@ impl Topics {
         self.names.iter().map(|name| Ok((name.clone(), self.describe_topic(name)?))).collect()
     }
 
-    fn describe_topic(&self, name: &str) -> Result<Topic, KafkaError> {
+    /// Describes one topic.
+    ///
+    /// # Errors
+    /// [`KafkaError::NoTopic`] and what else the broker says.
+    pub fn describe_topic(&self, name: &str) -> Result<Topic, KafkaError> {
         let no_topic = || KafkaError::NoTopic { topic: name.to_owned(), brokers: self.brokers.clone() };
         let failed = |message: String| KafkaError::Request { what: format!("describe topic {name:?}"), message };
         let metadata =
@@ -120,6 +124,19 @@ impl Topics {
         let id = topic_uuid(client(&self.consumer), metadata.orig_broker_id(), name, REQUEST)
             .map_err(|error| failed(RDKafkaErrorCode::from(error).to_string()))?;
         Ok(Topic { id: id.unwrap_or_default(), partitions })
+    }
+
+    /// How many copies the partition with the fewest has.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn replicas(&self, name: &str) -> Result<usize, KafkaError> {
+        let failed = |message: String| KafkaError::Request { what: format!("describe topic {name:?}"), message };
+        let metadata =
+            self.consumer.fetch_metadata(Some(name), REQUEST * 3).map_err(|error| failed(error.to_string()))?;
+        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let fewest = partitions.map(|partition| partition.replicas().len()).min();
+        fewest.ok_or_else(|| failed("it has no partitions".to_owned()))
     }
 
     /// The watermarks of one partition.

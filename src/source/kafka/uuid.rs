@@ -8,7 +8,7 @@ use rdkafka::bindings as rd;
 use rdkafka::client::Client;
 use rdkafka::types::RDKafkaRespErr;
 
-use super::settings::Context;
+use super::context::Context;
 
 /// The topic's UUID as Kafka prints it, asked of one broker; `None` where it has none (before 2.8, or a mock).
 ///

@@ -67,7 +67,7 @@ impl SlotSource {
             }
             let Some((transaction, seq)) = &mut self.open else { continue };
             let offset = transaction.commit_lsn.as_i64();
-            let line = transaction.lines.next().map_err(|source| SlotError::Spill {
+            let line = transaction.lines.next_line().map_err(|source| SlotError::Spill {
                 folder: self.settings.spill.folder.display().to_string(),
                 source,
             })?;

@@ -70,7 +70,12 @@ fn commit() -> Entry {
         kind: EntryKind::Commit,
         topics: BTreeMap::from([(
             "changes".into(),
-            TopicEntry { id: "nIFFyfwTQ2S1OCvM4ZbjUw".into(), partitions: 2, positions: BTreeMap::from([(1, read)]) },
+            TopicEntry {
+                id: "nIFFyfwTQ2S1OCvM4ZbjUw".into(),
+                partitions: 2,
+                positions: BTreeMap::from([(1, read)]),
+                ..TopicEntry::default()
+            },
         )]),
         added: vec![
             file("events/day=2024-10-04/c0000000001-w000-0.parquet", 4),

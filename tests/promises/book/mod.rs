@@ -5,5 +5,6 @@ mod crash;
 mod damage;
 mod formats;
 mod rules;
+mod sources;
 mod world;
 mod zombie;

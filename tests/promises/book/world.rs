@@ -82,7 +82,7 @@ pub(crate) fn new_topics(state: &State) -> BTreeMap<String, TopicEntry> {
     }
     let positions = (0..PARTITIONS).map(|number| (number, PartitionEntry::start(0))).collect();
     let id = "nIFFyfwTQ2S1OCvM4ZbjUw".to_owned();
-    BTreeMap::from([(TOPIC.to_owned(), TopicEntry { id, partitions: PARTITIONS, positions })])
+    BTreeMap::from([(TOPIC.to_owned(), TopicEntry { id, partitions: PARTITIONS, positions, ..TopicEntry::default() })])
 }
 
 pub(crate) fn open(store: &(impl Store + Clone + 'static)) -> Result<Committer, BookError> {

@@ -1,0 +1,170 @@
+//! Where a topic stands: the position record.
+
+use serde::{Deserialize, Serialize};
+
+use super::CaptureError;
+use crate::change::Lsn;
+use crate::slot::Identity;
+
+/// The version of the record's format.
+const VERSION: u32 = 1;
+
+/// The key of every position record: compaction keeps the newest.
+pub(super) const KEY: &str = "position";
+
+/// The LSN up to which every commit is in a topic, and whose it is. Written as one JSON object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Every transaction that ends at or below it is in the topic, whole.
+    pub lsn: Lsn,
+    /// Of the first transaction above it, what is in the topic already.
+    pub partial: Option<Partial>,
+    /// The server it was read from.
+    pub identity: Identity,
+    /// The slot.
+    pub slot: String,
+    /// The slot's database; for people.
+    pub database: String,
+    /// The topic's id; empty where brokers have none.
+    pub topic_id: String,
+    /// The process that wrote it.
+    pub writer: String,
+}
+
+/// A transaction that is in the topic in part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// Where it ends.
+    pub commit_lsn: Lsn,
+    /// The number of its first change that is not in the topic.
+    pub next_seq: u64,
+}
+
+/// The record's fields.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    version: u32,
+    system: String,
+    timeline: u32,
+    slot: String,
+    database: String,
+    topic_id: String,
+    position: String,
+    partial: Option<WrittenPartial>,
+    writer: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenPartial {
+    commit_lsn: String,
+    next_seq: u64,
+}
+
+/// The topic that holds the position of `topic`.
+pub fn position_topic(topic: &str) -> String {
+    format!("{topic}.walbook-position")
+}
+
+impl Position {
+    /// The record's value.
+    pub fn to_json(&self) -> Vec<u8> {
+        let partial = |partial: Partial| WrittenPartial {
+            commit_lsn: partial.commit_lsn.to_string(),
+            next_seq: partial.next_seq,
+        };
+        let written = Written {
+            version: VERSION,
+            system: self.identity.system.clone(),
+            timeline: self.identity.timeline,
+            slot: self.slot.clone(),
+            database: self.database.clone(),
+            topic_id: self.topic_id.clone(),
+            position: self.lsn.to_string(),
+            partial: self.partial.map(partial),
+            writer: self.writer.clone(),
+        };
+        serde_json::to_vec(&written).expect("texts and numbers can be written")
+    }
+
+    /// Reads the newest record of `topic`, the topic of a position.
+    ///
+    /// # Errors
+    /// [`CaptureError::Setup`] for what is no position, or one of a newer walbook.
+    pub fn from_json(topic: &str, value: &[u8]) -> Result<Position, CaptureError> {
+        let wrong = |what: &str| {
+            let shown = String::from_utf8_lossy(&value[..value.len().min(200)]).into_owned();
+            CaptureError::Setup(format!("the newest record of topic {topic:?} is {what}: {shown:?}"))
+        };
+        let no_position = || wrong("no position of a capture");
+        // The version first: a newer one may have other fields.
+        let json: serde_json::Value = serde_json::from_slice(value).map_err(|_| no_position())?;
+        match json.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {}
+            Some(version) if version > u64::from(VERSION) => return Err(wrong("written by a newer walbook")),
+            _ => return Err(no_position()),
+        }
+        let written: Written = serde_json::from_value(json).map_err(|_| no_position())?;
+        let lsn = |text: &str| text.parse::<Lsn>().map_err(|_| no_position());
+        let partial = |partial: WrittenPartial| {
+            lsn(&partial.commit_lsn).map(|commit_lsn| Partial { commit_lsn, next_seq: partial.next_seq })
+        };
+        Ok(Position {
+            lsn: lsn(&written.position)?,
+            partial: written.partial.map(partial).transpose()?,
+            identity: Identity { system: written.system, timeline: written.timeline },
+            slot: written.slot,
+            database: written.database,
+            topic_id: written.topic_id,
+            writer: written.writer,
+        })
+    }
+
+    /// The LSN up to which the topic holds anything at all.
+    pub fn reach(&self) -> Lsn {
+        self.partial.map_or(self.lsn, |partial| partial.commit_lsn.max(self.lsn))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(partial: Option<Partial>) -> Position {
+        Position {
+            lsn: "16/B374D848".parse().expect("an LSN"),
+            partial,
+            identity: Identity { system: "7345".to_owned(), timeline: 3 },
+            slot: "s".to_owned(),
+            database: "a \"b\"".to_owned(),
+            topic_id: "AAAA".to_owned(),
+            writer: "w".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_position_is_read_as_it_was_written() {
+        let partial = Partial { commit_lsn: "17/0".parse().expect("an LSN"), next_seq: 300_000 };
+        for position in [position(None), position(Some(partial))] {
+            assert_eq!(Position::from_json("t", &position.to_json()).expect("a position"), position);
+        }
+        assert_eq!(position(Some(partial)).reach().to_string(), "17/0");
+        let text = String::from_utf8(position(Some(partial)).to_json()).expect("UTF-8");
+        assert_eq!(
+            text,
+            r#"{"version":1,"system":"7345","timeline":3,"slot":"s","database":"a \"b\"","topic_id":"AAAA","position":"16/B374D848","partial":{"commit_lsn":"17/0","next_seq":300000},"writer":"w"}"#
+        );
+    }
+
+    #[test]
+    fn what_is_no_position_is_refused() {
+        for (value, words) in [
+            ("", "no position"),
+            ("{}", "no position"),
+            (r#"{"version":2,"other":1}"#, "newer walbook"),
+            (r#"{"version":1,"system":"1"}"#, "no position"),
+        ] {
+            let error = Position::from_json("t", value.as_bytes()).expect_err(words);
+            assert!(error.is_usage() && error.to_string().contains(words), "{error}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What a capture needs, made of what was typed.
+
+use super::SettingsError;
+use super::args::CaptureArgs;
+use super::kafka::kafka_settings;
+use super::slot::slot_settings;
+use crate::capture::{CaptureSettings, Until};
+
+/// The longest name of a topic (Kafka, `Topic.java`), less what the topic of the position adds.
+const LONGEST_TOPIC: usize = 249 - ".walbook-position".len();
+
+/// Checks what was typed for `walbook capture`.
+///
+/// # Errors
+/// [`SettingsError`] for whatever does not fit.
+pub fn capture_settings(args: CaptureArgs) -> Result<CaptureSettings, SettingsError> {
+    let wrong = |message: String| Err(SettingsError::Wrong(message));
+    let topic = args.topic.trim().to_owned();
+    if topic.is_empty() || topic.len() > LONGEST_TOPIC {
+        return wrong(format!("--topic {topic:?}: a name of 1 to {LONGEST_TOPIC} letters"));
+    }
+    if topic.contains(',') {
+        return wrong(format!("--topic {topic:?}: a capture writes to one topic"));
+    }
+    if args.partitions < 1 {
+        return wrong(format!("--partitions {}: at least one", args.partitions));
+    }
+    let kafka = kafka_settings(args.brokers, &args.set)?;
+    kafka.check_producing()?;
+    Ok(CaptureSettings {
+        slot: slot_settings(&args.source)?,
+        kafka,
+        topic,
+        create_topic: args.create_topic.then_some(args.partitions),
+        until: match args.until_lsn {
+            Some(lsn) => Until::Lsn(lsn),
+            None if args.once => Until::Start,
+            None => Until::Never,
+        },
+        assume_position: args.assume_position,
+    })
+}

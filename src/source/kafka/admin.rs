@@ -1,0 +1,101 @@
+//! Topics are made here, and their settings read.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::context::Context;
+use super::{KafkaError, KafkaSettings};
+
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(15);
+
+/// As many replicas as the broker gives a topic by default (KIP-464).
+const DEFAULT_REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
+
+/// A client that makes and describes topics.
+pub struct Admin {
+    client: AdminClient<Context>,
+}
+
+impl Admin {
+    /// A client; nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`KafkaError::Settings`] when librdkafka refuses them.
+    pub fn new(settings: &KafkaSettings) -> Result<Admin, KafkaError> {
+        Ok(Admin { client: settings.administering()? })
+    }
+
+    /// Makes a topic; one that is there already is left as it is. Returns whether it is new.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn create(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<bool, KafkaError> {
+        let what = || format!("create topic {topic:?}");
+        let mut new = NewTopic::new(topic, partitions, DEFAULT_REPLICATION);
+        for (key, value) in settings {
+            new = new.set(key, value);
+        }
+        let answers = wait_for(self.client.create_topics([&new], &options()))
+            .map_err(|error| KafkaError::Request { what: what(), message: error.to_string() })?;
+        for answer in answers {
+            match answer {
+                Ok(_) => {}
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return Ok(false),
+                Err((_, code)) => return Err(KafkaError::Request { what: what(), message: code.to_string() }),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The settings of a topic that is there, those it has from its broker too.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn topic_settings(&self, topic: &str) -> Result<BTreeMap<String, String>, KafkaError> {
+        let failed =
+            |message: String| KafkaError::Request { what: format!("read the settings of topic {topic:?}"), message };
+        let answers = wait_for(self.client.describe_configs(&[ResourceSpecifier::Topic(topic)], &options()))
+            .map_err(|error| failed(error.to_string()))?;
+        let mut settings = BTreeMap::new();
+        for answer in answers {
+            let entries = answer.map_err(|code| failed(code.to_string()))?.entries;
+            settings.extend(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
+        }
+        // The binding does not hand a single topic's error on.
+        if settings.is_empty() {
+            return Err(failed("the broker told none; is DescribeConfigs allowed?".to_owned()));
+        }
+        Ok(settings)
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(REQUEST)).request_timeout(Some(REQUEST))
+}
+
+/// Runs a future to its end on this thread: librdkafka's own thread completes it.
+fn wait_for<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What a client of librdkafka tells of itself: log lines, its last error, records that it could not deliver.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::client::Client;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+use tracing::{debug, error, info, warn};
+
+/// Hands librdkafka's log lines to ours, and keeps the last error for the answer to "what was seen?".
+#[derive(Clone, Default)]
+pub struct Context {
+    last_error: Arc<Mutex<Option<String>>>,
+    undelivered: Arc<Mutex<Option<Undelivered>>>,
+}
+
+/// A record that a producer could not deliver.
+#[derive(Clone, Debug)]
+pub struct Undelivered {
+    /// Why.
+    pub code: RDKafkaErrorCode,
+    /// The topic it was for.
+    pub topic: String,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// How its value begins.
+    pub beginning: Vec<u8>,
+    /// The size of its value.
+    pub bytes: usize,
+}
+
+impl Undelivered {
+    /// How much of a value is kept.
+    const BEGINNING: usize = 200;
+}
+
+impl Context {
+    /// The last error that librdkafka told of this client.
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first record that was not delivered.
+    pub fn undelivered(&self) -> Option<Undelivered> {
+        self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, message: String) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                error!(target: "librdkafka", facility, "{message}");
+            }
+            RDKafkaLogLevel::Error => {
+                self.note(message.to_owned());
+                warn!(target: "librdkafka", facility, "{message}");
+            }
+            RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+                info!(target: "librdkafka", facility, "{message}");
+            }
+            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => debug!(target: "librdkafka", facility, "{message}"),
+        }
+    }
+
+    fn error(&self, error: RdError, reason: &str) {
+        self.note(reason.to_owned());
+        debug!(target: "librdkafka", %error, "{reason}");
+    }
+}
+
+impl ConsumerContext for Context {}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let Err((error, message)) = result else { return };
+        let value = message.payload().unwrap_or_default();
+        let undelivered = Undelivered {
+            code: error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
+            topic: message.topic().to_owned(),
+            key: message.key().map(<[u8]>::to_vec),
+            beginning: value[..value.len().min(Undelivered::BEGINNING)].to_vec(),
+            bytes: value.len(),
+        };
+        self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(undelivered);
+    }
+}
+
+/// The client below a consumer.
+pub(super) fn client(consumer: &BaseConsumer<Context>) -> &Client<Context> {
+    consumer.client()
+}

@@ -1,0 +1,243 @@
+//! Slots and files in a book: what their offsets mean, what may follow what, and that `verify` knows it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use walbook::book::entry::{EntryKind, PartitionEntry, SourceKind, TopicEntry};
+use walbook::book::{self, Entry, Report, State, encode_checkpoint, log};
+use walbook::change::{Day, Interval, Place, Tally};
+use walbook::query::Event;
+use walbook::store::Disk;
+use walbook::testing::book_builder::{BookBuilder, Contents, RejectRow, rewrite_log};
+
+const SLOT: &str = "walbook_slot";
+const FILE: &str = "changes.txt";
+
+fn slot(from: i64) -> TopicEntry {
+    TopicEntry {
+        source: SourceKind::Slot,
+        id: "7312345678901234567".into(),
+        timeline: Some(1),
+        partitions: 1,
+        positions: BTreeMap::from([(0, PartitionEntry::start(from))]),
+    }
+}
+
+fn file() -> TopicEntry {
+    TopicEntry { source: SourceKind::File, id: "sha256:12:00".into(), timeline: None, ..slot(0) }
+}
+
+fn day(text: &str) -> Day {
+    text.parse().expect("a day")
+}
+
+fn change(topic: &str, offset: i64, ordinal: i32) -> Event {
+    let place = (topic == SLOT).then_some((offset, ordinal));
+    Event {
+        topic: topic.into(),
+        offset,
+        ordinal,
+        commit_lsn: place.map(|place| place.0),
+        seq: place.map(|place| place.1),
+        schema: "public".into(),
+        table: "t".into(),
+        op: "INSERT".into(),
+        data: "table public.t: INSERT: id[integer]:1".into(),
+        ..Event::default()
+    }
+}
+
+/// A book of a slot and a file with two commits each; the slot's transactions share offsets and have rejects in between.
+fn write(root: &Path, spoil: impl FnOnce(&mut Contents)) -> Report {
+    let topics = BTreeMap::from([(SLOT.to_owned(), slot(1_000)), (FILE.to_owned(), file())]);
+    let mut builder = BookBuilder::open_with(root, "UTC", &topics).expect("a new book");
+    let (one, two) = (day("2026-11-22"), day("2026-11-23"));
+    let reject = |topic: &str, offset| RejectRow { topic: topic.into(), offset, ..RejectRow::default() };
+    let mut contents = Contents {
+        events: vec![
+            (one, change(SLOT, 1_200, 1)),
+            (one, change(SLOT, 1_200, 2)),
+            (one, change(SLOT, 1_200, 4)),
+            (two, change(SLOT, 1_500, 0)),
+            (one, change(FILE, 0, 0)),
+            (one, change(FILE, 40, 0)),
+            (one, change(FILE, 40, 1)),
+        ],
+        rejects: vec![
+            (Day::EPOCH, reject(SLOT, 1_200)),
+            (Day::EPOCH, reject(SLOT, 1_200)),
+            (Day::EPOCH, reject(SLOT, 1_500)),
+            (Day::EPOCH, reject(FILE, 90)),
+        ],
+    };
+    spoil(&mut contents);
+    builder.commit(contents).expect("a sound commit");
+    let events = vec![(two, change(SLOT, 1_900, 0)), (two, change(SLOT, 1_900, 1)), (two, change(FILE, 123, 0))];
+    builder.commit(Contents { events, ..Contents::default() }).expect("a sound commit");
+    drop(builder);
+    book::verify(root, &mut |_| {}).expect("a book")
+}
+
+fn problems(report: &Report, check: &str) -> String {
+    let found = report.checks.iter().find(|found| found.name == check).expect("the check is made");
+    found.problems.join("\n")
+}
+
+#[test]
+fn verify_passes_a_book_of_a_slot_and_a_file() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let report = write(directory.path(), |_| {});
+    assert!(report.ok, "{report:#?}");
+    assert!(report.checks.iter().all(|check| check.problems.is_empty()), "{report:#?}");
+}
+
+#[test]
+fn verify_finds_a_slots_change_that_is_there_twice() {
+    type Spoil = fn(&mut Contents);
+    let spoils: [(Spoil, &str); 3] = [
+        (
+            |contents| contents.events.insert(2, (day("2026-11-22"), change(SLOT, 1_200, 2))),
+            "not numbered in their order",
+        ),
+        (|contents| contents.events.push((day("2026-11-23"), change(SLOT, 1_200, 3))), "are used twice"),
+        (|contents| contents.events[0].1.ordinal = -1, "not numbered in their order"),
+    ];
+    for (spoil, expected) in spoils {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let report = write(directory.path(), spoil);
+        assert!(!report.ok && problems(&report, "rows").contains(expected), "{expected}: {report:#?}");
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    // The same place at another ordinal: the server sent it again.
+    let report = write(directory.path(), |contents| contents.events[2].1.seq = Some(2));
+    assert!(report.ok && problems(&report, "repeats").contains("commit_lsn 1200, seq 2"), "{report:#?}");
+}
+
+/// The book's entries, and the state before the last of them.
+fn last_step(root: &Path) -> (State, Entry) {
+    write(root, |_| {});
+    let disk = Disk::new(root);
+    let read = |number| log::read_entry(&disk, number).expect("readable").expect("there");
+    let first = read(0);
+    let mut state = State::new(first.entry.book.clone(), first.entry.settings.clone());
+    for number in 0..2 {
+        let logged = read(number);
+        state.follow(&logged.entry, &logged.digest).expect("sound");
+    }
+    (state, read(2).entry)
+}
+
+fn position<'a>(entry: &'a mut Entry, topic: &str) -> &'a mut PartitionEntry {
+    entry.topics.get_mut(topic).expect("there").positions.get_mut(&0).expect("there")
+}
+
+#[test]
+fn what_a_slot_and_a_file_may_not_say() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (state, entry) = last_step(directory.path());
+    state.check(&entry).expect("sound");
+    type Spoil = fn(&mut Entry);
+    let spoils: &[(&str, Spoil)] = &[
+        ("a slot becomes a topic", |entry| entry.topics.get_mut(SLOT).expect("there").source = SourceKind::Kafka),
+        ("a file becomes a slot", |entry| entry.topics.get_mut(FILE).expect("there").source = SourceKind::Slot),
+        ("another server", |entry| entry.topics.get_mut(SLOT).expect("there").id.push('1')),
+        ("another timeline in a commit", |entry| entry.topics.get_mut(SLOT).expect("there").timeline = Some(2)),
+        ("no timeline", |entry| entry.topics.get_mut(SLOT).expect("there").timeline = None),
+        ("a file's timeline", |entry| entry.topics.get_mut(FILE).expect("there").timeline = Some(1)),
+        ("two partitions", |entry| entry.topics.get_mut(SLOT).expect("there").partitions = 2),
+        ("a slot's gaps", |entry| position(entry, SLOT).empty = 1),
+        ("a slot's loss", |entry| position(entry, SLOT).lost = 1),
+        ("a record with two changes", |entry| {
+            position(entry, SLOT).tally.bearing -= 1;
+            position(entry, SLOT).records -= 1;
+        }),
+        ("a slot's records at no offset", |entry| {
+            position(entry, SLOT).interval.to = position(entry, SLOT).interval.from
+        }),
+        ("a file's bytes", |entry| position(entry, FILE).empty += 1),
+        ("a gap in a slot", |entry| position(entry, SLOT).interval.from += 1),
+    ];
+    for (name, spoil) in spoils {
+        let mut spoilt = entry.clone();
+        spoil(&mut spoilt);
+        assert_ne!(spoilt, entry, "{name} changes something");
+        assert!(state.check(&spoilt).is_err(), "{name} was let pass");
+        let spoilt_book = tempfile::tempdir().expect("a temporary directory");
+        write(spoilt_book.path(), |_| {});
+        rewrite_log(spoilt_book.path(), &mut |entry| {
+            if entry.entry == 2 {
+                spoil(entry);
+            }
+        });
+        // What the rules of a single entry do not say, rows or the chain do; an id and partitions are the writing side's.
+        let report = book::verify(spoilt_book.path(), &mut |_| {}).expect("a book");
+        assert!(
+            !report.ok || ["another server", "two partitions", "a file's timeline"].contains(name),
+            "{name}: {report:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_fence_may_tell_of_a_newer_timeline_and_nothing_else() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (mut state, commit) = last_step(directory.path());
+    state.follow(&commit, "22").expect("sound");
+    let fence = |timeline| Entry {
+        entry: 3,
+        kind: EntryKind::Fence,
+        previous: "22".into(),
+        generation: "g0000000003-1f0c93aa".into(),
+        topics: BTreeMap::from([(SLOT.into(), TopicEntry { timeline, positions: BTreeMap::new(), ..slot(0) })]),
+        added: Vec::new(),
+        deltas: Vec::new(),
+        ..commit.clone()
+    };
+    for older in [None, Some(0)] {
+        assert!(state.check(&fence(older)).is_err(), "{older:?}");
+    }
+    let next = state.topics[SLOT].positions[&0].next;
+    state.follow(&fence(Some(4)), "33").expect("sound");
+    assert_eq!((state.topics[SLOT].timeline, state.topics[SLOT].positions[&0].next), (Some(4), next));
+    // An idle slot moves on without a record.
+    let idle = Interval { from: next, to: next + 500 };
+    let read = PartitionEntry { interval: idle, records: 0, tally: Tally::default(), empty: 0, lost: 0 };
+    let moves = Entry {
+        entry: 4,
+        kind: EntryKind::Commit,
+        commit: commit.commit + 1,
+        previous: "33".into(),
+        topics: BTreeMap::from([(
+            SLOT.into(),
+            TopicEntry { timeline: Some(4), positions: BTreeMap::from([(0, read)]), ..slot(0) },
+        )]),
+        ..fence(None)
+    };
+    state.follow(&moves, "44").expect("sound");
+    assert_eq!(state.topics[SLOT].positions[&0].next, next + 500);
+}
+
+#[test]
+fn slots_and_files_stand_in_the_log_like_this() {
+    let print = |entry: &TopicEntry| serde_json::to_string(entry).expect("an entry prints");
+    insta::assert_snapshot!(print(&slot(23_818_912)), @r#"{"source":"slot","id":"7312345678901234567","timeline":1,"partitions":1,"positions":{"0":{"from":23818912,"to":23818912,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0}}}"#);
+    insta::assert_snapshot!(print(&file()), @r#"{"source":"file","id":"sha256:12:00","partitions":1,"positions":{"0":{"from":0,"to":0,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0}}}"#);
+    let kafka = r#"{"id":"A","partitions":1,"positions":{}}"#;
+    let read: TopicEntry = serde_json::from_str(kafka).expect("an entry of an older walbook");
+    assert_eq!((read.source, read.timeline, print(&read).as_str()), (SourceKind::Kafka, None, kafka));
+
+    let settings = super::world::settings();
+    let mut state = State::new("book".into(), settings);
+    let tally = Tally { highest: Some(Place { commit_lsn: 1, seq: 2 }), ..Tally::default() };
+    assert_eq!(tally.records(), 0);
+    let topic = walbook::book::TopicState {
+        source: SourceKind::Slot,
+        id: "7312345678901234567".into(),
+        timeline: Some(3),
+        partitions: 1,
+        positions: BTreeMap::from([(0, walbook::book::PartitionState { next: 9, highest: tally.highest })]),
+    };
+    state.topics.insert(SLOT.into(), topic);
+    let bytes = String::from_utf8(encode_checkpoint(&state)).expect("JSON is UTF-8");
+    insta::assert_snapshot!(bytes.lines().next().expect("a line"), @r#"{"format":1,"state":{"book":"book","settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"entries":0,"digest":"","commit":0,"redone_to":0,"generation":"","topics":{"walbook_slot":{"source":"slot","id":"7312345678901234567","timeline":3,"partitions":1,"positions":{"0":{"next":9,"highest":{"commit_lsn":1,"seq":2}}}}},"days":{}}}"#);
+}
