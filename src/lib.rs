@@ -65,6 +65,8 @@ pub mod table;
 
 pub mod book;
 
+pub mod live;
+
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
 
@@ -72,6 +74,8 @@ pub mod cluster;
 
 // From a book to an answer.
 pub mod query;
+
+pub mod server;
 
 // Looking at all of it.
 pub mod doctor;

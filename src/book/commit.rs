@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Instant;
 
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -18,7 +19,7 @@ use timely::progress::operate::FrontierInterest;
 use timely::scheduling::SyncActivator;
 
 use super::{CommitContents, CommitOutcome, Committer, CountDelta, State};
-use crate::change::{CommitNumber, CountKey, Epoch, Interval, Order, Partition, SealedFile, Tally};
+use crate::change::{CommitNumber, CountKey, Epoch, Interval, Order, Partition, PartitionTally, SealedFile, Tally};
 use crate::process::{Progress, Shutdown};
 
 /// The book that is committed to, and who else hears of it.
@@ -38,7 +39,7 @@ pub struct Parts<'scope> {
     /// Totals as the arrangement tells them: `+1` a total that begins to hold, `-1` one that ends to.
     pub totals: StreamVec<'scope, Epoch, ((CountKey, isize), Epoch, isize)>,
     /// What the records of each partition were.
-    pub tallies: StreamVec<'scope, Epoch, (Partition, Tally)>,
+    pub tallies: StreamVec<'scope, Epoch, PartitionTally>,
     /// What was read of each partition.
     pub positions: StreamVec<'scope, Epoch, (Partition, Interval)>,
 }
@@ -59,7 +60,7 @@ pub fn commit_epochs<'scope>(
     let mut files = builder.new_input_connection(parts.files, Exchange::new(|_: &SealedFile| 0), held.clone());
     let to_first = Exchange::new(|_: &((CountKey, isize), Epoch, isize)| 0);
     let mut totals = builder.new_input_connection(parts.totals, to_first, held.clone());
-    let to_first = Exchange::new(|_: &(Partition, Tally)| 0);
+    let to_first = Exchange::new(|_: &PartitionTally| 0);
     let mut tallies = builder.new_input_connection(parts.tallies, to_first, held.clone());
     let to_first = Exchange::new(|_: &(Partition, Interval)| 0);
     let mut positions = builder.new_input_connection(parts.positions, to_first, held);
@@ -149,7 +150,7 @@ pub fn commit_epochs<'scope>(
 struct Gathered {
     files: Vec<SealedFile>,
     totals: Vec<(CountKey, isize, isize)>,
-    tallies: Vec<(Partition, Tally)>,
+    tallies: Vec<PartitionTally>,
     positions: Vec<(Partition, Interval)>,
 }
 
@@ -170,7 +171,7 @@ fn put_together(commit: CommitNumber, epochs: BTreeMap<Epoch, Gathered>) -> Comm
                 .and_modify(|(all, _)| *all = all.chain(interval).expect("positions of a partition chain"))
                 .or_insert((interval, Tally::default()));
         }
-        for (partition, tally) in gathered.tallies {
+        for PartitionTally { partition, tally, kafka_time: _ } in gathered.tallies {
             let (_, sum) = read.get_mut(&partition).expect("an epoch with records has a position that moved");
             sum.add(&tally);
         }
@@ -219,13 +220,14 @@ fn start_committing(
                     return shutdown.fail(error);
                 }
                 let changes: i64 = contents.deltas.iter().map(|delta| delta.added).sum();
+                let began = Instant::now();
                 let answer = match committer.commit(contents) {
                     Ok(CommitOutcome::Committed { .. }) => Some(commit),
                     Ok(CommitOutcome::Nothing) => None,
                     Err(error) => return shutdown.fail(error),
                 };
                 if answer.is_some() {
-                    progress.committed(commit, u64::try_from(changes).unwrap_or(0));
+                    progress.committed(commit, u64::try_from(changes).unwrap_or(0), began.elapsed());
                     announce(committer.state());
                 }
                 if answers.send(answer).is_err() || wake.activate().is_err() {

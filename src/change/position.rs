@@ -72,3 +72,14 @@ impl Tally {
         self.highest = self.highest.max(other.highest);
     }
 }
+
+/// What some records of one partition were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionTally {
+    /// The partition.
+    pub partition: Partition,
+    /// What the records were.
+    pub tally: Tally,
+    /// Kafka's time of the last of them that has one, in microseconds since 1970-01-01 UTC.
+    pub kafka_time: Option<i64>,
+}

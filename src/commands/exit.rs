@@ -6,6 +6,7 @@ use crate::book::BookError;
 use crate::capture::CaptureError;
 use crate::postgres::PostgresError;
 use crate::query::QueryError;
+use crate::server::ServeError;
 use crate::settings::SettingsError;
 use crate::slot::SlotError;
 use crate::source::SourceError;
@@ -30,6 +31,9 @@ fn own_code(cause: &(dyn Error + 'static)) -> Option<u8> {
         return Some(error.exit_code());
     }
     if let Some(error) = cause.downcast_ref::<QueryError>() {
+        return Some(error.exit_code());
+    }
+    if let Some(error) = cause.downcast_ref::<ServeError>() {
         return Some(error.exit_code());
     }
     if let Some(error) = cause.downcast_ref::<TableError>() {

@@ -11,6 +11,7 @@ mod exit;
 mod logging;
 mod origin;
 mod run;
+mod serve;
 mod signals;
 mod slot;
 mod verify;
@@ -30,6 +31,7 @@ pub fn execute(args: WalbookArgs) -> anyhow::Result<()> {
         Command::Demo(demo) => demo::demo(demo),
         Command::Query(query) => answers::query(&query),
         Command::Events(events) => answers::events(&events),
+        Command::Serve(serve) => serve::serve(&serve),
         Command::Verify(verify) => verify::verify(&verify),
         Command::Slot(slot) => slot::slot(&slot),
         Command::Doctor(doctor) => doctor::doctor(doctor),

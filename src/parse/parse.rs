@@ -13,7 +13,8 @@ use super::deltas::Deltas;
 use super::tables::Tables;
 use super::{Content, DayRule, Envelope, Line, Name, Reject, Statement, read_line};
 use crate::change::{
-    Batch, CountKey, Day, Epoch, Lsn, Operation, Order, Partition, Place, Record, Rows, TableName, Taken, Tally,
+    Batch, CountKey, Day, Epoch, Lsn, Operation, Order, Partition, PartitionTally, Place, Record, Rows, TableName,
+    Taken, Tally,
 };
 use crate::table::{EventColumns, EventRow, RejectColumns};
 
@@ -30,7 +31,7 @@ pub struct Parsed<'scope> {
     /// Rows of the rejects table.
     pub rejects: StreamVec<'scope, Epoch, Rows>,
     /// What the records of each partition were.
-    pub tallies: StreamVec<'scope, Epoch, (Partition, Tally)>,
+    pub tallies: StreamVec<'scope, Epoch, PartitionTally>,
     /// How many changes of each key there were, as updates with that weight.
     pub deltas: StreamVec<'scope, Epoch, (CountKey, Epoch, isize)>,
 }
@@ -44,7 +45,7 @@ pub fn parse_records<'scope>(
     let mut builder = OperatorBuilder::new("ParseRecords".to_owned(), scope);
     let (events_out, events) = builder.new_output::<Vec<Rows>>();
     let (rejects_out, rejects) = builder.new_output::<Vec<Rows>>();
-    let (tallies_out, tallies) = builder.new_output::<Vec<(Partition, Tally)>>();
+    let (tallies_out, tallies) = builder.new_output::<Vec<PartitionTally>>();
     let (deltas_out, deltas) = builder.new_output::<Vec<(CountKey, Epoch, isize)>>();
     let mut events_out = OutputBuilder::from(events_out);
     let mut rejects_out = OutputBuilder::from(rejects_out);
@@ -85,11 +86,15 @@ pub fn parse_records<'scope>(
     Parsed { events, rejects, tallies, deltas }
 }
 
+fn of_partition((partition, tally, kafka_time): (Arc<Partition>, Tally, Option<i64>)) -> PartitionTally {
+    PartitionTally { partition: Partition::clone(&partition), tally, kafka_time }
+}
+
 /// What one batch held.
 struct ParsedBatch {
     events: Option<Rows>,
     rejects: Option<Rows>,
-    tallies: Vec<(Partition, Tally)>,
+    tallies: Vec<PartitionTally>,
     deltas: Deltas,
     tables: Vec<Arc<TableName>>,
 }
@@ -113,13 +118,14 @@ impl Parser {
             rejects: RejectColumns::default(),
             deltas: Deltas::default(),
         };
-        let mut tallies: Vec<(Arc<Partition>, Tally)> = Vec::new();
+        let mut tallies: Vec<(Arc<Partition>, Tally, Option<i64>)> = Vec::new();
         records.for_each(&mut |record| {
-            if !tallies.last().is_some_and(|(partition, _)| Arc::ptr_eq(partition, record.partition)) {
-                tallies.push((Arc::clone(record.partition), Tally::default()));
+            if !tallies.last().is_some_and(|(partition, ..)| Arc::ptr_eq(partition, record.partition)) {
+                tallies.push((Arc::clone(record.partition), Tally::default(), None));
                 found.events.enter(record.partition);
             }
-            let (_, tally) = tallies.last_mut().expect("just pushed");
+            let (_, tally, kafka_time) = tallies.last_mut().expect("just pushed");
+            *kafka_time = record.kafka_time.or(*kafka_time);
             if let Err(reject) = self.parse_record(&record, &mut found, tally) {
                 tally.rejects += 1;
                 let day = self.days.day_of_reject(record.kafka_time);
@@ -130,7 +136,7 @@ impl Parser {
         ParsedBatch {
             events: found.events.finish(batch.commit, &tables),
             rejects: found.rejects.finish(batch.commit),
-            tallies: tallies.into_iter().map(|(partition, tally)| (Partition::clone(&partition), tally)).collect(),
+            tallies: tallies.into_iter().map(of_partition).collect(),
             deltas: found.deltas,
             tables,
         }

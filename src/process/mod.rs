@@ -4,9 +4,11 @@
 //! crosses processes; what workers of several processes must know travels through the dataflow.
 
 mod alarm;
+mod durations;
 mod progress;
 mod shutdown;
 
 pub use alarm::Alarm;
+pub use durations::Durations;
 pub use progress::Progress;
 pub use shutdown::Shutdown;

@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Durations;
 
 /// Counters of one process; cheap to clone, written by workers, read by whoever prints.
 #[derive(Clone, Default)]
@@ -14,6 +17,7 @@ struct Inner {
     records: AtomicU64,
     commit: AtomicU64,
     changes: AtomicU64,
+    commit_durations: Mutex<Durations>,
     /// Records not yet read, by worker of this process.
     lags: Mutex<Vec<Arc<AtomicI64>>>,
 }
@@ -34,10 +38,16 @@ impl Progress {
         self.inner.records.load(Ordering::Relaxed)
     }
 
-    /// Notes a commit and the changes it added.
-    pub fn committed(&self, commit: u64, changes: u64) {
+    /// Notes a commit, the changes it added, and how long it took to put and redo it.
+    pub fn committed(&self, commit: u64, changes: u64, took: Duration) {
+        self.inner.commit_durations.lock().unwrap_or_else(PoisonError::into_inner).add(took);
         self.inner.commit.store(commit, Ordering::Relaxed);
         self.inner.changes.fetch_add(changes, Ordering::Relaxed);
+    }
+
+    /// How long commits took.
+    pub fn commit_durations(&self) -> Durations {
+        self.inner.commit_durations.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The newest commit; 0 before the first.

@@ -41,6 +41,17 @@ impl Event {
     /// The columns, in the order of the files.
     pub const COLUMNS: [&str; 14] = EVENT_COLUMNS;
 
+    /// The columns by name, as `events --format json` prints them.
+    pub fn json(&self) -> serde_json::Map<String, serde_json::Value> {
+        let mut values = Vec::with_capacity(Event::COLUMNS.len());
+        self.values(&mut values);
+        Event::COLUMNS
+            .iter()
+            .zip(values)
+            .map(|(column, value)| ((*column).to_owned(), serde_json::json!(value)))
+            .collect()
+    }
+
     /// Appends the values, in the order of the columns.
     pub(super) fn values<'a>(&'a self, values: &mut Vec<Value<'a>>) {
         let number = |number: Option<i64>| number.map_or(Value::Null, Value::Number);

@@ -5,12 +5,13 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
+use parquet::errors::ParquetError;
 
 use super::events::repeat;
 use super::find::{Found, Wanted, find_rows};
 use super::order::{Page, RowKey};
 use super::{Filter, QueryError};
-use crate::book::columns::{Texts, column, numbers};
+use crate::book::columns::{Texts, column, metadata, numbers, read_group};
 use crate::book::{BookError, CompleteTo, DataFile, Snapshot};
 
 /// The columns of the rejects table, in the order of the files.
@@ -117,4 +118,26 @@ fn whole_rows(batch: &RecordBatch) -> Result<Vec<RejectRow>, String> {
         headers: headers.is_valid(row).then(|| headers.value(row).to_vec()),
     };
     Ok((0..batch.num_rows()).map(row).collect())
+}
+
+/// Shows the rows of a file that is whole, in the order of the file.
+pub(super) fn for_each(
+    snapshot: &Snapshot,
+    file: &DataFile,
+    show: &mut dyn FnMut(RejectRow),
+) -> Result<(), QueryError> {
+    let unreadable = |source: ParquetError| QueryError::Rejects { path: file.path.clone(), source };
+    let metadata = metadata(&snapshot.open(file)?).map_err(unreadable)?;
+    for group in 0..metadata.metadata().num_row_groups() {
+        let reader = read_group(snapshot.open(file)?, &metadata, group, &REJECT_COLUMNS, |reader| {
+            // Values may be large: few at a time.
+            reader.with_batch_size(64)
+        });
+        for batch in reader.map_err(unreadable)? {
+            let batch = batch.map_err(|error| unreadable(error.into()))?;
+            let rows = whole_rows(&batch).map_err(|what| unreadable(ParquetError::General(what)))?;
+            rows.into_iter().for_each(&mut *show);
+        }
+    }
+    Ok(())
 }

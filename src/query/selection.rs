@@ -73,6 +73,11 @@ impl Selection {
         }
     }
 
+    /// How many tables of days are to be summed.
+    pub(super) fn counts(&self) -> usize {
+        self.days.iter().map(|day| self.totals.days.get(day).map_or(0, |tables| tables.len())).sum()
+    }
+
     pub(super) fn name(&self, table: u32) -> &Arc<TableName> {
         &self.totals.names.names()[table as usize]
     }

@@ -85,7 +85,15 @@ impl Iterator for SelectionText {
     }
 }
 
+/// So many counts are summed up in some milliseconds.
+const FEW: usize = 200_000;
+
 impl SelectionText {
+    /// Whether each piece is made in a moment.
+    pub fn is_quick(&self) -> bool {
+        self.selection.by().first() == Some(&GroupBy::Day) || self.selection.counts() < FEW
+    }
+
     fn write(&mut self, row: &SumRow, out: &mut Vec<u8>) {
         let is_csv = self.style == RowStyle::Csv;
         out.extend_from_slice(match (self.style, self.any) {

@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub enum Command {
     Query(QueryArgs),
     /// Raw changes from a book, newest first
     Events(EventsArgs),
+    /// The page and the HTTP API over a book, while it is being written or not
+    Serve(ServeArgs),
     /// Recounts a book: events against counts and log, offsets, sizes, rows, checksums
     Verify(VerifyArgs),
     /// Makes, shows or drops a replication slot of PostgreSQL
@@ -236,6 +239,34 @@ pub struct EventsArgs {
     /// How to print: table, csv or json
     #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
     pub format: Format,
+}
+
+/// `walbook serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The book
+    #[arg(env = "WALBOOK_BOOK")]
+    pub book: PathBuf,
+    /// Where to listen
+    #[arg(long, env = "WALBOOK_LISTEN", default_value = "127.0.0.1:8321", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: AccessArgs,
+}
+
+/// Who may ask a server.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AccessArgs {
+    /// A file whose first line is a token that requests must carry (Authorization: Bearer …); needed where others reach the address
+    #[arg(long, env = "WALBOOK_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Serve beyond the loopback without a token: everybody who reaches the address can read the book
+    #[arg(long, env = "WALBOOK_INSECURE")]
+    pub insecure: bool,
+    /// A name besides localhost by which browsers may call the server; several with commas
+    #[arg(long, env = "WALBOOK_ALLOW_HOST", value_delimiter = ',', value_name = "NAME,…")]
+    pub allow_host: Vec<String>,
 }
 
 /// `walbook verify`

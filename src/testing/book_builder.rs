@@ -21,6 +21,7 @@ use crate::book::entry::{BookSettings, PartitionEntry, SourceKind, TopicEntry, V
 use crate::book::{Book, BookError, CommitContents, Committer, CountDelta, Entry, State};
 use crate::change::{CommitNumber, CountKey, Day, Interval, Operation, Partition, Place, SealedFile, Tally};
 use crate::query::Event;
+pub use crate::query::event_columns;
 use crate::store::Disk;
 use crate::store::layout::{FilePlace, Table, entry_path, staged_path};
 
@@ -218,48 +219,6 @@ pub fn encode(columns: &RecordBatch, metadata: &[(&str, String)], group_rows: us
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), columns.schema(), options).expect("a valid schema");
     writer.write(columns).expect("memory takes all bytes");
     writer.into_inner().expect("memory takes all bytes")
-}
-
-/// Changes as columns.
-///
-/// # Panics
-/// Never: all columns have one length.
-pub fn event_columns(rows: &[&Event]) -> RecordBatch {
-    let text = |of: fn(&Event) -> &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| of(row))))
-    };
-    let long = |of: fn(&Event) -> Option<i64>| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| of(row)).collect::<Int64Array>())
-    };
-    let int = |of: fn(&Event) -> Option<i32>| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| of(row)).collect::<Int32Array>())
-    };
-    let time = |of: fn(&Event) -> Option<i64>| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| of(row)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
-    };
-    let columns = vec![
-        text(|row| &row.topic),
-        int(|row| Some(row.partition)),
-        long(|row| Some(row.offset)),
-        int(|row| Some(row.ordinal)),
-        time(|row| row.kafka_time),
-        time(|row| row.commit_time),
-        long(|row| row.lsn),
-        long(|row| row.commit_lsn),
-        int(|row| row.seq),
-        long(|row| row.xid),
-        text(|row| &row.schema),
-        text(|row| &row.table),
-        text(|row| &row.op),
-        text(|row| &row.data),
-    ];
-    let nullable = ["kafka_time", "commit_time", "lsn", "commit_lsn", "seq", "xid"];
-    let fields = Event::COLUMNS
-        .iter()
-        .zip(&columns)
-        .map(|(name, column)| Field::new(*name, column.data_type().clone(), nullable.contains(name)));
-    let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
-    RecordBatch::try_new(schema, columns).expect("columns of one length")
 }
 
 fn reject_columns(rows: &[&RejectRow]) -> RecordBatch {

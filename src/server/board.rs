@@ -1,0 +1,126 @@
+//! What the server knows: everything that is asked for is read here, and nobody who reads waits for who writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Semaphore;
+
+use super::frames::Frames;
+use super::moment::Moment;
+use super::partitions::Partitions;
+use super::rate::Rate;
+use super::run::RunView;
+use crate::change::Epoch;
+use crate::parse::DayRule;
+use crate::query::RejectSums;
+
+/// Questions to the book's files that are answered at the same time.
+const READERS: usize = 2;
+
+/// Clients of the stream at the same time.
+const WATCHERS: usize = 500;
+
+/// What the server knows.
+pub(super) struct Board {
+    /// The book's directory.
+    pub(super) book: PathBuf,
+    durable: ArcSwap<Durable>,
+    live: ArcSwapOption<Live>,
+    /// What watchers are told.
+    pub(super) frames: Frames,
+    rate: Mutex<Rate>,
+    /// The run beside which this server serves.
+    pub(super) run: Option<RunView>,
+    /// Held while the book's files are read.
+    pub(super) readers: Arc<Semaphore>,
+    /// Held by clients of the stream.
+    pub(super) watchers: Arc<Semaphore>,
+}
+
+/// The book at its newest entry.
+pub(super) struct Durable {
+    /// The counts.
+    pub(super) moment: Arc<Moment>,
+    /// The book's identity.
+    pub(super) id: String,
+    /// Its day rule: `auto`, `commit` or `kafka`.
+    pub(super) day_from: String,
+    /// Who wrote the newest entry.
+    pub(super) generation: String,
+    /// The newest entry's number.
+    pub(super) entry: u64,
+    /// When the newest commit was made, in microseconds since 1970-01-01 UTC by its writer's clock.
+    pub(super) committed_at: Option<i64>,
+    /// What could not be read.
+    pub(super) rejects: Arc<RejectSums>,
+}
+
+/// A run at its newest closed epoch.
+pub(super) struct Live {
+    /// The counts.
+    pub(super) moment: Arc<Moment>,
+    /// The epoch.
+    pub(super) epoch: Epoch,
+    /// When it was seen to be closed.
+    pub(super) closed_at: i64,
+    /// How far each partition was read.
+    pub(super) partitions: Partitions,
+    /// Records that could not be read since the run began.
+    pub(super) rejects: u64,
+}
+
+impl Board {
+    pub(super) fn new(book: &Path, durable: Durable, live: Option<Live>, run: Option<RunView>) -> Board {
+        let first = live.as_ref().map_or(&durable.moment, |live| &live.moment);
+        let number = live.as_ref().map_or(durable.entry, |live| live.epoch);
+        let frames = Frames::new(number, Arc::clone(first));
+        Board {
+            book: book.to_owned(),
+            durable: ArcSwap::from_pointee(durable),
+            live: ArcSwapOption::from_pointee(live),
+            frames,
+            rate: Mutex::default(),
+            run,
+            readers: Arc::new(Semaphore::new(READERS)),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
+        }
+    }
+
+    /// The book's name: the last part of its path.
+    pub(super) fn name(&self) -> String {
+        let path = self.book.canonicalize().unwrap_or_else(|_| self.book.clone());
+        path.file_name().map_or_else(|| "book".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    pub(super) fn durable(&self) -> Arc<Durable> {
+        self.durable.load_full()
+    }
+
+    pub(super) fn live(&self) -> Option<Arc<Live>> {
+        self.live.load_full()
+    }
+
+    pub(super) fn set_durable(&self, durable: Durable) {
+        self.durable.store(Arc::new(durable));
+    }
+
+    pub(super) fn set_live(&self, live: Live) {
+        self.live.store(Some(Arc::new(live)));
+    }
+
+    /// How many clients watch.
+    pub(super) fn watching(&self) -> usize {
+        WATCHERS - self.watchers.available_permits()
+    }
+
+    /// How fast records come.
+    pub(super) fn rate(&self) -> MutexGuard<'_, Rate> {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What turns an instant into one of the book's days.
+    pub(super) fn days(&self) -> Option<DayRule> {
+        DayRule::from_names(&self.durable.load().moment.time_zone, "kafka")
+    }
+}

@@ -1,0 +1,104 @@
+//! `/api/days`: which days are whole.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use serde_json::{Value, json};
+
+use super::board::Board;
+use super::body;
+use super::error::{Answer, ApiError};
+use super::parameters::Parameters;
+use super::status::{Situation, today};
+use crate::change::Day;
+
+/// Days of the longest answer.
+const MOST_DAYS: i32 = 20_000;
+
+/// Answers `/api/days`.
+pub(super) async fn days(State(board): State<Arc<Board>>, RawQuery(query): RawQuery) -> Answer {
+    let parameters = Parameters::read(query.as_deref(), &["from", "to"])?;
+    let situation = Situation::of(&board);
+    let live = board.live();
+    let durable = board.durable();
+    let moment = live.as_ref().map_or(&durable.moment, |live| &live.moment);
+    let first_day = moment.totals.first_day();
+    let today = today(&board, situation.now).ok_or_else(ApiError::failed)?;
+    let to: Day = parameters.parsed("to")?.unwrap_or(today);
+    let from: Day = parameters.parsed("from")?.unwrap_or_else(|| first_day.unwrap_or(today).min(to));
+    if from > to {
+        return Err(ApiError::bad_request(format!("no day lies between {from} and {to}: give the earlier day first")));
+    }
+    if to.days() - from.days() >= MOST_DAYS {
+        return Err(ApiError::too_large(format!("at most {MOST_DAYS} days at a time")));
+    }
+    let known = Known::of(&board, &situation, first_day, today);
+    let days = (from.days()..=to.days()).filter_map(|number| Day::from_days(number.into()).ok());
+    let days: Vec<Value> = days.map(|day| json!({ "day": day, "state": known.state(day) })).collect();
+    Ok(body::json(&json!({
+        "complete_to": moment.complete_to(), "days": days, "first_day": first_day, "today": today,
+    })))
+}
+
+/// What decides how whole a day is.
+struct Known {
+    first_day: Option<Day>,
+    today: Day,
+    /// The day up to which everything was read: those before it are whole.
+    read_to: Option<Day>,
+    /// Whether today is whole so far.
+    is_caught_up: bool,
+}
+
+impl Known {
+    fn of(board: &Board, situation: &Situation, first_day: Option<Day>, today: Day) -> Known {
+        let durable = board.durable();
+        // Without a run nobody knows what the topics hold: the book is whole up to its last transaction.
+        let last = durable.moment.complete_to.commit_time.or(durable.committed_at);
+        let read_to = situation.complete_at.or(last).map(|time| time.min(situation.now));
+        let read_to = read_to.and_then(|time| board.days()?.day(None, None, Some(time)).ok());
+        let is_caught_up = !situation.is_behind();
+        // Where the source cannot be asked, a run that has read all it was given has read everything.
+        let unasked = board.run.as_ref().is_some_and(|run| !run.knows_ends);
+        let read_to = if unasked && is_caught_up { Some(today) } else { read_to };
+        Known { first_day, today, read_to, is_caught_up }
+    }
+
+    fn state(&self, day: Day) -> &'static str {
+        if day > self.today || self.first_day.is_none_or(|first| day < first) {
+            "absent"
+        } else if self.read_to.is_some_and(|read_to| day < read_to) {
+            "complete"
+        } else if day == self.today && self.is_caught_up && self.read_to == Some(day) {
+            "open"
+        } else {
+            "incomplete"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_whole_when_everything_up_to_its_end_was_read() {
+        let day = |number| Day::from_days(number).expect("a day");
+        let known = |read_to: Option<i64>, is_caught_up| Known {
+            first_day: Some(day(10)),
+            today: day(14),
+            read_to: read_to.map(day),
+            is_caught_up,
+        };
+        let states = |known: Known| [9, 10, 12, 13, 14, 15].map(|number| known.state(day(number)));
+        assert_eq!(states(known(Some(14), true)), ["absent", "complete", "complete", "complete", "open", "absent"]);
+        assert_eq!(
+            states(known(Some(12), false)),
+            ["absent", "complete", "incomplete", "incomplete", "incomplete", "absent"]
+        );
+        assert_eq!(states(known(Some(14), false))[4], "incomplete");
+        assert_eq!(states(known(None, true))[1], "incomplete");
+        let empty = Known { first_day: None, ..known(Some(14), true) };
+        assert_eq!(empty.state(day(14)), "absent");
+    }
+}

@@ -1,0 +1,137 @@
+//! The commit log, followed: each new entry becomes what the server calls durable.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::ServeError;
+use super::board::{Board, Durable};
+use super::frames::Frame;
+use super::moment::Moment;
+use super::status::now_micros;
+use crate::book::entry::EntryKind;
+use crate::book::{Entry, Follower, Found, Snapshot, log};
+use crate::change::CountKey;
+use crate::query::{Cell, RejectSums, Totals};
+use crate::store::Disk;
+
+/// How often the log is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How many entries are read back for the newest commit.
+const LOOK_BACK: u64 = 32;
+
+/// Reads a book as it stands now.
+pub(super) fn read(book: &Path) -> Result<(Durable, Follower), ServeError> {
+    let snapshot = Snapshot::take(book)?;
+    let durable = durable_of(book, &snapshot, Totals::read(&snapshot)?)?;
+    Ok((durable, Follower::after(book, &snapshot)))
+}
+
+/// The book at a snapshot, whose counts are known already.
+pub(super) fn durable_of(book: &Path, snapshot: &Snapshot, totals: Totals) -> Result<Durable, ServeError> {
+    let state = snapshot.state();
+    let newest = state.newest_entry().unwrap_or(0);
+    let disk = Disk::new(book);
+    let entries = (newest.saturating_sub(LOOK_BACK)..=newest).rev();
+    let mut entries = entries.map_while(|number| log::read_entry(&disk, number).ok().flatten());
+    let commit = entries.find(|logged| logged.entry.kind == EntryKind::Commit);
+    let mut rejects = RejectSums::default();
+    for file in snapshot.reject_files()? {
+        rejects.add(snapshot, &file)?;
+    }
+    let committed_at = commit.map(|logged| logged.entry.written_at);
+    Ok(at(snapshot, totals, committed_at, rejects))
+}
+
+fn at(snapshot: &Snapshot, totals: Totals, committed_at: Option<i64>, rejects: RejectSums) -> Durable {
+    let state = snapshot.state();
+    let time_zone = snapshot.time_zone().to_owned();
+    Durable {
+        moment: Arc::new(Moment { totals, complete_to: snapshot.complete_to(), time_zone }),
+        id: state.book.clone(),
+        day_from: state.settings.day_from.clone(),
+        generation: state.generation.clone(),
+        entry: state.newest_entry().unwrap_or(0),
+        committed_at,
+        rejects: Arc::new(rejects),
+    }
+}
+
+/// Follows the log as long as the process lives.
+pub(super) fn begin(board: Arc<Board>, mut follower: Follower) {
+    let follow = move || {
+        let mut said = String::new();
+        loop {
+            thread::sleep(LOOK_AGAIN);
+            match look(&board, &mut follower) {
+                Ok(()) => said.clear(),
+                Err(error) => {
+                    // Once, however often it comes again.
+                    let text = error.to_string();
+                    if text != said {
+                        warn!(error = text, "could not follow the book; its answers stay what they were");
+                        said = text;
+                    }
+                }
+            }
+        }
+    };
+    thread::Builder::new().name("follow".to_owned()).spawn(follow).expect("a thread can be started");
+}
+
+fn look(board: &Board, follower: &mut Follower) -> Result<(), ServeError> {
+    match follower.look()? {
+        Found::Nothing => Ok(()),
+        Found::Entries(entries, snapshot) => advance(board, &entries, &snapshot),
+        Found::Another(snapshot) => {
+            let durable = durable_of(&board.book, &snapshot, Totals::read(&snapshot)?)?;
+            let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
+            board.set_durable(durable);
+            if board.run.is_none() {
+                board.frames.begin_anew(frame);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot) -> Result<(), ServeError> {
+    let before = board.durable();
+    let mut totals = before.moment.totals.clone();
+    let cells = entries.iter().flat_map(|entry| add_deltas(&mut totals, entry)).collect();
+    let committed_at = entries.iter().rev().find(|entry| entry.kind == EntryKind::Commit).map(|entry| entry.written_at);
+
+    let mut rejects = RejectSums::clone(&before.rejects);
+    let added: HashSet<&str> = entries
+        .iter()
+        .flat_map(|entry| &entry.added)
+        .map(|file| file.path.as_str())
+        .filter(|path| path.starts_with("rejects/"))
+        .collect();
+    if !added.is_empty() {
+        for file in snapshot.reject_files()?.iter().filter(|file| added.contains(file.path.as_str())) {
+            rejects.add(snapshot, file)?;
+        }
+    }
+    let durable = at(snapshot, totals, committed_at.or(before.committed_at), rejects);
+    let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
+    board.set_durable(durable);
+    if board.run.is_none() {
+        let read = entries.iter().flat_map(|entry| entry.topics.values()).flat_map(|topic| topic.positions.values());
+        board.rate().add(now_micros(), read.map(|read| read.records).sum());
+        board.frames.publish(frame, cells);
+    }
+    Ok(())
+}
+
+fn add_deltas(totals: &mut Totals, entry: &Entry) -> Vec<Cell> {
+    let deltas = entry.deltas.iter().map(|delta| {
+        let key = CountKey { day: delta.0, schema: delta.1.clone(), table: delta.2.clone(), op: delta.3 };
+        totals.add(&key, delta.4.unsigned_abs())
+    });
+    deltas.collect()
+}

@@ -1,0 +1,144 @@
+//! What those who watch are told: moments one after another, and what changed between them.
+//!
+//! A watcher keeps only the number of the frame that it was told last. So one that is slow costs nothing: what it is told
+//! next is the difference to the newest frame, or everything, when that difference is not known any more. Watchers of the
+//! same counts who keep pace share one text.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Bytes;
+use tokio::sync::watch;
+
+use super::moment::Moment;
+use crate::query::{Cell, Filter};
+
+/// Frames whose changes are remembered.
+const FRAMES: usize = 2_000;
+/// Changes that are remembered, over all frames.
+const CELLS: usize = 200_000;
+
+/// A moment with its number.
+#[derive(Clone)]
+pub(super) struct Frame {
+    /// The epoch of a run, or the number of an entry; grows.
+    pub(super) number: u64,
+    /// What it is.
+    pub(super) moment: Arc<Moment>,
+}
+
+/// The newest frame, and what changed before it.
+pub(super) struct Frames {
+    /// Tells this server's frames from those of one before, whose numbers may be the same.
+    server: String,
+    ring: Mutex<Ring>,
+    newest: watch::Sender<u64>,
+}
+
+struct Ring {
+    frame: Frame,
+    /// By frame, the newest last: what changed since the one before.
+    changes: VecDeque<(u64, Vec<Cell>)>,
+    cells: usize,
+    /// All changes after this frame are remembered.
+    known_from: u64,
+    /// Differences to the newest frame that were told already, by what is watched and the frame they begin at.
+    told: HashMap<(String, u64), Bytes>,
+}
+
+impl Frames {
+    pub(super) fn new(number: u64, moment: Arc<Moment>) -> Frames {
+        let server = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+        let ring = Ring {
+            frame: Frame { number, moment },
+            changes: VecDeque::new(),
+            cells: 0,
+            known_from: number,
+            told: HashMap::new(),
+        };
+        Frames { server, ring: Mutex::new(ring), newest: watch::Sender::new(number) }
+    }
+
+    /// Publishes a frame, given what changed since the one before.
+    pub(super) fn publish(&self, frame: Frame, changes: Vec<Cell>) {
+        let number = frame.number;
+        let mut ring = self.ring();
+        ring.frame = frame;
+        ring.cells += changes.len();
+        ring.changes.push_back((number, changes));
+        while ring.changes.len() > FRAMES || ring.cells > CELLS {
+            let Some((number, cells)) = ring.changes.pop_front() else { break };
+            ring.cells -= cells.len();
+            ring.known_from = number;
+        }
+        ring.told.clear();
+        drop(ring);
+        self.newest.send_replace(number);
+    }
+
+    /// Publishes a frame that has nothing to do with those before.
+    pub(super) fn begin_anew(&self, frame: Frame) {
+        let number = frame.number;
+        let mut ring = self.ring();
+        ring.frame = frame;
+        ring.changes.clear();
+        (ring.cells, ring.known_from) = (0, number);
+        ring.told.clear();
+        drop(ring);
+        self.newest.send_replace(number);
+    }
+
+    /// Wakes whenever there is a new frame.
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    /// The newest frame.
+    pub(super) fn newest(&self) -> Frame {
+        self.ring().frame.clone()
+    }
+
+    /// What a watcher is told as the number of a frame.
+    pub(super) fn id(&self, number: u64) -> String {
+        format!("{number}-{}", self.server)
+    }
+
+    /// The frame of an id, if the changes since then are known.
+    pub(super) fn resume(&self, id: &str) -> Option<u64> {
+        let (number, server) = id.split_once('-')?;
+        let number = number.parse().ok().filter(|_| server == self.server)?;
+        let ring = self.ring();
+        (ring.known_from <= number && number <= ring.frame.number).then_some(number)
+    }
+
+    /// The difference between a frame and the newest, with that one's number; no text when it is not known any more.
+    ///
+    /// `tell` makes the text of a frame and its changed counts; `watched` names what is watched, filter and all.
+    pub(super) fn since(
+        &self,
+        number: u64,
+        watched: &str,
+        filter: &Filter,
+        tell: impl FnOnce(&Frame, Vec<u8>) -> Vec<u8>,
+    ) -> (u64, Option<Bytes>) {
+        let mut ring = self.ring();
+        let newest = ring.frame.number;
+        if number < ring.known_from || number > newest {
+            return (newest, None);
+        }
+        let key = (watched.to_owned(), number);
+        if let Some(told) = ring.told.get(&key) {
+            return (newest, Some(told.clone()));
+        }
+        let after = ring.changes.iter().rev().take_while(|(changed, _)| *changed > number);
+        let cells: Vec<Cell> = after.flat_map(|(_, cells)| cells).copied().collect();
+        let frame = ring.frame.clone();
+        let text = Bytes::from(tell(&frame, frame.moment.totals.cells_json(&cells, filter)));
+        ring.told.insert(key, text.clone());
+        (newest, Some(text))
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

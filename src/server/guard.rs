@@ -1,0 +1,206 @@
+//! Who may ask: the name that the server was called by, and the token.
+//!
+//! *Why* the name: a page of another site can have its own name point to this machine (DNS rebinding), and the browser would
+//! then let it read the answers. Its requests carry that name. An address is nobody's name, so addresses pass.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use sha2::{Digest, Sha256};
+
+use super::ServeError;
+use super::error::ApiError;
+
+/// Fewer characters than this could be guessed.
+const SHORTEST_TOKEN: usize = 16;
+
+/// Bytes of the longest path with its parameters.
+const LONGEST_TARGET: usize = 8 << 10;
+
+/// A secret that requests must carry; compared by its digest, so that the time it takes tells nothing.
+#[derive(Clone)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    /// Reads a token from a file: its first line without blanks around it.
+    ///
+    /// # Errors
+    /// [`ServeError::Token`] for a file that cannot be read, or holds less than sixteen characters.
+    pub fn read(path: &Path) -> Result<Token, ServeError> {
+        let wrong = |reason: String| ServeError::Token { path: path.display().to_string(), reason };
+        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let token = text.lines().next().unwrap_or_default().trim();
+        if token.len() < SHORTEST_TOKEN {
+            return Err(wrong(format!("its first line has fewer than {SHORTEST_TOKEN} characters")));
+        }
+        Ok(Token::of(token.as_bytes()))
+    }
+
+    fn of(token: &[u8]) -> Token {
+        Token(Sha256::digest(token).into())
+    }
+
+    fn is(&self, token: &[u8]) -> bool {
+        let other = Token::of(token);
+        self.0.iter().zip(other.0).fold(0, |difference, (one, other)| difference | (one ^ other)) == 0
+    }
+}
+
+/// Who may ask.
+#[derive(Clone, Default)]
+pub struct Access {
+    /// What requests must carry, if anything.
+    pub token: Option<Token>,
+    /// Names besides those of the loopback by which the server may be called.
+    pub names: Vec<String>,
+}
+
+impl Access {
+    /// Refuses an address that others reach, unless there is a token or somebody has said that it is meant.
+    ///
+    /// # Errors
+    /// [`ServeError::Open`].
+    pub fn check(&self, address: SocketAddr, insecure: bool) -> Result<(), ServeError> {
+        if address.ip().is_loopback() || self.token.is_some() || insecure {
+            Ok(())
+        } else {
+            Err(ServeError::Open(address))
+        }
+    }
+
+    /// Whether a request may be answered at all.
+    pub(super) fn permit<B>(&self, request: &Request<B>) -> Result<(), ApiError> {
+        let forbidden = |message: String| ApiError::new(StatusCode::FORBIDDEN, "forbidden", message);
+        let hosts = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
+        let asked = request.uri().authority().map(|authority| authority.as_str());
+        let mut called = 0;
+        for host in hosts.chain(asked) {
+            called += 1;
+            if !self.is_name(host) {
+                let what = "is not a name of this server: --allow-host lets it be called so";
+                return Err(forbidden(format!("{host:?} {what}")));
+            }
+        }
+        if called == 0 {
+            return Err(ApiError::bad_request("the request names no host"));
+        }
+        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        if target > LONGEST_TARGET {
+            return Err(ApiError::new(
+                StatusCode::URI_TOO_LONG,
+                "too_long",
+                "the path and its parameters are too long",
+            ));
+        }
+        match &self.token {
+            Some(token) if needs_token(request.uri().path()) && !carries(request.headers(), token) => {
+                let message = "this server wants its token: Authorization: Bearer …";
+                Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_name(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        let name = name.strip_suffix('.').unwrap_or(name);
+        address.parse::<IpAddr>().is_ok()
+            || name.eq_ignore_ascii_case("localhost")
+            || self.names.iter().any(|known| name.eq_ignore_ascii_case(known))
+    }
+}
+
+/// The page must load before it can ask for the token, and who looks whether a server is well need not know it.
+fn needs_token(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/metrics"
+}
+
+fn carries(headers: &HeaderMap, token: &Token) -> bool {
+    let value = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    match value.split_at_checked("Bearer ".len()) {
+        Some((scheme, said)) => scheme.eq_ignore_ascii_case(b"Bearer ") && token.is(said.trim_ascii()),
+        None => false,
+    }
+}
+
+/// What every answer carries.
+pub(super) fn add_headers(headers: &mut HeaderMap) {
+    const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+        connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    const ALL: [(HeaderName, &str); 6] = [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in ALL {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks(access: &Access, host: &str, path: &str, token: Option<&str>) -> u16 {
+        let mut request = Request::builder().uri(path).header(header::HOST, host);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        match access.permit(&request.body(()).expect("a request")) {
+            Ok(()) => 200,
+            Err(error) => axum::response::IntoResponse::into_response(error).status().as_u16(),
+        }
+    }
+
+    #[test]
+    fn only_its_own_names_reach_it() {
+        let access = Access { token: None, names: vec!["book.example".to_owned()] };
+        for host in
+            ["localhost", "LOCALHOST:8321", "127.0.0.1:8321", "[::1]:8321", "10.0.0.7", "book.example:80", "localhost."]
+        {
+            assert_eq!(asks(&access, host, "/", None), 200, "{host}");
+        }
+        for host in
+            ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "localhost:x", "[::1].evil"]
+        {
+            assert_eq!(asks(&access, host, "/", None), 403, "{host}");
+        }
+        // What the request line says counts as well.
+        assert_eq!(asks(&access, "localhost", "http://evil.example/", None), 403);
+        assert_eq!(asks(&access, "localhost", &format!("/?{}", "x".repeat(9000)), None), 414);
+    }
+
+    #[test]
+    fn the_token_opens_what_it_must() {
+        let access = Access { token: Some(Token::of(b"a secret of many letters")), names: Vec::new() };
+        for path in ["/api/counts", "/metrics"] {
+            assert_eq!(asks(&access, "localhost", path, None), 401);
+            assert_eq!(asks(&access, "localhost", path, Some("Bearer a secret of many letterz")), 401);
+            assert_eq!(asks(&access, "localhost", path, Some("Basic a secret of many letters")), 401);
+            assert_eq!(asks(&access, "localhost", path, Some("bearer  a secret of many letters")), 200);
+        }
+        for path in ["/", "/assets/app.js", "/healthz", "/readyz"] {
+            assert_eq!(asks(&access, "localhost", path, None), 200);
+        }
+    }
+
+    #[test]
+    fn an_open_address_needs_a_token() {
+        let (open, own): (SocketAddr, SocketAddr) =
+            ("0.0.0.0:1".parse().expect("an address"), "127.0.0.1:1".parse().expect("an address"));
+        let none = Access::default();
+        assert!(none.check(own, false).is_ok() && none.check(open, true).is_ok() && none.check(open, false).is_err());
+        let token = Access { token: Some(Token::of(b"x")), names: Vec::new() };
+        assert!(token.check(open, false).is_ok());
+    }
+}

@@ -1,0 +1,128 @@
+//! `/api/live`: Server-Sent Events, a snapshot and then what changes.
+//!
+//! A client has a task of its own and room for one piece that it has not taken. While it takes nothing, nothing is made
+//! for it; when it does again, it gets the difference to the newest frame. A client that takes nothing for a minute is cut.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
+
+use super::board::Board;
+use super::body;
+use super::error::{Answer, ApiError};
+use super::frames::Frame;
+use super::parameters::Parameters;
+use super::status::compact;
+use crate::query::{Filter, GroupBy, RowStyle};
+
+/// How long nothing is said before a sign of life.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Answers `/api/live`.
+pub(super) async fn live(State(board): State<Arc<Board>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let known = ["from", "to", "day", "table", "op", "last_event_id"];
+    let parameters = Parameters::read(query.as_deref(), &known)?;
+    let filter = parameters.filter()?;
+    // Refuses a range that is the wrong way round now, not in the stream.
+    board.frames.newest().moment.totals.select(&filter, &[])?;
+    let permit = Arc::clone(&board.watchers).try_acquire_owned();
+    let permit = permit.map_err(|_| ApiError::busy("as many clients watch as this server takes"))?;
+    let said = headers.get("last-event-id").and_then(|id| id.to_str().ok()).or(parameters.text("last_event_id"));
+    let resume = said.and_then(|id| board.frames.resume(id));
+    let (pieces, taken) = channel(1);
+    let watched = ["from", "to", "day", "table", "op"].map(|name| parameters.text(name).unwrap_or_default()).join("\n");
+    let watcher = Watcher { newest: board.frames.watch(), board, filter, watched, pieces, _permit: permit };
+    tokio::spawn(watcher.tell(resume));
+    let mut response = body::answer("text/event-stream", body::received(taken));
+    // A proxy that gathers what it passes on would hold everything back.
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+struct Watcher {
+    board: Arc<Board>,
+    filter: Filter,
+    /// Names what is watched: the same for watchers of the same counts.
+    watched: String,
+    newest: watch::Receiver<u64>,
+    pieces: Sender<Bytes>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The client is gone.
+struct Gone;
+
+impl Watcher {
+    async fn tell(mut self, resume: Option<u64>) {
+        // A client that is gone needs no last word.
+        let _ = self.tell_on(resume).await;
+    }
+
+    async fn tell_on(&mut self, resume: Option<u64>) -> Result<(), Gone> {
+        self.send("retry: 2000\n\n".into()).await?;
+        let mut told = match resume {
+            Some(frame) => frame,
+            None => self.tell_all().await?,
+        };
+        loop {
+            let newest = *self.newest.borrow_and_update();
+            if newest != told {
+                told = self.tell_difference(told).await?;
+                continue;
+            }
+            let changed = tokio::select! {
+                changed = timeout(HEARTBEAT, self.newest.changed()) => changed,
+                () = self.pieces.closed() => return Err(Gone),
+            };
+            if changed.is_err() {
+                self.send(": still here\n\n".into()).await?;
+            }
+        }
+    }
+
+    async fn tell_difference(&self, told: u64) -> Result<u64, Gone> {
+        let frames = &self.board.frames;
+        let tell = |frame: &Frame, rows: Vec<u8>| {
+            let complete_to = frame.moment.complete_to();
+            let head = format!(
+                "event: delta\nid: {}\ndata: {{\"complete_to\":{complete_to},\"rows\":[",
+                frames.id(frame.number)
+            );
+            [head.as_bytes(), &rows, self.end().as_bytes()].concat()
+        };
+        match frames.since(told, &self.watched, &self.filter, tell) {
+            (newest, Some(text)) => {
+                self.send(text).await?;
+                Ok(newest)
+            }
+            (_, None) => self.tell_all().await,
+        }
+    }
+
+    async fn tell_all(&self) -> Result<u64, Gone> {
+        let frame = self.board.frames.newest();
+        let selection = frame.moment.totals.select(&self.filter, &GroupBy::DEFAULT).map_err(|_| Gone)?;
+        let id = self.board.frames.id(frame.number);
+        let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
+        head.extend(frame.moment.json_head());
+        for piece in selection.text(RowStyle::Json, head, self.end().into_bytes()) {
+            self.send(piece.into()).await?;
+        }
+        Ok(frame.number)
+    }
+
+    /// What stands behind the rows of an event.
+    fn end(&self) -> String {
+        format!("],\"status\":{}}}\n\n", compact(&self.board))
+    }
+
+    async fn send(&self, piece: Bytes) -> Result<(), Gone> {
+        self.pieces.send(piece).await.map_err(|_| Gone)
+    }
+}

@@ -1,0 +1,147 @@
+//! `/metrics`: for a monitoring system, by Prometheus' conventions.
+
+use std::fmt;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::extract::State;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::board::Board;
+use super::body;
+use super::error::{Answer, ApiError};
+use super::status::Situation;
+use crate::process::Durations;
+
+type Labels = Vec<(&'static str, String)>;
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// Answers `/metrics`.
+pub(super) async fn metrics(State(board): State<Arc<Board>>) -> Answer {
+    let mut registry = Registry::with_prefix("walbook");
+    registry.register("build", "What this is", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+    add_book(&mut registry, &board);
+    add_run(&mut registry, &board);
+    let mut process = Registry::with_prefix("process");
+    add_process(&mut process);
+    let mut text = String::new();
+    let encoded = encode(&mut text, &process).map(|()| text.truncate(text.len() - "# EOF\n".len()));
+    encoded.and_then(|()| encode(&mut text, &registry)).map_err(|_: fmt::Error| ApiError::failed())?;
+    Ok(body::answer("application/openmetrics-text; version=1.0.0; charset=utf-8", text))
+}
+
+fn add_book(registry: &mut Registry, board: &Board) {
+    let durable = board.durable();
+    let commit = gauge(registry, "commit", "Number of the newest commit");
+    commit.set(count(durable.moment.complete_to.commit));
+    if let Some(committed_at) = durable.committed_at {
+        let help = "When the newest commit was made";
+        seconds(registry, "last_commit_timestamp", help).set(committed_at as f64 / 1e6);
+    }
+    let rejects = Family::<Labels, Counter>::default();
+    registry.register("rejects", "Records of the book that could not be read, by reason", rejects.clone());
+    for (reason, sum) in durable.rejects.by_reason() {
+        rejects.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(sum.count);
+    }
+    let watching = gauge(registry, "watchers", "Clients of the live stream");
+    watching.set(count(board.watching() as u64));
+}
+
+fn add_run(registry: &mut Registry, board: &Board) {
+    let (Some(run), Some(live)) = (&board.run, board.live()) else { return };
+    let situation = Situation::of(board);
+    let records = Counter::<u64>::default();
+    records.inc_by(run.progress.records());
+    registry.register("records_read", "Records read by this process", records);
+    let changes = Counter::<u64>::default();
+    changes.inc_by(run.progress.changes());
+    registry.register("changes_committed", "Changes committed since the run began", changes);
+    gauge(registry, "epoch", "The newest closed epoch").set(count(live.epoch));
+    if let Some(complete_at) = situation.complete_at {
+        let help = "Every record that the topics held then has been read";
+        seconds(registry, "complete_timestamp", help).set(complete_at as f64 / 1e6);
+    }
+    registry.register_collector(Box::new(CommitSeconds(run.progress.commit_durations())));
+
+    let family = Family::<Labels, Gauge>::default;
+    let (next, end, lag) = (family(), family(), family());
+    let lag_seconds = Family::<Labels, Seconds>::default();
+    registry.register("partition_next_offset", "The first offset that was not read", next.clone());
+    registry.register("partition_end_offset", "The offset at which the partition ends", end.clone());
+    registry.register("partition_lag_records", "Offsets that are there and were not read", lag.clone());
+    let help = "How long ago everything that the partition held had been read";
+    registry.register_with_unit("partition_lag", help, Unit::Seconds, lag_seconds.clone());
+    for view in &situation.partitions {
+        let partition = view.partition.number.to_string();
+        let labels = vec![("topic", view.partition.topic.clone()), ("partition", partition)];
+        next.get_or_create(&labels).set(view.next);
+        if let Some(at) = view.end {
+            end.get_or_create(&labels).set(at);
+        }
+        if let Some(records) = view.lag_records {
+            lag.get_or_create(&labels).set(count(records));
+        }
+        if let Some(seconds) = view.lag_seconds {
+            lag_seconds.get_or_create(&labels).set(seconds);
+        }
+    }
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str) -> Seconds {
+    let gauge = Seconds::default();
+    registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());
+    gauge
+}
+
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// How long commits took.
+#[derive(Debug)]
+struct CommitSeconds(Durations);
+
+impl Collector for CommitSeconds {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "How long it took to put a commit into the log and its files in place";
+        let seconds = Some(&Unit::Seconds);
+        let mut metric = encoder.encode_descriptor("commit_duration", help, seconds, MetricType::Histogram)?;
+        let Durations { buckets, sum, .. } = &self.0;
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        metric.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), count, buckets, None)
+    }
+}
+
+/// What the system knows of this process.
+fn add_process(registry: &mut Registry) {
+    // Fields of /proc/self/stat behind the name, which may hold blanks: state is the first.
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+    let field = |place: usize| fields.get(place).and_then(|text| text.parse::<u64>().ok());
+    // The kernel counts in hundredths of a second and in pages of 4 kB on all machines that this is built for.
+    if let (Some(user), Some(system)) = (field(11), field(12)) {
+        let cpu = Counter::<f64, AtomicU64>::default();
+        cpu.inc_by((user + system) as f64 / 100.0);
+        registry.register_with_unit("cpu", "Processor time of this process", Unit::Seconds, cpu);
+    }
+    if let Some(pages) = field(21) {
+        let memory: Gauge = Gauge::default();
+        memory.set(count(pages.saturating_mul(4096)));
+        registry.register_with_unit("resident_memory", "Memory of this process", Unit::Bytes, memory);
+    }
+}

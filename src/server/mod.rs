@@ -1,0 +1,50 @@
+//! The page and the HTTP API over a book.
+//!
+//! In: a book's directory, and, beside a run, the epochs that it closes. Out: counts, changes and the state of things, as
+//! JSON, CSV, Parquet, Arrow, events of a stream, and metrics; docs/api.md is the contract.
+//!
+//! ```text
+//!  commit log ──▶ follow ─┐                    ┌─▶ /api/counts, tables, days, status, metrics   from memory
+//!                         ├─▶ board ─ frames ──┼─▶ /api/live                                    from memory
+//!  closed epochs ▶ live ──┘                    └─▶ /api/events, rejects                         from the book's files
+//! ```
+//!
+//! Promised: an answer is of one moment, a commit or a closed epoch, and says which; a durable answer is what `query` prints,
+//! byte for byte. Whatever a name or a value holds is data. Requests, rows, connections and waiting are bounded, and a
+//! client that does not read holds a socket and a moment, never a worker: no thread of a run is ever waited for.
+//!
+//! *Why* counts are kept in memory: a page asks for a year of all tables again and again. The log's entries hold deltas, so
+//! one reading at the start is enough, and a moment shares with the one before all days that did not change.
+
+mod assets;
+mod board;
+mod body;
+mod counts;
+mod days;
+mod epochs;
+mod error;
+mod events;
+mod follow;
+mod frames;
+mod guard;
+mod health;
+mod listen;
+mod live;
+mod metrics;
+mod moment;
+mod openapi;
+mod parameters;
+mod partitions;
+mod patience;
+mod rate;
+mod rejects;
+mod routes;
+mod run;
+mod serve;
+mod status;
+mod tables;
+
+pub use error::ServeError;
+pub use guard::{Access, Token};
+pub use run::AskEnds;
+pub use serve::{ServedRun, Server, ServerSettings, listen_on};

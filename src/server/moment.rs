@@ -1,0 +1,26 @@
+//! One moment of a book: what is counted, and what that is complete to.
+
+use crate::book::CompleteTo;
+use crate::query::{Totals, json_head};
+
+/// All counts at a commit or at a closed epoch.
+pub(super) struct Moment {
+    /// The counts.
+    pub(super) totals: Totals,
+    /// What they are complete to.
+    pub(super) complete_to: CompleteTo,
+    /// The IANA name of the zone of their days.
+    pub(super) time_zone: String,
+}
+
+impl Moment {
+    /// What stands before the rows of an answer in JSON.
+    pub(super) fn json_head(&self) -> Vec<u8> {
+        json_head(&self.complete_to, &self.time_zone).into_bytes()
+    }
+
+    /// What it is complete to, as JSON.
+    pub(super) fn complete_to(&self) -> serde_json::Value {
+        serde_json::json!(self.complete_to)
+    }
+}

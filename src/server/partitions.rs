@@ -1,0 +1,125 @@
+//! How far each partition was read, and until when that is everything.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::change::{Interval, Partition};
+
+/// Ends that are remembered for a partition: more than are seen in ten minutes.
+const ENDS: usize = 600;
+
+/// How far each partition was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Partitions(BTreeMap<Partition, ReadTo>);
+
+/// How far a partition was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadTo {
+    /// The first offset that was not read.
+    pub(super) next: i64,
+    /// Kafka's time of the last record that was read, in microseconds since 1970-01-01 UTC.
+    pub(super) kafka_time: Option<i64>,
+}
+
+impl Partitions {
+    /// Partitions at their first offset that was not read.
+    pub(super) fn starting_at(next_offsets: impl IntoIterator<Item = (Partition, i64)>) -> Partitions {
+        let read = |next| ReadTo { next, kafka_time: None };
+        Partitions(next_offsets.into_iter().map(|(partition, next)| (partition, read(next))).collect())
+    }
+
+    pub(super) fn moved(&mut self, partition: Partition, interval: Interval) {
+        let read = self.0.entry(partition).or_insert(ReadTo { next: interval.from, kafka_time: None });
+        read.next = read.next.max(interval.to);
+    }
+
+    pub(super) fn read_at(&mut self, partition: &Partition, kafka_time: i64) {
+        if let Some(read) = self.0.get_mut(partition) {
+            read.kafka_time = Some(kafka_time);
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Partition, &ReadTo)> {
+        self.0.iter()
+    }
+
+    /// By topic and partition: the first offset that was not read.
+    pub(super) fn positions(&self) -> BTreeMap<String, BTreeMap<i32, i64>> {
+        let mut positions: BTreeMap<String, BTreeMap<i32, i64>> = BTreeMap::new();
+        for (partition, read) in &self.0 {
+            positions.entry(partition.topic.clone()).or_default().insert(partition.number, read.next);
+        }
+        positions
+    }
+}
+
+/// The ends that a partition had, and when.
+///
+/// *Why* not Kafka's timestamps alone: a producer may set them to anything, and a topic in which nothing happens has no
+/// new one. That a partition was read to where it ended at some instant is certain.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ends {
+    /// Ends that were not reached when last looked at, with the instants.
+    open: VecDeque<(i64, i64)>,
+    newest: Option<i64>,
+    reached: Option<i64>,
+}
+
+impl Ends {
+    /// Notes the end that a partition had at an instant.
+    pub(super) fn note(&mut self, at: i64, end: i64) {
+        self.newest = Some(end);
+        if self.open.len() >= ENDS {
+            // Every second one is enough to tell how far behind a partition is.
+            let mut keep = false;
+            self.open.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+        self.open.push_back((at, end));
+    }
+
+    /// The newest end.
+    pub(super) fn newest(&self) -> Option<i64> {
+        self.newest
+    }
+
+    /// The latest instant at which the partition ended no later than `next`: everything it held then was read.
+    pub(super) fn read_to(&mut self, next: i64) -> Option<i64> {
+        while let Some((at, _)) = self.open.front().filter(|(_, end)| *end <= next) {
+            self.reached = Some(*at);
+            self.open.pop_front();
+        }
+        self.reached
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_is_everything_until_the_last_end_that_was_reached() {
+        let mut ends = Ends::default();
+        assert_eq!(ends.read_to(5), None);
+        ends.note(100, 10);
+        ends.note(200, 10);
+        ends.note(300, 20);
+        assert_eq!((ends.read_to(5), ends.newest()), (None, Some(20)));
+        assert_eq!(ends.read_to(10), Some(200));
+        assert_eq!(ends.read_to(19), Some(200));
+        assert_eq!(ends.read_to(25), Some(300));
+        ends.note(400, 25);
+        assert_eq!(ends.read_to(25), Some(400));
+    }
+
+    #[test]
+    fn a_long_lag_is_remembered_in_bounds() {
+        let mut ends = Ends::default();
+        for at in 0..5_000 {
+            ends.note(at, 10 + at);
+        }
+        assert!(ends.open.len() <= ENDS);
+        assert!(ends.read_to(3_000).is_some_and(|at| (2_900..=2_990).contains(&at)));
+    }
+}
