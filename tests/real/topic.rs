@@ -41,7 +41,7 @@ pub(crate) struct Topic {
     pub(crate) name: String,
     /// The addresses of the brokers that have it.
     pub(crate) brokers: String,
-    partitions: i32,
+    pub(crate) partitions: i32,
 }
 
 impl Topic {
