@@ -7,8 +7,11 @@
 //!                 │                       ├─ rejects ─▶ seal files ─┤ sealed files                   │
 //!                 │                       ├─ tallies ───────────────┼──────────────────────┐         │
 //!                 │                       └─ deltas ─▶ exchange by key ─▶ counts ─ totals ─┤         │
-//!                 └─ positions ────────────────────────────────────────────────────────────┴▶ commit ◀┘─▶ probe ─▶ credit back to read
+//!                 └─ positions ───────────────────────────────────────────┬────────────────┴▶ commit ◀┘─▶ probe ─▶ credit back to read
+//!                                              live answers ◀─────────────┘ with totals, tallies
 //! ```
+
+use std::sync::mpsc::Sender;
 
 use timely::dataflow::operators::{Concat, Probe};
 use timely::dataflow::{ProbeHandle, Scope};
@@ -17,6 +20,7 @@ use super::operation_counts::operation_counts;
 use crate::book::{Committing, Parts, commit_epochs};
 use crate::change::Epoch;
 use crate::cluster::{Leader, Led, lead, report_wishes};
+use crate::live::{ClosedEpoch, Told, publish_live};
 use crate::parse::{Parsed, parse_records};
 use crate::process::{Progress, Shutdown};
 use crate::source::{Read, Source, read_partitions};
@@ -26,6 +30,8 @@ use crate::table::{FileOutput, Sealed, seal_files};
 pub struct Share {
     /// On worker 0: the clock to listen to, and the book to commit to.
     pub leader: Option<(Leader, Committing)>,
+    /// On worker 0: who hears of closed epochs, if anybody does.
+    pub listener: Option<Sender<ClosedEpoch>>,
     /// Where this worker's records come from.
     pub source: Box<dyn Source>,
     /// Where event files go.
@@ -40,7 +46,7 @@ pub struct Share {
 
 /// Builds the dataflow on one worker; its probe passes an epoch when all of it is committed.
 pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
-    let Share { leader, source, events, rejects, progress, shutdown } = share;
+    let Share { leader, listener, source, events, rejects, progress, shutdown } = share;
     let (feed, clock, committing) = Leader::split(leader);
     let committed = ProbeHandle::new();
 
@@ -54,8 +60,11 @@ pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
     let rejects: Sealed = seal_files(scope, parsed.rejects, orders.clone(), rejects);
     report_wishes(wishes.concat(events.wishes).concat(rejects.wishes), clock);
 
+    let Told { totals, tallies, positions } =
+        publish_live(scope, Told { totals, tallies: parsed.tallies, positions }, listener);
+
     let files = events.files.concat(rejects.files);
-    let parts = Parts { files, totals, tallies: parsed.tallies, positions };
+    let parts = Parts { files, totals, tallies, positions };
     commit_epochs(scope, parts, orders, committing, progress, shutdown).probe_with(&committed);
 
     committed

@@ -8,7 +8,8 @@
 //!                 │                       ├─ rejects ─▶ seal files ─┤ sealed files                   │
 //!                 │                       ├─ tallies ───────────────┼──────────────────────┐         │
 //!                 │                       └─ deltas ─▶ exchange by key ─▶ counts ─ totals ─┤         │
-//!                 └─ positions ────────────────────────────────────────────────────────────┴▶ commit ◀┘─▶ probe ─▶ credit back to read
+//!                 └─ positions ───────────────────────────────────────────┬────────────────┴▶ commit ◀┘─▶ probe ─▶ credit back to read
+//!                                              live answers ◀─────────────┘ with totals, tallies
 //! ```
 //!
 //! # The guarantee

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::{Leader, Peers};
 use crate::book::Committing;
 use crate::change::Epoch;
 use crate::dataflows::pipeline::{self, Share};
+use crate::live::ClosedEpoch;
 use crate::process::{Progress, Shutdown};
 use crate::source::MakeSource;
 use crate::table::FileOutput;
@@ -30,6 +31,8 @@ pub struct Run {
     pub peers: Peers,
     /// In the leading process: the clock, and the book that is committed to.
     pub leader: Option<(Leader, Committing)>,
+    /// In the leading process: who hears of closed epochs.
+    pub listener: Option<Sender<ClosedEpoch>>,
     /// Makes the source of the worker with this index.
     pub source: Arc<MakeSource>,
     /// Where event files go.
@@ -50,7 +53,7 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
     let shutdown = run.shutdown.clone();
     let config = run.peers.config();
     // Worker 0 takes it; the closure is shared by all workers of the process.
-    let leader = Mutex::new(run.leader);
+    let leader = Mutex::new(run.leader.map(|leader| (leader, run.listener)));
     let Run { source, events, rejects, progress, shutdown: end, .. } = run;
     let (at_work, working) = channel::<()>();
     let at_work = Mutex::new(vec![at_work; run.peers.workers]);
@@ -64,12 +67,14 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
             0 => leader.lock().unwrap_or_else(PoisonError::into_inner).take(),
             _ => None,
         };
+        let (leader, listener) = leader.unzip();
         let source = match source(worker.index()) {
             Ok(source) => source,
             Err(error) => return end.fail(error),
         };
         let share = Share {
             leader,
+            listener: listener.flatten(),
             source,
             events: events.clone(),
             rejects: rejects.clone(),

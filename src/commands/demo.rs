@@ -73,12 +73,14 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
         commit_bytes: u64::MAX,
         time_zone: None,
         day_from: None,
+        serve: None,
     };
     if args.once {
-        run_book(&settings, &shutdown, &progress)?;
+        run_book(&settings, None, &shutdown, &progress)?;
     } else {
         let (end, told) = (shutdown.clone(), progress.clone());
-        let run = thread::Builder::new().name("run".to_owned()).spawn(move || run_book(&settings, &end, &told))?;
+        let run =
+            thread::Builder::new().name("run".to_owned()).spawn(move || run_book(&settings, None, &end, &told))?;
         let mut pauses = 0;
         while !shutdown.is_requested() && !run.is_finished() {
             thread::sleep(PAUSE);

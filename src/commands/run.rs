@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,13 +12,17 @@ use tracing::info;
 
 use super::exit::unpack;
 use super::origin::{self, Leading};
+use super::serve::Serving;
 use super::signals;
 use crate::book::entry::{BookSettings, TopicEntry, Versions};
 use crate::book::{Book, Committing, State, log};
 use crate::change::Start;
 use crate::cluster::{self, Clock, ClockSettings, Leader, Run};
+use crate::live::ClosedEpoch;
 use crate::parse::PARSER_VERSION;
 use crate::process::{Progress, Shutdown};
+use crate::query::Totals;
+use crate::server::ServedRun;
 use crate::settings::args::RunArgs;
 use crate::settings::{RunSettings, SettingsError};
 use crate::source::MakeSource;
@@ -32,6 +37,9 @@ const REDRAW: Duration = Duration::from_secs(1);
 /// Runs until the end, a signal or a failure.
 pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
     let settings = RunSettings::new(args)?;
+    // The first process of a cluster serves.
+    let serve = settings.serve.as_ref().filter(|_| settings.peers.is_leader());
+    let serving = serve.map(|(address, access)| Serving::begin(*address, access)).transpose()?;
     let (shutdown, progress) = (Shutdown::new(), Progress::new());
     signals::listen(&shutdown).context("could not listen to signals")?;
     let drawing = io::stderr().is_terminal();
@@ -39,7 +47,7 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
         draw_progress(progress.clone(), shutdown.clone());
     }
     let begin = Instant::now();
-    let ended = run_book(&settings, &shutdown, &progress);
+    let ended = run_book(&settings, serving, &shutdown, &progress);
     if drawing {
         // A terminal that is gone needs no clearing.
         let _ = write!(io::stderr(), "{CLEAR}");
@@ -52,15 +60,20 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
 }
 
 /// The run itself, for `run` and `demo`.
-pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &Progress) -> anyhow::Result<()> {
+pub(super) fn run_book(
+    settings: &RunSettings,
+    serving: Option<Serving>,
+    shutdown: &Shutdown,
+    progress: &Progress,
+) -> anyhow::Result<()> {
     origin::check(&settings.origin)?;
     let store: Arc<dyn Store> = Arc::new(Disk::new(&settings.book));
-    let (leader, source, finish) = match settings.peers.is_leader() {
+    let (leader, listener, source, finish) = match settings.peers.is_leader() {
         true => {
-            let Led { leader, source, finish } = lead(settings, &store, shutdown)?;
-            (Some(leader), source, Some(finish))
+            let Led { leader, listener, source, finish } = lead(settings, serving, &store, shutdown, progress)?;
+            (Some(leader), listener, source, Some(finish))
         }
-        false => (None, origin::follow(&settings.origin, shutdown), None),
+        false => (None, None, origin::follow(&settings.origin, shutdown), None),
     };
     let output = |format| FileOutput {
         store: Arc::clone(&store),
@@ -72,6 +85,7 @@ pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &P
     let run = Run {
         peers: settings.peers.clone(),
         leader,
+        listener,
         source,
         events: output(RowFormat::events()),
         rejects: output(RowFormat::rejects()),
@@ -85,15 +99,33 @@ pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &P
 /// What the leading process has prepared.
 struct Led {
     leader: (Leader, Committing),
+    listener: Option<Sender<ClosedEpoch>>,
     source: Arc<MakeSource>,
     finish: Box<dyn FnOnce() -> anyhow::Result<()>>,
 }
 
 /// Opens the book, takes it over and starts the clock: what only the leading process does.
-fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> anyhow::Result<Led> {
+fn lead(
+    settings: &RunSettings,
+    serving: Option<Serving>,
+    store: &Arc<dyn Store>,
+    shutdown: &Shutdown,
+    progress: &Progress,
+) -> anyhow::Result<Led> {
     let book = open_book(settings, store)?;
-    let Leading { name, source, until_end, mut plan, discovery, discover_interval, permit, mut announce, finish } =
-        origin::lead(settings, &book, shutdown)?;
+    let Leading {
+        name,
+        source,
+        until_end,
+        mut plan,
+        discovery,
+        discover_interval,
+        permit,
+        mut announce,
+        kind,
+        ask_ends,
+        finish,
+    } = origin::lead(settings, &book, shutdown)?;
     let (time_zone, day_from) = (book.state().settings.time_zone.clone(), book.state().settings.day_from.clone());
 
     let mut starts = Vec::new();
@@ -122,9 +154,20 @@ fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> 
         "reading {name} into {}",
         settings.book.display()
     );
+    let listener = match serving {
+        Some(serving) => {
+            let (listener, epochs) = channel();
+            let counts = Totals::of(initial_counts.iter().map(|(key, count)| (key, *count)));
+            let (commit_interval, progress) = (settings.commit_interval, progress.clone());
+            let run = ServedRun { epochs, counts, source: kind, commit_interval, progress, ask_ends };
+            serving.serve_run(&settings.book, run)?;
+            Some(listener)
+        }
+        None => None,
+    };
     let clock = ClockSettings { commit_interval: settings.commit_interval, discover_interval };
     let leader = Clock::new(clock, shutdown.clone()).start(start, initial_counts, discovery);
-    Ok(Led { leader: (leader, Committing { committer, permit, announce }), source, finish })
+    Ok(Led { leader: (leader, Committing { committer, permit, announce }), listener, source, finish })
 }
 
 /// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.

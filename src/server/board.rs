@@ -1,5 +1,6 @@
 //! What the server knows: everything that is asked for is read here, and nobody who reads waits for who writes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +12,7 @@ use super::moment::Moment;
 use super::partitions::Partitions;
 use super::rate::Rate;
 use super::run::RunView;
+use crate::book::entry::SourceKind;
 use crate::change::Epoch;
 use crate::parse::DayRule;
 use crate::query::RejectSums;
@@ -39,6 +41,7 @@ pub(super) struct Board {
 }
 
 /// The book at its newest entry.
+#[derive(Clone)]
 pub(super) struct Durable {
     /// The counts.
     pub(super) moment: Arc<Moment>,
@@ -52,6 +55,8 @@ pub(super) struct Durable {
     pub(super) entry: u64,
     /// When the newest commit was made, in microseconds since 1970-01-01 UTC by its writer's clock.
     pub(super) committed_at: Option<i64>,
+    /// By topic: what kind of place it is.
+    pub(super) sources: BTreeMap<String, SourceKind>,
     /// What could not be read.
     pub(super) rejects: Arc<RejectSums>,
 }

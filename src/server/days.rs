@@ -53,14 +53,11 @@ struct Known {
 impl Known {
     fn of(board: &Board, situation: &Situation, first_day: Option<Day>, today: Day) -> Known {
         let durable = board.durable();
-        // Without a run nobody knows what the topics hold: the book is whole up to its last transaction.
+        // Where nobody says what there is to read, the book is whole up to its last transaction.
         let last = durable.moment.complete_to.commit_time.or(durable.committed_at);
         let read_to = situation.complete_at.or(last).map(|time| time.min(situation.now));
-        let read_to = read_to.and_then(|time| board.days()?.day(None, None, Some(time)).ok());
+        let read_to = read_to.and_then(|time| board.days()?.day(None, Some(time), None).ok());
         let is_caught_up = !situation.is_behind();
-        // Where the source cannot be asked, a run that has read all it was given has read everything.
-        let unasked = board.run.as_ref().is_some_and(|run| !run.knows_ends);
-        let read_to = if unasked && is_caught_up { Some(today) } else { read_to };
         Known { first_day, today, read_to, is_caught_up }
     }
 

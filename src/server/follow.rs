@@ -18,33 +18,38 @@ use crate::book::{Entry, Follower, Found, Snapshot, log};
 use crate::change::CountKey;
 use crate::query::{Cell, RejectSums, Totals};
 use crate::store::Disk;
+use crate::store::layout::FilePlace;
 
 /// How often the log is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How many entries are read back for the newest commit.
 const LOOK_BACK: u64 = 32;
 
-/// Reads a book as it stands now.
-pub(super) fn read(book: &Path) -> Result<(Durable, Follower), ServeError> {
+/// Reads a book as it stands now, but for its rejects; `totals` are its counts, where they are known already.
+pub(super) fn read(book: &Path, totals: Option<Totals>) -> Result<(Durable, Follower), ServeError> {
     let snapshot = Snapshot::take(book)?;
-    let durable = durable_of(book, &snapshot, Totals::read(&snapshot)?)?;
+    let totals = totals.map_or_else(|| Totals::read(&snapshot), Ok)?;
+    let durable = durable_of(book, &snapshot, totals, RejectSums::default());
     Ok((durable, Follower::after(book, &snapshot)))
 }
 
-/// The book at a snapshot, whose counts are known already.
-pub(super) fn durable_of(book: &Path, snapshot: &Snapshot, totals: Totals) -> Result<Durable, ServeError> {
+fn durable_of(book: &Path, snapshot: &Snapshot, totals: Totals, rejects: RejectSums) -> Durable {
     let state = snapshot.state();
     let newest = state.newest_entry().unwrap_or(0);
     let disk = Disk::new(book);
     let entries = (newest.saturating_sub(LOOK_BACK)..=newest).rev();
     let mut entries = entries.map_while(|number| log::read_entry(&disk, number).ok().flatten());
     let commit = entries.find(|logged| logged.entry.kind == EntryKind::Commit);
+    let committed_at = commit.map(|logged| logged.entry.written_at);
+    at(snapshot, totals, committed_at, rejects)
+}
+
+fn all_rejects(snapshot: &Snapshot) -> Result<RejectSums, ServeError> {
     let mut rejects = RejectSums::default();
     for file in snapshot.reject_files()? {
         rejects.add(snapshot, &file)?;
     }
-    let committed_at = commit.map(|logged| logged.entry.written_at);
-    Ok(at(snapshot, totals, committed_at, rejects))
+    Ok(rejects)
 }
 
 fn at(snapshot: &Snapshot, totals: Totals, committed_at: Option<i64>, rejects: RejectSums) -> Durable {
@@ -57,6 +62,7 @@ fn at(snapshot: &Snapshot, totals: Totals, committed_at: Option<i64>, rejects: R
         generation: state.generation.clone(),
         entry: state.newest_entry().unwrap_or(0),
         committed_at,
+        sources: state.topics.iter().map(|(name, topic)| (name.clone(), topic.source)).collect(),
         rejects: Arc::new(rejects),
     }
 }
@@ -65,10 +71,18 @@ fn at(snapshot: &Snapshot, totals: Totals, committed_at: Option<i64>, rejects: R
 pub(super) fn begin(board: Arc<Board>, mut follower: Follower) {
     let follow = move || {
         let mut said = String::new();
+        // There may be many rejects, and nobody has to wait for them.
+        let mut has_rejects = false;
         loop {
-            thread::sleep(LOOK_AGAIN);
-            match look(&board, &mut follower) {
-                Ok(()) => said.clear(),
+            let looked = match has_rejects {
+                true => look(&board, &mut follower),
+                false => read_rejects(&board),
+            };
+            match looked {
+                Ok(()) => {
+                    has_rejects = true;
+                    said.clear();
+                }
                 Err(error) => {
                     // Once, however often it comes again.
                     let text = error.to_string();
@@ -78,9 +92,25 @@ pub(super) fn begin(board: Arc<Board>, mut follower: Follower) {
                     }
                 }
             }
+            thread::sleep(LOOK_AGAIN);
         }
     };
     thread::Builder::new().name("follow".to_owned()).spawn(follow).expect("a thread can be started");
+}
+
+/// Reads the rejects of the entries that are known so far.
+fn read_rejects(board: &Board) -> Result<(), ServeError> {
+    let snapshot = Snapshot::take(&board.book)?;
+    let before = board.durable();
+    let mut rejects = RejectSums::default();
+    // Files of later commits are added when their entries are.
+    let is_known =
+        |path: &str| FilePlace::parse(path).is_some_and(|place| place.commit <= before.moment.complete_to.commit);
+    for file in snapshot.reject_files()?.iter().filter(|file| is_known(&file.path)) {
+        rejects.add(&snapshot, file)?;
+    }
+    board.set_durable(Durable { rejects: Arc::new(rejects), ..Durable::clone(&before) });
+    Ok(())
 }
 
 fn look(board: &Board, follower: &mut Follower) -> Result<(), ServeError> {
@@ -88,7 +118,7 @@ fn look(board: &Board, follower: &mut Follower) -> Result<(), ServeError> {
         Found::Nothing => Ok(()),
         Found::Entries(entries, snapshot) => advance(board, &entries, &snapshot),
         Found::Another(snapshot) => {
-            let durable = durable_of(&board.book, &snapshot, Totals::read(&snapshot)?)?;
+            let durable = durable_of(&board.book, &snapshot, Totals::read(&snapshot)?, all_rejects(&snapshot)?);
             let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
             board.set_durable(durable);
             if board.run.is_none() {

@@ -10,6 +10,7 @@ use tracing::debug;
 use super::board::Live;
 use super::partitions::Ends;
 use super::status::now_micros;
+use crate::book::entry::SourceKind;
 use crate::change::Partition;
 use crate::process::Progress;
 
@@ -23,8 +24,8 @@ pub type AskEnds = dyn Fn(&[Partition]) -> Result<Vec<(Partition, i64)>, String>
 
 /// The run beside which a server serves.
 pub(super) struct RunView {
-    /// Where records come from: `kafka`, `slot` or `file`.
-    pub(super) source: &'static str,
+    /// Where records come from.
+    pub(super) source: SourceKind,
     /// How long a commit takes records.
     pub(super) commit_interval: Duration,
     /// What its workers count.
@@ -56,12 +57,7 @@ pub(super) struct PartitionView {
 }
 
 impl RunView {
-    pub(super) fn new(
-        source: &'static str,
-        commit_interval: Duration,
-        progress: Progress,
-        knows_ends: bool,
-    ) -> RunView {
+    pub(super) fn new(source: SourceKind, commit_interval: Duration, progress: Progress, knows_ends: bool) -> RunView {
         let ends = Mutex::default();
         RunView { source, commit_interval, progress, begun: now_micros(), knows_ends, ends }
     }

@@ -14,9 +14,11 @@ use super::routes::Answering;
 use super::run::{AskEnds, RunView, begin_asking};
 use super::status::now_micros;
 use super::{Access, ServeError, epochs, listen};
+use crate::book::entry::SourceKind;
 use crate::book::{CompleteTo, Level};
 use crate::live::ClosedEpoch;
 use crate::process::Progress;
+use crate::query::Totals;
 
 /// What a server needs.
 pub struct ServerSettings {
@@ -30,8 +32,10 @@ pub struct ServerSettings {
 pub struct ServedRun {
     /// The epochs that it closes.
     pub epochs: Receiver<ClosedEpoch>,
-    /// Where records come from: `kafka`, `slot` or `file`.
-    pub source: &'static str,
+    /// The counts that it begins with.
+    pub counts: Totals,
+    /// Where records come from.
+    pub source: SourceKind,
     /// How long a commit takes records.
     pub commit_interval: Duration,
     /// What its workers count.
@@ -68,7 +72,7 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when there is no book, or it is damaged.
     pub fn serve_book(self, settings: ServerSettings) -> Result<(), ServeError> {
-        let (durable, follower) = follow::read(&settings.book)?;
+        let (durable, follower) = follow::read(&settings.book, None)?;
         let board = Arc::new(Board::new(&settings.book, durable, None, None));
         follow::begin(Arc::clone(&board), follower);
         self.answer(board, settings.access)
@@ -80,8 +84,8 @@ impl Server {
     /// # Errors
     /// As [`Server::serve_book`].
     pub fn serve_run(self, settings: ServerSettings, run: ServedRun) -> Result<(), ServeError> {
-        let (durable, follower) = follow::read(&settings.book)?;
-        let ServedRun { epochs, source, commit_interval, progress, ask_ends } = run;
+        let ServedRun { epochs, counts, source, commit_interval, progress, ask_ends } = run;
+        let (durable, follower) = follow::read(&settings.book, Some(counts))?;
         let view = RunView::new(source, commit_interval, progress, ask_ends.is_some());
         let live = begin_live(&durable);
         let board = Arc::new(Board::new(&settings.book, durable, Some(live), Some(view)));
@@ -117,6 +121,6 @@ fn begin_live(durable: &super::board::Durable) -> Live {
         moment: Arc::new(Moment { totals: moment.totals.clone(), complete_to, time_zone: moment.time_zone.clone() }),
         epoch: 0,
         closed_at: now_micros(),
-        rejects: durable.rejects.total(),
+        rejects: 0,
     }
 }

@@ -62,7 +62,7 @@ impl Situation {
             });
         let is_empty = live.moment.totals.first_day().is_none() && live.rejects == 0;
         let (state, reason) = if let Some((trouble, since)) = run.trouble(now) {
-            ("disconnected", Some(format!("no answer from {} since {}: {trouble}", run.source, rfc3339(since))))
+            ("disconnected", Some(format!("no answer from the {} since {}: {trouble}", run.source, rfc3339(since))))
         } else if let Some(worst) = worst {
             ("catching_up", Some(behind_text(worst)))
         } else if run.knows_ends && lag_records.is_none() {
@@ -102,7 +102,7 @@ fn spoken(seconds: f64) -> String {
 
 /// The day in the book's zone.
 pub(super) fn today(board: &Board, now: i64) -> Option<Day> {
-    board.days()?.day(None, None, Some(now)).ok()
+    board.days()?.day(None, Some(now), None).ok()
 }
 
 /// What every frame of the stream tells of how things stand.
@@ -119,7 +119,7 @@ pub(super) fn compact(board: &Board) -> Value {
         "live": live_json(board),
         "rate": { "records_per_second": board.rate().per_second(now) },
         "lag_records": situation.lag_records,
-        "rejects_total": rejects_total(board, &durable.rejects),
+        "rejects_total": durable.rejects.total(),
         "today": today(board, now),
     })
 }
@@ -162,7 +162,7 @@ fn whole(board: &Board) -> Value {
         "rate": { "records_per_second": per_second, "history": history },
         "lag_records": situation.lag_records,
         "topics": topics(board, &situation),
-        "rejects": rejects(board, &durable.rejects),
+        "rejects": rejects(&durable.rejects),
         "slot": null,
         "lost": [],
     })
@@ -205,17 +205,14 @@ fn topics(board: &Board, situation: &Situation) -> Value {
             }));
         }
     }
-    let source = board.run.as_ref().map_or("kafka", |run| run.source);
-    let topics = topics.into_iter();
-    topics.map(|(name, partitions)| json!({ "name": name, "source": source, "partitions": partitions })).collect()
+    let topics = topics.into_iter().map(|(name, partitions)| {
+        let source = durable.sources.get(name).copied().unwrap_or_default();
+        json!({ "name": name, "source": source, "partitions": partitions })
+    });
+    topics.collect()
 }
 
-/// All rejects: those of the book, or, where a run counts them too, what it began with and has seen since.
-fn rejects_total(board: &Board, durable: &RejectSums) -> u64 {
-    board.live().map_or(0, |live| live.rejects).max(durable.total())
-}
-
-fn rejects(board: &Board, sums: &RejectSums) -> Value {
+fn rejects(sums: &RejectSums) -> Value {
     let by_reason = sums.by_reason();
     let newest = by_reason.iter().filter_map(|(_, sum)| sum.newest.kafka_time).max();
     let by_reason = by_reason.into_iter().map(|(reason, sum)| {
@@ -235,7 +232,7 @@ fn rejects(board: &Board, sums: &RejectSums) -> Value {
         })
     });
     let by_reason: Vec<Value> = by_reason.collect();
-    json!({ "total": rejects_total(board, sums), "newest": newest.map(rfc3339), "by_reason": by_reason })
+    json!({ "total": sums.total(), "newest": newest.map(rfc3339), "by_reason": by_reason })
 }
 
 /// Bytes as a text; what is no UTF-8 is replaced.

@@ -127,6 +127,12 @@ pub struct RunArgs {
     /// A setting of librdkafka; may be given several times. In the variable, semicolons stand between them
     #[arg(short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Serve the page and the HTTP API here while running; in a cluster the first process does
+    #[arg(long, env = "WALBOOK_SERVE", value_name = "ADDRESS:PORT")]
+    pub serve: Option<SocketAddr>,
+    /// Who may ask it.
+    #[command(flatten)]
+    pub access: AccessArgs,
 }
 
 /// A replication slot, and the way to it.

@@ -1,5 +1,6 @@
 //! What a run needs, made of what was typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use chrono_tz::Tz;
 
-use super::args::RunArgs;
+use super::args::{AccessArgs, RunArgs};
 use super::{Origin, SettingsError};
 use crate::cluster::Peers;
 use crate::parse::DayFrom;
@@ -31,6 +32,8 @@ pub struct RunSettings {
     pub time_zone: Option<Tz>,
     /// The day rule asked for, if any.
     pub day_from: Option<DayFrom>,
+    /// Where to serve the page, if anywhere, and who may ask.
+    pub serve: Option<(SocketAddr, AccessArgs)>,
 }
 
 impl RunSettings {
@@ -77,6 +80,7 @@ impl RunSettings {
             commit_bytes: args.commit_bytes.as_u64(),
             time_zone,
             day_from: args.day_from,
+            serve: args.serve.map(|address| (address, args.access)),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use crate::book::{Book, BookError, Committing, State};
 use crate::change::{PartitionStart, Start, Wish};
 use crate::cluster::{self, Lead, Leader, Peers, Run};
+use crate::live::ClosedEpoch;
 use crate::parse::{DayFrom, PARSER_VERSION};
 use crate::process::{Progress, Shutdown};
 use crate::source::Source;
@@ -36,11 +37,21 @@ pub struct MemoryRun {
     pub restless: bool,
     /// The book's zone.
     pub time_zone: Tz,
+    /// Who hears of closed epochs.
+    pub listener: Option<Sender<ClosedEpoch>>,
 }
 
 impl Default for MemoryRun {
     fn default() -> MemoryRun {
-        MemoryRun { workers: 1, seed: 1, largest_batch: 100, epochs_per_commit: 5, restless: false, time_zone: Tz::UTC }
+        MemoryRun {
+            workers: 1,
+            seed: 1,
+            largest_batch: 100,
+            epochs_per_commit: 5,
+            restless: false,
+            time_zone: Tz::UTC,
+            listener: None,
+        }
     }
 }
 
@@ -82,6 +93,7 @@ impl MemoryRun {
         let (topic, seed, largest_batch) = (topic.clone(), self.seed, self.largest_batch);
         cluster::run(Run {
             peers: Peers::single(self.workers),
+            listener: self.listener.clone(),
             leader: Some((leader, Committing { committer, permit: Box::new(|| Ok(())), announce: Box::new(|_| {}) })),
             source: Arc::new(move |worker| {
                 let source = MemorySource::new(topic.clone(), seed ^ worker as u64, largest_batch);

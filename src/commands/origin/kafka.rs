@@ -43,6 +43,9 @@ pub(super) fn lead(origin: &KafkaOrigin, until_end: bool, book: &Book) -> anyhow
     let told = Arc::clone(&topics);
     let announce = Box::new(move |state: &State| told.tell_group(&state.next_offsets().collect()));
 
+    let asking = Arc::clone(&topics);
+    let ask_ends = Box::new(move |partitions: &[Partition]| asking.ends(partitions).map_err(|error| error.to_string()));
+
     let (asking, from) = (Arc::clone(&topics), origin.from);
     // Asked once: a fence that must be tried again should not take as long again.
     let mut asked: BTreeMap<Partition, Watermarks> = BTreeMap::new();
@@ -72,6 +75,8 @@ pub(super) fn lead(origin: &KafkaOrigin, until_end: bool, book: &Book) -> anyhow
         discover_interval: origin.kafka.metadata_refresh_interval(),
         permit,
         announce,
+        kind: SourceKind::Kafka,
+        ask_ends: Some(ask_ends),
         finish: Box::new(move || {
             topics.await_group();
             Ok(())

@@ -13,6 +13,7 @@ use crate::book::entry::{SourceKind, TopicEntry};
 use crate::book::{Book, State, TopicState};
 use crate::change::PartitionStart;
 use crate::process::Shutdown;
+use crate::server::AskEnds;
 use crate::settings::{Origin, RunSettings, SettingsError};
 use crate::source::{Discovery, MakeSource};
 
@@ -34,6 +35,10 @@ pub(super) struct Leading {
     pub(super) permit: Box<dyn FnMut() -> Result<(), Box<dyn Error + Send + Sync>> + Send>,
     /// Told of the state that the run begins with, and of each commit.
     pub(super) announce: Box<dyn FnMut(&State) + Send>,
+    /// Which kind of place it is.
+    pub(super) kind: SourceKind,
+    /// Asks where partitions end now, where anybody can be asked.
+    pub(super) ask_ends: Option<Box<AskEnds>>,
     /// Waits for whoever must have heard of the last commit, and says what is missing.
     pub(super) finish: Box<dyn FnOnce() -> anyhow::Result<()>>,
 }

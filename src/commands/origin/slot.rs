@@ -45,6 +45,8 @@ pub(super) fn lead(slot: &SlotSettings, until_end: bool, shutdown: &Shutdown) ->
         permit: Box::new(|| Ok(())),
         // The reader confirms what is durable.
         announce: Box::new(|_| {}),
+        kind: SourceKind::Slot,
+        ask_ends: None,
         finish: Box::new(|| Ok(())),
     }
 }

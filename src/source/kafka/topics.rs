@@ -164,6 +164,33 @@ impl Topics {
         Ok(Watermarks { low, high })
     }
 
+    /// Where partitions end now, asked of all their leaders at once.
+    ///
+    /// # Errors
+    /// What the broker says, of any of them.
+    pub fn ends(&self, partitions: &[Partition]) -> Result<Vec<(Partition, i64)>, KafkaError> {
+        let failed = |message: String| KafkaError::Request { what: "ask where the topics end".to_owned(), message };
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            // In place of a timestamp: the end.
+            list.add_partition_offset(&partition.topic, partition.number, Offset::End)
+                .expect("the end is a valid offset");
+        }
+        if list.count() == 0 {
+            return Ok(Vec::new());
+        }
+        let ends = self.consumer.offsets_for_times(list, REQUEST).map_err(|error| failed(error.to_string()))?;
+        let ends = ends.elements().into_iter().map(|element| {
+            element.error().map_err(|error| failed(error.to_string()))?;
+            let partition = Partition { topic: element.topic().to_owned(), number: element.partition() };
+            match element.offset() {
+                Offset::Offset(end) => Ok((partition, end)),
+                other => Err(failed(format!("the answer for {:?} is {other:?}", partition.topic))),
+            }
+        });
+        ends.collect()
+    }
+
     /// Tells the group how far the book is: for lag dashboards, never read back, so a failure is only logged.
     pub fn tell_group(&self, next_offsets: &BTreeMap<Partition, i64>) {
         let mut list = TopicPartitionList::new();
