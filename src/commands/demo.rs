@@ -1,5 +1,6 @@
 //! `walbook demo`: the main job with nothing installed.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,6 +9,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::answers::print;
 use super::run::run_book;
+use super::serve::Serving;
 use super::signals;
 use crate::book;
 use crate::change::{CountKey, Day, TableName};
@@ -15,12 +17,14 @@ use crate::cluster::Peers;
 use crate::demo::{Broker, Shop};
 use crate::process::{Progress, Shutdown};
 use crate::query::{self, Filter, Format, GroupBy};
-use crate::settings::args::DemoArgs;
+use crate::settings::args::{AccessArgs, DemoArgs};
 use crate::settings::{KafkaOrigin, Origin, RunSettings};
 use crate::source::kafka::{KafkaSettings, StartFrom};
 
 const TOPIC: &str = "shop";
 const PARTITIONS: i32 = 4;
+/// Where the page is, if nobody else is there.
+const PORT: u16 = 8321;
 const WORKERS: usize = 2;
 /// Transactions in the two weeks before the demo begins.
 const HISTORY: u64 = 30_000;
@@ -48,14 +52,6 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
 
     let broker = Broker::start(TOPIC, PARTITIONS)?;
     let mut shop = Shop::new(SEED, now_micros());
-    let produced = broker.produce(shop.history(HISTORY))?;
-    broker.flush()?;
-    broker.check_nothing_forgotten()?;
-    println!(
-        "{produced} records of a small shop, two weeks of them, are in topic {TOPIC:?} ({PARTITIONS} partitions) at {}.",
-        broker.bootstrap_servers()
-    );
-    println!("{WORKERS} workers read them into the book {}.\n", dir.display());
 
     // The mock broker lets a request rest although records have come.
     let patience = ("fetch.wait.max.ms".to_owned(), "100".to_owned());
@@ -76,11 +72,15 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
         serve: None,
     };
     if args.once {
+        fill(&broker, &mut shop, dir)?;
         run_book(&settings, None, &shutdown, &progress)?;
     } else {
+        let serving = serve(args.listen)?;
+        println!("The page is at {}, and fills while the records come.\n", serving.page());
         let (end, told) = (shutdown.clone(), progress.clone());
-        let run =
-            thread::Builder::new().name("run".to_owned()).spawn(move || run_book(&settings, None, &end, &told))?;
+        let run = move || run_book(&settings, Some(serving), &end, &told);
+        let run = thread::Builder::new().name("run".to_owned()).spawn(run)?;
+        fill(&broker, &mut shop, dir)?;
         let mut pauses = 0;
         while !shutdown.is_requested() && !run.is_finished() {
             thread::sleep(PAUSE);
@@ -105,6 +105,29 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
     print(|out| report.print_table(out))?;
     ensure!(report.ok, "the book does not hold what it promises: see the checks that failed");
     Ok(())
+}
+
+/// Produces the two weeks before the demo.
+fn fill(broker: &Broker, shop: &mut Shop, dir: &Path) -> anyhow::Result<()> {
+    let produced = broker.produce(shop.history(HISTORY))?;
+    broker.flush()?;
+    broker.check_nothing_forgotten()?;
+    println!(
+        "{produced} records of a small shop, two weeks of them, are in topic {TOPIC:?} ({PARTITIONS} partitions) at {}.",
+        broker.bootstrap_servers()
+    );
+    println!("{WORKERS} workers read them into the book {}.\n", dir.display());
+    Ok(())
+}
+
+/// Takes the address of the page; any free port where nothing was asked for and the usual one is taken.
+fn serve(listen: Option<SocketAddr>) -> anyhow::Result<Serving> {
+    let access = AccessArgs::default();
+    if let Some(address) = listen {
+        return Serving::begin(address, &access);
+    }
+    let at = |port| Serving::begin(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &access);
+    at(PORT).or_else(|_| at(0))
 }
 
 /// The demo makes a book of its own: the topic that an older one was made from is gone.

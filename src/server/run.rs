@@ -84,6 +84,8 @@ impl RunView {
                 (Some(_), Some(read_to)) => Some(((now - read_to).max(0) / 1_000) as f64 / 1_000.0),
                 _ => None,
             };
+            // It may have been read beyond since it was asked.
+            let end = end.map(|end| end.max(read.next));
             PartitionView { partition: partition.clone(), next: read.next, end, lag_records, lag_seconds, read_to }
         };
         live.partitions.iter().map(view).collect()

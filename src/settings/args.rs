@@ -301,6 +301,9 @@ pub struct DemoArgs {
     /// Where the book is made [default: a temporary directory that is removed at the end]
     #[arg(long, env = "WALBOOK_DEMO_DIR", value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Where the page is served [default: 127.0.0.1:8321, or another port if that one is taken]
+    #[arg(long, env = "WALBOOK_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
     /// Process what is there, print the counts, verify, end
     #[arg(long, env = "WALBOOK_DEMO_ONCE")]
     pub once: bool,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, in the order data passes them, with the rooms that it may name.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     // The vocabulary, and what a process knows of itself.
     ("change", &[]),
     ("process", &[]),
@@ -20,10 +20,12 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("table", &["change", "process", "store"]),
     ("parse", &["change", "table"]),
     ("book", &["change", "process", "store"]),
-    ("dataflows", &["book", "change", "cluster", "parse", "process", "source", "table"]),
-    ("cluster", &["book", "change", "dataflows", "process", "source", "table"]),
+    ("dataflows", &["book", "change", "cluster", "live", "parse", "process", "source", "table"]),
+    ("cluster", &["book", "change", "dataflows", "live", "process", "source", "table"]),
+    ("live", &["change"]),
     // Readers.
     ("query", &["book", "change", "store"]),
+    ("server", &["book", "change", "live", "parse", "process", "query", "store"]),
     // Looking at all of it.
     ("doctor", &["book", "capture", "change", "postgres", "slot", "source", "store"]),
     // The edge.
@@ -31,13 +33,16 @@ const ROOMS: [(&str, &[&str]); 19] = [
     (
         "commands",
         &[
-            "book", "capture", "change", "cluster", "demo", "doctor", "parse", "postgres", "process", "query",
-            "settings", "slot", "source", "store", "table",
+            "book", "capture", "change", "cluster", "demo", "doctor", "live", "parse", "postgres", "process", "query",
+            "server", "settings", "slot", "source", "store", "table",
         ],
     ),
     // What is not part of a run.
     ("demo", &["change"]),
-    ("testing", &["book", "change", "cluster", "demo", "parse", "process", "query", "source", "store", "table"]),
+    (
+        "testing",
+        &["book", "change", "cluster", "demo", "live", "parse", "process", "query", "source", "store", "table"],
+    ),
     ("main.rs", &[]),
 ];
 

@@ -8,4 +8,5 @@ mod exactly_once;
 mod formats;
 mod parse;
 mod readers;
+mod server;
 mod transactions;

@@ -4,5 +4,5 @@ mod beside_a_writer;
 mod damage;
 mod damaged_rows;
 mod formats;
-mod loop_of_rows;
-mod random;
+pub(crate) mod loop_of_rows;
+pub(crate) mod random;
