@@ -1,6 +1,7 @@
 //! Where a run's records come from, in one shape whatever the place is: [`Leading`] is what the leading process must know of
 //! it, and what the rest of the run never looks behind.
 
+mod input;
 mod kafka;
 
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ pub(super) struct Plan {
 pub(super) fn check(origin: &Origin) -> anyhow::Result<()> {
     match origin {
         Origin::Kafka(kafka) => Ok(kafka.kafka.check()?),
-        Origin::Input(_) => Err(SettingsError::Wrong("--input".to_owned()).into()),
+        Origin::Input(_) => Ok(()),
     }
 }
 
@@ -59,7 +60,7 @@ pub(super) fn check(origin: &Origin) -> anyhow::Result<()> {
 pub(super) fn lead(settings: &RunSettings, book: &Book) -> anyhow::Result<Leading> {
     match &settings.origin {
         Origin::Kafka(kafka) => kafka::lead(kafka, settings.until_end, book),
-        Origin::Input(_) => Err(SettingsError::Wrong("--input".to_owned()).into()),
+        Origin::Input(path) => input::lead(path, settings.until_end),
     }
 }
 
@@ -67,7 +68,7 @@ pub(super) fn lead(settings: &RunSettings, book: &Book) -> anyhow::Result<Leadin
 pub(super) fn follow(origin: &Origin) -> Arc<MakeSource> {
     match origin {
         Origin::Kafka(kafka) => kafka::source(kafka),
-        Origin::Input(_) => unreachable!("an input is read by one process"),
+        Origin::Input(_) => panic!("settings let an input be read by one process only, which leads"),
     }
 }
 
