@@ -73,6 +73,9 @@ pub mod cluster;
 // From a book to an answer.
 pub mod query;
 
+// Looking at all of it.
+pub mod doctor;
+
 // The edge.
 pub mod settings;
 

@@ -1,10 +1,12 @@
 //! Deliveries of a slot → Kafka transactions, and what they make safe → back to the slot.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::patience::Patience;
 use super::publisher::Publisher;
+use super::watch::Watch;
 use super::{CaptureError, Partial, Position, RecordWriter, Traffic};
 use crate::change::Lsn;
 use crate::slot::{Delivery, Handoff, Transaction};
@@ -19,6 +21,8 @@ const MOST_BYTES: u64 = 64 << 20;
 const MOST_RECORDS: u64 = 100_000;
 /// About what a record is larger than its line.
 const AROUND_A_LINE: u64 = 200;
+/// How long to let deliveries come together while more are likely to come: waking for each costs more than publishing it.
+const GATHER: Duration = Duration::from_millis(1);
 /// How long to wait for a delivery when nothing is open.
 const LISTEN: Duration = Duration::from_millis(50);
 
@@ -80,6 +84,7 @@ impl<'a> Flow<'a> {
     pub(super) fn run(
         &mut self,
         deliveries: &Handoff<Delivery>,
+        watch: &Watch,
         nothing_comes: impl Fn() -> bool,
     ) -> Result<Ended, CaptureError> {
         loop {
@@ -87,9 +92,14 @@ impl<'a> Flow<'a> {
                 self.commit()?;
                 return Ok(Ended::Stopped);
             }
+            if watch.has_changed() {
+                // The next session tells what it is now.
+                let message = "it is not the topic any more that was claimed".to_owned();
+                return Err(CaptureError::Transaction { what: "write to the topic", message });
+            }
             // Asked before taking: what was delivered before it came to an end is taken.
             let last = nothing_comes();
-            match deliveries.take(self.wait()) {
+            match self.take(deliveries) {
                 Some(Delivery::Transaction(transaction)) => self.publish(transaction)?,
                 Some(Delivery::Idle(lsn)) => self.advance(lsn)?,
                 Some(Delivery::End(lsn)) => {
@@ -117,8 +127,13 @@ impl<'a> Flow<'a> {
         }
     }
 
-    fn wait(&self) -> Duration {
-        self.open.as_ref().map_or(LISTEN, |open| QUIET.min(LONGEST.saturating_sub(open.since.elapsed())))
+    /// The next delivery, if it comes before the open Kafka transaction should be committed.
+    fn take(&self, deliveries: &Handoff<Delivery>) -> Option<Delivery> {
+        let Some(open) = &self.open else { return deliveries.take(LISTEN) };
+        deliveries.take(Duration::ZERO).or_else(|| {
+            thread::sleep(GATHER);
+            deliveries.take(QUIET.min(LONGEST.saturating_sub(open.since.elapsed())))
+        })
     }
 
     fn publish(&mut self, transaction: Transaction) -> Result<(), CaptureError> {

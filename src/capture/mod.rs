@@ -33,6 +33,7 @@ mod session;
 mod settings;
 mod topics;
 mod traffic;
+mod watch;
 
 pub use capture::capture;
 pub use error::CaptureError;

@@ -1,5 +1,6 @@
 //! The transactional producer: records and position become visible together, or not at all.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
@@ -16,8 +17,8 @@ use crate::source::kafka::Context;
 const STEP: Duration = Duration::from_millis(200);
 /// How long a step of a transaction may take altogether.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long to wait while records are under way.
-const POLL: Duration = Duration::from_millis(1);
+/// How long to sleep while records are under way. The binding's own wait spins through its last millisecond.
+const NAP: Duration = Duration::from_micros(500);
 /// How long taking back what was begun may take.
 const ABORT: Duration = Duration::from_millis(500);
 /// After how many records librdkafka's news are heard.
@@ -77,7 +78,8 @@ impl<'a> Publisher<'a> {
         self.producer.purge(PurgeConfig::default().queue().inflight());
         let begin = Instant::now();
         while self.producer.in_flight_count() > 0 && begin.elapsed() < ABORT {
-            self.producer.poll(POLL);
+            self.producer.poll(Duration::ZERO);
+            thread::sleep(NAP);
         }
         if let Err(error) = self.producer.abort_transaction(ABORT) {
             debug!(%error, "could not take a Kafka transaction back");
@@ -90,7 +92,10 @@ impl<'a> Publisher<'a> {
         while let Err((error, refused)) = self.producer.send(record) {
             match error.rdkafka_error_code() {
                 // Memory is bounded: wait until some of it is under way.
-                Some(RDKafkaErrorCode::QueueFull) if begin.elapsed() < PATIENCE => self.hear(POLL)?,
+                Some(RDKafkaErrorCode::QueueFull) if begin.elapsed() < PATIENCE => {
+                    self.hear()?;
+                    thread::sleep(NAP);
+                }
                 Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                     let value = refused.payload.unwrap_or_default();
                     return Err(self.too_large(refused.key, value, value.len()));
@@ -100,14 +105,14 @@ impl<'a> Publisher<'a> {
             record = refused;
         }
         self.sent += 1;
-        if self.sent.is_multiple_of(HEAR_EVERY) { self.hear(Duration::ZERO) } else { Ok(()) }
+        if self.sent.is_multiple_of(HEAR_EVERY) { self.hear() } else { Ok(()) }
     }
 
     /// Waits until everything that was produced has arrived.
     fn await_deliveries(&self, limit: Duration) -> Result<(), CaptureError> {
         let begin = Instant::now();
         loop {
-            self.hear(Duration::ZERO)?;
+            self.hear()?;
             if self.producer.in_flight_count() == 0 {
                 return Ok(());
             }
@@ -115,13 +120,13 @@ impl<'a> Publisher<'a> {
                 let message = format!("the broker did not take it within {} s", limit.as_secs());
                 return Err(CaptureError::Transaction { what: "produce a record", message });
             }
-            self.producer.poll(POLL);
+            thread::sleep(NAP);
         }
     }
 
     /// Hears what became of records.
-    fn hear(&self, wait: Duration) -> Result<(), CaptureError> {
-        self.producer.poll(wait);
+    fn hear(&self) -> Result<(), CaptureError> {
+        self.producer.poll(Duration::ZERO);
         if self.patience.is_over() {
             return Err(CaptureError::Stopped);
         }
@@ -141,7 +146,7 @@ impl<'a> Publisher<'a> {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            self.hear(Duration::ZERO)?;
+            self.hear()?;
             let retriable = match &error {
                 RdError::Transaction(error) => error.is_retriable(),
                 RdError::Flush(_) => true,

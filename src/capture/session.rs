@@ -11,6 +11,7 @@ use super::patience::Patience;
 use super::position::position_topic;
 use super::publisher::Publisher;
 use super::topics::{CaptureTopics, CheckedTopic};
+use super::watch::Watch;
 use super::{CaptureError, CaptureSettings, Position, Traffic, Until};
 use crate::change::Lsn;
 use crate::slot::{self, Duty, Handoff, SlotError, SlotSettings, Started, check_continues};
@@ -51,8 +52,8 @@ impl Process<'_> {
         let publisher = Publisher::open(self.settings, topic.batch_bytes, self.patience)?;
         let (beginning, topic) = self.look(&topics)?;
         let position = self.position(beginning, &topic, &started)?;
-        drop(topics);
-        self.stream(publisher, position, started)
+        let watch = topics.watch(&topic.id);
+        self.stream(publisher, position, started, &watch)
     }
 
     /// Reads where the topic stands, and refuses a topic that is not this slot's.
@@ -171,6 +172,7 @@ impl Process<'_> {
         publisher: Publisher<'_>,
         position: Position,
         started: Started,
+        watch: &Watch,
     ) -> Result<Ended, CaptureError> {
         let known = position.lsn;
         let flushed = started.server.flushed;
@@ -207,7 +209,7 @@ impl Process<'_> {
                 .name("slot".to_owned())
                 .spawn_scoped(scope, || slot::pump(started, settings, known, until, &duty))
                 .expect("a thread can be started");
-            let ended = flow.run(&deliveries, || pump.is_finished());
+            let ended = flow.run(&deliveries, watch, || pump.is_finished());
             if ended.is_err() {
                 flow.give_up();
             }

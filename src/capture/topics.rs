@@ -1,12 +1,14 @@
 //! The two topics of a capture: made if asked for, checked at each start.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::info;
 
 use super::patience::Patience;
 use super::position::position_topic;
+use super::watch::Watch;
 use super::{CaptureError, CaptureSettings, Position};
 use crate::change::Partition;
 use crate::source::kafka::{Admin, KafkaError, Topic, Topics};
@@ -27,7 +29,7 @@ pub(super) struct CaptureTopics<'a> {
     settings: &'a CaptureSettings,
     position_topic: String,
     patience: &'a Patience,
-    asking: Topics,
+    asking: Arc<Topics>,
     admin: Admin,
 }
 
@@ -46,7 +48,12 @@ impl<'a> CaptureTopics<'a> {
         let position_topic = position_topic(&settings.topic);
         let asking = Topics::connect(&settings.kafka, std::slice::from_ref(&settings.topic), "walbook-capture")?;
         let admin = Admin::new(&settings.kafka)?;
-        Ok(CaptureTopics { settings, position_topic, patience, asking, admin })
+        Ok(CaptureTopics { settings, position_topic, patience, asking: Arc::new(asking), admin })
+    }
+
+    /// Looks from now on whether the topic stays the one with this id.
+    pub(super) fn watch(&self, id: &str) -> Watch {
+        Watch::begin(Arc::clone(&self.asking), self.settings.topic.clone(), id.to_owned())
     }
 
     /// The newest position, if there is one.

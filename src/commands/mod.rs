@@ -6,6 +6,7 @@
 mod answers;
 mod capture;
 mod demo;
+mod doctor;
 mod exit;
 mod logging;
 mod origin;
@@ -31,5 +32,6 @@ pub fn execute(args: WalbookArgs) -> anyhow::Result<()> {
         Command::Events(events) => answers::events(&events),
         Command::Verify(verify) => verify::verify(&verify),
         Command::Slot(slot) => slot::slot(&slot),
+        Command::Doctor(doctor) => doctor::doctor(doctor),
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &P
             let Led { leader, source, finish } = lead(settings, &store, shutdown)?;
             (Some(leader), source, Some(finish))
         }
-        false => (None, origin::follow(&settings.origin), None),
+        false => (None, origin::follow(&settings.origin, shutdown), None),
     };
     let output = |format| FileOutput {
         store: Arc::clone(&store),
@@ -93,7 +93,7 @@ struct Led {
 fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> anyhow::Result<Led> {
     let book = open_book(settings, store)?;
     let Leading { name, source, until_end, mut plan, discovery, discover_interval, permit, mut announce, finish } =
-        origin::lead(settings, &book)?;
+        origin::lead(settings, &book, shutdown)?;
     let (time_zone, day_from) = (book.state().settings.time_zone.clone(), book.state().settings.day_from.clone());
 
     let mut starts = Vec::new();

@@ -5,6 +5,9 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+/// The message that ends a session: its tag, and its length (PostgreSQL, protocol-message-formats).
+const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
+
 /// A plain connection.
 pub(super) enum Plain {
     Tcp(TcpStream),
@@ -66,6 +69,9 @@ impl Write for Plain {
 }
 
 impl Socket {
+    /// How long a farewell may take.
+    const FAREWELL: Duration = Duration::from_millis(100);
+
     /// How long one write may take: what is written is short, so only a dead peer takes longer.
     const WRITE: Duration = Duration::from_secs(20);
 
@@ -100,6 +106,10 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        // A server that hears no farewell notes a broken connection in its log; one that does not listen is not waited for.
+        if self.plain.set_patience(Some(Self::FAREWELL), Some(Self::FAREWELL)).is_ok() {
+            let _ = self.write(&TERMINATE);
+        }
         // It may be closed already.
         let _ = match &self.plain {
             Plain::Tcp(stream) => stream.shutdown(Shutdown::Both),

@@ -34,6 +34,11 @@ impl CopyStream {
         CopyStream { wire, server }
     }
 
+    /// Whether [`CopyStream::receive`] has something to give without waiting.
+    pub fn has_payload(&self) -> bool {
+        self.wire.has_frame()
+    }
+
     /// The next payload, if it comes within `patience`.
     ///
     /// # Errors

@@ -48,6 +48,13 @@ impl Wire {
         write(&mut message).and_then(|()| self.socket.write(&message)).map_err(|error| self.broken(&error))
     }
 
+    /// Whether a whole message was read already.
+    pub(super) fn has_frame(&self) -> bool {
+        let there = &self.buffer[self.begin..self.end];
+        let header = Header::parse(there).ok().flatten();
+        header.is_some_and(|header| usize::try_from(header.len()).is_ok_and(|length| there.len() > length))
+    }
+
     /// The next message, or `None` when it did not come whole within `patience`.
     pub(super) fn frame(&mut self, patience: Duration) -> Result<Option<Frame<'_>>, PostgresError> {
         let mut until: Option<Instant> = None;

@@ -51,6 +51,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Makes, shows or drops a replication slot of PostgreSQL
     Slot(SlotArgs),
+    /// Looks at server, role, tables, slot, topic and book, and says what would hurt and what mends it
+    Doctor(DoctorArgs),
 }
 
 /// How log lines look.
@@ -74,6 +76,9 @@ pub struct RunArgs {
     /// The topics to read, several with commas
     #[arg(long, env = "WALBOOK_TOPIC", value_delimiter = ',', value_name = "TOPIC,…")]
     pub topic: Vec<String>,
+    /// A slot to read instead of topics.
+    #[command(flatten)]
+    pub slot: SlotSourceArgs,
     /// A file to read instead, - for standard input: values as topics hold them, one a line, or what pg_recvlogical prints
     #[arg(long, env = "WALBOOK_INPUT", value_name = "FILE")]
     pub input: Option<PathBuf>,
@@ -292,4 +297,30 @@ pub enum SlotAction {
     Status,
     /// Drop it.
     Drop,
+}
+
+/// `walbook doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// A book
+    #[arg(env = "WALBOOK_BOOK")]
+    pub book: Option<PathBuf>,
+    /// The PostgreSQL server: postgresql://user@host:port/database or key=value words; PG… variables and ~/.pgpass count
+    #[arg(long, env = "WALBOOK_POSTGRES", hide_env_values = true, value_name = "URL")]
+    pub postgres: Option<String>,
+    /// The slot
+    #[arg(long, env = "WALBOOK_SLOT", value_name = "NAME")]
+    pub slot: Option<String>,
+    /// Kafka's brokers: host:port, several with commas
+    #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…")]
+    pub brokers: Option<String>,
+    /// The topic
+    #[arg(long, env = "WALBOOK_TOPIC", value_name = "TOPIC")]
+    pub topic: Option<String>,
+    /// A setting of librdkafka; may be given several times. In the variable, semicolons stand between them
+    #[arg(short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// How to print: table or json
+    #[arg(long, env = "WALBOOK_FORMAT", default_value = "table")]
+    pub format: ReportFormat,
 }

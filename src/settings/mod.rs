@@ -8,6 +8,7 @@
 
 pub mod args;
 mod capture;
+mod doctor;
 mod error;
 mod file;
 mod kafka;
@@ -16,6 +17,7 @@ mod run;
 mod slot;
 
 pub use capture::capture_settings;
+pub use doctor::patient;
 pub use error::SettingsError;
 pub use file::{ParseEnd, parse};
 pub use origin::{KafkaOrigin, Origin, OriginKind};

@@ -8,6 +8,8 @@ use clap::parser::ValueSource;
 use super::SettingsError;
 use super::args::{From, RunArgs};
 use super::kafka::kafka_settings;
+use super::slot::slot_settings;
+use crate::slot::SlotSettings;
 use crate::source::kafka::{KafkaSettings, StartFrom};
 
 /// Where a run's records come from.
@@ -15,6 +17,8 @@ use crate::source::kafka::{KafkaSettings, StartFrom};
 pub enum Origin {
     /// Topics of Kafka.
     Kafka(KafkaOrigin),
+    /// A replication slot.
+    Slot(Box<SlotSettings>),
     /// A file, or standard input (`-`).
     Input(PathBuf),
 }
@@ -37,17 +41,38 @@ pub struct KafkaOrigin {
 pub enum OriginKind {
     /// `--brokers`, `--topic`
     Kafka,
+    /// `--postgres`, `--slot`
+    Slot,
     /// `--input`
     Input,
 }
 
 impl OriginKind {
     /// The kinds with the flags that name them.
-    const FLAGS: [(OriginKind, &[&str]); 2] =
-        [(OriginKind::Kafka, &["brokers", "topic"]), (OriginKind::Input, &["input"])];
+    const FLAGS: [(OriginKind, &[&str]); 3] = [
+        (OriginKind::Kafka, &["brokers", "topic"]),
+        (OriginKind::Slot, &["postgres", "slot"]),
+        (OriginKind::Input, &["input"]),
+    ];
 
-    /// Flags that say something of Kafka and of nothing else.
-    const OF_KAFKA: [(&str, &str); 3] = [("from", "--from"), ("group", "--group"), ("set", "-X")];
+    /// Flags that say something of one kind only.
+    const OWN: [(OriginKind, &str, &str); 6] = [
+        (OriginKind::Kafka, "from", "--from"),
+        (OriginKind::Kafka, "group", "--group"),
+        (OriginKind::Kafka, "set", "-X"),
+        (OriginKind::Slot, "create_slot", "--create-slot"),
+        (OriginKind::Slot, "plugin_option", "--plugin-option"),
+        (OriginKind::Slot, "spill_dir", "--spill-dir"),
+    ];
+
+    /// What is read, for messages.
+    fn what(self) -> &'static str {
+        match self {
+            OriginKind::Kafka => "topics of Kafka",
+            OriginKind::Slot => "a replication slot",
+            OriginKind::Input => "a file or standard input",
+        }
+    }
 }
 
 impl Origin {
@@ -57,20 +82,32 @@ impl Origin {
     /// [`SettingsError`] unless exactly one place is named, whole.
     pub(super) fn new(args: &RunArgs) -> Result<Origin, SettingsError> {
         let wrong = |message: String| Err(SettingsError::Wrong(message));
-        match args.origin.as_slice() {
-            [OriginKind::Kafka] => kafka(args).map(Origin::Kafka),
-            [OriginKind::Input] => {
-                if let Some((_, flag)) = OriginKind::OF_KAFKA.iter().find(|(id, _)| args.typed.iter().any(|typed| typed == id)) {
-                    return wrong(format!("{flag} is for topics of Kafka: an input is read from its beginning"));
-                }
-                Ok(Origin::Input(args.input.clone().unwrap_or_default()))
+        let kind = match args.origin.as_slice() {
+            [kind] => *kind,
+            [] => {
+                return wrong(
+                    "from where? --brokers and --topic name topics of Kafka, --postgres and --slot a replication slot, \
+                     --input a file (- for standard input)"
+                        .to_owned(),
+                );
             }
-            [] => wrong("from where? --brokers and --topic name topics of Kafka, --input a file (- for standard input)".to_owned()),
-            _ => wrong(
-                "a run reads from one place: give --brokers and --topic, or --input (a flag wins over a variable, and that \
-                 over the settings file)"
-                    .to_owned(),
-            ),
+            _ => {
+                return wrong(
+                    "a run reads from one place: give --brokers and --topic, or --postgres and --slot, or --input (a flag \
+                     wins over a variable, and that over the settings file)"
+                        .to_owned(),
+                );
+            }
+        };
+        let foreign =
+            |(own, id, _): &&(OriginKind, &str, &str)| *own != kind && args.typed.iter().any(|typed| typed == id);
+        if let Some((own, _, flag)) = OriginKind::OWN.iter().find(foreign) {
+            return wrong(format!("{flag} is for {}, and this run reads {}", own.what(), kind.what()));
+        }
+        match kind {
+            OriginKind::Kafka => kafka(args).map(Origin::Kafka),
+            OriginKind::Slot => Ok(Origin::Slot(Box::new(slot_settings(&args.slot)?))),
+            OriginKind::Input => Ok(Origin::Input(args.input.clone().unwrap_or_default())),
         }
     }
 }

@@ -67,6 +67,16 @@ pub enum SlotError {
     /// The server is another one, or its history is.
     #[error("{0}")]
     OtherHistory(String),
+    /// The server was promoted while it was read.
+    #[error(
+        "the server was promoted to timeline {timeline} after everything up to {position} was read: start again, and the book goes on from there"
+    )]
+    Promoted {
+        /// Its timeline now.
+        timeline: u32,
+        /// What is in hand.
+        position: Lsn,
+    },
     /// A large transaction could not be kept on disk.
     #[error("could not keep a large transaction in {folder}: {source}; --spill-dir names another folder")]
     Spill {
@@ -91,7 +101,7 @@ impl SlotError {
             // Waiting was tried already, or somebody has to act.
             SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } => false,
             SlotError::RanAhead { .. } | SlotError::Lost { .. } | SlotError::Vanished { .. } => false,
-            SlotError::OtherHistory(_) | SlotError::Spill { .. } => false,
+            SlotError::OtherHistory(_) | SlotError::Promoted { .. } | SlotError::Spill { .. } => false,
             SlotError::Protocol(_) | SlotError::Stopped => false,
         }
     }

@@ -14,12 +14,14 @@ pub struct Handoff<T> {
 struct Queue<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
+    /// Whether somebody waits for an item: else nobody need be woken.
+    taker_waits: bool,
 }
 
 impl<T> Handoff<T> {
     /// A queue that takes items until they weigh `capacity` bytes; one item may weigh more.
     pub fn new(capacity: usize) -> Handoff<T> {
-        let queue = Queue { items: VecDeque::new(), bytes: 0 };
+        let queue = Queue { items: VecDeque::new(), bytes: 0, taker_waits: false };
         Handoff { queue: Mutex::new(queue), changed: Condvar::new(), capacity }
     }
 
@@ -36,16 +38,24 @@ impl<T> Handoff<T> {
         }
         queue.items.push_back((item, bytes));
         queue.bytes += bytes;
+        let wake = queue.taker_waits;
         drop(queue);
-        self.changed.notify_all();
+        if wake {
+            self.changed.notify_all();
+        }
         Ok(())
     }
 
     /// Takes the oldest item, or `None` when none came within `patience`.
     pub fn take(&self, patience: Duration) -> Option<T> {
-        let empty = |queue: &mut Queue<T>| queue.items.is_empty();
-        let waited = self.changed.wait_timeout_while(self.lock(), patience, empty);
-        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.lock();
+        if queue.items.is_empty() && !patience.is_zero() {
+            queue.taker_waits = true;
+            let empty = |queue: &mut Queue<T>| queue.items.is_empty();
+            let waited = self.changed.wait_timeout_while(queue, patience, empty);
+            (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            queue.taker_waits = false;
+        }
         let (item, bytes) = queue.items.pop_front()?;
         let was_full = queue.bytes > self.capacity / 2;
         queue.bytes -= bytes;

@@ -53,6 +53,7 @@ fn lines(survey: &SlotSurvey) -> Vec<(&'static str, String)> {
     let yes = |truth: bool| if truth { "yes" } else { "no" }.to_owned();
     let size = |bytes: i64| ByteSize::b(bytes.unsigned_abs()).to_string();
     let lag_time = match survey.lag_time {
+        Some(LagTime::Measured(Duration::ZERO)) => "none".to_owned(),
         Some(LagTime::Measured(lag)) => format!("about {}", spoken(lag)),
         Some(LagTime::Unread(unread)) => format!("not read for {}", spoken(unread)),
         None => "time unknown".to_owned(),

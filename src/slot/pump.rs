@@ -16,6 +16,9 @@ use crate::postgres::{Client, Purpose};
 const TELL: Duration = Duration::from_secs(1);
 /// How long to wait for a message: also how late a new confirmation is told.
 const LISTEN: Duration = Duration::from_millis(50);
+/// How long to let lines come together that are not here yet: the server sends them one by one, and waking for each costs
+/// both sides more than the line.
+const GATHER: Duration = Duration::from_micros(500);
 /// How often an LSN without transactions is worth a position of its own …
 const IDLE: Duration = Duration::from_secs(10);
 /// … and after how many bytes of WAL it is worth one before that.
@@ -81,9 +84,15 @@ pub fn pump(
     let mut assembly = Assembly::new(settings.spill.clone());
     let mut nudge = Nudge { settings, silent_since: now, done: started.server.is_standby };
     pump.tell(true)?;
+    let mut flowing = false;
     while !duty.stop.load(Ordering::Acquire) && !pump.ended {
+        if flowing && !pump.stream.has_message() {
+            std::thread::sleep(GATHER);
+            flowing = false;
+        }
         let completed = match pump.stream.receive(LISTEN)? {
             Message::Line(lsn, line) => {
+                flowing = true;
                 pump.received = pump.received.max(lsn);
                 nudge.silent_since = Instant::now();
                 assembly.add(lsn, line)?

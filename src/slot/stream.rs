@@ -32,6 +32,11 @@ impl SlotStream {
         SlotStream { copy }
     }
 
+    /// Whether a message is here already.
+    pub(super) fn has_message(&self) -> bool {
+        self.copy.has_payload()
+    }
+
     /// The next message, if it comes within `patience`.
     pub(super) fn receive(&mut self, patience: Duration) -> Result<Message<'_>, SlotError> {
         let payload = match self.copy.receive(patience)? {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, in the order data passes them, with the rooms that it may name.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     // The vocabulary, and what a process knows of itself.
     ("change", &[]),
     ("process", &[]),
@@ -24,13 +24,15 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("cluster", &["book", "change", "dataflows", "process", "source", "table"]),
     // Readers.
     ("query", &["book", "change", "store"]),
+    // Looking at all of it.
+    ("doctor", &["book", "capture", "change", "postgres", "slot", "source", "store"]),
     // The edge.
-    ("settings", &["capture", "change", "cluster", "parse", "postgres", "query", "slot", "source"]),
+    ("settings", &["capture", "change", "cluster", "doctor", "parse", "postgres", "query", "slot", "source"]),
     (
         "commands",
         &[
-            "book", "capture", "change", "cluster", "demo", "parse", "postgres", "process", "query", "settings",
-            "slot", "source", "store", "table",
+            "book", "capture", "change", "cluster", "demo", "doctor", "parse", "postgres", "process", "query",
+            "settings", "slot", "source", "store", "table",
         ],
     ),
     // What is not part of a run.

@@ -220,6 +220,17 @@ impl Running {
         assert!(status.is_none(), "{} ended, {status:?}:\n{}", self.what, self.stderr());
     }
 
+    /// Waits until its messages contain `words`.
+    #[track_caller]
+    pub(crate) fn await_said(&mut self, words: &str) {
+        let began = Instant::now();
+        while !self.stderr().contains(words) {
+            self.expect_alive();
+            assert!(began.elapsed() < PATIENCE, "{} does not say {words:?}:\n{}", self.what, self.stderr());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_none()

@@ -64,8 +64,9 @@ impl Broker {
 
     /// Ends it in good order.
     pub(crate) fn stop(&mut self) {
-        self.signal("TERM");
         let mut process = self.process.take().expect("it runs");
+        let asked = Command::new("kill").args(["-s", "TERM", &process.id().to_string()]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "could not stop the broker");
         let began = Instant::now();
         while process.try_wait().expect("a child can be waited for").is_none() {
             if began.elapsed() > PATIENCE {
@@ -74,13 +75,6 @@ impl Broker {
             }
             thread::sleep(Duration::from_millis(20));
         }
-    }
-
-    /// Sends it a signal by its name.
-    pub(crate) fn signal(&self, name: &str) {
-        let id = self.process.as_ref().expect("it runs").id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "could not send SIG{name} to the broker");
     }
 
     /// Starts it where it stands, and waits until it listens.

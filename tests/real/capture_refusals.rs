@@ -143,7 +143,7 @@ fn a_server_a_role_or_a_password_that_cannot_replicate_is_refused() {
     let ended = capture.start(&["--once", "--create-slot", "--create-topic"]).wait(Duration::from_secs(60));
     on_good.script(&format!("drop role {}", on_good.name));
     ended.expect_code(2);
-    ended.expect_said(&["REPLICATION"]);
+    assert!(ended.stderr.to_lowercase().contains("replication"), "{}", ended.stderr);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_slot_that_the_server_gave_up_is_missing_data() {
     let status = database.script("select wal_status from pg_replication_slots");
     assert_eq!(status.trim(), "lost");
     let ended = capture.once_with_code(3, &[]);
-    ended.expect_said(&[&capture.slot, "invalidated"]);
+    ended.expect_said(&[&capture.slot, "is lost", "max_slot_wal_keep_size"]);
 }
 
 #[test]

@@ -15,11 +15,13 @@ use crate::workload::{TABLES, Workload};
 
 const DAY: &str = "a day";
 
-/// A database with the random workload's tables, and its capture into a topic; neither is made yet.
+/// A database with the random workload's tables, and its capture into a topic. Its slot is there before anything is
+/// changed, the topic is not.
 fn captured_database(name: &str) -> (Database, Capture) {
     let database = Database::create_to_survive(&environment::postgres(), name, TABLES);
     let topic = Topic::nowhere(environment::brokers(), name, 3);
     let capture = Capture::new(&database, &topic);
+    database.make_slot(&capture.slot, "'test_decoding'");
     (database, capture)
 }
 

@@ -133,6 +133,6 @@ fn another_cluster_with_a_slot_of_the_same_name_is_refused() {
     let database = Database::bare(&other.url(), "other_cluster");
     database.make_slot(&primary.capture.slot, "'test_decoding'");
     primary.capture.url = database.url();
-    primary.capture.once_with_code(3, &[]).expect_said(&["system identifier"]);
+    primary.capture.once_with_code(3, &[]).expect_said(&["another server", "identifier"]);
     assert_eq!(Captured::read(&primary.capture.topic).len(), 100);
 }

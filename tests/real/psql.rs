@@ -55,7 +55,7 @@ impl Session {
     /// Runs SQL and waits until it is done; whether the session still lives.
     pub(crate) fn run(&mut self, sql: &str) -> bool {
         const DONE: &str = "this is done";
-        if self.input.write_all(format!("{sql}\nselect '{DONE}';\n").as_bytes()).is_err() {
+        if self.input.write_all(format!("{sql};\nselect '{DONE}';\n").as_bytes()).is_err() {
             return false;
         }
         let mut line = String::new();

@@ -1,25 +1,39 @@
-//! Every command of the README runs as it stands there, in its order, in one empty directory.
+//! Every command of the README and of the pages in docs/ runs as it stands there, in its order, in one empty directory.
 //!
 //! Blocks of ```sh are run by bash, blocks of ```python by the Python that has the readers; others are only for the eye. `walbook`
 //! is on the path, and the servers' addresses are in the variables that the README names.
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::database::Database;
 use crate::environment;
 
 #[test]
 fn readme_commands_run() {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("there is a README");
-    let blocks = blocks(&readme);
-    assert!(blocks.iter().any(|block| block.language == "sh"), "the README has no commands");
-    let folder = environment::folder("readme");
-    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_walbook")).parent().expect("a binary has a folder");
+    run_page("README.md");
+}
+
+#[test]
+fn commands_for_those_who_leave_connect_run() {
+    run_page("docs/leaving-connect.md");
+}
+
+fn run_page(page: &str) {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).expect("the page is there");
+    let blocks = blocks(&text);
+    assert!(blocks.iter().any(|block| block.language == "sh"), "{page} has no commands");
+    let folder = environment::folder("page");
+    let binary = Path::new(env!("CARGO_BIN_EXE_walbook")).parent().expect("a binary has a folder");
     let postgres = environment::postgres_program("psql");
     let postgres = postgres.parent().expect("a program has a folder");
     let path = env::var("PATH").expect("there is a PATH");
     let path = format!("{}:{}:{path}", binary.display(), postgres.display());
+
+    // One page's changes are not another's.
+    let database = Database::bare(&environment::postgres(), "page");
 
     for block in blocks {
         let mut command = match block.language.as_str() {
@@ -36,14 +50,14 @@ fn readme_commands_run() {
             .current_dir(folder.path())
             .env("PATH", &path)
             .env("BROKERS", environment::brokers())
-            .env("POSTGRES", format!("{}/postgres", environment::postgres()))
+            .env("POSTGRES", database.url())
             .stdin(Stdio::null())
             .output()
             .expect("the shell starts");
-        println!("README.md:{}:\n{}{}", block.line, block.text, String::from_utf8_lossy(&output.stdout));
+        println!("{page}:{}:\n{}{}", block.line, block.text, String::from_utf8_lossy(&output.stdout));
         assert!(
             output.status.success(),
-            "README.md:{}: {}\n{}\n{}\n{}",
+            "{page}:{}: {}\n{}\n{}\n{}",
             block.line,
             output.status,
             block.text,
@@ -79,6 +93,6 @@ fn blocks(markdown: &str) -> Vec<Block> {
             (None, None) => {}
         }
     }
-    assert!(open.is_none(), "a block of the README is not closed");
+    assert!(open.is_none(), "a block of the page is not closed");
     blocks
 }

@@ -74,7 +74,8 @@ impl Topic {
         Topic { name: name.to_owned(), brokers: environment::brokers(), partitions: 1 }
     }
 
-    fn make(&self, settings: &[(&str, &str)]) {
+    /// Makes it with settings of its own.
+    pub(crate) fn make(&self, settings: &[(&str, &str)]) {
         let mut new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
         for (key, value) in settings {
             new = new.set(key, value);

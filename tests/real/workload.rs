@@ -104,7 +104,7 @@ impl Author {
             return self.table_of_its_own();
         }
         if self.dice.below(4) == 0 {
-            return self.statement() + ";";
+            return self.statement();
         }
         let mut text = "begin;\n".to_owned();
         for part in 0..=self.dice.below(4) {
@@ -118,7 +118,7 @@ impl Author {
                 _ => text += &format!("{statement};\n"),
             }
         }
-        text + self.dice.pick(&["commit;", "commit;", "commit;", "commit;", "commit;", "rollback;"])
+        text + self.dice.pick(&["commit", "commit", "commit", "commit", "commit", "rollback"])
     }
 
     fn statement(&mut self) -> String {
@@ -172,6 +172,6 @@ impl Author {
             statements.push(format!("drop table {}", name.replace("Tafel", "né le")));
         }
         let text = statements.join(";\n");
-        if self.dice.below(2) == 0 { format!("begin;\n{text};\ncommit;") } else { text + ";" }
+        if self.dice.below(2) == 0 { format!("begin;\n{text};\ncommit") } else { text }
     }
 }

@@ -3,6 +3,7 @@
 
 mod input;
 mod kafka;
+mod slot;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::book::entry::{SourceKind, TopicEntry};
 use crate::book::{Book, State, TopicState};
 use crate::change::PartitionStart;
+use crate::process::Shutdown;
 use crate::settings::{Origin, RunSettings, SettingsError};
 use crate::source::{Discovery, MakeSource};
 
@@ -52,22 +54,26 @@ pub(super) struct Plan {
 pub(super) fn check(origin: &Origin) -> anyhow::Result<()> {
     match origin {
         Origin::Kafka(kafka) => Ok(kafka.kafka.check()?),
-        Origin::Input(_) => Ok(()),
+        // Checked when it was typed, or when it is looked at.
+        Origin::Slot(_) | Origin::Input(_) => Ok(()),
     }
 }
 
 /// Prepares the place for the leading process.
-pub(super) fn lead(settings: &RunSettings, book: &Book) -> anyhow::Result<Leading> {
+pub(super) fn lead(settings: &RunSettings, book: &Book, shutdown: &Shutdown) -> anyhow::Result<Leading> {
     match &settings.origin {
         Origin::Kafka(kafka) => kafka::lead(kafka, settings.until_end, book),
+        Origin::Slot(slot) => Ok(slot::lead(slot, settings.until_end, shutdown)),
         Origin::Input(path) => input::lead(path, settings.until_end),
     }
 }
 
 /// Makes the sources of a process that does not lead.
-pub(super) fn follow(origin: &Origin) -> Arc<MakeSource> {
+pub(super) fn follow(origin: &Origin, shutdown: &Shutdown) -> Arc<MakeSource> {
     match origin {
         Origin::Kafka(kafka) => kafka::source(kafka),
+        // The leader has looked at the server; the reader finds it as it is.
+        Origin::Slot(slot) => slot::source(slot, Arc::default(), shutdown),
         Origin::Input(_) => panic!("settings let an input be read by one process only, which leads"),
     }
 }

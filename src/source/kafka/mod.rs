@@ -18,6 +18,7 @@ mod consumer;
 mod context;
 mod error;
 mod plan;
+mod sample;
 mod settings;
 mod tail;
 mod topics;

@@ -126,6 +126,19 @@ impl Topics {
         Ok(Topic { id: id.unwrap_or_default(), partitions })
     }
 
+    /// How many copies the partition with the fewest has.
+    ///
+    /// # Errors
+    /// What the broker says.
+    pub fn replicas(&self, name: &str) -> Result<usize, KafkaError> {
+        let failed = |message: String| KafkaError::Request { what: format!("describe topic {name:?}"), message };
+        let metadata =
+            self.consumer.fetch_metadata(Some(name), REQUEST * 3).map_err(|error| failed(error.to_string()))?;
+        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let fewest = partitions.map(|partition| partition.replicas().len()).min();
+        fewest.ok_or_else(|| failed("it has no partitions".to_owned()))
+    }
+
     /// The watermarks of one partition.
     ///
     /// # Errors

@@ -34,11 +34,13 @@ pub(super) fn hold(
         let delivered = Lsn::from_i64(duty.delivered.load(Ordering::Acquire)).expect("only LSNs are delivered");
         let session = (|| {
             let held = slot::start(&settings, shutdown, || Ok(()))?;
-            if let Some(known) = &known {
-                let (seen, branches) = (&held.server.identity, &held.branches);
-                check_continues(&settings.slot, delivered, known, seen, branches, held.confirmed)?;
+            let (seen, branches) = (&held.server.identity, &held.branches);
+            let known = known.get_or_insert_with(|| seen.clone());
+            check_continues(&settings.slot, delivered, known, seen, branches, held.confirmed)?;
+            if seen.timeline != known.timeline {
+                // Only the entry that opens a generation can say that what follows is of another timeline.
+                return Err(SlotError::Promoted { timeline: seen.timeline, position: delivered });
             }
-            known = Some(held.server.identity.clone());
             info!(slot = settings.slot, from = %delivered, "reading the slot");
             pump(held, &settings, delivered, until, duty)
         })();

@@ -1,0 +1,179 @@
+//! The book: its settings, how far it is, and whether runs take it from each other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::Finding;
+use crate::book::entry::EntryKind;
+use crate::book::{BookError, CompleteTo, Entry, Snapshot, log, rfc3339};
+use crate::store::Disk;
+
+const SUBJECT: &str = "book";
+/// How far back the log is looked at …
+const RECENT: Duration = Duration::from_secs(3600);
+/// … and how many entries at most.
+const ENTRIES: u64 = 1000;
+/// So many runs within an hour are more than somebody trying things out.
+const MANY_RUNS: usize = 10;
+
+/// What the log says.
+#[derive(Clone, Debug)]
+pub(super) struct BookFacts {
+    time_zone: String,
+    day_from: String,
+    complete_to: CompleteTo,
+    /// When the newest commit was written, in microseconds since 1970-01-01 UTC.
+    committed_at: Option<i64>,
+    /// Runs that were begun within the last hour.
+    runs: usize,
+    /// Records that were rejected within the last hour.
+    rejects: u64,
+}
+
+impl BookFacts {
+    /// Reads the log; `now` is in microseconds since 1970-01-01 UTC.
+    pub(super) fn read(path: &Path, now: i64) -> Result<BookFacts, BookError> {
+        let snapshot = Snapshot::take(path)?;
+        let disk = Disk::new(path);
+        let newest = log::newest(&disk)?.unwrap_or_default();
+        let mut facts = BookFacts {
+            time_zone: snapshot.time_zone().to_owned(),
+            day_from: String::new(),
+            complete_to: snapshot.complete_to(),
+            committed_at: None,
+            runs: 0,
+            rejects: 0,
+        };
+        let recent = now.saturating_sub(i64::try_from(RECENT.as_micros()).unwrap_or(i64::MAX));
+        for number in (newest.saturating_sub(ENTRIES)..=newest).rev() {
+            // Entries below a checkpoint may be swept.
+            let Some(logged) = log::read_entry(&disk, number)? else { break };
+            facts.add(&logged.entry, logged.entry.written_at >= recent);
+            if facts.committed_at.is_some() && logged.entry.written_at < recent {
+                break;
+            }
+        }
+        Ok(facts)
+    }
+
+    fn add(&mut self, entry: &Entry, is_recent: bool) {
+        if self.day_from.is_empty() {
+            self.day_from.clone_from(&entry.settings.day_from);
+        }
+        match entry.kind {
+            EntryKind::Fence => self.runs += usize::from(is_recent),
+            EntryKind::Commit => {
+                self.committed_at.get_or_insert(entry.written_at);
+            }
+        }
+        if is_recent {
+            let partitions = entry.topics.values().flat_map(|topic| topic.positions.values());
+            self.rejects += partitions.map(|partition| partition.tally.rejects).sum::<u64>();
+        }
+    }
+
+    /// The next offsets of a topic.
+    pub(super) fn positions(&self, topic: &str) -> Option<&BTreeMap<i32, i64>> {
+        self.complete_to.positions.get(topic)
+    }
+
+    /// What this means.
+    pub(super) fn judge(&self) -> Vec<Finding> {
+        let rule = match self.day_from.as_str() {
+            "commit" => "the commit's time",
+            "kafka" => "Kafka's timestamp",
+            _ => "the commit's time where records tell it, else Kafka's timestamp",
+        };
+        let mut findings = vec![Finding::ok(
+            SUBJECT,
+            "settings",
+            format!("a day is that of {rule}, and begins in {}", self.time_zone),
+        )];
+        let when = self.committed_at.map_or("never".to_owned(), rfc3339);
+        findings.push(Finding::ok(SUBJECT, "commits", format!("last written {when}. {}", self.complete_to)));
+        if self.runs > MANY_RUNS {
+            let seen = format!(
+                "{} runs took the book within the last hour: do two of them fence each other, or does a supervisor restart one that exits 4?",
+                self.runs
+            );
+            findings.push(Finding::warning(SUBJECT, "runs", seen).mend(
+                "let one run write the book, and never restart on exit code 4 (systemd: RestartPreventExitStatus=4)",
+            ));
+        }
+        if self.rejects > 0 {
+            let seen = format!(
+                "{} records of the last hour could not be read, and stand with their reasons in rejects/",
+                self.rejects
+            );
+            findings.push(
+                Finding::warning(SUBJECT, "rejects", seen)
+                    .mend("duckdb -c \"select reason, count(*) from 'BOOK/rejects/*/*.parquet' group by all\""),
+            );
+        }
+        findings
+    }
+
+    /// How far behind a topic's ends the book is.
+    pub(super) fn judge_lag(&self, topic: &str, ends: &BTreeMap<i32, i64>) -> Finding {
+        let Some(positions) = self.positions(topic) else {
+            return Finding::warning(SUBJECT, "lag", format!("the book has not read topic {topic:?} yet"));
+        };
+        let behind: i64 =
+            ends.iter().map(|(partition, end)| (end - positions.get(partition).unwrap_or(&0)).max(0)).sum();
+        let beyond = positions.iter().find(|(partition, next)| ends.get(partition).is_none_or(|end| end < next));
+        match beyond {
+            Some((partition, next)) => Finding::problem(
+                SUBJECT,
+                "lag",
+                format!("the book has read partition {partition} of {topic:?} to offset {next}, which is beyond its end: the topic was made anew or cut off"),
+            ).mend("make a new book"),
+            None => Finding::ok(SUBJECT, "lag", format!("{behind} offsets behind the end of topic {topic:?}")),
+        }
+    }
+}
+
+/// What an unreadable book means.
+pub(super) fn judge_error(path: &Path, error: &BookError) -> Finding {
+    match error {
+        BookError::NoBook { .. } => {
+            Finding::warning(SUBJECT, "log", format!("there is no book at {} yet", path.display()))
+                .mend(format!("walbook run {} …", path.display()))
+        }
+        error => Finding::problem(SUBJECT, "log", error.to_string()).mend(format!("walbook verify {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slot::Level;
+
+    fn facts() -> BookFacts {
+        let positions = BTreeMap::from([("t".to_owned(), BTreeMap::from([(0, 10), (1, 20)]))]);
+        BookFacts {
+            time_zone: "UTC".to_owned(),
+            day_from: "auto".to_owned(),
+            complete_to: CompleteTo { commit: 3, positions, commit_time: None },
+            committed_at: Some(0),
+            runs: 1,
+            rejects: 0,
+        }
+    }
+
+    #[test]
+    fn lag_is_counted_and_a_shorter_topic_is_a_problem() {
+        let lag = |ends: [(i32, i64); 2]| facts().judge_lag("t", &BTreeMap::from(ends));
+        assert!(lag([(0, 10), (1, 25)]).seen.starts_with("5 offsets behind"));
+        assert_eq!(lag([(0, 9), (1, 25)]).state, Level::Problem);
+        assert_eq!(facts().judge_lag("other", &BTreeMap::new()).state, Level::Warning);
+    }
+
+    #[test]
+    fn runs_that_fence_each_other_and_rejects_are_told() {
+        let states = |facts: BookFacts| facts.judge().iter().map(|f| f.state).max().expect("findings");
+        assert_eq!(states(facts()), Level::Well);
+        assert_eq!(states(BookFacts { runs: 40, ..facts() }), Level::Warning);
+        assert_eq!(states(BookFacts { rejects: 1, ..facts() }), Level::Warning);
+    }
+}

@@ -1,0 +1,203 @@
+//! The PostgreSQL server: whether it can decode, and what its settings do to slots.
+
+use bytesize::ByteSize;
+
+use super::Finding;
+use crate::postgres::{Client, PostgresError};
+
+const SUBJECT: &str = "server";
+/// The versions that walbook is tested with.
+const TESTED: std::ops::RangeInclusive<u32> = 14..=18;
+/// A limit below this can be reached by one busy hour.
+const LITTLE_WAL: i64 = 1 << 30;
+/// A reader answers every few seconds.
+const SHORT_TIMEOUT: i64 = 5_000;
+
+/// What the server says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct ServerFacts {
+    pub(super) version: u32,
+    pub(super) is_standby: bool,
+    wal_level: String,
+    encoding: String,
+    max_slots: i64,
+    slots: i64,
+    max_senders: i64,
+    senders: i64,
+    /// Bytes; −1 for no limit.
+    max_slot_wal_keep_size: i64,
+    /// Milliseconds.
+    wal_sender_timeout: i64,
+    /// Seconds (18 and newer).
+    idle_timeout: i64,
+}
+
+impl ServerFacts {
+    /// Asks the server.
+    pub(super) fn ask(client: &mut Client) -> Result<ServerFacts, PostgresError> {
+        // pg_settings tells sizes in the unit of the setting, the function only with a unit for people.
+        let rows = client.query(
+            "SELECT current_setting('server_version_num') AS version, pg_is_in_recovery() AS standby, \
+             current_setting('wal_level') AS wal_level, current_setting('server_encoding') AS encoding, \
+             current_setting('max_replication_slots') AS max_slots, \
+             (SELECT count(*) FROM pg_catalog.pg_replication_slots) AS slots, \
+             current_setting('max_wal_senders') AS max_senders, \
+             (SELECT count(*) FROM pg_catalog.pg_stat_replication) AS senders, \
+             (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size') AS keep_megabytes, \
+             (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout') AS sender_timeout, \
+             (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'idle_replication_slot_timeout') AS idle_timeout",
+        )?;
+        let row = rows.first();
+        let text = |column: &str| row.and_then(|row| row.get(column)).unwrap_or_default().to_owned();
+        let number = |column: &str| text(column).parse::<i64>().unwrap_or_default();
+        let keep = number("keep_megabytes");
+        Ok(ServerFacts {
+            version: text("version").parse().unwrap_or_default(),
+            is_standby: text("standby") == "t",
+            wal_level: text("wal_level"),
+            encoding: text("encoding"),
+            max_slots: number("max_slots"),
+            slots: number("slots"),
+            max_senders: number("max_senders"),
+            senders: number("senders"),
+            max_slot_wal_keep_size: if keep < 0 { keep } else { keep << 20 },
+            wal_sender_timeout: number("sender_timeout"),
+            idle_timeout: number("idle_timeout"),
+        })
+    }
+
+    /// Whether the server can decode at all.
+    pub(super) fn can_decode(&self) -> bool {
+        self.wal_level == "logical" && !(self.is_standby && self.version < 160_000)
+    }
+
+    /// Whether a slot could be made.
+    pub(super) fn has_a_free_slot(&self) -> bool {
+        self.slots < self.max_slots
+    }
+
+    /// What this means; `has_slot`: the slot is there already, `is_read`: it is read just now.
+    pub(super) fn judge(&self, has_slot: bool, is_read: bool) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let major = self.version / 10_000;
+        findings.push(match TESTED.contains(&major) {
+            true => Finding::ok(SUBJECT, "version", format!("PostgreSQL {major}")),
+            false => {
+                Finding::warning(SUBJECT, "version", format!("PostgreSQL {major}; walbook is tested with 14 to 18"))
+            }
+        });
+        findings.push(match self.wal_level.as_str() {
+            "logical" => Finding::ok(SUBJECT, "wal_level", "logical"),
+            level => Finding::problem(SUBJECT, "wal_level", format!("{level}: changes cannot be decoded from the log"))
+                .mend("ALTER SYSTEM SET wal_level = logical;  -- then restart PostgreSQL; a managed service has a setting of its own"),
+        });
+        if self.is_standby {
+            findings.push(match major {
+                16.. => Finding::ok(SUBJECT, "standby", "this is a standby; decoding works here, and lags with it"),
+                _ => Finding::problem(
+                    SUBJECT,
+                    "standby",
+                    format!("this is a standby, and PostgreSQL {major} decodes on a primary only: connect to that"),
+                ),
+            });
+        }
+        findings.push(match self.encoding.as_str() {
+            "UTF8" => Finding::ok(SUBJECT, "encoding", "UTF8"),
+            other => Finding::problem(
+                SUBJECT,
+                "encoding",
+                format!("the database's encoding is {other}: names and values would not be what they are; capture refuses it"),
+            )
+            .mend("CREATE DATABASE new_name ENCODING 'UTF8' TEMPLATE template0;  -- then dump and restore into it"),
+        });
+        let raise = |name: &str, by: i64| format!("ALTER SYSTEM SET {name} = {by};  -- then restart PostgreSQL");
+        let slots = format!("{} of {} are taken", self.slots, self.max_slots);
+        findings.push(match self.has_a_free_slot() || has_slot {
+            true => Finding::ok(SUBJECT, "max_replication_slots", slots),
+            false => Finding::problem(SUBJECT, "max_replication_slots", format!("{slots}: a slot cannot be made"))
+                .mend(raise("max_replication_slots", self.max_slots + 4)),
+        });
+        let senders = format!("{} of {} are taken", self.senders, self.max_senders);
+        findings.push(match self.senders < self.max_senders || is_read {
+            true => Finding::ok(SUBJECT, "max_wal_senders", senders),
+            false => Finding::problem(SUBJECT, "max_wal_senders", format!("{senders}: a slot cannot be read"))
+                .mend(raise("max_wal_senders", self.max_senders + 4)),
+        });
+        let limit = ByteSize::b(self.max_slot_wal_keep_size.max(0).unsigned_abs());
+        let reload =
+            "ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; SELECT pg_reload_conf();  -- what the disk can spare";
+        findings.push(match self.max_slot_wal_keep_size {
+            ..0 => Finding::warning(
+                SUBJECT,
+                "max_slot_wal_keep_size",
+                "no limit: a slot that nobody reads keeps WAL until the disk is full",
+            )
+            .mend(reload),
+            0..LITTLE_WAL => Finding::warning(
+                SUBJECT,
+                "max_slot_wal_keep_size",
+                format!("{limit}: a slot that is not read for that much WAL is lost"),
+            )
+            .mend(reload),
+            _ => Finding::ok(SUBJECT, "max_slot_wal_keep_size", format!("{limit}: beyond it a slot is lost")),
+        });
+        if (1..SHORT_TIMEOUT).contains(&self.wal_sender_timeout) {
+            let seen = format!("{} ms: a reader that is busy for so long is cut off", self.wal_sender_timeout);
+            findings.push(
+                Finding::warning(SUBJECT, "wal_sender_timeout", seen)
+                    .mend("ALTER SYSTEM SET wal_sender_timeout = '60s'; SELECT pg_reload_conf();"),
+            );
+        }
+        if self.idle_timeout > 0 {
+            let seen = format!("a slot that nobody reads for {} s is lost", self.idle_timeout);
+            findings.push(
+                Finding::warning(SUBJECT, "idle_replication_slot_timeout", seen)
+                    .mend("ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();"),
+            );
+        }
+        findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slot::Level;
+
+    fn judge(change: impl FnOnce(&mut ServerFacts)) -> Vec<(Level, String)> {
+        let mut facts = ServerFacts {
+            version: 170_002,
+            is_standby: false,
+            wal_level: "logical".to_owned(),
+            encoding: "UTF8".to_owned(),
+            max_slots: 10,
+            slots: 3,
+            max_senders: 10,
+            senders: 1,
+            max_slot_wal_keep_size: 100 << 30,
+            wal_sender_timeout: 60_000,
+            idle_timeout: 0,
+        };
+        change(&mut facts);
+        let findings = facts.judge(false, false);
+        findings.into_iter().filter(|finding| finding.state > Level::Well).map(|f| (f.state, f.check)).collect()
+    }
+
+    #[test]
+    fn what_hurts_is_found() {
+        let one = |level, check: &str| vec![(level, check.to_owned())];
+        assert_eq!(judge(|_| ()), vec![]);
+        assert_eq!(judge(|f| f.wal_level = "replica".to_owned()), one(Level::Problem, "wal_level"));
+        assert_eq!(judge(|f| f.encoding = "SQL_ASCII".to_owned()), one(Level::Problem, "encoding"));
+        assert_eq!(judge(|f| f.slots = 10), one(Level::Problem, "max_replication_slots"));
+        assert_eq!(judge(|f| f.senders = 10), one(Level::Problem, "max_wal_senders"));
+        assert_eq!(judge(|f| f.max_slot_wal_keep_size = -1), one(Level::Warning, "max_slot_wal_keep_size"));
+        assert_eq!(judge(|f| f.max_slot_wal_keep_size = 1 << 20), one(Level::Warning, "max_slot_wal_keep_size"));
+        assert_eq!(judge(|f| f.wal_sender_timeout = 1000), one(Level::Warning, "wal_sender_timeout"));
+        assert_eq!(judge(|f| f.idle_timeout = 60), one(Level::Warning, "idle_replication_slot_timeout"));
+        assert_eq!(judge(|f| f.version = 120_000), one(Level::Warning, "version"));
+        assert_eq!(judge(|f| f.is_standby = true), vec![]);
+        let old_standby = judge(|f| (f.is_standby, f.version) = (true, 150_000));
+        assert_eq!(old_standby, one(Level::Problem, "standby"));
+    }
+}

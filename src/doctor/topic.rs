@@ -1,0 +1,278 @@
+//! The topic: settings that lose records, or make them slow or late; and the topic of its position.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::Finding;
+use crate::capture::Position;
+use crate::slot::SlotSurvey;
+
+const SUBJECT: &str = "topic";
+/// A change that is larger than this is rare.
+const LARGE_CHANGE: i64 = 10 << 20;
+
+/// What the brokers say of a topic.
+#[derive(Clone, Debug)]
+pub(super) struct TopicFacts {
+    pub(super) name: String,
+    pub(super) brokers: String,
+    /// Its id; empty where brokers have none.
+    pub(super) id: String,
+    pub(super) partitions: i32,
+    /// Copies of the partition that has the fewest.
+    pub(super) replicas: usize,
+    pub(super) settings: BTreeMap<String, String>,
+}
+
+impl TopicFacts {
+    fn number(&self, setting: &str) -> Option<i64> {
+        self.settings.get(setting)?.parse().ok()
+    }
+
+    fn text(&self, setting: &str) -> &str {
+        self.settings.get(setting).map_or("", String::as_str)
+    }
+
+    /// The command that changes a setting.
+    fn set(&self, setting: &str) -> String {
+        format!(
+            "kafka-configs.sh --bootstrap-server {} --alter --entity-type topics --entity-name {} --add-config {setting}",
+            self.brokers, self.name
+        )
+    }
+
+    fn is_compacted(&self) -> bool {
+        self.text("cleanup.policy").contains("compact")
+    }
+
+    /// What this means for a topic of changes.
+    pub(super) fn judge(&self) -> Vec<Finding> {
+        let mut findings = vec![match self.partitions {
+            1 => Finding::ok(SUBJECT, "partitions", "1: in total order, read by one worker only"),
+            partitions => Finding::ok(
+                SUBJECT,
+                "partitions",
+                format!(
+                    "{partitions}: a table stays in one of them; with more partitions later, tables move to others"
+                ),
+            ),
+        }];
+        let deletes = self.text("cleanup.policy").contains("delete") || !self.is_compacted();
+        if self.is_compacted() {
+            findings.push(
+                Finding::problem(
+                    SUBJECT,
+                    "cleanup.policy",
+                    "compact: of the changes of one table only the newest stays, the others vanish before they are counted",
+                )
+                .mend(self.set("cleanup.policy=delete")),
+            );
+        }
+        if deletes {
+            findings.push(match self.number("retention.ms").filter(|time| *time >= 0) {
+                None => Finding::ok(SUBJECT, "retention.ms", "no limit"),
+                Some(time) => {
+                    let time = Duration::from_millis(time.unsigned_abs());
+                    let seen =
+                        format!("records are deleted after {}: a run that was down for so long exits 3", spoken(time));
+                    Finding::warning(SUBJECT, "retention.ms", seen).mend(self.set("retention.ms=-1"))
+                }
+            });
+            if let Some(bytes) = self.number("retention.bytes").filter(|bytes| *bytes >= 0) {
+                let limit = ByteSize::b(bytes.unsigned_abs());
+                let seen = format!("the oldest records are deleted beyond {limit} a partition, read or not");
+                findings.push(Finding::warning(SUBJECT, "retention.bytes", seen).mend(self.set("retention.bytes=-1")));
+            }
+        }
+        findings.push(match self.text("compression.type") {
+            "gzip" => {
+                Finding::warning(SUBJECT, "compression.type", "gzip: it costs the reader more than all its other work")
+                    .mend(self.set("compression.type=producer"))
+            }
+            other => Finding::ok(SUBJECT, "compression.type", other),
+        });
+        if let Some(bytes) = self.number("max.message.bytes") {
+            let limit = ByteSize::b(bytes.max(0).unsigned_abs());
+            findings.push(match bytes {
+                LARGE_CHANGE.. => Finding::ok(SUBJECT, "max.message.bytes", limit.to_string()),
+                _ => Finding::warning(
+                    SUBJECT,
+                    "max.message.bytes",
+                    format!("{limit}: a change whose line is longer cannot be written, and ends a capture"),
+                )
+                .mend(self.set("max.message.bytes=67108864")),
+            });
+        }
+        findings.push(match (self.replicas, self.number("min.insync.replicas")) {
+            (1, _) => {
+                Finding::warning(SUBJECT, "replication", "1 copy: what is confirmed to PostgreSQL is on one disk only")
+                    .mend("kafka-reassign-partitions.sh with three replicas for each partition")
+            }
+            (copies, Some(..=1)) => Finding::warning(
+                SUBJECT,
+                "min.insync.replicas",
+                format!("1 of {copies} copies: what is confirmed to PostgreSQL may be on one disk only"),
+            )
+            .mend(self.set("min.insync.replicas=2")),
+            (copies, minimum) => Finding::ok(
+                SUBJECT,
+                "replication",
+                format!("{copies} copies, {} of them before anything is confirmed", minimum.unwrap_or_default()),
+            ),
+        });
+        findings
+    }
+
+    /// What the topic of its position means; `position` is its newest one.
+    pub(super) fn judge_position(
+        &self,
+        own: &TopicFacts,
+        position: Option<&Position>,
+        wanted: Option<&str>,
+        slot: Option<&SlotSurvey>,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let name = &own.name;
+        if own.partitions != 1 {
+            let seen = format!("{name} has {} partitions: a position has one place", own.partitions);
+            findings.push(Finding::problem(SUBJECT, "position", seen));
+        }
+        if own.text("cleanup.policy") != "compact" {
+            let seen =
+                format!("{name} has cleanup.policy={}: the position could be deleted", own.text("cleanup.policy"));
+            findings.push(Finding::problem(SUBJECT, "position", seen).mend(own.set("cleanup.policy=compact")));
+        }
+        let Some(position) = position else {
+            findings.push(Finding::ok(SUBJECT, "position", format!("{name} holds none yet")));
+            return findings;
+        };
+        if wanted.is_some_and(|slot| slot != position.slot) {
+            let seen = format!(
+                "the topic belongs to slot {:?} of database {:?}: capture refuses others",
+                position.slot, position.database
+            );
+            findings.push(
+                Finding::problem(SUBJECT, "position", seen).mend("give that slot with --slot, or another --topic"),
+            );
+            return findings;
+        }
+        if !self.id.is_empty() && !position.topic_id.is_empty() && self.id != position.topic_id {
+            let seen = format!("the topic was made anew since: what was written up to {} is not in it", position.lsn);
+            findings.push(Finding::problem(SUBJECT, "position", seen).mend("begin anew with another --topic and slot"));
+            return findings;
+        }
+        let ahead = slot.and_then(|slot| slot.status.confirmed_flush_lsn).filter(|confirmed| *confirmed > position.lsn);
+        findings.push(match (ahead, slot) {
+            (Some(confirmed), _) => Finding::problem(
+                SUBJECT,
+                "position",
+                format!(
+                    "the slot was confirmed up to {confirmed}, and the topic holds what lies before {}: somebody else took the {} bytes between",
+                    position.lsn,
+                    confirmed.as_i64() - position.lsn.as_i64()
+                ),
+            )
+            .mend("stop the other reader, and begin anew with another --topic and slot"),
+            (None, Some(slot)) => Finding::ok(
+                SUBJECT,
+                "position",
+                format!(
+                    "everything before {} is in the topic, {} behind the server",
+                    position.lsn,
+                    ByteSize::b((slot.current_lsn.as_i64() - position.lsn.as_i64()).max(0).unsigned_abs())
+                ),
+            ),
+            (None, None) => Finding::ok(
+                SUBJECT,
+                "position",
+                format!("everything of slot {:?} before {} is in the topic", position.slot, position.lsn),
+            ),
+        });
+        findings
+    }
+}
+
+fn spoken(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 172_800.. => format!("{} days", seconds / 86_400),
+        seconds @ 7200.. => format!("{} hours", seconds / 3600),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Lsn;
+    use crate::slot::{Identity, Level};
+
+    fn topic(settings: &[(&str, &str)]) -> TopicFacts {
+        let sound = [
+            ("cleanup.policy", "delete"),
+            ("retention.ms", "-1"),
+            ("retention.bytes", "-1"),
+            ("compression.type", "producer"),
+            ("max.message.bytes", "67108864"),
+            ("min.insync.replicas", "2"),
+        ];
+        let settings = sound.iter().chain(settings).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        TopicFacts {
+            name: "t".to_owned(),
+            brokers: "b:1".to_owned(),
+            id: "one".to_owned(),
+            partitions: 4,
+            replicas: 3,
+            settings: settings.collect(),
+        }
+    }
+
+    fn bad(findings: Vec<Finding>) -> Vec<(Level, String)> {
+        findings.into_iter().filter(|f| f.state > Level::Well).map(|f| (f.state, f.check)).collect()
+    }
+
+    #[test]
+    fn settings_that_hurt_are_found() {
+        assert_eq!(bad(topic(&[]).judge()), []);
+        for (setting, value, level) in [
+            ("cleanup.policy", "compact", Level::Problem),
+            ("retention.ms", "604800000", Level::Warning),
+            ("retention.bytes", "1000", Level::Warning),
+            ("compression.type", "gzip", Level::Warning),
+            ("max.message.bytes", "1048588", Level::Warning),
+            ("min.insync.replicas", "1", Level::Warning),
+        ] {
+            assert_eq!(bad(topic(&[(setting, value)]).judge()), [(level, setting.to_owned())], "{setting}");
+        }
+        let week = topic(&[("retention.ms", "604800000")]).judge();
+        let week = week.iter().find(|finding| finding.check == "retention.ms").expect("it was looked at");
+        assert!(
+            week.seen.contains("7 days") && week.command.as_deref().is_some_and(|c| c.ends_with("retention.ms=-1"))
+        );
+        let alone = TopicFacts { replicas: 1, ..topic(&[]) };
+        assert_eq!(bad(alone.judge()), [(Level::Warning, "replication".to_owned())]);
+    }
+
+    #[test]
+    fn a_position_belongs_to_its_slot_and_topic() {
+        let position = |slot: &str, topic_id: &str| Position {
+            lsn: Lsn::from_i64(1000).expect("an LSN"),
+            partial: None,
+            identity: Identity { system: "7".to_owned(), timeline: 1 },
+            slot: slot.to_owned(),
+            database: "d".to_owned(),
+            topic_id: topic_id.to_owned(),
+            writer: "w".to_owned(),
+        };
+        let own = TopicFacts { partitions: 1, ..topic(&[("cleanup.policy", "compact")]) };
+        let judge = |own: &TopicFacts, position: &Position| {
+            bad(topic(&[]).judge_position(own, Some(position), Some("s"), None)).len()
+        };
+        assert_eq!(judge(&own, &position("s", "one")), 0);
+        assert_eq!(judge(&own, &position("other", "one")), 1);
+        assert_eq!(judge(&own, &position("s", "two")), 1);
+        assert_eq!(judge(&topic(&[]), &position("s", "one")), 2, "four partitions, not compacted");
+        assert!(bad(topic(&[]).judge_position(&own, None, None, None)).is_empty());
+    }
+}

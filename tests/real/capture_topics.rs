@@ -1,0 +1,107 @@
+//! The topics of a capture: what they must be, what they take, and that they stay the same ones.
+
+use std::time::Duration;
+
+use crate::capture::Capture;
+use crate::captured::{Captured, lsn};
+use crate::database::Database;
+use crate::environment;
+use crate::topic::Topic;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// About so many bytes that no compression makes smaller.
+fn insert_large(database: &Database, bytes: usize) {
+    database.script(&format!(
+        "insert into public.t select 2, string_agg(encode(sha256(n::text::bytea), 'base64'), '') from generate_series(1, {}) as n",
+        bytes / 44
+    ));
+}
+
+fn database(name: &str) -> Database {
+    let database = Database::bare(&environment::postgres(), name);
+    database.script("create table public.t (id int, v text)");
+    database
+}
+
+#[test]
+fn a_record_that_the_topic_does_not_take_is_told_and_never_skipped() {
+    let database = database("too_large");
+    let mut capture = Capture::new(&database, &Topic::create("too_large", 1));
+    capture.once(&["--create-slot"]);
+    database.script("insert into public.t values (1, 'small')");
+    capture.once(&[]);
+    let confirmed = database.confirmed(&capture.slot);
+    database.script("begin; insert into public.t values (3, 'before it');");
+    insert_large(&database, 3_000_000);
+    database.script("insert into public.t values (4, 'behind it')");
+    for _ in 0..2 {
+        let ended = capture.once_with_code(1, &[]);
+        ended.expect_said(&["public.t", "max.message.bytes=3", &capture.topic.name]);
+        let said = ended.stderr.split(' ').any(|word| lsn(word).is_some_and(|at| at > confirmed));
+        assert!(said, "no LSN in {}", ended.stderr);
+        assert_eq!(Captured::read(&capture.topic).len(), 1);
+    }
+    let kept = database.script(&format!(
+        "select count(*) from pg_logical_slot_peek_changes('{}', null, null) where data like 'table%'",
+        capture.slot
+    ));
+    assert_eq!(kept.trim(), "2", "the slot was confirmed beyond it");
+
+    // A topic that capture makes takes it.
+    capture.topic = Topic::nowhere(environment::brokers(), "not_too_large", 1);
+    let before = database.script("select pg_current_wal_lsn()");
+    let mut large = Capture::new(&database, &capture.topic);
+    large.slot += "_2";
+    large.first();
+    insert_large(&database, 20_000_000);
+    large.once(&[]);
+    assert_eq!(Captured::read(&large.topic).len(), 1, "after {before}");
+}
+
+#[test]
+fn compacted_topics_and_deleted_positions_are_refused_with_the_command_that_mends_them() {
+    let database = database("compacted");
+    let capture = Capture::new(&database, &Topic::create_with("compacted", 1, &[("cleanup.policy", "compact")]));
+    capture.once_with_code(2, &["--create-slot"]).expect_said(&["kafka-configs.sh", "cleanup.policy=delete"]);
+
+    let mut other = Capture::new(&database, &Topic::nowhere(environment::brokers(), "position", 1));
+    let position = |name: &str| Topic { name: format!("{name}.walbook-position"), ..other.topic.clone() };
+    position(&other.topic.name).make(&[]);
+    let refused = other.once_with_code(2, &["--create-slot", "--create-topic"]);
+    refused.expect_said(&["kafka-configs.sh", "cleanup.policy=compact", ".walbook-position"]);
+
+    other.topic = Topic::nowhere(environment::brokers(), "positions", 2);
+    Topic { name: format!("{}.walbook-position", other.topic.name), ..other.topic.clone() }.make(&[]);
+    other.once_with_code(2, &["--create-slot", "--create-topic"]).expect_said(&["2 partitions"]);
+    assert_eq!(
+        database.script("select count(*) from pg_replication_slots where database = current_database()").trim(),
+        "0"
+    );
+}
+
+#[test]
+fn a_topic_that_is_made_anew_while_it_is_written_ends_the_capture() {
+    let database = database("made_anew_meanwhile");
+    let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "made_anew_meanwhile", 1));
+    let mut running = capture.start_first();
+    running.await_said("capturing");
+    capture.topic.recreate();
+    let ended = running.wait(PATIENCE);
+    ended.expect_code(3);
+    ended.expect_said(&["recreated", &capture.topic.name]);
+}
+
+#[test]
+fn settings_that_exactly_once_stands_on_cannot_be_passed() {
+    let database = database("passed");
+    let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "passed", 1));
+    for setting in
+        ["acks=1", "enable.idempotence=false", "transactional.id=x", "partitioner=random", "isolation.level=x"]
+    {
+        let ended = capture.once_with_code(2, &["-X", setting]);
+        ended.expect_said(&[setting.split('=').next().expect("a key")]);
+    }
+    let arguments = ["--create-slot", "--create-topic", "-X", "compression.type=zstd", "-X", "linger.ms=1"];
+    capture.once(&arguments);
+}

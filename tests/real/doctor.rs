@@ -1,0 +1,160 @@
+//! `walbook doctor`: the healthy are told so, and what would hurt is found, with the command that mends it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::book::{Book, Running};
+use crate::capture::Capture;
+use crate::database::Database;
+use crate::environment;
+use crate::server::Server;
+use crate::topic::{Record, Topic};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What the doctor says.
+struct Said {
+    code: Option<i32>,
+    findings: Vec<Value>,
+    text: String,
+}
+
+fn doctor(arguments: &[&str]) -> Said {
+    let folder = environment::folder("doctor");
+    let mut walbook = Command::new(env!("CARGO_BIN_EXE_walbook"));
+    walbook.arg("doctor").args(arguments).args(["--format", "json"]);
+    let ended = Running::start(walbook, folder.path()).wait(PATIENCE);
+    let json: Value = serde_json::from_str(&ended.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}\n{}", ended.stdout, ended.stderr));
+    let findings = json["findings"].as_array().expect("findings").clone();
+    Said { code: ended.code(), findings, text: ended.stdout }
+}
+
+impl Said {
+    /// Fails unless there is such a finding whose command has these words.
+    #[track_caller]
+    fn expect(&self, subject: &str, check: &str, state: &str, command: &str) {
+        let found = self.findings.iter().any(|finding| {
+            finding["subject"] == subject
+                && finding["check"] == check
+                && finding["state"] == state
+                && finding["command"].as_str().unwrap_or_default().contains(command)
+        });
+        assert!(found, "no {state} of {subject} {check} with {command:?} in {}", self.text);
+    }
+
+    fn states(&self) -> Vec<String> {
+        let not_ok = self.findings.iter().filter(|finding| finding["state"] != "ok");
+        not_ok.map(|finding| format!("{} {} {}", finding["subject"], finding["check"], finding["seen"])).collect()
+    }
+}
+
+#[test]
+fn the_healthy_are_told_so() {
+    let server = Server::start("healthy", &["max_slot_wal_keep_size=20GB"]);
+    let database = Database::bare(&server.url(), "healthy");
+    database.script("create table t (id int primary key)");
+    let topic = Topic::create_with(
+        "healthy",
+        3,
+        &[("retention.ms", "-1"), ("max.message.bytes", "67108864"), ("compression.type", "producer")],
+    );
+    let capture = Capture::new(&database, &topic);
+    capture.once(&["--create-slot"]);
+    database.script("insert into t select generate_series(1, 100)");
+    capture.once(&[]);
+    let book = Book::new("healthy");
+    book.run_to_end(&[&topic], &[]);
+
+    let (url, slot, path) = (database.url(), capture.slot.clone(), book.path().display().to_string());
+    let kafka = ["--brokers", topic.brokers.as_str(), "--topic", topic.name.as_str()];
+    let said = doctor(&[&["--postgres", &url, "--slot", &slot][..], &kafka, &[&path]].concat());
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    // One broker keeps one copy.
+    assert_eq!(said.states().len(), 1, "{:?}", said.states());
+    said.expect("topic", "replication", "warning", "");
+    for (subject, check) in [
+        ("server", "wal_level"),
+        ("server", "test_decoding"),
+        ("role", "replication"),
+        ("tables", "replica identity"),
+        ("slot", "health"),
+        ("topic", "position"),
+        ("connect", "records"),
+        ("book", "settings"),
+        ("book", "lag"),
+    ] {
+        said.expect(subject, check, "ok", "");
+    }
+}
+
+#[test]
+fn what_hurts_is_found_with_what_mends_it() {
+    let server =
+        Server::start("sick", &["max_slot_wal_keep_size=100MB", "max_replication_slots=1", "max_wal_senders=1"]);
+    let database = Database::bare(&server.url(), "sick");
+    database.script(
+        "create table \"No Key\" (id int); create unlogged table quick (id int primary key); create role plain login;
+         select pg_create_logical_replication_slot('other', 'pgoutput')",
+    );
+    let topic = Topic::create_with(
+        "sick",
+        2,
+        &[("cleanup.policy", "compact,delete"), ("retention.ms", "31536000000"), ("compression.type", "gzip")],
+    );
+    let record = |value: &str| Record {
+        time: 1_790_000_000_000,
+        key: Some(b"k".to_vec()),
+        value: Some(value.as_bytes().to_vec()),
+        ..Record::default()
+    };
+    topic.produce([record(r#"{"schema":{},"payload":{"data":"table public.t: DELETE: (no-tuple-data)"}}"#)]);
+    let (url, kafka) = (database.url(), ["--brokers", topic.brokers.as_str(), "--topic", topic.name.as_str()]);
+
+    let said = doctor(&[&["--postgres", &url, "--slot", "other"][..], &kafka].concat());
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    said.expect("server", "max_slot_wal_keep_size", "warning", "ALTER SYSTEM");
+    said.expect("tables", "replica identity", "problem", "ALTER TABLE public.\"No Key\" REPLICA IDENTITY FULL");
+    said.expect("tables", "unlogged", "warning", "SET LOGGED");
+    said.expect("slot", "plugin", "problem", "walbook slot create");
+    said.expect("topic", "cleanup.policy", "problem", "cleanup.policy=delete");
+    said.expect("topic", "retention.ms", "warning", "retention.ms=-1");
+    said.expect("topic", "compression.type", "warning", "compression.type=producer");
+    said.expect(
+        "connect",
+        "lsn, xid",
+        "warning",
+        "lsn::text AS lsn, xid::text::bigint AS xid, data FROM pg_logical_slot_get_changes('other'",
+    );
+    said.expect("connect", "order", "warning", "");
+
+    let said = doctor(&["--postgres", &url, "--slot", "absent"]);
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    said.expect("slot", "absent", "problem", "walbook slot create --slot absent");
+    said.expect("server", "max_replication_slots", "problem", "max_replication_slots");
+    said.expect("tables", "replica identity", "warning", "ADD PRIMARY KEY");
+
+    let plain = url.replace("postgres@", "plain@");
+    let said = doctor(&["--postgres", &plain]);
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    said.expect("role", "replication", "problem", "ALTER ROLE \"plain\" REPLICATION");
+}
+
+#[test]
+fn what_cannot_be_reached_is_told_and_the_rest_is_looked_at() {
+    let topic = Topic::nowhere(environment::brokers(), "absent", 1);
+    let nowhere = format!("postgresql://u:secret@127.0.0.1:{}/d", environment::free_port());
+    let said = doctor(&["--postgres", &nowhere, "--brokers", &topic.brokers, "--topic", &topic.name, "/nowhere/book"]);
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    assert!(!said.text.contains("secret"), "{}", said.text);
+    said.expect("server", "connection", "problem", "");
+    said.expect("topic", &topic.name, "problem", "--create-topic");
+    said.expect("book", "log", "warning", "walbook run /nowhere/book");
+
+    let server = Server::start("deaf", &["wal_level=replica"]);
+    let said = doctor(&["--postgres", &server.maintenance()]);
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    said.expect("server", "wal_level", "problem", "ALTER SYSTEM SET wal_level = logical");
+}
