@@ -38,7 +38,6 @@ mod drain;
 mod failover;
 mod full_disk;
 mod giant_transaction;
-mod harness;
 mod kills;
 mod many_days;
 mod reading_along;

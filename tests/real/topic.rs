@@ -57,13 +57,6 @@ impl Topic {
         topic
     }
 
-    /// Makes a topic on brokers of the test's own.
-    pub(crate) fn create_on(brokers: String, name: &str, partitions: i32) -> Topic {
-        let topic = Topic::nowhere(brokers, name, partitions);
-        topic.make(&[]);
-        topic
-    }
-
     /// A topic that does not exist yet, on brokers of the test's own; `partitions` is how many it will have.
     pub(crate) fn nowhere(brokers: String, name: &str, partitions: i32) -> Topic {
         Topic { name: environment::unique(name), brokers, partitions }
