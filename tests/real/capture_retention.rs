@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::topic::Topic;
 
 /// What the busy database writes in a second.
-const BYTES_A_SECOND: u64 = 1_500_000;
+const BYTES_A_SECOND: u64 = 1_600_000;
 const LIMIT: u64 = 64 << 20;
 
 #[test]
@@ -34,7 +34,7 @@ fn idle_databases_that_are_read_keep_little_log() {
 
     let mut session = Session::open(&busy.url(), "");
     let (first, began) = (busy.end(), Instant::now());
-    let length = Duration::from_secs(if environment::is_long() { 300 } else { 60 });
+    let length = Duration::from_secs(if environment::is_long() { 300 } else { 45 });
     let (mut most, mut written) = ([0, 0], 0);
     while began.elapsed() < length {
         while u128::from(written) < u128::from(BYTES_A_SECOND) * began.elapsed().as_millis() / 1000 {
