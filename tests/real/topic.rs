@@ -62,6 +62,11 @@ impl Topic {
         Topic { name: environment::unique(name), brokers, partitions }
     }
 
+    /// The topic of a capture's position in this one, with as many partitions.
+    pub(crate) fn of_position(&self) -> Topic {
+        Topic { name: format!("{}.walbook-position", self.name), ..self.clone() }
+    }
+
     /// A topic that somebody else may have made.
     pub(crate) fn of_name(name: &str) -> Topic {
         Topic { name: name.to_owned(), brokers: environment::brokers(), partitions: 1 }
