@@ -19,13 +19,55 @@ struct Asset {
     tag: String,
 }
 
+/// The files of the folder `assets`, by name.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_bytes!(concat!("assets/", $name)).as_slice())),*]
+    };
+}
+
+const FILES: [(&str, &[u8]); 33] = files![
+    "api.js",
+    "app.css",
+    "aside.css",
+    "bars.js",
+    "chart.js",
+    "counts.js",
+    "days.js",
+    "dom.js",
+    "empty.js",
+    "event.js",
+    "events.js",
+    "exact.js",
+    "filter.js",
+    "format.js",
+    "grid.css",
+    "grid.js",
+    "header.js",
+    "icon.svg",
+    "index.html",
+    "keys.js",
+    "live.js",
+    "main.js",
+    "names.js",
+    "pipeline.js",
+    "row.js",
+    "spark.js",
+    "speak.js",
+    "states.js",
+    "theme.js",
+    "token.js",
+    "toolbar.js",
+    "view.js",
+    "zone.js",
+];
+
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let files: [(&'static str, &'static [u8]); 1] = [("index.html", include_bytes!("assets/index.html"))];
     let asset = |(name, bytes): (&'static str, &'static [u8])| {
         let tag = Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
         Asset { name, bytes, tag: format!("\"{tag}\"") }
     };
-    files.into_iter().map(asset).collect()
+    FILES.into_iter().map(asset).collect()
 });
 
 /// Answers `/`.
@@ -76,5 +118,24 @@ fn content_type(name: &str) -> &'static str {
         Some("woff2") => "font/woff2",
         Some("png") => "image/png",
         _ => "text/plain; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_binary_holds_every_file_of_the_page() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/assets");
+        let names = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").file_name());
+        let names: BTreeSet<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        let held: BTreeSet<String> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(held, names);
+        assert!(FILES.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() < 200_000);
     }
 }

@@ -57,7 +57,9 @@ fn durable_answers_are_those_of_query_to_the_byte() {
     let folder = folder();
     let mut rows = Rows::new(11);
     let mut book = open(folder.path());
-    (0..3).for_each(|_| drop(book.commit(rows.commit(150, 6)).expect("a commit")));
+    for _ in 0..3 {
+        book.commit(rows.commit(150, 6)).expect("a commit");
+    }
     let address = serve(folder.path(), Access::default());
     for _ in 0..60 {
         let (filter, by, parameters) = question(&mut rows);
@@ -120,7 +122,9 @@ fn events_come_page_by_page_with_their_columns() {
     let folder = folder();
     let mut rows = Rows::new(7);
     let mut book = open(folder.path());
-    (0..2).for_each(|_| drop(book.commit(rows.commit(100, 4)).expect("a commit")));
+    for _ in 0..2 {
+        book.commit(rows.commit(100, 4)).expect("a commit");
+    }
     let address = serve(folder.path(), Access::default());
     let expected = events(folder.path(), &Filter::default(), usize::MAX).expect("an answer").rows;
     let offsets = |page: &Value| -> Vec<(String, i64, i64)> {
