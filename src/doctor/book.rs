@@ -154,7 +154,7 @@ mod tests {
         BookFacts {
             time_zone: "UTC".to_owned(),
             day_from: "auto".to_owned(),
-            complete_to: CompleteTo { commit: 3, positions, commit_time: None },
+            complete_to: CompleteTo { commit: 3, positions, ..CompleteTo::default() },
             committed_at: Some(0),
             runs: 1,
             rejects: 0,

@@ -1,6 +1,6 @@
 //! `/api/events`: which changes, page by page, with their columns.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ impl Turn {
     }
 }
 
-fn read(book: &PathBuf, filter: &Filter, turn: &Turn, format: Format) -> Answer {
+fn read(book: &Path, filter: &Filter, turn: &Turn, format: Format) -> Answer {
     let EventsPage { mut answer, mut keys, has_more } = events_page(book, filter, &turn.page, MOST_BYTES)?;
     let (next, previous) = turn.settle(&mut answer.rows, &mut keys, has_more);
     let failed = |_| ApiError::failed();

@@ -9,6 +9,7 @@ use super::{Leading, Plan, known};
 use crate::book::State;
 use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::change::{Partition, PartitionStart};
+use crate::server::AskEnds;
 use crate::settings::SettingsError;
 use crate::source::Source;
 use crate::source::lines::{Input, LinesSource, Missing, Watch};
@@ -22,6 +23,14 @@ pub(super) fn lead(path: &Path, until_end: bool) -> anyhow::Result<Leading> {
     let (planned, watching, committed) = (input.clone(), watch.clone(), watch.clone());
     let (name, at) = (input.name().to_owned(), Partition { topic: input.name().to_owned(), number: 0 });
     let lacking = missing.clone();
+    // A stream ends when it does.
+    let asked = (!input.is_stream()).then(|| input.clone());
+    let ask_ends = asked.map(|input| -> Box<AskEnds> {
+        Box::new(move |partitions| {
+            let size = input.size().map_err(|error| error.to_string())?;
+            Ok(partitions.iter().map(|partition| (partition.clone(), size)).collect())
+        })
+    });
     Ok(Leading {
         name,
         source: Arc::new(move |_worker| {
@@ -31,6 +40,8 @@ pub(super) fn lead(path: &Path, until_end: bool) -> anyhow::Result<Leading> {
         plan: Box::new(move |state: &State| Ok(plan(&planned, &watch, until_end, state)?)),
         discovery: None,
         discover_interval: Duration::MAX,
+        kind: SourceKind::File,
+        ask_ends,
         permit: Box::new(move || Ok(watching.check()?)),
         announce: Box::new(move |state: &State| {
             if let Some(next) = state.next_offset(&at) {
