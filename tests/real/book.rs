@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -40,6 +41,22 @@ impl Book {
     /// Its directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Starts a run over `topics` that serves a page, and tells where.
+    #[track_caller]
+    pub(crate) fn serve_run(&self, topics: &[&Topic], arguments: &[&str]) -> (Running, SocketAddr) {
+        let running = self.run(topics, &[&["--serve", "127.0.0.1:0"], arguments].concat());
+        let began = Instant::now();
+        loop {
+            let said = running.stderr();
+            let address = said.split_once("the page is at http://").and_then(|(_, rest)| rest.split_once('/'));
+            if let Some((address, _)) = address {
+                return (running, address.parse().expect("an address"));
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not say where its page is:\n{said}");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Starts a run over `topics`.

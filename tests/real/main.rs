@@ -8,6 +8,8 @@ mod broker;
 mod capture;
 mod captured;
 mod certificates;
+#[path = "../promises/server/client.rs"]
+mod client;
 mod database;
 mod dice;
 mod environment;
@@ -40,6 +42,7 @@ mod drain;
 mod failover;
 mod full_disk;
 mod giant_transaction;
+mod http;
 mod kills;
 mod many_days;
 mod reading_along;

@@ -13,7 +13,8 @@ use serde_json::Value;
 use walbook::query::{Filter, Format, GroupBy, counts, events};
 use walbook::server::Access;
 
-use super::client::{get, serve};
+use super::client::get;
+use super::serve;
 use crate::readers::loop_of_rows::{folder, open};
 use crate::readers::random::Rows;
 

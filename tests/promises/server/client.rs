@@ -1,28 +1,13 @@
-//! The plainest HTTP client, and servers to ask.
+//! The plainest HTTP client; the tests against real servers use it too.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use walbook::server::{Access, ServerSettings, listen_on};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A server over the book in a directory; it answers until the tests end.
-pub(crate) fn serve(book: &Path, access: Access) -> SocketAddr {
-    let server = listen_on(any_port()).expect("a port is free");
-    let address = server.address();
-    server.serve_book(ServerSettings { book: book.to_owned(), access }).expect("a book");
-    address
-}
-
-/// Any port of the loopback.
-pub(crate) fn any_port() -> SocketAddr {
-    "127.0.0.1:0".parse().expect("an address")
-}
 
 /// An answer.
 pub(crate) struct Response {

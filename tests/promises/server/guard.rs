@@ -4,7 +4,8 @@ use std::io::Write;
 
 use walbook::server::{Access, Token};
 
-use super::client::{ask, get, serve};
+use super::client::{ask, get};
+use super::serve;
 use crate::readers::loop_of_rows::{folder, open};
 
 #[test]

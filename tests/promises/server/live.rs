@@ -16,7 +16,8 @@ use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
 use walbook::store::{Disk, Store};
 use walbook::testing::{MemoryRun, MemoryTopic, Workload, WorkloadRecord, count_naively};
 
-use super::client::{any_port, get};
+use super::any_port;
+use super::client::get;
 
 type Counts = BTreeMap<[String; 4], u64>;
 

@@ -6,3 +6,21 @@ mod client;
 mod guard;
 mod live;
 mod stream;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use walbook::server::{Access, ServerSettings, listen_on};
+
+/// A server over the book in a directory; it answers until the tests end.
+fn serve(book: &Path, access: Access) -> SocketAddr {
+    let server = listen_on(any_port()).expect("a port is free");
+    let address = server.address();
+    server.serve_book(ServerSettings { book: book.to_owned(), access }).expect("a book");
+    address
+}
+
+/// Any port of the loopback.
+fn any_port() -> SocketAddr {
+    "127.0.0.1:0".parse().expect("an address")
+}

@@ -6,7 +6,8 @@ use std::thread;
 use serde_json::Value;
 use walbook::server::Access;
 
-use super::client::{Event, get, serve, watch};
+use super::client::{Event, get, watch};
+use super::serve;
 use crate::readers::loop_of_rows::{folder, open};
 use crate::readers::random::Rows;
 
