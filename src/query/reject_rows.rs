@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, BinaryArray, RecordBatch};
 use parquet::errors::ParquetError;
 
 use super::events::repeat;
@@ -102,42 +102,65 @@ fn whole_rows(batch: &RecordBatch) -> Result<Vec<RejectRow>, String> {
     let offsets = numbers::<Int64Type>(batch, "offset")?;
     let kafka_times = numbers::<TimestampMicrosecondType>(batch, "kafka_time")?;
     let reasons = column(batch, "reason")?.as_string_opt::<i32>().ok_or("its column reason has another type")?;
+    // Where the bytes were not asked for, there are none.
     let [keys, values, headers] = ["key", "value", "headers"].map(|name| {
-        let column = column(batch, name)?.as_binary_opt::<i32>();
-        column.ok_or_else(|| format!("its column {name} has another type"))
+        let column = batch.column_by_name(name).map(|column| column.as_binary_opt::<i32>());
+        column.map(|column| column.ok_or_else(|| format!("its column {name} has another type"))).transpose()
     });
     let (keys, values, headers) = (keys?, values?, headers?);
+    let bytes = |column: Option<&BinaryArray>, row: usize| {
+        column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_vec())
+    };
     let row = |row: usize| RejectRow {
         topic: topics.text(row).to_owned(),
         partition: partitions.value(row),
         offset: offsets.value(row),
         kafka_time: kafka_times.is_valid(row).then(|| kafka_times.value(row)),
         reason: reasons.value(row).to_owned(),
-        key: keys.is_valid(row).then(|| keys.value(row).to_vec()),
-        value: values.is_valid(row).then(|| values.value(row).to_vec()),
-        headers: headers.is_valid(row).then(|| headers.value(row).to_vec()),
+        key: bytes(keys, row),
+        value: bytes(values, row),
+        headers: bytes(headers, row),
     };
     Ok((0..batch.num_rows()).map(row).collect())
 }
 
-/// Shows the rows of a file that is whole, in the order of the file.
+/// The columns that tell which reject is which.
+const PLACES: [&str; 5] = ["topic", "partition", "offset", "kafka_time", "reason"];
+
+/// Where a reject stands in its file: its row group and its row there.
+pub(super) type RejectPlace = (usize, usize);
+
+/// Shows the rejects of a file that is whole, without their bytes.
 pub(super) fn for_each(
     snapshot: &Snapshot,
     file: &DataFile,
-    show: &mut dyn FnMut(RejectRow),
+    show: &mut dyn FnMut(RejectPlace, RejectRow),
 ) -> Result<(), QueryError> {
     let unreadable = |source: ParquetError| QueryError::Rejects { path: file.path.clone(), source };
     let metadata = metadata(&snapshot.open(file)?).map_err(unreadable)?;
     for group in 0..metadata.metadata().num_row_groups() {
-        let reader = read_group(snapshot.open(file)?, &metadata, group, &REJECT_COLUMNS, |reader| {
-            // Values may be large: few at a time.
-            reader.with_batch_size(64)
-        });
+        let reader = read_group(snapshot.open(file)?, &metadata, group, &PLACES, |reader| reader);
+        let mut first = 0;
         for batch in reader.map_err(unreadable)? {
             let batch = batch.map_err(|error| unreadable(error.into()))?;
             let rows = whole_rows(&batch).map_err(|what| unreadable(ParquetError::General(what)))?;
-            rows.into_iter().for_each(&mut *show);
+            first += rows.into_iter().zip(first..).map(|(row, place)| show((group, place), row)).count();
         }
     }
     Ok(())
+}
+
+/// Reads one reject whole.
+pub(super) fn read_one(snapshot: &Snapshot, file: &DataFile, place: RejectPlace) -> Result<RejectRow, QueryError> {
+    let unreadable = |source: ParquetError| QueryError::Rejects { path: file.path.clone(), source };
+    let metadata = metadata(&snapshot.open(file)?).map_err(unreadable)?;
+    let (group, row) = place;
+    let reader = read_group(snapshot.open(file)?, &metadata, group, &REJECT_COLUMNS, |reader| {
+        reader.with_offset(row).with_limit(1)
+    });
+    let batch = reader.map_err(unreadable)?.next().transpose().map_err(|error| unreadable(error.into()))?;
+    let rows = batch.map_or(Ok(Vec::new()), |batch| whole_rows(&batch));
+    let row = rows.map(|mut rows| rows.pop()).transpose();
+    let row = row.unwrap_or_else(|| Err("it has fewer rows than it says".to_owned()));
+    row.map_err(|what| unreadable(ParquetError::General(what)))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::QueryError;
-use super::reject_rows::{RejectRow, for_each};
+use super::reject_rows::{RejectPlace, RejectRow, for_each, read_one};
 use crate::book::{DataFile, Snapshot};
 
 /// Reasons that are told apart; a run gives far fewer.
@@ -37,7 +37,20 @@ impl RejectSums {
         if !snapshot.is_whole(file)? {
             return Ok(());
         }
-        for_each(snapshot, file, &mut |row| self.add_row(row))
+        let mut newest: BTreeMap<String, RejectPlace> = BTreeMap::new();
+        for_each(snapshot, file, &mut |place, row| {
+            if let Some(reason) = self.add_row(row) {
+                newest.insert(reason, place);
+            }
+        })?;
+        // Bytes are read of few: a value may be large, and rejects many.
+        for (reason, place) in newest {
+            let whole = read_one(snapshot, file, place)?;
+            if let Some(sum) = self.0.get_mut(&reason) {
+                sum.show(whole);
+            }
+        }
+        Ok(())
     }
 
     /// By reason, the most frequent first.
@@ -52,19 +65,28 @@ impl RejectSums {
         self.0.values().map(|sum| sum.count).sum()
     }
 
-    fn add_row(&mut self, row: RejectRow) {
+    /// Counts a reject; gives its reason if it is the newest of that.
+    fn add_row(&mut self, row: RejectRow) -> Option<String> {
         let is_known = self.0.contains_key(&row.reason) || self.0.len() < MOST_REASONS;
         let reason = if is_known { row.reason.clone() } else { OTHER_REASONS.to_owned() };
-        let sum = self.0.entry(reason).or_default();
+        let sum = self.0.entry(reason.clone()).or_default();
         sum.count += 1;
         let place = |row: &RejectRow| (row.kafka_time, row.offset);
-        if sum.count == 1 || place(&row) >= place(&sum.newest) {
-            let cut = |bytes: &mut Option<Vec<u8>>| bytes.iter_mut().for_each(|bytes| bytes.truncate(LONGEST_VALUE));
-            sum.value_cut = row.value.as_ref().is_some_and(|value| value.len() > LONGEST_VALUE);
+        let is_newest = sum.count == 1 || place(&row) >= place(&sum.newest);
+        is_newest.then(|| {
             sum.newest = row;
-            cut(&mut sum.newest.key);
-            cut(&mut sum.newest.value);
-            sum.newest.headers = None;
+            reason
+        })
+    }
+}
+
+impl ReasonSum {
+    fn show(&mut self, newest: RejectRow) {
+        self.value_cut = newest.value.as_ref().is_some_and(|value| value.len() > LONGEST_VALUE);
+        self.newest = newest;
+        for bytes in [&mut self.newest.key, &mut self.newest.value].into_iter().flatten() {
+            bytes.truncate(LONGEST_VALUE);
         }
+        self.newest.headers = None;
     }
 }

@@ -14,7 +14,7 @@ use crate::live::ClosedEpoch;
 use crate::query::Cell;
 
 /// The shortest time between two frames.
-const BETWEEN_FRAMES: Duration = Duration::from_millis(200);
+const BETWEEN_FRAMES: Duration = Duration::from_millis(150);
 /// Changed counts that are kept for the next frame before those that changed again are put together.
 const MANY_CELLS: usize = 100_000;
 
