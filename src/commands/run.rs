@@ -124,6 +124,7 @@ fn lead(
         mut announce,
         kind,
         ask_ends,
+        ask_slot,
         finish,
     } = origin::lead(settings, &book, shutdown)?;
     let (time_zone, day_from) = (book.state().settings.time_zone.clone(), book.state().settings.day_from.clone());
@@ -159,7 +160,7 @@ fn lead(
             let (listener, epochs) = channel();
             let counts = Totals::of(initial_counts.iter().map(|(key, count)| (key, *count)));
             let (commit_interval, progress) = (settings.commit_interval, progress.clone());
-            let run = ServedRun { epochs, counts, source: kind, commit_interval, progress, ask_ends };
+            let run = ServedRun { epochs, counts, source: kind, commit_interval, progress, ask_ends, ask_slot };
             serving.serve_run(&settings.book, run)?;
             Some(listener)
         }

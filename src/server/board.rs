@@ -12,6 +12,7 @@ use super::moment::Moment;
 use super::partitions::Partitions;
 use super::rate::Rate;
 use super::run::RunView;
+use super::slot::SlotView;
 use crate::book::entry::SourceKind;
 use crate::change::Epoch;
 use crate::parse::DayRule;
@@ -34,6 +35,7 @@ pub(super) struct Board {
     rate: Mutex<Rate>,
     /// The run beside which this server serves.
     pub(super) run: Option<RunView>,
+    slot: ArcSwapOption<SlotView>,
     /// Held while the book's files are read.
     pub(super) readers: Arc<Semaphore>,
     /// Held by clients of the stream.
@@ -87,6 +89,7 @@ impl Board {
             frames,
             rate: Mutex::default(),
             run,
+            slot: ArcSwapOption::empty(),
             readers: Arc::new(Semaphore::new(READERS)),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
@@ -112,6 +115,15 @@ impl Board {
 
     pub(super) fn set_live(&self, live: Live) {
         self.live.store(Some(Arc::new(live)));
+    }
+
+    /// The run's slot, as far as is known.
+    pub(super) fn slot(&self) -> Option<Arc<SlotView>> {
+        self.slot.load_full()
+    }
+
+    pub(super) fn set_slot(&self, slot: Option<SlotView>) {
+        self.slot.store(slot.map(Arc::new));
     }
 
     /// How many clients watch.

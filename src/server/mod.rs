@@ -41,6 +41,7 @@ mod rejects;
 mod routes;
 mod run;
 mod serve;
+mod slot;
 mod status;
 mod tables;
 
@@ -48,3 +49,4 @@ pub use error::ServeError;
 pub use guard::{Access, Token};
 pub use run::AskEnds;
 pub use serve::{ServedRun, Server, ServerSettings, listen_on};
+pub use slot::{AskSlot, SlotView};

@@ -12,6 +12,7 @@ use super::moment::Moment;
 use super::partitions::Partitions;
 use super::routes::Answering;
 use super::run::{AskEnds, RunView, begin_asking};
+use super::slot::{self, AskSlot};
 use super::status::now_micros;
 use super::{Access, ServeError, epochs, listen};
 use crate::book::entry::SourceKind;
@@ -42,6 +43,8 @@ pub struct ServedRun {
     pub progress: Progress,
     /// Asks where partitions end; none where nobody can be asked.
     pub ask_ends: Option<Box<AskEnds>>,
+    /// Asks how the slot is that it reads; none where it reads no slot.
+    pub ask_slot: Option<Box<AskSlot>>,
 }
 
 /// A server that listens already, and does not answer yet.
@@ -84,7 +87,7 @@ impl Server {
     /// # Errors
     /// As [`Server::serve_book`].
     pub fn serve_run(self, settings: ServerSettings, run: ServedRun) -> Result<(), ServeError> {
-        let ServedRun { epochs, counts, source, commit_interval, progress, ask_ends } = run;
+        let ServedRun { epochs, counts, source, commit_interval, progress, ask_ends, ask_slot } = run;
         let (durable, follower) = follow::read(&settings.book, Some(counts))?;
         let view = RunView::new(source, commit_interval, progress, ask_ends.is_some());
         let live = begin_live(&durable);
@@ -93,6 +96,9 @@ impl Server {
         epochs::begin(Arc::clone(&board), epochs);
         if let Some(ask_ends) = ask_ends {
             begin_asking(Arc::clone(&board), ask_ends);
+        }
+        if let Some(ask_slot) = ask_slot {
+            slot::begin_asking(Arc::clone(&board), ask_slot);
         }
         self.answer(board, settings.access)
     }

@@ -163,7 +163,7 @@ fn whole(board: &Board) -> Value {
         "lag_records": situation.lag_records,
         "topics": topics(board, &situation),
         "rejects": rejects(&durable.rejects),
-        "slot": null,
+        "slot": board.slot().as_deref(),
         "lost": [],
     })
 }

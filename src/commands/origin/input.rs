@@ -42,6 +42,7 @@ pub(super) fn lead(path: &Path, until_end: bool) -> anyhow::Result<Leading> {
         discover_interval: Duration::MAX,
         kind: SourceKind::File,
         ask_ends,
+        ask_slot: None,
         permit: Box::new(move || Ok(watching.check()?)),
         announce: Box::new(move |state: &State| {
             if let Some(next) = state.next_offset(&at) {

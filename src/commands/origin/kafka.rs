@@ -77,6 +77,7 @@ pub(super) fn lead(origin: &KafkaOrigin, until_end: bool, book: &Book) -> anyhow
         announce,
         kind: SourceKind::Kafka,
         ask_ends: Some(ask_ends),
+        ask_slot: None,
         finish: Box::new(move || {
             topics.await_group();
             Ok(())

@@ -7,8 +7,11 @@ use std::time::Duration;
 use super::{Leading, Plan, known};
 use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::book::{State, TopicState};
+use crate::change::Lsn;
+use crate::postgres::{Client, Purpose};
 use crate::process::Shutdown;
-use crate::slot::{Identity, SlotSettings};
+use crate::server::SlotView;
+use crate::slot::{Identity, SlotError, SlotSettings, SlotSurvey};
 use crate::source::slot::{KnownSlot, SlotPlan, SlotSource, plan_slot};
 use crate::source::{MakeSource, Source};
 
@@ -34,6 +37,7 @@ pub(super) fn lead(slot: &SlotSettings, until_end: bool, shutdown: &Shutdown) ->
         let _ = seen.set(planned.identity);
         Ok(Plan { topics, starts: vec![planned.start] })
     });
+    let asked = slot.clone();
     Leading {
         name: format!("slot {}", slot.slot),
         source: source(slot, identity, shutdown),
@@ -47,8 +51,25 @@ pub(super) fn lead(slot: &SlotSettings, until_end: bool, shutdown: &Shutdown) ->
         announce: Box::new(|_| {}),
         kind: SourceKind::Slot,
         ask_ends: None,
+        ask_slot: Some(Box::new(move || ask_slot(&asked).map_err(|error| error.to_string()))),
         finish: Box::new(|| Ok(())),
     }
+}
+
+/// Looks at the slot, on a connection of its own.
+fn ask_slot(slot: &SlotSettings) -> Result<Option<SlotView>, SlotError> {
+    let mut client = Client::connect(&slot.connect, Purpose::Sql, &[])?;
+    let survey = SlotSurvey::take(&mut client, Some(&slot.slot))?.pop();
+    let text = |lsn: Option<Lsn>| lsn.map(|lsn| lsn.to_string());
+    Ok(survey.map(|survey| SlotView {
+        active: survey.status.active_pid.is_some(),
+        confirmed_lsn: text(survey.status.confirmed_flush_lsn),
+        restart_lsn: text(survey.status.restart_lsn),
+        lag_bytes: survey.lag_bytes(),
+        retained_bytes: survey.retained_bytes(),
+        wal_status: survey.status.wal_status,
+        name: survey.status.name,
+    }))
 }
 
 fn known_slot(topic: &TopicState) -> Option<KnownSlot> {

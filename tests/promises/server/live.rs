@@ -61,6 +61,7 @@ fn check(workers: usize, seed: u64) {
         commit_interval: Duration::from_secs(10),
         progress: Progress::new(),
         ask_ends: None,
+        ask_slot: None,
     };
     let settings = ServerSettings { book: folder.path().to_owned(), access: Access::default() };
     server.serve_run(settings, served).expect("a book");
