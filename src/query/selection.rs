@@ -84,69 +84,64 @@ impl Selection {
 
     /// The next rows; `None` after the last. May be empty before.
     pub(super) fn next_rows(&mut self) -> Option<Vec<SumRow>> {
+        let mut rows = Vec::new();
         if self.by.first() == Some(&GroupBy::Day) {
             let day = self.days.pop_front()?;
-            let mut sums = Sums::default();
-            self.add_day(&mut sums, day);
-            let mut rows = Vec::new();
-            self.end_rows(sums, day, &mut rows);
-            self.sort(&mut rows);
-            return Some(rows);
-        }
-        if self.days.is_empty() {
-            return None;
-        }
-        let mut rows = Vec::new();
-        let mut sums = Sums::default();
-        for day in std::mem::take(&mut self.days) {
-            self.add_day(&mut sums, day);
-            if self.by.contains(&GroupBy::Day) {
-                self.end_rows(std::mem::take(&mut sums), day, &mut rows);
+            self.add_days([day], &mut rows);
+        } else {
+            let days = std::mem::take(&mut self.days);
+            if days.is_empty() {
+                return None;
             }
+            self.add_days(days, &mut rows);
         }
-        self.end_rows(sums, Day::EPOCH, &mut rows);
         self.sort(&mut rows);
         Some(rows)
     }
 
-    fn add_day(&self, sums: &mut Sums, day: Day) {
-        let by_table = self.by.contains(&GroupBy::Table);
-        let Some(tables) = self.totals.days.get(&day) else { return };
-        for DayTable { table, counts } in tables.iter().filter(|known| self.ranks[known.table as usize] != UNWANTED) {
-            let place = if by_table { *table } else { 0 };
-            if sums.last().is_none_or(|last| last.table < place) {
-                sums.push(DayTable { table: place, counts: [0; 4] });
+    fn add_days(&self, days: impl IntoIterator<Item = Day>, rows: &mut Vec<SumRow>) {
+        let (by_day, by_table) = (self.by.contains(&GroupBy::Day), self.by.contains(&GroupBy::Table));
+        // By the table's number, or of all tables; none where each row is a sum of its own.
+        let width = match (by_day, by_table) {
+            (true, true) => 0,
+            (false, true) => self.ranks.len(),
+            (_, false) => 1,
+        };
+        let mut sums = vec![[0; 4]; width];
+        for day in days {
+            let tables = self.totals.days.get(&day).map_or(&[][..], |tables| tables);
+            for DayTable { table, counts } in tables.iter().filter(|known| self.ranks[known.table as usize] != UNWANTED)
+            {
+                if by_day && by_table {
+                    self.push(day, *table, *counts, rows);
+                    continue;
+                }
+                let sum: &mut [u64; 4] = &mut sums[if by_table { *table as usize } else { 0 }];
+                for (sum, count) in sum.iter_mut().zip(counts) {
+                    *sum = sum.saturating_add(*count);
+                }
             }
-            let found = match sums.last() {
-                Some(last) if last.table == place => Ok(sums.len() - 1),
-                _ => sums.binary_search_by_key(&place, |known| known.table),
-            };
-            let found = found.unwrap_or_else(|found| {
-                sums.insert(found, DayTable { table: place, counts: [0; 4] });
-                found
-            });
-            for (sum, count) in sums[found].counts.iter_mut().zip(counts) {
-                *sum = sum.saturating_add(*count);
+            if by_day && !by_table {
+                self.push(day, 0, std::mem::take(&mut sums[0]), rows);
             }
+        }
+        for (table, counts) in (0..).zip(sums) {
+            self.push(Day::EPOCH, table, counts, rows);
         }
     }
 
-    fn end_rows(&self, sums: Sums, day: Day, rows: &mut Vec<SumRow>) {
-        let by_op = self.by.contains(&GroupBy::Op);
-        for DayTable { table, counts } in sums {
-            let rank = self.ranks.get(table as usize).copied().unwrap_or(UNWANTED);
-            let wanted = |op: &Operation| self.operation.is_none_or(|asked| asked == *op);
-            let mut push = |op: Operation, count: u64| {
-                if count > 0 {
-                    rows.push(SumRow { day, table, rank, op, count });
-                }
-            };
-            if by_op {
-                BY_TEXT.into_iter().filter(wanted).for_each(|op| push(op, counts[op.index()]));
-            } else {
-                let counts = BY_TEXT.into_iter().filter(wanted).map(|op| counts[op.index()]);
-                push(Operation::Insert, counts.fold(0, u64::saturating_add));
+    fn push(&self, day: Day, table: u32, counts: [u64; 4], rows: &mut Vec<SumRow>) {
+        let rank = self.ranks.get(table as usize).copied().unwrap_or(UNWANTED);
+        let wanted = BY_TEXT.into_iter().filter(|op| self.operation.is_none_or(|asked| asked == *op));
+        let mut push = |op: Operation, count: u64| {
+            if count > 0 {
+                rows.push(SumRow { day, table, rank, op, count });
             }
+        };
+        if self.by.contains(&GroupBy::Op) {
+            wanted.for_each(|op| push(op, counts[op.index()]));
+        } else {
+            push(Operation::Insert, wanted.map(|op| counts[op.index()]).fold(0, u64::saturating_add));
         }
     }
 
@@ -164,6 +159,3 @@ impl Selection {
         }
     }
 }
-
-/// Sums by table, sorted by the tables' numbers.
-type Sums = Vec<DayTable>;

@@ -5,6 +5,7 @@ mod answers;
 mod client;
 mod guard;
 mod live;
+mod slow;
 mod stream;
 
 use std::net::SocketAddr;
