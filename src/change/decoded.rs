@@ -13,4 +13,6 @@ pub struct Decoded {
     pub xid: Option<i64>,
     /// When it was committed, in microseconds since 1970-01-01 UTC.
     pub commit_time: Option<i64>,
+    /// Whether its transaction breaks off without a COMMIT: whoever recorded it was cut short, and the server sends it again.
+    pub unfinished: bool,
 }

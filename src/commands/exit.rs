@@ -10,6 +10,7 @@ use crate::settings::SettingsError;
 use crate::slot::SlotError;
 use crate::source::SourceError;
 use crate::source::kafka::KafkaError;
+use crate::source::lines::LinesError;
 use crate::table::TableError;
 
 const FAILED: u8 = 1;
@@ -47,11 +48,14 @@ fn own_code(cause: &(dyn Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<PostgresError>() {
         return Some(code(false, error.is_usage()));
     }
-    let kafka = match cause.downcast_ref::<SourceError>() {
-        Some(SourceError::Kafka(error)) => Some(error),
-        _ => cause.downcast_ref::<KafkaError>(),
-    }?;
-    Some(code(kafka.is_data_loss(), kafka.is_usage()))
+    if let Some(error) = cause.downcast_ref::<KafkaError>() {
+        return Some(code(error.is_data_loss(), error.is_usage()));
+    }
+    if let Some(error) = cause.downcast_ref::<LinesError>() {
+        return Some(code(error.is_data_loss(), error.is_usage()));
+    }
+    let error = cause.downcast_ref::<SourceError>()?;
+    Some(code(error.is_data_loss(), error.is_usage()))
 }
 
 fn code(is_data_loss: bool, is_usage: bool) -> u8 {
@@ -73,6 +77,7 @@ pub(super) fn unpack(error: Box<dyn Error + Send + Sync>) -> anyhow::Error {
         .or_else(try_as::<TableError>)
         .or_else(try_as::<SourceError>)
         .or_else(try_as::<KafkaError>)
+        .or_else(try_as::<LinesError>)
         .unwrap_or_else(anyhow::Error::from_boxed)
 }
 
@@ -84,7 +89,12 @@ mod tests {
     #[test]
     fn what_ended_the_dataflow_keeps_its_code() {
         let lost = || KafkaError::Lost { partition: Partition { topic: "t".to_owned(), number: 0 }, from: 1, to: 2 };
-        let boxed: [(Box<dyn Error + Send + Sync>, u8); 5] = [
+        let cut = || LinesError::Shorter { path: "f".to_owned(), end: 1, next: 2 };
+        let none = LinesError::NoInput { path: "f".to_owned(), message: String::new() };
+        let boxed: [(Box<dyn Error + Send + Sync>, u8); 8] = [
+            (Box::new(cut()), DATA_LOSS),
+            (Box::new(SourceError::from(cut())), DATA_LOSS),
+            (Box::new(none), USAGE),
             (Box::new(SourceError::from(lost())), DATA_LOSS),
             (Box::new(lost()), DATA_LOSS),
             (Box::new(TableError::Fenced { path: "staged".to_owned() }), FENCED),

@@ -21,11 +21,14 @@ impl<'a> Content<'a> {
     /// The content of a value that a source has opened itself: a bare line, or a tombstone.
     ///
     /// # Errors
-    /// A [`Reject`] for a value that is no text, and for a place that cannot be.
+    /// A [`Reject`] for a value that is no text, for a place that cannot be, and for a transaction that breaks off.
     pub(super) fn decoded(value: Option<&'a [u8]>, decoded: &Decoded) -> Result<Content<'a>, Reject> {
         let Some(value) = value else { return Ok(Content::Marker) };
         let text = str::from_utf8(value).map_err(|_| Reject::NotUtf8)?;
-        let Decoded { lsn, commit_lsn, seq, xid, commit_time } = *decoded;
+        let Decoded { lsn, commit_lsn, seq, xid, commit_time, unfinished } = *decoded;
+        if unfinished {
+            return Err(Reject::Unfinished);
+        }
         let as_lsn = |name, lsn: Option<i64>| match lsn {
             None => Ok(None),
             Some(number) => Lsn::from_i64(number).map(Some).ok_or(Reject::Lsn(name)),
@@ -135,7 +138,14 @@ mod tests {
 
     #[test]
     fn a_decoded_line_is_taken_as_it_stands() {
-        let decoded = Decoded { lsn: Some(1), commit_lsn: Some(2), seq: Some(3), xid: Some(4), commit_time: Some(5) };
+        let decoded = Decoded {
+            lsn: Some(1),
+            commit_lsn: Some(2),
+            seq: Some(3),
+            xid: Some(4),
+            commit_time: Some(5),
+            unfinished: false,
+        };
         // Not opened: test_decoding could print this nowhere, but the source says that it did.
         let text = r#"{"data":"BEGIN"}"#;
         let Ok(Content::Line(line)) = Content::decoded(Some(text.as_bytes()), &decoded) else {
@@ -145,6 +155,8 @@ mod tests {
         assert_eq!((line.lsn.map(Lsn::as_i64), line.commit_lsn.map(Lsn::as_i64)), (Some(1), Some(2)));
         assert_eq!(Content::decoded(None, &decoded), Ok(Content::Marker));
         assert_eq!(Content::decoded(Some(b"\xff"), &decoded), Err(Reject::NotUtf8));
+        let unfinished = Decoded { unfinished: true, ..decoded };
+        assert_eq!(Content::decoded(Some(b"BEGIN"), &unfinished), Err(Reject::Unfinished));
         let negative = Decoded { commit_lsn: Some(-1), ..decoded };
         assert_eq!(Content::decoded(Some(b"BEGIN"), &negative), Err(Reject::Lsn("commit_lsn")));
     }

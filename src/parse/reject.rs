@@ -91,6 +91,9 @@ pub enum Reject {
     /// A change of a streamed transaction names neither table nor operation.
     #[error("streamed change names no table: turn the slot option stream-changes off")]
     Streamed,
+    /// A change whose transaction breaks off.
+    #[error("transaction without COMMIT: whoever recorded it was cut short, and the server sends it again")]
+    Unfinished,
     /// What should be a name is none.
     #[error("malformed name: expected schema.table, quoted where PostgreSQL quotes")]
     Name,

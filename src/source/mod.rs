@@ -6,11 +6,13 @@
 //! Promises: a worker reads each offset of its partitions once and in order, whatever the source repeats; a gap that is
 //! a loss is an error with its exact range, never a skip; nothing is read while two commits wait to be durable.
 //!
-//! A [`Source`] is one worker's hand in such a place: [`kafka`] for topics, [`slot`] for replication slots. Which worker reads a partition is a pure
-//! function of the partition and the number of workers, so nothing durable knows a worker.
+//! A [`Source`] is one worker's hand in such a place: [`kafka`] for topics, [`slot`] for replication slots, [`lines`] for
+//! files. Which worker reads a partition is a pure function of the partition and the number of workers, so nothing durable
+//! knows a worker.
 
 mod cursors;
 pub mod kafka;
+pub mod lines;
 mod read;
 pub mod slot;
 #[expect(clippy::module_inception, reason = "the trait is the room's noun")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Cursors;
 use super::kafka::KafkaError;
+use super::lines::LinesError;
 use crate::change::{PartitionStart, Taken};
 use crate::slot::SlotError;
 
@@ -71,6 +72,9 @@ pub enum SourceError {
     /// The slot's own reason.
     #[error(transparent)]
     Slot(#[from] SlotError),
+    /// A file's own reason.
+    #[error(transparent)]
+    Lines(#[from] LinesError),
     /// Another source's reason.
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
@@ -82,6 +86,17 @@ impl SourceError {
         match self {
             SourceError::Kafka(error) => error.is_data_loss(),
             SourceError::Slot(error) => error.is_data_loss(),
+            SourceError::Lines(error) => error.is_data_loss(),
+            SourceError::Other(_) => false,
+        }
+    }
+
+    /// Whether the command was given wrong settings: exit code 2.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            SourceError::Kafka(error) => error.is_usage(),
+            SourceError::Slot(error) => error.is_usage(),
+            SourceError::Lines(error) => error.is_usage(),
             SourceError::Other(_) => false,
         }
     }

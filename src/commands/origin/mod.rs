@@ -1,6 +1,7 @@
 //! Where a run's records come from, in one shape whatever the place is: [`Leading`] is what the leading process must know of
 //! it, and what the rest of the run never looks behind.
 
+mod input;
 mod kafka;
 mod slot;
 
@@ -53,9 +54,8 @@ pub(super) struct Plan {
 pub(super) fn check(origin: &Origin) -> anyhow::Result<()> {
     match origin {
         Origin::Kafka(kafka) => Ok(kafka.kafka.check()?),
-        // Checked when it was typed.
-        Origin::Slot(_) => Ok(()),
-        Origin::Input(_) => Err(SettingsError::Wrong("--input".to_owned()).into()),
+        // Checked when it was typed, or when it is looked at.
+        Origin::Slot(_) | Origin::Input(_) => Ok(()),
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) fn lead(settings: &RunSettings, book: &Book, shutdown: &Shutdown) -> 
     match &settings.origin {
         Origin::Kafka(kafka) => kafka::lead(kafka, settings.until_end, book),
         Origin::Slot(slot) => Ok(slot::lead(slot, settings.until_end, shutdown)),
-        Origin::Input(_) => Err(SettingsError::Wrong("--input".to_owned()).into()),
+        Origin::Input(path) => input::lead(path, settings.until_end),
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) fn follow(origin: &Origin, shutdown: &Shutdown) -> Arc<MakeSource> {
         Origin::Kafka(kafka) => kafka::source(kafka),
         // The leader has looked at the server; the reader finds it as it is.
         Origin::Slot(slot) => slot::source(slot, Arc::default(), shutdown),
-        Origin::Input(_) => unreachable!("an input is read by one process"),
+        Origin::Input(_) => panic!("settings let an input be read by one process only, which leads"),
     }
 }
 

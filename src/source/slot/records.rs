@@ -31,6 +31,7 @@ impl Records for SlotRecords {
                 seq: Some(change.seq),
                 xid: Some(change.xid),
                 commit_time: Some(change.commit_time),
+                unfinished: false,
             };
             visit(Record {
                 partition: &self.partition,

@@ -1,0 +1,69 @@
+//! A file, or standard input, as the place that records come from.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Leading, Plan, known};
+use crate::book::State;
+use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
+use crate::change::{Partition, PartitionStart};
+use crate::settings::SettingsError;
+use crate::source::Source;
+use crate::source::lines::{Input, LinesSource, Missing, Watch};
+
+/// Looks at the input.
+pub(super) fn lead(path: &Path, until_end: bool) -> anyhow::Result<Leading> {
+    let input = Input::look(path)?;
+    // What comes from a stream comes once: there is nothing to wait for behind its end.
+    let until_end = until_end || input.is_stream();
+    let (watch, missing) = (Watch::new(input.clone()), Missing::new());
+    let (planned, watching, committed) = (input.clone(), watch.clone(), watch.clone());
+    let (name, at) = (input.name().to_owned(), Partition { topic: input.name().to_owned(), number: 0 });
+    let lacking = missing.clone();
+    Ok(Leading {
+        name,
+        source: Arc::new(move |_worker| {
+            Ok(Box::new(LinesSource::new(input.clone(), missing.clone())) as Box<dyn Source>)
+        }),
+        until_end,
+        plan: Box::new(move |state: &State| Ok(plan(&planned, &watch, until_end, state)?)),
+        discovery: None,
+        discover_interval: Duration::MAX,
+        permit: Box::new(move || Ok(watching.check()?)),
+        announce: Box::new(move |state: &State| {
+            if let Some(next) = state.next_offset(&at) {
+                committed.committed(next);
+            }
+        }),
+        finish: Box::new(move || lacking.take().map_or(Ok(()), |lacking| Err(lacking.into()))),
+    })
+}
+
+fn plan(input: &Input, watch: &Watch, until_end: bool, state: &State) -> anyhow::Result<Plan> {
+    let name = input.name();
+    if input.is_stream() && state.entries > 0 {
+        let message = format!(
+            "--input {name} comes once and begins at its beginning, so it only makes a new book, and this one has entries: \
+             name an empty or new directory, or write the input to a file first"
+        );
+        return Err(SettingsError::Wrong(message).into());
+    }
+    let partition = Partition { topic: name.to_owned(), number: 0 };
+    let known = known(state, name, SourceKind::File)?;
+    let id = watch.begin(known.map(|known| (known.id.as_str(), state.next_offset(&partition).unwrap_or(0))))?;
+    let from = state.next_offset(&partition).unwrap_or(0);
+    let until = match (until_end, input.is_stream()) {
+        (true, true) => Some(i64::MAX),
+        (true, false) => Some(input.size()?),
+        (false, _) => None,
+    };
+    let mut topics = BTreeMap::new();
+    if known.is_none() {
+        let positions = BTreeMap::from([(0, PartitionEntry::start(from))]);
+        let entry = TopicEntry { source: SourceKind::File, id, timeline: None, partitions: 1, positions };
+        topics.insert(name.to_owned(), entry);
+    }
+    Ok(Plan { topics, starts: vec![PartitionStart { partition, from, until }] })
+}

@@ -1,0 +1,227 @@
+//! The thread that reads: bytes → records → chunks, until the end, or as long as somebody takes them.
+
+use std::io::{self, ErrorKind, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::assemble::Assembler;
+use super::chunk::Chunk;
+use super::scan::Scanner;
+use super::{Input, LinesError};
+use crate::change::PartitionStart;
+use crate::source::Waker;
+
+/// Chunks that wait for the worker.
+pub(super) const CHUNKS: usize = 8;
+/// Bytes that are asked for at once.
+const READ: usize = 1 << 20;
+/// A record that grows beyond this is none: PostgreSQL's longest text.
+const LONGEST: usize = 1 << 30;
+/// How often a file that is followed is looked at.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What the thread tells the worker.
+pub(super) enum Delivery {
+    /// Records.
+    Chunk(Chunk),
+    /// There is nothing to be read from this offset on.
+    End(i64),
+    /// The last transaction has no COMMIT: from where, and where it ends for want of bytes. It is not read.
+    Unfinished(i64, i64),
+    /// It cannot go on.
+    Failed(LinesError),
+}
+
+/// A thread that reads; it ends soon after this is dropped, but for one that waits for a stream.
+pub(super) struct Reading {
+    pub(super) deliveries: Receiver<Delivery>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Starts to read at the partition's `from`.
+pub(super) fn start(input: Input, start: &PartitionStart, wake: Waker) -> Reading {
+    let (deliver, deliveries) = sync_channel(CHUNKS);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (from, until, stopping) = (start.from, start.until, Arc::clone(&stop));
+    let read = move || {
+        let told = Told { deliver, wake };
+        let mut reader = Reader::new(input, from, until, stopping, told.clone());
+        if let Err(error) = reader.read()
+            && !reader.stop.load(Ordering::Relaxed)
+        {
+            // Whoever took chunks may be gone by now.
+            let _ = told.tell(Delivery::Failed(error));
+        }
+    };
+    thread::Builder::new().name("lines".to_owned()).spawn(read).expect("a thread can be started");
+    Reading { deliveries, stop }
+}
+
+/// The way to the worker.
+#[derive(Clone)]
+struct Told {
+    deliver: SyncSender<Delivery>,
+    wake: Waker,
+}
+
+impl Told {
+    fn tell(&self, delivery: Delivery) -> io::Result<()> {
+        self.deliver.send(delivery).map_err(|_| io::Error::from(ErrorKind::BrokenPipe))?;
+        (self.wake)();
+        Ok(())
+    }
+}
+
+struct Reader {
+    input: Input,
+    stop: Arc<AtomicBool>,
+    told: Told,
+    assembler: Assembler,
+    scanner: Scanner,
+    /// Bytes that are read and belong to no record yet.
+    pending: Vec<u8>,
+    /// The offset of the first of them.
+    offset: i64,
+    /// Where to stop; a file without is followed.
+    until: Option<i64>,
+}
+
+/// What reading has come to.
+enum More {
+    /// Bytes were added.
+    Bytes,
+    /// There are none now.
+    None,
+    /// There will be none.
+    Never,
+}
+
+impl Reader {
+    fn new(input: Input, offset: i64, until: Option<i64>, stop: Arc<AtomicBool>, told: Told) -> Reader {
+        let out = told.clone();
+        let deliver = Box::new(move |chunk| out.tell(Delivery::Chunk(chunk)));
+        let assembler = Assembler::new(input.name(), offset, deliver);
+        let (scanner, pending) = (Scanner::default(), Vec::new());
+        Reader { input, stop, told, assembler, scanner, pending, offset, until }
+    }
+
+    fn read(&mut self) -> Result<(), LinesError> {
+        let mut bytes = match self.input.is_stream() {
+            true => self.input.open_stream()?,
+            false => Box::new(self.input.open(self.offset)?) as Box<dyn Read + Send>,
+        };
+        while !self.stop.load(Ordering::Relaxed) {
+            match self.fill(&mut bytes)? {
+                More::Bytes => {
+                    self.split()?;
+                    self.assembler.flush().map_err(|source| self.failed(source))?;
+                }
+                More::None => thread::sleep(POLL),
+                More::Never => return self.end(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once. A record that is long is read in steps as long as itself, so that none is looked at too often.
+    fn fill(&mut self, bytes: &mut dyn Read) -> Result<More, LinesError> {
+        let known = self.pending.len();
+        let position = self.offset + known as i64;
+        let most = self.until.map_or(i64::MAX, |until| until - position).max(0);
+        let want = usize::try_from(most).unwrap_or(usize::MAX).min(known.max(READ));
+        if want == 0 {
+            return Ok(More::Never);
+        }
+        self.pending.resize(known + want, 0);
+        let read = loop {
+            match bytes.read(&mut self.pending[known..]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        self.pending.truncate(known + read.as_ref().copied().unwrap_or(0));
+        match read {
+            Err(source) => Err(self.failed(source)),
+            Ok(1..) => Ok(More::Bytes),
+            Ok(0) if self.input.is_stream() => Ok(More::Never),
+            Ok(0) => {
+                let (path, end, next) = (self.input.name().to_owned(), self.input.size()?, self.until);
+                match next {
+                    // The bytes were there at the start.
+                    Some(next) => Err(LinesError::Shorter { path, end, next }),
+                    None if end < position => Err(LinesError::Shorter { path, end, next: position }),
+                    None => Ok(More::None),
+                }
+            }
+        }
+    }
+
+    /// Takes the records that are whole.
+    fn split(&mut self) -> Result<(), LinesError> {
+        let mut begin = 0;
+        while begin < self.pending.len() {
+            let rest = &self.pending[begin..];
+            let length = match self.scanner.end(rest) {
+                Some(length) => length,
+                None if rest.len() <= LONGEST => break,
+                None => self.scanner.give_up(rest),
+            };
+            if length > LONGEST {
+                let path = self.input.name().to_owned();
+                return Err(LinesError::Endless { path, offset: self.offset, limit: LONGEST });
+            }
+            self.take(begin, length)?;
+            begin += length;
+        }
+        self.pending.drain(..begin);
+        Ok(())
+    }
+
+    /// Adds the record of so many bytes that begins there.
+    fn take(&mut self, begin: usize, length: usize) -> Result<(), LinesError> {
+        let record = &self.pending[begin..begin + length];
+        let added = self.assembler.add(record, self.offset);
+        added.map_err(|source| self.failed(source))?;
+        self.offset += length as i64;
+        Ok(())
+    }
+
+    /// Takes what is left: a last line without its end is a record, a last transaction without COMMIT is not read.
+    fn end(&mut self) -> Result<(), LinesError> {
+        while !self.pending.is_empty() {
+            let length = self.scanner.end(&self.pending).unwrap_or_else(|| self.scanner.give_up(&self.pending));
+            self.take(0, length)?;
+            self.pending.drain(..length);
+        }
+        let (end, open) = (self.offset, self.assembler.open_from());
+        let told = self.assembler.flush().and_then(|()| match open {
+            None => self.told.tell(Delivery::End(end)),
+            Some(from) => self.told.tell(Delivery::Unfinished(from, end)),
+        });
+        told.map_err(|source| self.failed(source))?;
+        if let Some(from) = open.filter(|_| !self.input.is_stream()) {
+            warn!(
+                input = self.input.name(),
+                from,
+                to = end,
+                "the last transaction has no COMMIT yet: it is not read, the next run begins with it"
+            );
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: io::Error) -> LinesError {
+        self.input.failed("read", source)
+    }
+}
