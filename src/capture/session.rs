@@ -59,9 +59,13 @@ impl Process<'_> {
     /// Reads where the topic stands, and refuses a topic that is not this slot's.
     fn look(&self, topics: &CaptureTopics<'_>) -> Result<(Beginning, CheckedTopic), CaptureError> {
         let settings = self.settings;
-        let position = topics.position()?;
+        let mut position = if self.claimed { topics.expected_position()? } else { topics.position()? };
         self.refuse_if_fenced(position.as_ref())?;
         let checked = topics.check(position.as_ref())?;
+        if position.is_none() && !checked.is_empty && settings.assume_position.is_none() {
+            // A broker that has just started may not know of it yet.
+            position = topics.expected_position()?;
+        }
         let topic = settings.topic.clone();
         let beginning = match (position, settings.assume_position) {
             (Some(position), _) if position.slot != settings.slot.slot => {

@@ -58,7 +58,16 @@ impl<'a> CaptureTopics<'a> {
 
     /// The newest position, if there is one.
     pub(super) fn position(&self) -> Result<Option<Position>, CaptureError> {
-        if self.find(&self.position_topic, Duration::ZERO)?.is_none() {
+        self.position_within(Duration::ZERO)
+    }
+
+    /// The newest position of a topic that must have one: it is waited for.
+    pub(super) fn expected_position(&self) -> Result<Option<Position>, CaptureError> {
+        self.position_within(UNKNOWN)
+    }
+
+    fn position_within(&self, patience: Duration) -> Result<Option<Position>, CaptureError> {
+        if self.find(&self.position_topic, patience)?.is_none() {
             return Ok(None);
         }
         let partition = Partition { topic: self.position_topic.clone(), number: 0 };

@@ -16,11 +16,12 @@ const LONGEST_TOPIC: usize = 249 - ".walbook-position".len();
 pub fn capture_settings(args: CaptureArgs) -> Result<CaptureSettings, SettingsError> {
     let wrong = |message: String| Err(SettingsError::Wrong(message));
     let topic = args.topic.trim().to_owned();
-    if topic.is_empty() || topic.len() > LONGEST_TOPIC {
-        return wrong(format!("--topic {topic:?}: a name of 1 to {LONGEST_TOPIC} letters"));
-    }
-    if topic.contains(',') {
-        return wrong(format!("--topic {topic:?}: a capture writes to one topic"));
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    if topic.is_empty() || topic.len() > LONGEST_TOPIC || !topic.chars().all(is_letter) || topic == "." || topic == ".."
+    {
+        return wrong(format!(
+            "--topic {topic:?}: one topic, whose name has 1 to {LONGEST_TOPIC} letters of a-z, A-Z, 0-9, dot, underscore and hyphen"
+        ));
     }
     if args.partitions < 1 {
         return wrong(format!("--partitions {}: at least one", args.partitions));

@@ -66,13 +66,12 @@ fn compacted_topics_and_deleted_positions_are_refused_with_the_command_that_mend
     capture.once_with_code(2, &["--create-slot"]).expect_said(&["kafka-configs.sh", "cleanup.policy=delete"]);
 
     let mut other = Capture::new(&database, &Topic::nowhere(environment::brokers(), "position", 1));
-    let position = |name: &str| Topic { name: format!("{name}.walbook-position"), ..other.topic.clone() };
-    position(&other.topic.name).make(&[]);
+    other.topic.of_position().make(&[]);
     let refused = other.once_with_code(2, &["--create-slot", "--create-topic"]);
     refused.expect_said(&["kafka-configs.sh", "cleanup.policy=compact", ".walbook-position"]);
 
     other.topic = Topic::nowhere(environment::brokers(), "positions", 2);
-    Topic { name: format!("{}.walbook-position", other.topic.name), ..other.topic.clone() }.make(&[]);
+    other.topic.of_position().make(&[]);
     other.once_with_code(2, &["--create-slot", "--create-topic"]).expect_said(&["2 partitions"]);
     assert_eq!(
         database.script("select count(*) from pg_replication_slots where database = current_database()").trim(),

@@ -9,9 +9,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::book::{Ended, Running};
+use crate::capture::Capture;
 use crate::certificates::Certificates;
+use crate::database::Database;
 use crate::environment;
 use crate::server::Server;
+use crate::topic::Topic;
 
 /// A user's home and variables.
 struct User {
@@ -185,6 +188,40 @@ fn each_sslmode_does_what_it_promises() {
     }
     user.is_refused(&local("safe", &format!("sslmode=verify-full&{simple}")), &["another name"]);
     user.is_refused(&local("safe", &format!("sslmode=verify-ca&{trusted}")), &["vouches for itself", "sslrootcert"]);
+}
+
+#[test]
+fn changes_stream_over_tls() {
+    let certificates = Certificates::new();
+    certificates.make_self_signed("server", "/CN=localhost");
+    certificates.give_to_the_server("server");
+    let file = |name: &str| certificates.path(name).display().to_string();
+    let settings = [
+        "ssl=on".to_owned(),
+        format!("ssl_cert_file={}", file("server.crt")),
+        format!("ssl_key_file={}", file("server.key")),
+    ];
+    let server = Server::start("stream", &settings.each_ref().map(String::as_str));
+    server.script("create role safe login replication");
+    server.admit("hostssl all safe all trust\nhostnossl all safe all reject");
+    let database = Database::bare(&server.url(), "stream");
+    database.script("create table t (id int primary key, filler text)");
+    let mut capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "stream", 1));
+    capture.url = format!(
+        "{}/{}?sslmode=verify-full&sslrootcert={}",
+        server.url_as("safe").replace("127.0.0.1", "localhost"),
+        database.name,
+        file("server.crt")
+    );
+    capture.first();
+    // Lines of all sizes, across the borders of TLS records and of our buffer.
+    database.script(
+        "insert into t select n, repeat('x', n % 300) from generate_series(1, 50000) n;
+         insert into t select n, repeat('y', n) from generate_series(50001, 50020) n;
+         insert into t values (0, repeat('z', 900000))",
+    );
+    capture.once(&[]);
+    assert_eq!(capture.topic.stored_records(), 50_021);
 }
 
 #[test]

@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
-use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::environment;
+use crate::producer::TopicProducer;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -41,7 +41,7 @@ pub(crate) struct Topic {
     pub(crate) name: String,
     /// The addresses of the brokers that have it.
     pub(crate) brokers: String,
-    partitions: i32,
+    pub(crate) partitions: i32,
 }
 
 impl Topic {
@@ -57,16 +57,14 @@ impl Topic {
         topic
     }
 
-    /// Makes a topic on brokers of the test's own.
-    pub(crate) fn create_on(brokers: String, name: &str, partitions: i32) -> Topic {
-        let topic = Topic::nowhere(brokers, name, partitions);
-        topic.make(&[]);
-        topic
-    }
-
     /// A topic that does not exist yet, on brokers of the test's own; `partitions` is how many it will have.
     pub(crate) fn nowhere(brokers: String, name: &str, partitions: i32) -> Topic {
         Topic { name: environment::unique(name), brokers, partitions }
+    }
+
+    /// The topic of a capture's position in this one, with as many partitions.
+    pub(crate) fn of_position(&self) -> Topic {
+        Topic { name: format!("{}.walbook-position", self.name), ..self.clone() }
     }
 
     /// A topic that somebody else may have made.
@@ -186,18 +184,7 @@ impl Topic {
 
     /// A producer with settings of its own.
     pub(crate) fn producer(&self, settings: &[(&str, &str)]) -> TopicProducer {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.brokers)
-            .set("message.max.bytes", "64000000")
-            .set("queue.buffering.max.kbytes", "262144")
-            .set("linger.ms", "5");
-        for (key, value) in settings {
-            config.set(*key, *value);
-        }
-        let failures = Failures::default();
-        let producer = config.create_with_context(failures.clone()).expect("valid settings");
-        TopicProducer { topic: self.name.clone(), producer, failures }
+        TopicProducer::new(self, settings)
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {
@@ -231,86 +218,6 @@ impl Topic {
             }
             assert!(began.elapsed() < PATIENCE, "topic {} does not get its partitions", self.name);
             thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-/// Produces into one topic.
-pub(crate) struct TopicProducer {
-    topic: String,
-    producer: BaseProducer<Failures>,
-    failures: Failures,
-}
-
-impl TopicProducer {
-    /// Produces all records and waits until the broker has them.
-    pub(crate) fn produce(&self, records: impl IntoIterator<Item = Record>) {
-        for record in records {
-            self.send(&record);
-        }
-        self.flush();
-    }
-
-    /// Queues one record.
-    pub(crate) fn send(&self, record: &Record) {
-        let mut message = BaseRecord::<[u8], [u8]>::to(&self.topic).partition(record.partition).timestamp(record.time);
-        message.key = record.key.as_deref();
-        message.payload = record.value.as_deref();
-        if !record.headers.is_empty() {
-            let headers = record
-                .headers
-                .iter()
-                .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
-            message = message.headers(headers);
-        }
-        while let Err((error, refused)) = self.producer.send(message) {
-            assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "could not produce: {error}");
-            self.producer.poll(Duration::from_millis(50));
-            message = refused;
-        }
-        self.producer.poll(Duration::ZERO);
-    }
-
-    /// Waits until the broker has everything.
-    pub(crate) fn flush(&self) {
-        self.producer.flush(PATIENCE).expect("the broker takes the records");
-        let failures = self.failures.0.lock().expect("no thread panics with it");
-        assert!(failures.is_empty(), "records were not delivered: {failures:?}");
-    }
-
-    /// Makes this producer transactional, once; it needs a `transactional.id`.
-    pub(crate) fn init_transactions(&self) {
-        self.producer.init_transactions(PATIENCE).expect("transactions are possible");
-    }
-
-    /// Opens a transaction.
-    pub(crate) fn begin(&self) {
-        self.producer.begin_transaction().expect("no transaction is open");
-    }
-
-    /// Commits what was produced since `begin`.
-    pub(crate) fn commit(&self) {
-        self.producer.commit_transaction(PATIENCE).expect("the transaction commits");
-    }
-
-    /// Takes back what was produced since `begin`.
-    pub(crate) fn abort(&self) {
-        self.producer.abort_transaction(PATIENCE).expect("the transaction aborts");
-    }
-}
-
-/// What went wrong with records after they were queued.
-#[derive(Clone, Default)]
-struct Failures(Arc<Mutex<Vec<String>>>);
-
-impl ClientContext for Failures {}
-
-impl ProducerContext for Failures {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            self.0.lock().expect("no thread panics with it").push(error.to_string());
         }
     }
 }
