@@ -107,7 +107,7 @@ fn a_transaction_larger_than_memory_stays_in_one_commit() {
     let world = World::new(&text);
     world.run(&["--commit-interval", "100ms"]).expect(0, &[]);
     assert_eq!(world.total(), 200_010);
-    let disk = Disk::new(&world.book());
+    let disk = Disk::new(world.book());
     for number in 0..world.position().1 {
         let entry = log::read_entry(&disk, number).expect("a log").expect("it is there").entry;
         for position in entry.topics.values().flat_map(|topic| topic.positions.values()) {

@@ -119,7 +119,7 @@ impl World {
 
     /// The first byte that is not in the book, and how many entries there are.
     pub(crate) fn position(&self) -> (i64, u64) {
-        let disk = Disk::new(&self.book());
+        let disk = Disk::new(self.book());
         let (mut next, mut entries) = (0, 0);
         while let Some(logged) = log::read_entry(&disk, entries).expect("a log") {
             let topics = logged.entry.topics.values().flat_map(|topic| topic.positions.values());
