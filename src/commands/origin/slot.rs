@@ -13,7 +13,7 @@ use crate::source::slot::{KnownSlot, SlotPlan, SlotSource, plan_slot};
 use crate::source::{MakeSource, Source};
 
 /// Makes sources that connect when the slot is theirs; `identity` is known once the run is planned.
-pub(super) fn source(slot: &SlotSettings, identity: Arc<OnceLock<Identity>>, shutdown: &Shutdown) -> Arc<MakeSource> {
+fn source(slot: &SlotSettings, identity: Arc<OnceLock<Identity>>, shutdown: &Shutdown) -> Arc<MakeSource> {
     let (slot, shutdown) = (slot.clone(), shutdown.clone());
     Arc::new(move |_worker| {
         let source = SlotSource::new(slot.clone(), identity.get().cloned(), shutdown.clone());
