@@ -15,7 +15,7 @@ use super::origin::{self, Leading};
 use super::serve::Serving;
 use super::signals;
 use crate::book::entry::{BookSettings, TopicEntry, Versions};
-use crate::book::{Book, Committing, State, log};
+use crate::book::{Book, BookError, Committing, State, log};
 use crate::change::Start;
 use crate::cluster::{self, Clock, ClockSettings, Leader, Run};
 use crate::live::ClosedEpoch;
@@ -24,7 +24,7 @@ use crate::process::{Progress, Shutdown};
 use crate::query::Totals;
 use crate::server::ServedRun;
 use crate::settings::args::RunArgs;
-use crate::settings::{RunSettings, SettingsError};
+use crate::settings::{Origin, RunSettings, SettingsError};
 use crate::source::MakeSource;
 use crate::store::{Disk, Store};
 use crate::table::{FileOutput, RowFormat};
@@ -68,12 +68,13 @@ pub(super) fn run_book(
 ) -> anyhow::Result<()> {
     origin::check(&settings.origin)?;
     let store: Arc<dyn Store> = Arc::new(Disk::new(&settings.book));
-    let (leader, listener, source, finish) = match settings.peers.is_leader() {
+    let (leader, listener, source, end) = match settings.peers.is_leader() {
         true => {
             let Led { leader, listener, source, finish } = lead(settings, serving, &store, shutdown, progress)?;
-            (Some(leader), listener, source, Some(finish))
+            let generation = leader.1.committer.generation().to_owned();
+            (Some(leader), listener, source, Some((finish, generation)))
         }
-        false => (None, None, origin::follow(&settings.origin, shutdown), None),
+        false => (None, None, origin::follow(&settings.origin), None),
     };
     let output = |format| FileOutput {
         store: Arc::clone(&store),
@@ -92,8 +93,27 @@ pub(super) fn run_book(
         progress: progress.clone(),
         shutdown: shutdown.clone(),
     };
-    cluster::run(run).map_err(unpack)?;
-    finish.map_or(Ok(()), |finish| finish())
+    let ended = cluster::run(run).map_err(unpack);
+    match end {
+        None => ended,
+        Some((finish, generation)) => match ended {
+            Ok(()) => finish(),
+            Err(error) => Err(fenced_first(&*store, &generation, error)),
+        },
+    }
+}
+
+/// What a run failed of, unless another run has taken the book meanwhile: then that is why it finds its source in other hands.
+fn fenced_first(store: &dyn Store, generation: &str, error: anyhow::Error) -> anyhow::Error {
+    let newest = log::newest(store).ok().flatten().and_then(|newest| log::read_entry(store, newest).ok().flatten());
+    match newest {
+        Some(newest) if newest.entry.generation != generation => {
+            let (entry, other) = (newest.entry.entry, newest.entry.generation);
+            BookError::Fenced { reason: format!("entry {entry} is of generation {other}; seen before that: {error:#}") }
+                .into()
+        }
+        _ => error,
+    }
 }
 
 /// What the leading process has prepared.
@@ -113,6 +133,11 @@ fn lead(
     progress: &Progress,
 ) -> anyhow::Result<Led> {
     let book = open_book(settings, store)?;
+    if book.state().settings.day_from == "kafka" && !matches!(settings.origin, Origin::Kafka(_)) {
+        let message = "the book takes days from Kafka's timestamps (--day-from kafka), and only topics of Kafka have them: \
+                       use another book, or read topics";
+        return Err(SettingsError::Wrong(message.to_owned()).into());
+    }
     let Leading {
         name,
         source,

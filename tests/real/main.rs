@@ -39,6 +39,7 @@ mod data_loss;
 mod direct_kills;
 mod doctor;
 mod drain;
+mod ends;
 mod failover;
 mod full_disk;
 mod giant_transaction;

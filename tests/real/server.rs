@@ -151,7 +151,8 @@ impl Server {
         }
     }
 
-    fn data(&self) -> PathBuf {
+    /// Its data directory.
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
