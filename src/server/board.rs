@@ -11,6 +11,7 @@ use super::frames::Frames;
 use super::moment::Moment;
 use super::partitions::Partitions;
 use super::rate::Rate;
+use super::recent::Recent;
 use super::run::RunView;
 use super::slot::SlotView;
 use crate::book::entry::SourceKind;
@@ -36,6 +37,8 @@ pub(super) struct Board {
     /// The run beside which this server serves.
     pub(super) run: Option<RunView>,
     slot: ArcSwapOption<SlotView>,
+    /// Answers about the live moment, and about the durable one.
+    pub(super) recent: [Recent; 2],
     /// Held while the book's files are read.
     pub(super) readers: Arc<Semaphore>,
     /// Held by clients of the stream.
@@ -89,6 +92,7 @@ impl Board {
             frames,
             rate: Mutex::default(),
             run,
+            recent: Default::default(),
             slot: ArcSwapOption::empty(),
             readers: Arc::new(Semaphore::new(READERS)),
             watchers: Arc::new(Semaphore::new(WATCHERS)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
@@ -12,14 +12,16 @@ use super::body;
 use super::error::{Answer, ApiError};
 use super::moment::Moment;
 use super::parameters::Parameters;
-use crate::book::CompleteTo;
+use crate::book::{CompleteTo, Level};
 use crate::change::Day;
-use crate::query::{RowStyle, Selection};
+use crate::query::{RowStyle, Selection, SelectionText};
 
 /// Rows of the longest answer.
 const MOST_ROWS: usize = 5_000_000;
 /// Rows of the longest answer that is made as a whole.
 const MOST_ROWS_AT_ONCE: usize = 2_000_000;
+/// Rows of an answer that is made as a whole and kept for those who ask the same.
+const FEW_ROWS: usize = 50_000;
 /// Bytes of the longest header that says what an answer is complete to; browsers refuse longer ones.
 const LONGEST_HEADER: usize = 6 << 10;
 
@@ -27,7 +29,7 @@ const LONGEST_HEADER: usize = 6 << 10;
 const PARAMETERS: [&str; 9] = ["from", "to", "day", "table", "op", "by", "level", "format", "download"];
 
 /// How an answer is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Format {
     Json,
     Csv,
@@ -80,7 +82,18 @@ pub(super) async fn counts(State(board): State<Arc<Board>>, RawQuery(query): Raw
         let what = format!("the answer may have more than {most} rows: ask for fewer days, or sum by less");
         return Err(ApiError::too_large(what));
     }
-    let mut response = written(&moment, selection, format).await?;
+    let recent = &board.recent[usize::from(matches!(moment.complete_to.level, Level::Durable))];
+    let question = (query.unwrap_or_default(), format);
+    let body = match recent.find(&moment, &question) {
+        Some(given) => Body::from(given),
+        None if selection.most_rows() <= FEW_ROWS => {
+            let given = Bytes::from(aside(written(&moment, selection, format)).await?);
+            recent.keep(&moment, question, &given);
+            Body::from(given)
+        }
+        None => long(&moment, selection, format).await?,
+    };
+    let mut response = body::answer(format.content_type(), body);
     if format != Format::Json {
         say_complete_to(&mut response, &moment.complete_to);
     }
@@ -105,23 +118,32 @@ fn moment(board: &Board, level: Option<&str>) -> Result<Arc<Moment>, ApiError> {
     }
 }
 
-async fn written(moment: &Moment, selection: Selection, format: Format) -> Answer {
-    let content_type = format.content_type();
-    let body = match format {
-        Format::Json => {
-            let text = selection.text(RowStyle::JsonLines, moment.json_head(), b"]}\n".to_vec());
-            text_body(text).await?
-        }
-        Format::Csv => text_body(selection.text(RowStyle::Csv, Vec::new(), Vec::new())).await?,
-        Format::Arrow => Body::from(aside(move || selection.arrow()).await?),
-        Format::Parquet => Body::from(aside(move || selection.parquet()).await?),
-    };
-    Ok(body::answer(content_type, body))
+/// The pieces of a text; none for other formats.
+fn text(moment: &Moment, selection: Selection, format: Format) -> Result<SelectionText, Selection> {
+    match format {
+        Format::Json => Ok(selection.text(RowStyle::JsonLines, moment.json_head(), b"]}\n".to_vec())),
+        Format::Csv => Ok(selection.text(RowStyle::Csv, Vec::new(), Vec::new())),
+        Format::Arrow | Format::Parquet => Err(selection),
+    }
 }
 
-/// A text whose first piece may take its time is begun on another thread.
-async fn text_body(text: crate::query::SelectionText) -> Result<Body, ApiError> {
-    if text.is_quick() { Ok(body::pieces(text)) } else { aside(move || body::pieces(text)).await }
+/// Writes an answer as a whole.
+fn written(moment: &Moment, selection: Selection, format: Format) -> impl FnOnce() -> Vec<u8> + Send + 'static {
+    let text = text(moment, selection, format);
+    move || match text {
+        Ok(text) => text.flatten().collect(),
+        Err(selection) if format == Format::Arrow => selection.arrow(),
+        Err(selection) => selection.parquet(),
+    }
+}
+
+/// Writes a long answer: a text while it is read, and its first piece on another thread where that takes its time.
+async fn long(moment: &Moment, selection: Selection, format: Format) -> Result<Body, ApiError> {
+    match text(moment, selection, format) {
+        Ok(text) if text.is_quick() => Ok(body::pieces(text)),
+        Ok(text) => aside(move || body::pieces(text)).await,
+        Err(selection) => Ok(Body::from(aside(written(moment, selection, format)).await?)),
+    }
 }
 
 /// Does something that takes its time on another thread.

@@ -37,6 +37,7 @@ mod parameters;
 mod partitions;
 mod patience;
 mod rate;
+mod recent;
 mod rejects;
 mod routes;
 mod run;

@@ -1,0 +1,46 @@
+//! Answers that were given a moment ago: many look at the same page.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Bytes;
+
+use super::counts::Format;
+use super::moment::Moment;
+
+/// Bytes that are kept for one moment.
+const MOST_BYTES: usize = 32 << 20;
+
+/// A question: its parameters as they came, and how the answer is written.
+pub(super) type Question = (String, Format);
+
+/// The answers about one moment; the next moment begins without any.
+#[derive(Default)]
+pub(super) struct Recent(Mutex<Option<Given>>);
+
+struct Given {
+    moment: Arc<Moment>,
+    answers: HashMap<Question, Bytes>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// The answer to a question about a moment, if it was given.
+    pub(super) fn find(&self, moment: &Arc<Moment>, question: &Question) -> Option<Bytes> {
+        let given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        given.as_ref().filter(|given| Arc::ptr_eq(&given.moment, moment))?.answers.get(question).cloned()
+    }
+
+    /// Keeps an answer.
+    pub(super) fn keep(&self, moment: &Arc<Moment>, question: Question, answer: &Bytes) {
+        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.as_ref().is_none_or(|given| !Arc::ptr_eq(&given.moment, moment)) {
+            *given = Some(Given { moment: Arc::clone(moment), answers: HashMap::new(), bytes: 0 });
+        }
+        let Some(given) = given.as_mut() else { return };
+        if given.bytes + answer.len() <= MOST_BYTES && !given.answers.contains_key(&question) {
+            given.bytes += answer.len();
+            given.answers.insert(question, answer.clone());
+        }
+    }
+}
