@@ -51,9 +51,10 @@ impl<'a> CaptureTopics<'a> {
         Ok(CaptureTopics { settings, position_topic, patience, asking: Arc::new(asking), admin })
     }
 
-    /// Looks from now on whether the topic stays the one with this id.
+    /// Looks from now on whether the topic stays the one with this id, and that of its position what it is now.
     pub(super) fn watch(&self, id: &str) -> Watch {
-        Watch::begin(Arc::clone(&self.asking), self.settings.topic.clone(), id.to_owned())
+        let topic = (self.settings.topic.clone(), id.to_owned());
+        Watch::begin(Arc::clone(&self.asking), [topic, (self.position_topic.clone(), String::new())])
     }
 
     /// The newest position, if there is one.

@@ -18,6 +18,9 @@ const QUEUE_KBYTES: &str = "16384";
 /// How often topics are looked at anew, in milliseconds; ours too, not only librdkafka's.
 const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
 
+/// Whether asking for a topic makes it; librdkafka's default differs from one kind of client to another.
+const AUTO_CREATE: &str = "allow.auto.create.topics";
+
 /// Brokers and what the user passes through to librdkafka.
 #[derive(Clone, Debug)]
 pub struct KafkaSettings {
@@ -37,11 +40,13 @@ const FIXED: [(&str, &str); 5] = [
 ];
 
 /// The same of producers.
-const FIXED_PRODUCING: [(&str, &str); 4] = [
+const FIXED_PRODUCING: [(&str, &str); 5] = [
     ("enable.idempotence", "true"),
     ("request.required.acks", "all"),
     // As Java's: a table's records stay in one partition, whoever produces them.
     ("partitioner", "murmur2_random"),
+    // A topic that was deleted while it is written is gone, with what was in it: the rest never goes into another one.
+    (AUTO_CREATE, "false"),
     // Of what arrived nobody wants to hear a million times.
     ("delivery.report.only.error", "true"),
 ];
@@ -103,8 +108,6 @@ impl KafkaSettings {
 
     fn consumer(&self, ours: &[(&str, &str)]) -> Result<BaseConsumer<Context>, KafkaError> {
         let mut config = self.config(ours);
-        // A topic that does not exist is the user's mistake, never to be created by looking for it.
-        config.set("allow.auto.create.topics", "false");
         for (key, value) in FIXED {
             config.set(key, value);
         }
@@ -128,6 +131,8 @@ impl KafkaSettings {
             config.set(if key == "max.partition.fetch.bytes" { "fetch.message.max.bytes" } else { key }, value);
         }
         config.set("bootstrap.servers", &self.brokers);
+        // A topic that does not exist is the user's mistake, never to be created by looking for it.
+        config.set(AUTO_CREATE, "false");
         config
     }
 
