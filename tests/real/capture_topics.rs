@@ -1,5 +1,7 @@
 //! The topics of a capture: what they must be, what they take, and that they stay the same ones.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::capture::Capture;
@@ -92,12 +94,64 @@ fn a_topic_that_is_made_anew_while_it_is_written_ends_the_capture() {
 }
 
 #[test]
+fn a_topic_that_is_deleted_under_a_busy_capture_ends_it_and_nothing_more_is_confirmed() {
+    for which in ["data", "position", "both"] {
+        let database = database(&format!("deleted_{which}"));
+        let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "deleted", 1));
+        let mut running = capture.start_first();
+        running.await_said("capturing");
+        let deleted = match which {
+            "data" => vec![capture.topic.clone()],
+            "position" => vec![capture.topic.of_position()],
+            _ => vec![capture.topic.clone(), capture.topic.of_position()],
+        };
+        let (rows, enough) = (AtomicU64::new(0), AtomicBool::new(false));
+        let first_behind = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    let row = rows.load(Ordering::Relaxed);
+                    database.script(&format!("insert into public.t values ({row}, 'busy')"));
+                    rows.store(row + 1, Ordering::Relaxed);
+                }
+            });
+            capture.topic.await_offsets(50, || running.expect_alive());
+            for topic in &deleted {
+                topic.delete();
+            }
+            // The insert that is under way may have begun before.
+            let first_behind = rows.load(Ordering::Relaxed) + 1;
+            while rows.load(Ordering::Relaxed) < first_behind + 20 {
+                thread::sleep(Duration::from_millis(10));
+            }
+            enough.store(true, Ordering::Relaxed);
+            first_behind
+        });
+        let ended = running.wait(PATIENCE);
+        ended.expect_code(3);
+        ended.expect_said(&[&deleted.last().expect("there is one").name]);
+        for topic in &deleted {
+            assert!(!topic.exists(), "{} was made again", topic.name);
+        }
+        let kept = database.script(&format!(
+            "select count(*) from pg_logical_slot_peek_changes('{}', null, null) where data ~ 'id.integer.:{first_behind} '",
+            capture.slot
+        ));
+        assert_eq!(kept.trim(), "1", "{which}: the slot was confirmed beyond what the topic took");
+    }
+}
+
+#[test]
 fn settings_that_exactly_once_stands_on_cannot_be_passed() {
     let database = database("passed");
     let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "passed", 1));
-    for setting in
-        ["acks=1", "enable.idempotence=false", "transactional.id=x", "partitioner=random", "isolation.level=x"]
-    {
+    for setting in [
+        "acks=1",
+        "allow.auto.create.topics=true",
+        "enable.idempotence=false",
+        "transactional.id=x",
+        "partitioner=random",
+        "isolation.level=x",
+    ] {
         let ended = capture.once_with_code(2, &["-X", setting]);
         ended.expect_said(&[setting.split('=').next().expect("a key")]);
     }
