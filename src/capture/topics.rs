@@ -145,6 +145,7 @@ impl<'a> CaptureTopics<'a> {
             KafkaError::Request {
                 what: format!("find topic {name:?} at {brokers}"),
                 message: "it was just made".to_owned(),
+                code: None,
             }
             .into()
         })
