@@ -11,6 +11,7 @@ use super::patience::Patience;
 use super::position::{KEY, Position, position_topic};
 use super::topics::max_message_bytes_command;
 use super::{CaptureError, CaptureSettings};
+use crate::change::Partition;
 use crate::source::kafka::{Context, KafkaError};
 
 /// How long one call may take that can be taken up again: also how late a request to end is seen.
@@ -34,7 +35,8 @@ pub(super) struct Publisher<'a> {
 }
 
 impl<'a> Publisher<'a> {
-    /// A producer that has become the topic's only one: what an earlier one left open is settled.
+    /// A producer that has become the topic's only one: what an earlier one left open is settled, and the newest position
+    /// that can be read is the newest there is.
     ///
     /// # Errors
     /// [`CaptureError::Transaction`] when that was not possible in time, [`CaptureError::Kafka`] when it is not allowed.
@@ -47,7 +49,12 @@ impl<'a> Publisher<'a> {
         let position_topic = position_topic(&settings.topic);
         let publisher = Publisher { producer, settings, position_topic, patience, sent: 0 };
         publisher.repeat("become the topic's producer", || publisher.producer.init_transactions(STEP))?;
-        Ok(publisher)
+        // A position behind an open transaction would not be seen, and what it says written again.
+        let positions = Partition { topic: publisher.position_topic.clone(), number: 0 };
+        match settings.kafka.await_settled(&positions, || patience.is_asked())? {
+            true => Ok(publisher),
+            false => Err(CaptureError::Stopped),
+        }
     }
 
     /// Opens a transaction.

@@ -20,6 +20,7 @@ mod error;
 mod peek;
 mod plan;
 mod settings;
+mod settled;
 mod tail;
 mod topics;
 #[expect(unsafe_code, reason = "topic UUIDs are not in the safe binding")]

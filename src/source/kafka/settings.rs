@@ -77,6 +77,13 @@ impl KafkaSettings {
         self.consumer(&[("group.id", group), ("fetch.wait.max.ms", "20")])
     }
 
+    /// A consumer that asks for the end of partitions, with what is not committed yet.
+    pub(super) fn seeing_open(&self) -> Result<BaseConsumer<Context>, KafkaError> {
+        let mut config = self.consuming(&[("group.id", "walbook-open")]);
+        config.set("isolation.level", "read_uncommitted");
+        config.create_with_context(Context::default()).map_err(refused)
+    }
+
     /// A producer of transactions under an id that one process has at a time; a batch holds at most `batch_bytes`.
     ///
     /// # Errors
@@ -107,6 +114,11 @@ impl KafkaSettings {
     }
 
     fn consumer(&self, ours: &[(&str, &str)]) -> Result<BaseConsumer<Context>, KafkaError> {
+        self.consuming(ours).create_with_context(Context::default()).map_err(refused)
+    }
+
+    /// What every consumer has.
+    fn consuming(&self, ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = self.config(ours);
         for (key, value) in FIXED {
             config.set(key, value);
@@ -114,7 +126,7 @@ impl KafkaSettings {
         for (key, value) in ours.iter().filter(|(key, _)| *key == "group.id") {
             config.set(*key, *value);
         }
-        config.create_with_context(Context::default()).map_err(refused)
+        config
     }
 
     /// What every client has: our settings, over them the user's.
