@@ -128,7 +128,7 @@ impl KafkaSource {
         let (low, high) =
             queue.consumer().fetch_watermarks(&partition.topic, partition.number, ASK).map_err(|error| {
                 let what = format!("ask for the watermarks of {:?} partition {}", partition.topic, partition.number);
-                KafkaError::Request { what, message: error.to_string() }
+                KafkaError::request(what, &error)
             })?;
         if low > next {
             return Err(KafkaError::Lost { partition, from: next, to: low });
@@ -176,9 +176,10 @@ impl Source for KafkaSource {
         }
         let list = list(partitions.iter().map(|start| (&start.partition, start.from)));
         let queue = self.queue.as_ref().expect("a source is woken before it is assigned");
-        queue.consumer().incremental_assign(&list).map_err(|error| {
-            KafkaError::Request { what: "assign partitions".to_owned(), message: error.to_string() }.into()
-        })
+        queue
+            .consumer()
+            .incremental_assign(&list)
+            .map_err(|error| KafkaError::request("assign partitions", &error).into())
     }
 
     fn take(&mut self, limit: usize) -> Result<Option<Taken>, SourceError> {
