@@ -138,6 +138,10 @@ impl<'a> Flow<'a> {
 
     fn publish(&mut self, transaction: Transaction) -> Result<(), CaptureError> {
         let Transaction { commit_lsn, commit_time, .. } = transaction;
+        if commit_lsn <= self.position.lsn {
+            // The server repeats what was not confirmed.
+            return Ok(());
+        }
         let published = self.published(commit_lsn)?;
         self.make_room(&transaction)?;
         self.writer.begin(&transaction);
@@ -173,7 +177,7 @@ impl<'a> Flow<'a> {
             let seen = format!("sent it again with {seq} changes only");
             return Err(CaptureError::NotRepeated { commit_lsn, published, seen });
         }
-        (self.position.lsn, self.position.partial) = (commit_lsn, None);
+        (self.position.lsn, self.position.partial, self.position.is_assumed) = (commit_lsn, None, false);
         self.commit_time = Some(commit_time);
         if self.open.is_none() {
             // All of it was there already; the position was not.
@@ -216,7 +220,7 @@ impl<'a> Flow<'a> {
             };
         }
         if lsn > self.position.lsn {
-            self.position.lsn = lsn;
+            (self.position.lsn, self.position.is_assumed) = (lsn, false);
             if self.open.is_none() {
                 self.begin()?;
                 self.commit_time = None;
@@ -237,7 +241,9 @@ impl<'a> Flow<'a> {
         let (records, bytes) = (open.records, open.bytes);
         self.publisher.commit(&self.position)?;
         self.open = None;
-        self.confirmed.store(self.position.lsn.as_i64(), Ordering::Release);
+        if !self.position.is_assumed {
+            self.confirmed.store(self.position.lsn.as_i64(), Ordering::Release);
+        }
         self.traffic.committed(records, bytes, self.position.lsn, self.commit_time);
         Ok(())
     }

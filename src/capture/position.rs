@@ -19,6 +19,9 @@ pub struct Position {
     pub lsn: Lsn,
     /// Of the first transaction above it, what is in the topic already.
     pub partial: Option<Partial>,
+    /// Whether a user has vouched for it: it may lie inside of a COMMIT, so it must not be confirmed. A server leaves out
+    /// transactions whose COMMIT begins before what was confirmed.
+    pub is_assumed: bool,
     /// The server it was read from.
     pub identity: Identity,
     /// The slot.
@@ -51,6 +54,8 @@ struct Written {
     topic_id: String,
     position: String,
     partial: Option<WrittenPartial>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    assumed: bool,
     writer: String,
 }
 
@@ -81,6 +86,7 @@ impl Position {
             topic_id: self.topic_id.clone(),
             position: self.lsn.to_string(),
             partial: self.partial.map(partial),
+            assumed: self.is_assumed,
             writer: self.writer.clone(),
         };
         serde_json::to_vec(&written).expect("texts and numbers can be written")
@@ -111,6 +117,7 @@ impl Position {
         Ok(Position {
             lsn: lsn(&written.position)?,
             partial: written.partial.map(partial).transpose()?,
+            is_assumed: written.assumed,
             identity: Identity { system: written.system, timeline: written.timeline },
             slot: written.slot,
             database: written.database,
@@ -133,6 +140,7 @@ mod tests {
         Position {
             lsn: "16/B374D848".parse().expect("an LSN"),
             partial,
+            is_assumed: false,
             identity: Identity { system: "7345".to_owned(), timeline: 3 },
             slot: "s".to_owned(),
             database: "a \"b\"".to_owned(),

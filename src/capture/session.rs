@@ -11,10 +11,9 @@ use super::patience::Patience;
 use super::position::position_topic;
 use super::publisher::Publisher;
 use super::topics::{CaptureTopics, CheckedTopic};
-use super::watch::Watch;
 use super::{CaptureError, CaptureSettings, Position, Traffic, Until};
 use crate::change::Lsn;
-use crate::slot::{self, Duty, Handoff, SlotError, SlotSettings, Started, check_continues};
+use crate::slot::{self, Duty, Handoff, SlotError, SlotSettings, Standing, Started, check_history, check_not_ahead};
 
 /// Bytes of transactions that may wait between slot and topic.
 const WAITING_BYTES: usize = 16 << 20;
@@ -47,13 +46,80 @@ impl Process<'_> {
     pub(super) fn session(&mut self) -> Result<Ended, CaptureError> {
         let topics = CaptureTopics::connect(self.settings, self.patience)?;
         // A look only: what is made depends on it. What counts is read when nobody else can write.
-        let (beginning, topic) = self.look(&topics)?;
-        let started = self.take_slot(&topics, &beginning)?;
-        let publisher = Publisher::open(self.settings, topic.batch_bytes, self.patience)?;
-        let (beginning, topic) = self.look(&topics)?;
-        let position = self.position(beginning, &topic, &started)?;
+        let (expected, topic) = self.look(&topics)?;
+        let started = self.take_slot(&topics, &expected)?;
+        let standing = started.standing.clone();
+        let until = match self.settings.until {
+            Until::Never => None,
+            Until::Start => Some(*self.until.get_or_insert(standing.server.end)),
+            Until::Lsn(lsn) => Some(lsn),
+        };
+        let (confirmed, stop) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
+        let deliveries = Arc::new(Handoff::new(WAITING_BYTES));
+        let duty = Duty {
+            deliveries: Arc::clone(&deliveries),
+            delivered: AtomicI64::new(0),
+            confirmed: Arc::clone(&confirmed),
+            stop: Arc::clone(&stop),
+            wake: Arc::new(|| {}),
+        };
+        let slot = &self.settings.slot;
+        thread::scope(|scope| {
+            // From now on: the server must be answered while Kafka takes its time.
+            let pump = thread::Builder::new()
+                .name("slot".to_owned())
+                .spawn_scoped(scope, || slot::pump(started, slot, standing.confirmed, until, &duty))
+                .expect("a thread can be started");
+            let ended = Publisher::open(self.settings, topic.batch_bytes, self.patience)
+                .and_then(|publisher| self.publish(publisher, &topics, &standing, &duty, || pump.is_finished()));
+            stop.store(true, Ordering::Release);
+            let pumped = pump.join().expect("a panic ends the process");
+            match (ended, pumped) {
+                (Err(error), _) => Err(error),
+                (Ok(Ended::NothingComes), Err(error)) => Err(error.into()),
+                (Ok(Ended::NothingComes), Ok(())) => {
+                    Err(SlotError::Protocol("the slot's stream ended by itself".to_owned()).into())
+                }
+                (Ok(ended), Err(error)) => {
+                    // What was not confirmed will be sent again, and left out.
+                    debug!(%error, "the slot did not hear the end");
+                    Ok(ended)
+                }
+                (Ok(ended), Ok(())) => Ok(ended),
+            }
+        })
+    }
+
+    /// Claims the topic, and moves its position on until something ends it.
+    fn publish(
+        &mut self,
+        publisher: Publisher<'_>,
+        topics: &CaptureTopics<'_>,
+        standing: &Standing,
+        duty: &Duty,
+        nothing_comes: impl Fn() -> bool,
+    ) -> Result<Ended, CaptureError> {
+        // The producer is the topic's only one: what is read now is the truth.
+        let (beginning, topic) = self.look(topics)?;
+        let position = self.position(beginning, &topic, standing)?;
         let watch = topics.watch(&topic.id);
-        self.stream(publisher, position, started, &watch)
+        let (known, timeline) = (position.lsn, position.identity.timeline);
+        let spill_folder = self.settings.slot.spill.folder.display().to_string();
+        let mut flow = Flow::claim(publisher, self.patience, self.traffic, &duty.confirmed, position, spill_folder)?;
+        self.claimed = true;
+        info!(
+            slot = self.settings.slot.slot,
+            topic = self.settings.topic,
+            position = %known,
+            timeline,
+            until = self.until.map(|until| until.to_string()),
+            "capturing"
+        );
+        let ended = flow.run(&duty.deliveries, &watch, nothing_comes);
+        if ended.is_err() {
+            flow.give_up();
+        }
+        ended
     }
 
     /// Reads where the topic stands, and refuses a topic that is not this slot's.
@@ -142,96 +208,38 @@ impl Process<'_> {
         &self,
         beginning: Beginning,
         topic: &CheckedTopic,
-        started: &Started,
+        standing: &Standing,
     ) -> Result<Position, CaptureError> {
-        let (slot, seen) = (&self.settings.slot.slot, &started.server.identity);
-        let (lsn, partial, known) = match beginning {
-            Beginning::Known(position) => {
-                if self.settings.assume_position.is_some() && !self.claimed {
-                    warn!(position = %position.lsn, "--assume-position is not needed: the topic has a position");
-                }
-                // Of a transaction that is there in part, the history must hold the end; what is consumed ends before it.
-                let reach = position.reach();
-                check_continues(slot, reach, &position.identity, seen, &started.branches, position.lsn)?;
-                (position.lsn, position.partial, position.identity)
-            }
-            Beginning::Assumed(lsn) => (lsn, None, seen.clone()),
-            Beginning::New => (started.confirmed, None, seen.clone()),
-        };
-        check_continues(slot, lsn, &known, seen, &started.branches, started.confirmed)?;
-        Ok(Position {
+        let slot = &self.settings.slot.slot;
+        let (seen, end) = (&standing.server.identity, standing.server.end);
+        let fresh = |lsn| Position {
             lsn,
-            partial,
+            partial: None,
+            is_assumed: false,
             identity: seen.clone(),
             slot: slot.clone(),
             database: self.settings.slot.connect.database().to_owned(),
             topic_id: topic.id.clone(),
             writer: self.writer.clone(),
-        })
-    }
-
-    /// Claims the topic and moves its position on until something ends it.
-    fn stream(
-        &mut self,
-        publisher: Publisher<'_>,
-        position: Position,
-        started: Started,
-        watch: &Watch,
-    ) -> Result<Ended, CaptureError> {
-        let known = position.lsn;
-        let flushed = started.server.flushed;
-        let confirmed = Arc::new(AtomicI64::new(0));
-        let stop = Arc::new(AtomicBool::new(false));
-        let deliveries = Arc::new(Handoff::new(WAITING_BYTES));
-        let spill_folder = self.settings.slot.spill.folder.display().to_string();
-        let timeline = position.identity.timeline;
-        let mut flow = Flow::claim(publisher, self.patience, self.traffic, &confirmed, position, spill_folder)?;
-        self.claimed = true;
-        let until = match self.settings.until {
-            Until::Never => None,
-            Until::Start => Some(*self.until.get_or_insert(flushed)),
-            Until::Lsn(lsn) => Some(lsn),
         };
-        info!(
-            slot = self.settings.slot.slot,
-            topic = self.settings.topic,
-            position = %known,
-            timeline,
-            until = until.map(|until| until.to_string()),
-            "capturing"
-        );
-        let duty = Duty {
-            deliveries: Arc::clone(&deliveries),
-            delivered: AtomicI64::new(0),
-            confirmed: Arc::clone(&confirmed),
-            stop: Arc::clone(&stop),
-            wake: Arc::new(|| {}),
+        let position = match beginning {
+            Beginning::Known(known) => {
+                if self.settings.assume_position.is_some() && !self.claimed {
+                    warn!(position = %known.lsn, "--assume-position is not needed: the topic has a position");
+                }
+                // Of a transaction that is there in part, the history must hold the end.
+                check_history(known.reach(), &known.identity, seen, &standing.branches, end)?;
+                Position { partial: known.partial, is_assumed: known.is_assumed, ..fresh(known.lsn) }
+            }
+            Beginning::Assumed(lsn) if lsn > end => {
+                return Err(CaptureError::Setup(format!(
+                    "--assume-position {lsn} lies beyond the server's end of WAL, {end}: nothing can be in the topic up to there"
+                )));
+            }
+            Beginning::Assumed(lsn) => Position { is_assumed: true, ..fresh(lsn) },
+            Beginning::New => fresh(standing.confirmed),
         };
-        let settings = &self.settings.slot;
-        thread::scope(|scope| {
-            let pump = thread::Builder::new()
-                .name("slot".to_owned())
-                .spawn_scoped(scope, || slot::pump(started, settings, known, until, &duty))
-                .expect("a thread can be started");
-            let ended = flow.run(&deliveries, watch, || pump.is_finished());
-            if ended.is_err() {
-                flow.give_up();
-            }
-            stop.store(true, Ordering::Release);
-            let pumped = pump.join().expect("a panic ends the process");
-            match (ended, pumped) {
-                (Err(error), _) => Err(error),
-                (Ok(Ended::NothingComes), Err(error)) => Err(error.into()),
-                (Ok(Ended::NothingComes), Ok(())) => {
-                    Err(SlotError::Protocol("the slot's stream ended by itself".to_owned()).into())
-                }
-                (Ok(ended), Err(error)) => {
-                    // What was not confirmed will be sent again, and left out.
-                    debug!(%error, "the slot did not hear the end");
-                    Ok(ended)
-                }
-                (Ok(ended), Ok(())) => Ok(ended),
-            }
-        })
+        check_not_ahead(slot, position.lsn, standing.confirmed)?;
+        Ok(position)
     }
 }

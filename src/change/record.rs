@@ -23,7 +23,7 @@ pub struct Record<'a> {
     /// The value's bytes; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
     /// What the source knows of the value, which then is a bare line of test_decoding; else the value tells by itself.
-    pub decoded: Option<Decoded>,
+    pub decoded: Option<&'a Decoded>,
     /// The headers, read only when somebody asks.
     pub headers: &'a dyn Headers,
 }

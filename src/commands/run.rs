@@ -13,13 +13,13 @@ use super::exit::unpack;
 use super::origin::{self, Leading};
 use super::signals;
 use crate::book::entry::{BookSettings, TopicEntry, Versions};
-use crate::book::{Book, Committing, State, log};
+use crate::book::{Book, BookError, Committing, State, log};
 use crate::change::Start;
 use crate::cluster::{self, Clock, ClockSettings, Leader, Run};
 use crate::parse::PARSER_VERSION;
 use crate::process::{Progress, Shutdown};
 use crate::settings::args::RunArgs;
-use crate::settings::{RunSettings, SettingsError};
+use crate::settings::{Origin, RunSettings, SettingsError};
 use crate::source::MakeSource;
 use crate::store::{Disk, Store};
 use crate::table::{FileOutput, RowFormat};
@@ -55,12 +55,13 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
 pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &Progress) -> anyhow::Result<()> {
     origin::check(&settings.origin)?;
     let store: Arc<dyn Store> = Arc::new(Disk::new(&settings.book));
-    let (leader, source, finish) = match settings.peers.is_leader() {
+    let (leader, source, end) = match settings.peers.is_leader() {
         true => {
             let Led { leader, source, finish } = lead(settings, &store, shutdown)?;
-            (Some(leader), source, Some(finish))
+            let generation = leader.1.committer.generation().to_owned();
+            (Some(leader), source, Some((finish, generation)))
         }
-        false => (None, origin::follow(&settings.origin, shutdown), None),
+        false => (None, origin::follow(&settings.origin), None),
     };
     let output = |format| FileOutput {
         store: Arc::clone(&store),
@@ -78,8 +79,27 @@ pub(super) fn run_book(settings: &RunSettings, shutdown: &Shutdown, progress: &P
         progress: progress.clone(),
         shutdown: shutdown.clone(),
     };
-    cluster::run(run).map_err(unpack)?;
-    finish.map_or(Ok(()), |finish| finish())
+    let ended = cluster::run(run).map_err(unpack);
+    match end {
+        None => ended,
+        Some((finish, generation)) => match ended {
+            Ok(()) => finish(),
+            Err(error) => Err(fenced_first(&*store, &generation, error)),
+        },
+    }
+}
+
+/// What a run failed of, unless another run has taken the book meanwhile: then that is why it finds its source in other hands.
+fn fenced_first(store: &dyn Store, generation: &str, error: anyhow::Error) -> anyhow::Error {
+    let newest = log::newest(store).ok().flatten().and_then(|newest| log::read_entry(store, newest).ok().flatten());
+    match newest {
+        Some(newest) if newest.entry.generation != generation => {
+            let (entry, other) = (newest.entry.entry, newest.entry.generation);
+            BookError::Fenced { reason: format!("entry {entry} is of generation {other}; seen before that: {error:#}") }
+                .into()
+        }
+        _ => error,
+    }
 }
 
 /// What the leading process has prepared.
@@ -92,6 +112,11 @@ struct Led {
 /// Opens the book, takes it over and starts the clock: what only the leading process does.
 fn lead(settings: &RunSettings, store: &Arc<dyn Store>, shutdown: &Shutdown) -> anyhow::Result<Led> {
     let book = open_book(settings, store)?;
+    if book.state().settings.day_from == "kafka" && !matches!(settings.origin, Origin::Kafka(_)) {
+        let message = "the book takes days from Kafka's timestamps (--day-from kafka), and only topics of Kafka have them: \
+                       use another book, or read topics";
+        return Err(SettingsError::Wrong(message.to_owned()).into());
+    }
     let Leading { name, source, until_end, mut plan, discovery, discover_interval, permit, mut announce, finish } =
         origin::lead(settings, &book, shutdown)?;
     let (time_zone, day_from) = (book.state().settings.time_zone.clone(), book.state().settings.day_from.clone());

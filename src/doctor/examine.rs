@@ -6,12 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::book::{self, BookFacts};
 use super::connect::Sample;
-use super::lag::{self, SlotPlace};
 use super::server::ServerFacts;
 use super::topic::TopicFacts;
-use super::{Examination, Finding, role, slot, tables};
+use super::{Examination, Finding, lag, role, slot, tables};
+use crate::book::Snapshot;
 use crate::book::entry::SourceKind;
-use crate::book::{Snapshot, TopicState};
 use crate::capture::{Position, position_topic};
 use crate::change::Partition;
 use crate::postgres::{Client, ConnectSettings, PostgresError, Purpose};
@@ -66,18 +65,19 @@ pub fn examine(patient: &Patient) -> Examination {
     Examination::new(findings)
 }
 
-/// Looks at the book's place in the slot, if it reads that; `book` was read before the slot was looked at.
+/// Looks at the book's place in the slot, if it reads that.
 fn look_at_slot_of_book(patient: &Patient, slot: &SlotSurvey, path: &Path, book: &BookFacts) -> Option<Finding> {
-    let is_slot = |topic: &&TopicState| topic.source == SourceKind::Slot;
-    let before = book.topic(&slot.status.name).filter(is_slot)?;
+    let name = &slot.status.name;
+    book.topic(name).filter(|topic| topic.source == SourceKind::Slot)?;
+    // Again, because a run confirms to the slot what it commits meanwhile; and before the server is asked for its end.
     let again = match Snapshot::take(path) {
         Ok(again) => again,
         Err(error) => return Some(book::judge_error(path, &error)),
     };
-    let after = again.topics().get(&slot.status.name).unwrap_or(before);
-    // Where the role is not let in for replication, that is a finding already.
+    let known = again.topics().get(name)?;
+    // Where that fails, the role or the server has a finding already.
     let server = patient.postgres.as_ref().and_then(|settings| history(settings).ok());
-    Some(SlotPlace { before, after }.judge(slot, server.as_ref()))
+    Some(lag::judge_slot(known, slot, server.as_ref()))
 }
 
 /// Whose WAL the server has, and where its earlier timelines were left.

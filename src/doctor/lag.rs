@@ -8,7 +8,7 @@ use super::Finding;
 use crate::book::TopicState;
 use crate::book::entry::SourceKind;
 use crate::change::Lsn;
-use crate::slot::{Branch, Identity, Server, SlotSurvey, check_continues};
+use crate::slot::{Branch, Identity, Server, SlotSurvey, check_history, check_not_ahead};
 use crate::source::kafka::{KafkaError, KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
 
 const SUBJECT: &str = "book";
@@ -50,51 +50,31 @@ fn read_to(known: &KnownTopic) -> String {
     format!("{}{more}", named.join(","))
 }
 
-/// A book's place in a slot. The book moves while it is looked at: what lies `before` the slot was looked at cannot be beyond
-/// the server's end, and what lies `after` cannot be behind what the book's own run confirmed.
-pub(super) struct SlotPlace<'a> {
-    pub(super) before: &'a TopicState,
-    pub(super) after: &'a TopicState,
-}
-
-impl SlotPlace<'_> {
-    /// What it means; `server` is what a connection for replication says, if there was one.
-    pub(super) fn judge(&self, slot: &SlotSurvey, server: Option<&(Server, Vec<Branch>)>) -> Finding {
-        let name = &slot.status.name;
-        let (Some(before), Some(after)) = (position(self.before), position(self.after)) else {
-            return Finding::warning(SUBJECT, CHECK, format!("the book has not read slot {name:?} yet"));
-        };
-        let known = Identity { system: self.after.id.clone(), timeline: self.after.timeline.unwrap_or(1) };
-        let seen = server.map_or(&known, |(server, _)| &server.identity);
-        let branches = server.map_or(&[][..], |(_, branches)| branches);
-        if let Some(confirmed) = slot.status.confirmed_flush_lsn
-            && let Err(error) = check_continues(name, after, &known, seen, branches, confirmed)
-        {
-            return Finding::problem(SUBJECT, CHECK, error.to_string()).mend(
-                "stop whoever else reads the slot, or name the book's own server; else make a new book and slot",
-            );
-        }
-        let end = slot.current_lsn;
-        let bytes = ByteSize::b(end.as_i64().abs_diff(before.as_i64()));
-        if before <= end {
-            return Finding::ok(SUBJECT, CHECK, format!("{bytes} of WAL behind the server's end at {end}"));
-        }
-        if server.is_some_and(|(server, _)| server.is_standby) {
-            let seen =
-                format!("the book holds slot {name:?} up to {before}, this standby has only replayed up to {end}");
-            return Finding::warning(SUBJECT, CHECK, seen);
-        }
-        let seen = format!(
-            "the book holds slot {name:?} up to {before}, which is beyond the server's end at {end}: the {bytes} of WAL from {end} to \
-             {before} never happened on this server; was it restored from an older copy?"
-        );
-        Finding::problem(SUBJECT, CHECK, seen).mend("name the book's own server, or make a new book and slot")
+/// What a book's place in a slot means. The order of reading keeps a book that moves from seeming wrong: `slot` was looked at before
+/// `known` was read, so that its run cannot have confirmed more; `server` was asked after it, over a connection for
+/// replication, so that it cannot have read more.
+pub(super) fn judge_slot(known: &TopicState, slot: &SlotSurvey, server: Option<&(Server, Vec<Branch>)>) -> Finding {
+    let name = &slot.status.name;
+    let Some(position) = known.positions.get(&0).and_then(|place| Lsn::from_i64((place.next - 1).max(0))) else {
+        return Finding::warning(SUBJECT, CHECK, format!("the book has not read slot {name:?} yet"));
+    };
+    let identity = Identity { system: known.id.clone(), timeline: known.timeline.unwrap_or(1) };
+    let history = server.map_or(Ok(()), |(server, branches)| {
+        check_history(position, &identity, &server.identity, branches, server.end)
+    });
+    if let Err(error) = history {
+        return Finding::problem(SUBJECT, CHECK, error.to_string())
+            .mend("name the server that the book was made from, or make a new book");
     }
-}
-
-/// The LSN up to which the book holds everything.
-fn position(topic: &TopicState) -> Option<Lsn> {
-    Lsn::from_i64((topic.positions.get(&0)?.next - 1).max(0))
+    if let Some(confirmed) = slot.status.confirmed_flush_lsn
+        && let Err(error) = check_not_ahead(name, position, confirmed)
+    {
+        return Finding::problem(SUBJECT, CHECK, error.to_string())
+            .mend("stop the other reader, and make a new book with a slot of its own");
+    }
+    let end = server.map_or(slot.current_lsn, |(server, _)| server.end);
+    let bytes = ByteSize::b((end.as_i64() - position.as_i64()).max(0).unsigned_abs());
+    Finding::ok(SUBJECT, CHECK, format!("{bytes} of WAL behind the end of slot {name:?}'s server at {end}"))
 }
 
 #[cfg(test)]
@@ -169,41 +149,29 @@ mod tests {
         }
     }
 
-    fn server(system: &str, timeline: u32, is_standby: bool) -> (Server, Vec<Branch>) {
+    fn server(system: &str, timeline: u32) -> (Server, Vec<Branch>) {
         let identity = Identity { system: system.to_owned(), timeline };
-        let flushed = Lsn::from_i64(5000).expect("an LSN");
-        let branch = Branch { timeline: 1, at: Lsn::from_i64(1500).expect("an LSN") };
-        (Server { identity, version: 150_000, flushed, is_standby }, vec![branch])
+        let lsn = |number| Lsn::from_i64(number).expect("an LSN");
+        (Server { identity, version: 150_000, end: lsn(2000) }, vec![Branch { timeline: 1, at: lsn(1500) }])
     }
 
     #[test]
     fn a_slot_that_a_run_could_not_go_on_with_is_a_problem_with_its_range() {
-        let judge = |next: [i64; 2], slot: (i64, i64), server: Option<(Server, Vec<Branch>)>| {
-            let [before, after] = next.map(|next| known(SourceKind::Slot, &[next]));
-            let place = SlotPlace { before: &before, after: &after };
-            let Finding { state, seen, .. } = place.judge(&survey(slot.0, slot.1), server.as_ref());
-            (state, seen)
-        };
-        let (state, seen) = judge([1001, 1001], (900, 1240), Some(server("A", 1, false)));
-        assert!(state == Level::Well && seen.contains("240 B of WAL behind the server's end at 0/4D8"), "{seen}");
-        // A book that is written while it is looked at: the slot's end and confirmation lie between its two places.
-        assert_eq!(judge([1001, 2001], (1500, 1600), None).0, Level::Well);
-        for (next, slot, server, level, words) in [
-            (
-                [1001, 1001],
-                (1256, 2000),
-                None,
-                Level::Problem,
-                "the 256 bytes of WAL from 0/3E8 to 0/4E8 were consumed",
-            ),
-            ([1001, 1001], (900, 800), None, Level::Problem, "the 200 B of WAL from 0/320 to 0/3E8 never happened"),
-            ([1001, 1001], (700, 800), Some(server("A", 1, true)), Level::Warning, "only replayed up to 0/320"),
-            ([1001, 1001], (900, 2000), Some(server("B", 1, false)), Level::Problem, "another server"),
-            ([1801, 1801], (900, 2000), Some(server("A", 2, false)), Level::Problem, "(300 bytes of WAL) are in hand"),
-            ([1001, 1001], (900, 2000), Some(server("A", 2, false)), Level::Well, "behind"),
+        for (next, confirmed, server, level, words) in [
+            (1001, 900, Some(server("A", 1)), Level::Well, "1000 B of WAL behind"),
+            (1001, 1000, Some(server("A", 2)), Level::Well, "1000 B of WAL behind"),
+            // The book went on after the slot was looked at.
+            (1901, 900, None, Level::Well, "0 B of WAL behind"),
+            (1001, 1256, None, Level::Problem, "the 256 bytes of WAL from 0/3E8 to 0/4E8 were consumed"),
+            (2201, 900, Some(server("A", 1)), Level::Problem, "(200 bytes of WAL) are in hand and never happened"),
+            (1801, 900, Some(server("A", 2)), Level::Problem, "(300 bytes of WAL) are in hand and never happened"),
+            (1001, 900, Some(server("B", 1)), Level::Problem, "another server"),
         ] {
-            let (state, seen) = judge(next, slot, server);
+            let known = known(SourceKind::Slot, &[next]);
+            let Finding { state, seen, .. } = judge_slot(&known, &survey(confirmed, 1600), server.as_ref());
             assert!(state == level && seen.contains(words), "{words}: {seen}");
         }
+        let unread = judge_slot(&known(SourceKind::Slot, &[]), &survey(900, 1600), None);
+        assert_eq!(unread.state, Level::Warning);
     }
 }

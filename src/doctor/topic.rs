@@ -259,6 +259,7 @@ mod tests {
         let position = |slot: &str, topic_id: &str| Position {
             lsn: Lsn::from_i64(1000).expect("an LSN"),
             partial: None,
+            is_assumed: false,
             identity: Identity { system: "7".to_owned(), timeline: 1 },
             slot: slot.to_owned(),
             database: "d".to_owned(),

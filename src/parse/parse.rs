@@ -138,7 +138,7 @@ impl Parser {
 
     /// Reads one record; nothing of it is kept when it is a reject.
     fn parse_record(&mut self, record: &Record<'_>, found: &mut Found, tally: &mut Tally) -> Result<(), Reject> {
-        let content = match &record.decoded {
+        let content = match record.decoded {
             None => self.envelope.open(&record.partition.topic, record.value)?,
             Some(decoded) => Content::decoded(record.value, decoded)?,
         };

@@ -112,9 +112,9 @@ impl Client {
         })
     }
 
-    /// The number of the server's process.
-    pub fn process(&self) -> i32 {
-        self.process
+    /// Where the server is.
+    pub fn server(&self) -> &str {
+        self.wire.server()
     }
 
     /// Asks in SQL (or a replication command) and gives the rows, texts all.

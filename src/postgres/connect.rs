@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
+use socket2::{SockRef, TcpKeepalive};
 
 use super::PostgresError;
 use super::host::{Host, Route};
@@ -14,6 +15,12 @@ use super::settings::ConnectSettings;
 use super::socket::{Bytes, Plain, Socket};
 use super::tls::{SslMode, TlsFailure};
 use super::wire::Wire;
+
+/// After what silence the kernel asks whether the other side is there.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+/// How long what was sent may stay unheard: then nobody is there any more.
+#[cfg(target_os = "linux")]
+const UNHEARD: Duration = Duration::from_secs(60);
 
 /// How a connection is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +81,10 @@ fn reach(host: &Host, patience: Duration) -> io::Result<Plain> {
             }
             let stream = last?;
             stream.set_nodelay(true)?;
+            let socket = SockRef::from(&stream);
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
+            #[cfg(target_os = "linux")]
+            socket.set_tcp_user_timeout(Some(UNHEARD))?;
             Plain::Tcp(stream)
         }
     };

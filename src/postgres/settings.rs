@@ -90,6 +90,13 @@ impl ConnectSettings {
         &self.user
     }
 
+    /// The way to one of the hosts only, as [`Client::server`](super::Client::server) names it.
+    #[must_use]
+    pub fn at(&self, server: &str) -> ConnectSettings {
+        let hosts = self.hosts.iter().filter(|host| host.to_string() == server).cloned().collect();
+        ConnectSettings { hosts, ..self.clone() }
+    }
+
     /// The hosts, to be tried in this order.
     pub(super) fn hosts(&self) -> &[Host] {
         &self.hosts

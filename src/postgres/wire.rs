@@ -110,7 +110,7 @@ impl Wire {
         }
         if wanted > self.buffer.len() {
             self.buffer.resize(wanted, 0);
-        } else if self.buffer.len() > READ && self.end <= READ && wanted <= READ {
+        } else if self.buffer.len() > READ && self.end < READ && wanted <= READ {
             // One large message must not hold its room for ever.
             self.buffer.truncate(READ);
             self.buffer.shrink_to_fit();

@@ -41,8 +41,8 @@ impl RunSettings {
     pub fn new(args: RunArgs) -> Result<RunSettings, SettingsError> {
         let wrong = |message: String| Err(SettingsError::Wrong(message));
         let origin = Origin::new(&args)?;
-        if matches!(origin, Origin::Input(_)) && args.processes > 1 {
-            return wrong("-n is for topics of Kafka: an input is read by one process".to_owned());
+        if !matches!(origin, Origin::Kafka(_)) && args.processes > 1 {
+            return wrong("-n is for topics of Kafka: a slot or an input is read by one process".to_owned());
         }
         let workers = args.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
         if workers == 0 || workers > 1000 {

@@ -14,6 +14,11 @@ pub enum SlotError {
     /// The server or the slot is not set up for this, or a setting is wrong.
     #[error("{0}")]
     Setup(String),
+    /// The server is a standby.
+    #[error(
+        "the server is a standby: read from the primary (several hosts and target_session_attrs=read-write in --postgres find it)"
+    )]
+    Standby,
     /// There is no such slot.
     #[error("there is no slot {slot:?} on this server; make it with --create-slot or walbook slot create")]
     NoSlot {
@@ -98,6 +103,8 @@ impl SlotError {
     pub fn is_retryable(&self) -> bool {
         match self {
             SlotError::Postgres(error) => error.is_retryable(),
+            // Perhaps it is being promoted.
+            SlotError::Standby => true,
             // Waiting was tried already, or somebody has to act.
             SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } => false,
             SlotError::RanAhead { .. } | SlotError::Lost { .. } | SlotError::Vanished { .. } => false,
@@ -120,7 +127,7 @@ impl SlotError {
     /// Whether the command was given wrong settings, or the server is not set up for it: exit code 2.
     pub fn is_usage(&self) -> bool {
         match self {
-            SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } => true,
+            SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } | SlotError::Standby => true,
             SlotError::Postgres(error) => error.is_usage(),
             _ => false,
         }

@@ -21,18 +21,17 @@ pub struct Branch {
     pub at: Lsn,
 }
 
-/// Whether what comes after `position`, read from `known`, can be read from `seen`, whose slot was confirmed up to `confirmed`.
+/// Whether what was read up to `position` from `known` happened on `seen` too, whose WAL ends at `end`.
 ///
 /// # Errors
-/// [`SlotError::OtherHistory`] for another server or a history that left the known one before `position`;
-/// [`SlotError::RanAhead`] when somebody else consumed what comes next.
-pub fn check_continues(
-    slot: &str,
+/// [`SlotError::OtherHistory`] for another server, a history that left the known one before `position`, or a server that was
+/// set back.
+pub fn check_history(
     position: Lsn,
     known: &Identity,
     seen: &Identity,
     branches: &[Branch],
-    confirmed: Lsn,
+    end: Lsn,
 ) -> Result<(), SlotError> {
     let other = |message: String| Err(SlotError::OtherHistory(message));
     if known.system != seen.system {
@@ -65,10 +64,24 @@ pub fn check_continues(
             Some(_) => {}
         }
     }
-    if confirmed > position {
-        return Err(SlotError::RanAhead { slot: slot.to_owned(), position, confirmed });
+    if position > end {
+        return other(format!(
+            "the server's WAL ends at {end}, but everything up to {position} was read: the server was set back to an older copy, and the changes from {end} to {position} ({} bytes of WAL) are in hand and never happened on it",
+            position.as_i64() - end.as_i64()
+        ));
     }
     Ok(())
+}
+
+/// Whether what comes after `position` can still be had from a slot that was confirmed up to `confirmed`.
+///
+/// # Errors
+/// [`SlotError::RanAhead`] when somebody else consumed what comes next.
+pub fn check_not_ahead(slot: &str, position: Lsn, confirmed: Lsn) -> Result<(), SlotError> {
+    match confirmed > position {
+        true => Err(SlotError::RanAhead { slot: slot.to_owned(), position, confirmed }),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -82,7 +95,8 @@ mod tests {
     fn check(position: &str, known: (&str, u32), seen: (&str, u32), confirmed: &str) -> Result<(), SlotError> {
         let identity = |(system, timeline): (&str, u32)| Identity { system: system.to_owned(), timeline };
         let branches = [Branch { timeline: 1, at: lsn("0/500") }, Branch { timeline: 2, at: lsn("0/900") }];
-        check_continues("s", lsn(position), &identity(known), &identity(seen), &branches, lsn(confirmed))
+        check_history(lsn(position), &identity(known), &identity(seen), &branches, lsn("0/950"))?;
+        check_not_ahead("s", lsn(position), lsn(confirmed))
     }
 
     #[test]
@@ -104,6 +118,7 @@ mod tests {
             ("0/501", ("7", 1), ("7", 2), "0/300", "from 0/500 to 0/501 (1 bytes"),
             ("0/300", ("7", 2), ("7", 1), "0/300", "left behind"),
             ("0/300", ("7", 4), ("7", 5), "0/300", "does not descend"),
+            ("0/951", ("7", 1), ("7", 1), "0/300", "from 0/950 to 0/951 (1 bytes"),
             ("0/300", ("7", 1), ("7", 1), "0/340", "the 64 bytes of WAL from 0/300 to 0/340"),
         ] {
             let error = check(position, known, seen, confirmed).expect_err(words);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::debug;
@@ -10,7 +11,7 @@ use super::stream::{Message, SlotStream};
 use super::transaction::{Assembly, Completed};
 use super::{Handoff, SlotError, SlotSettings, Started, Transaction};
 use crate::change::Lsn;
-use crate::postgres::{Client, Purpose};
+use crate::postgres::{Client, ConnectSettings, Purpose};
 
 /// How often the server is told what is confirmed, whatever else happens; well within `wal_sender_timeout`.
 const TELL: Duration = Duration::from_secs(1);
@@ -22,13 +23,11 @@ const GATHER: Duration = Duration::from_micros(500);
 /// How often an LSN without transactions is worth a position of its own …
 const IDLE: Duration = Duration::from_secs(10);
 /// … and after how many bytes of WAL it is worth one before that.
-const IDLE_BYTES: i64 = 16 << 20;
+const IDLE_BYTES: i64 = 4 << 20;
 /// How soon after another a keepalive that asks for an answer is worth a position: a server that shuts down waits for it.
 const IDLE_ASKED: Duration = Duration::from_secs(1);
 /// After what silence a run with an end makes the server write something, so that its WAL passes the end.
 const SILENCE: Duration = Duration::from_millis(500);
-/// How long nothing at all may come, though answers are asked for, before the connection counts as dead.
-const DEAD: Duration = Duration::from_secs(60);
 /// How long the polite end may take.
 const FINISH: Duration = Duration::from_millis(500);
 
@@ -39,7 +38,7 @@ pub enum Delivery {
     Transaction(Transaction),
     /// Everything committed up to this LSN was delivered.
     Idle(Lsn),
-    /// The asked end is reached: everything committed up to this LSN was delivered.
+    /// The asked end is reached, and everything committed up to it was delivered; up to this LSN that may be confirmed.
     End(Lsn),
 }
 
@@ -74,20 +73,19 @@ pub fn pump(
         duty,
         known,
         until,
-        received: started.confirmed,
+        received: started.standing.confirmed,
         told_at: now,
         told: Lsn::from_i64(0).expect("zero is an LSN"),
-        heard_at: now,
         idle_at: now.checked_sub(IDLE).unwrap_or(now),
         ended: false,
     };
     let mut assembly = Assembly::new(settings.spill.clone());
-    let mut nudge = Nudge { settings, silent_since: now, done: started.server.is_standby };
+    let mut nudge = Nudge { connect: Some(started.connect), silent_since: now };
     pump.tell(true)?;
     let mut flowing = false;
     while !duty.stop.load(Ordering::Acquire) && !pump.ended {
         if flowing && !pump.stream.has_message() {
-            std::thread::sleep(GATHER);
+            thread::sleep(GATHER);
             flowing = false;
         }
         let completed = match pump.stream.receive(LISTEN)? {
@@ -99,7 +97,6 @@ pub fn pump(
             }
             Message::Keepalive(lsn, asks) => {
                 pump.received = pump.received.max(lsn);
-                pump.heard_at = Instant::now();
                 if assembly.is_between() {
                     pump.idle(lsn, asks)?;
                 }
@@ -111,10 +108,6 @@ pub fn pump(
             Message::Nothing => {
                 if pump.until.is_some() && assembly.is_between() {
                     nudge.now_and_then();
-                }
-                if pump.heard_at.elapsed() > DEAD && nudge.silent_since.elapsed() > DEAD {
-                    let message = format!("nothing came for {} s, though answers were asked for", DEAD.as_secs());
-                    return Err(SlotError::Postgres(pump.broken(settings, message)));
                 }
                 Completed::Nothing
             }
@@ -131,7 +124,7 @@ pub fn pump(
     }
     // What became safe meanwhile.
     while pump.ended && !duty.stop.load(Ordering::Acquire) {
-        std::thread::sleep(LISTEN);
+        thread::sleep(LISTEN);
         pump.tell_now_and_then()?;
     }
     pump.tell(false)?;
@@ -149,7 +142,6 @@ struct Pump<'a> {
     received: Lsn,
     told_at: Instant,
     told: Lsn,
-    heard_at: Instant,
     idle_at: Instant,
     ended: bool,
 }
@@ -161,9 +153,9 @@ impl Pump<'_> {
             debug!(%commit_lsn, known = %self.known, "left out: known already");
             return Ok(());
         }
-        if let Some(until) = self.until.filter(|until| commit_lsn > *until) {
-            // Transactions come in the order of their ends.
-            self.known = until.max(self.known);
+        if self.until.is_some_and(|until| commit_lsn > until) {
+            // Transactions come in the order of their ends. The end that was asked for may lie inside of this one's COMMIT:
+            // were it confirmed, the server would leave the transaction out for ever.
             return self.end(self.known);
         }
         self.known = commit_lsn;
@@ -236,22 +228,28 @@ impl Pump<'_> {
 }
 
 /// Makes an idle server write WAL beyond its end: the last record before it may not be decoded otherwise.
-struct Nudge<'a> {
-    settings: &'a SlotSettings,
+struct Nudge {
+    /// The way to the server, until it was nudged.
+    connect: Option<ConnectSettings>,
     silent_since: Instant,
-    done: bool,
 }
 
-impl Nudge<'_> {
+impl Nudge {
     fn now_and_then(&mut self) {
-        if self.done || self.silent_since.elapsed() < SILENCE {
+        if self.silent_since.elapsed() < SILENCE {
             return;
         }
-        self.done = true;
-        // The server's own records will do as well, some seconds later.
-        let asked = Client::connect(&self.settings.connect, Purpose::Sql, &[])
-            .and_then(|mut client| client.query("SELECT pg_catalog.pg_logical_emit_message(true, 'walbook', '')"));
-        if let Err(error) = asked {
+        let Some(connect) = self.connect.take() else { return };
+        let ask = move || {
+            // The server's own records will do as well, some seconds later.
+            let asked = Client::connect(&connect, Purpose::Sql, &[("synchronous_commit", "local")])
+                .and_then(|mut client| client.query("SELECT pg_catalog.pg_logical_emit_message(true, 'walbook', '')"));
+            if let Err(error) = asked {
+                debug!(%error, "could not make the server write");
+            }
+        };
+        // On a thread of its own: the server must be answered meanwhile.
+        if let Err(error) = thread::Builder::new().name("nudge".to_owned()).spawn(ask) {
             debug!(%error, "could not make the server write");
         }
     }

@@ -11,10 +11,8 @@ pub struct Server {
     pub identity: Identity,
     /// Its version, as in 150004.
     pub version: u32,
-    /// Its end of WAL that is safe on its disk: nothing beyond it is sent.
-    pub flushed: Lsn,
-    /// Whether it is a standby.
-    pub is_standby: bool,
+    /// Where its next record of WAL begins: everything that was committed before the question ends at or below it.
+    pub end: Lsn,
 }
 
 impl Server {
@@ -31,7 +29,7 @@ impl Server {
         let settings = client.query(
             "SELECT current_setting('server_version_num') AS version, current_setting('wal_level') AS wal_level, \
              current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby, \
-             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS flushed",
+             CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn() END AS next",
         )?;
         let settings = settings.first().ok_or_else(|| unanswered("its settings"))?;
         let wal_level = settings.get("wal_level").unwrap_or_default();
@@ -46,12 +44,16 @@ impl Server {
                 "the database's encoding is {encoding}: names and values would not be what they are; only UTF8 can be captured"
             )));
         }
-        let flushed = settings.get("flushed").and_then(|lsn| lsn.parse().ok());
+        if settings.get("standby") == Some("t") {
+            return Err(SlotError::Standby);
+        }
+        // Not where it was flushed to: that may be inside of a record, and a transaction whose COMMIT lies there would be neither
+        // before nor behind it.
+        let end = settings.get("next").and_then(|lsn| lsn.parse().ok());
         Ok(Server {
             identity,
             version: settings.get("version").and_then(|version| version.parse().ok()).unwrap_or_default(),
-            flushed: flushed.ok_or_else(|| unanswered("its end of WAL"))?,
-            is_standby: settings.get("standby") == Some("t"),
+            end: end.ok_or_else(|| unanswered("its end of WAL"))?,
         })
     }
 

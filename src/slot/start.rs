@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::stream::SlotStream;
 use super::{Branch, Server, SlotError, SlotSettings, SlotStatus};
 use crate::change::Lsn;
-use crate::postgres::{Client, PostgresError, Purpose};
+use crate::postgres::{Client, ConnectSettings, PostgresError, Purpose};
 use crate::process::Shutdown;
 
 /// How long to wait for a slot that somebody else holds.
@@ -19,7 +19,7 @@ const CREATE: Duration = Duration::from_secs(24 * 3600);
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
 /// How the session prints values: the same on every server (WIRE: lines depend on the session).
-const SESSION: [(&str, &str); 6] = [
+const SESSION: [(&str, &str); 8] = [
     ("TimeZone", "UTC"),
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
@@ -27,16 +27,29 @@ const SESSION: [(&str, &str); 6] = [
     ("bytea_output", "hex"),
     // Empty: names of types are printed with their schema, whatever the role's own path is.
     ("search_path", ""),
+    // A key is a name as it is printed: it must not change with a role's taste.
+    ("quote_all_identifiers", "off"),
+    // Making a slot waits for transactions.
+    ("statement_timeout", "0"),
 ];
 
 /// A slot that is held by this process.
 pub struct Started {
     pub(super) stream: SlotStream,
+    /// The way to the server that was met, and to no other.
+    pub(super) connect: ConnectSettings,
+    /// What was found.
+    pub standing: Standing,
+}
+
+/// Where a slot stood when it was taken, and on which server.
+#[derive(Clone, Debug)]
+pub struct Standing {
     /// The server.
     pub server: Server,
     /// Where its history left earlier timelines.
     pub branches: Vec<Branch>,
-    /// Where the slot stood when it was taken.
+    /// Up to where the slot was confirmed.
     pub confirmed: Lsn,
 }
 
@@ -57,7 +70,7 @@ pub fn open(settings: &SlotSettings) -> Result<(Client, Server), SlotError> {
 /// [`SlotError::Setup`] for a name that is taken and for whatever has to be set up first.
 pub fn create(client: &mut Client, server: &Server, slot: &str) -> Result<(), SlotError> {
     let name = slot.replace('\'', "''");
-    let failover = if server.version >= 170_000 && !server.is_standby { ", failover := true" } else { "" };
+    let failover = if server.version >= 170_000 { ", failover := true" } else { "" };
     let sql = format!("SELECT pg_catalog.pg_create_logical_replication_slot('{name}', 'test_decoding'{failover})");
     info!(slot, "making the slot, which waits for the transactions that are open now");
     client.query_within(&sql, CREATE).map_err(|error| match error.code() {
@@ -109,8 +122,9 @@ pub fn start(
     let slot = &settings.slot;
     let begin = Instant::now();
     let mut told = false;
-    let (mut client, server) = open(settings)?;
     loop {
+        // Anew each time: while it was waited for, another server may have taken its place.
+        let (mut client, server) = open(settings)?;
         let status = match SlotStatus::look(&mut client, slot)? {
             Some(status) => status,
             None if settings.create => {
@@ -121,22 +135,26 @@ pub fn start(
         };
         status.check(settings.connect.database())?;
         let branches = server.branches(&mut client)?;
+        let connect = settings.connect.at(client.server());
         let name = slot.replace('"', "\"\"");
         // At 0/0 the server begins where the slot was confirmed.
         let command = format!("START_REPLICATION SLOT \"{name}\" LOGICAL 0/0 ({})", settings.options.list());
         let error = match client.copy_both(&command) {
             Ok(copy) => {
                 // Nobody else moves it from here on.
-                let mut asking = Client::connect(&settings.connect, Purpose::Sql, &[])?;
+                let mut asking = Client::connect(&connect, Purpose::Sql, &[])?;
                 let held = SlotStatus::look(&mut asking, slot)?.and_then(|status| status.confirmed_flush_lsn);
                 let confirmed = held.ok_or_else(|| SlotError::NoSlot { slot: slot.clone() })?;
-                return Ok(Started { stream: SlotStream::new(copy), server, branches, confirmed });
+                let standing = Standing { server, branches, confirmed };
+                return Ok(Started { stream: SlotStream::new(copy), connect, standing });
             }
-            Err(failed) => failed,
+            Err(error) => error,
         };
         // object_in_use: somebody else holds the slot.
         if error.code() != Some("55006") {
-            return Err(explain(error.into(), slot, &status));
+            let mut asking = Client::connect(&connect, Purpose::Sql, &[])?;
+            let status = SlotStatus::look(&mut asking, slot)?.unwrap_or(status);
+            return Err(explain(error, &status));
         }
         let pid = status.active_pid.or_else(|| pid_in(&error.to_string())).unwrap_or_else(|| "unknown".to_owned());
         if begin.elapsed() >= WAIT {
@@ -151,24 +169,20 @@ pub fn start(
             return Err(SlotError::Stopped);
         }
         thread::sleep(TRY_AGAIN);
-        client = Client::connect(&settings.connect, Purpose::Replication, &SESSION)?;
     }
 }
 
-/// A refusal of the server, with what the slot's status tells about it.
-fn explain(error: SlotError, slot: &str, status: &SlotStatus) -> SlotError {
-    let SlotError::Postgres(inner) = &error else { return error };
-    match inner.code() {
-        // object_not_in_prerequisite_state, and files that are not there any more.
-        Some("55000") if inner.to_string().contains("can no longer get changes") => SlotError::Lost {
-            slot: slot.to_owned(),
-            reason: inner.to_string(),
+/// A refusal of the server, with what the slot's status tells about it now.
+fn explain(error: PostgresError, status: &SlotStatus) -> SlotError {
+    // object_not_in_prerequisite_state; before version 17 the status is the only one that tells apart what it means.
+    let words = error.code() == Some("55000") && error.to_string().contains("can no longer");
+    match status.lost_reason().or_else(|| words.then(|| error.to_string())) {
+        Some(reason) => SlotError::Lost {
+            slot: status.name.clone(),
+            reason,
             position: status.confirmed_flush_lsn.map_or("its beginning".to_owned(), |lsn| lsn.to_string()),
         },
-        _ => match error {
-            SlotError::Postgres(error) => plugin_missing(error),
-            error => error,
-        },
+        None => plugin_missing(error),
     }
 }
 

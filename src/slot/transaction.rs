@@ -55,6 +55,10 @@ impl Assembly {
             let (xid, lines) = self.open.take().expect("just seen");
             return self.commit(xid, lines, lsn, rest);
         }
+        // A logical message is no change, and its content may be any bytes.
+        if line.starts_with(b"message: ") {
+            return Ok(Completed::Nothing);
+        }
         let text = std::str::from_utf8(line).unwrap_or_default();
         match read_line(text) {
             Ok(Statement::Change { table, .. }) => lines.push(lsn, &[line], table.text().len(), &self.spill)?,
@@ -67,7 +71,6 @@ impl Assembly {
                     lines.push(lsn, &[b"table ", name, flags], name.len(), &self.spill)?;
                 }
             }
-            // Logical messages are no changes.
             Ok(Statement::Marker) => {}
             // Whoever reads the records will tell why it cannot be read; here nothing is thrown away.
             Err(_) => lines.push(lsn, &[line], 0, &self.spill)?,
@@ -141,6 +144,8 @@ mod tests {
         for (at, line) in script {
             assert!(matches!(assembly.add(lsn(at), line.as_bytes()), Ok(Completed::Nothing)), "{line}");
         }
+        let bytes = assembly.add(lsn(20), b"message: transactional: 1 prefix: p, sz: 1 content:\xff");
+        assert!(matches!(bytes, Ok(Completed::Nothing)));
         assert!(!assembly.is_between());
         let end = assembly.add(lsn(32), b"COMMIT 77 (at 2026-11-22 12:34:56.5+00)").expect("an end");
         let Completed::Transaction(mut transaction) = end else { panic!("no transaction: {end:?}") };

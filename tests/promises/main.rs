@@ -6,6 +6,7 @@ mod book;
 mod counts_match_the_loop;
 mod exactly_once;
 mod formats;
+mod inputs;
 mod parse;
 mod readers;
 mod transactions;

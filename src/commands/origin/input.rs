@@ -28,7 +28,7 @@ pub(super) fn lead(path: &Path, until_end: bool) -> anyhow::Result<Leading> {
             Ok(Box::new(LinesSource::new(input.clone(), missing.clone())) as Box<dyn Source>)
         }),
         until_end,
-        plan: Box::new(move |state: &State| Ok(plan(&planned, &watch, until_end, state)?)),
+        plan: Box::new(move |state: &State| plan(&planned, &watch, until_end, state)),
         discovery: None,
         discover_interval: Duration::MAX,
         permit: Box::new(move || Ok(watching.check()?)),

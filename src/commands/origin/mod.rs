@@ -69,12 +69,10 @@ pub(super) fn lead(settings: &RunSettings, book: &Book, shutdown: &Shutdown) -> 
 }
 
 /// Makes the sources of a process that does not lead.
-pub(super) fn follow(origin: &Origin, shutdown: &Shutdown) -> Arc<MakeSource> {
+pub(super) fn follow(origin: &Origin) -> Arc<MakeSource> {
     match origin {
         Origin::Kafka(kafka) => kafka::source(kafka),
-        // The leader has looked at the server; the reader finds it as it is.
-        Origin::Slot(slot) => slot::source(slot, Arc::default(), shutdown),
-        Origin::Input(_) => panic!("settings let an input be read by one process only, which leads"),
+        Origin::Slot(_) | Origin::Input(_) => panic!("settings let it be read by one process only, which leads"),
     }
 }
 

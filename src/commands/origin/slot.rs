@@ -13,7 +13,7 @@ use crate::source::slot::{KnownSlot, SlotPlan, SlotSource, plan_slot};
 use crate::source::{MakeSource, Source};
 
 /// Makes sources that connect when the slot is theirs; `identity` is known once the run is planned.
-pub(super) fn source(slot: &SlotSettings, identity: Arc<OnceLock<Identity>>, shutdown: &Shutdown) -> Arc<MakeSource> {
+fn source(slot: &SlotSettings, identity: Arc<OnceLock<Identity>>, shutdown: &Shutdown) -> Arc<MakeSource> {
     let (slot, shutdown) = (slot.clone(), shutdown.clone());
     Arc::new(move |_worker| {
         let source = SlotSource::new(slot.clone(), identity.get().cloned(), shutdown.clone());
@@ -28,7 +28,7 @@ pub(super) fn lead(slot: &SlotSettings, until_end: bool, shutdown: &Shutdown) ->
     let plan = Box::new(move |state: &State| {
         let name = &settings.slot;
         let in_book = known(state, name, SourceKind::Slot)?;
-        let planned = plan_slot(&settings, in_book.and_then(|topic| known_slot(topic)).as_ref(), until_end, &stop)?;
+        let planned = plan_slot(&settings, in_book.and_then(known_slot).as_ref(), until_end, &stop)?;
         let topics = fence_topics(name, in_book, &planned);
         // A fence that is tried again looks again, at the same server.
         let _ = seen.set(planned.identity);

@@ -83,7 +83,7 @@ impl Records for LineRecords {
                 arrived: known.and_then(|known| known.arrived).or(Some(self.time)),
                 key: None,
                 value: (begin < line.end).then(|| &self.chunk.bytes[begin..line.end]),
-                decoded: known.map(|known| known.decoded),
+                decoded: known.map(|known| &known.decoded),
                 headers: &(),
             });
             begin = line.end;

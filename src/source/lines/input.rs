@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, SecondsFormat};
+
 use super::LinesError;
 
 /// A file, or a stream: standard input, a pipe, a device.
@@ -67,6 +69,13 @@ impl Input {
         let modified = if self.is_stream { None } else { self.metadata().ok().and_then(|found| found.modified().ok()) };
         let since = modified.unwrap_or_else(SystemTime::now).duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// That instant in words.
+    pub(super) fn describe(&self, time: i64) -> String {
+        let instant = DateTime::from_timestamp_micros(time).unwrap_or_default();
+        let what = if self.is_stream { "this run began" } else { "the file was modified last" };
+        format!("{}, when {what}", instant.to_rfc3339_opts(SecondsFormat::Secs, true))
     }
 
     /// Opens the file at a byte.

@@ -57,7 +57,7 @@ impl Source for LinesSource {
             assert!(self.reading.is_none(), "an input is one partition");
             self.cursors.add(start);
             self.time = self.input.time();
-            self.reading = Some(reader::start(self.input.clone(), start, Arc::clone(&self.waker)));
+            self.reading = Some(reader::start(self.input.clone(), start, self.time, Arc::clone(&self.waker)));
         }
         Ok(())
     }

@@ -49,14 +49,14 @@ impl Drop for Reading {
     }
 }
 
-/// Starts to read at the partition's `from`.
-pub(super) fn start(input: Input, start: &PartitionStart, wake: Waker) -> Reading {
+/// Starts to read at the partition's `from`; `time` is the instant of changes that have no better one.
+pub(super) fn start(input: Input, start: &PartitionStart, time: i64, wake: Waker) -> Reading {
     let (deliver, deliveries) = sync_channel(CHUNKS);
     let stop = Arc::new(AtomicBool::new(false));
     let (from, until, stopping) = (start.from, start.until, Arc::clone(&stop));
     let read = move || {
         let told = Told { deliver, wake };
-        let mut reader = Reader::new(input, from, until, stopping, told.clone());
+        let mut reader = Reader::new(input, time, (from, until), stopping, told.clone());
         if let Err(error) = reader.read()
             && !reader.stop.load(Ordering::Relaxed)
         {
@@ -108,10 +108,10 @@ enum More {
 }
 
 impl Reader {
-    fn new(input: Input, offset: i64, until: Option<i64>, stop: Arc<AtomicBool>, told: Told) -> Reader {
+    fn new(input: Input, time: i64, (offset, until): (i64, Option<i64>), stop: Arc<AtomicBool>, told: Told) -> Reader {
         let out = told.clone();
         let deliver = Box::new(move |chunk| out.tell(Delivery::Chunk(chunk)));
-        let assembler = Assembler::new(input.name(), offset, deliver);
+        let assembler = Assembler::new(input.name(), input.describe(time), offset, deliver);
         let (scanner, pending) = (Scanner::default(), Vec::new());
         Reader { input, stop, told, assembler, scanner, pending, offset, until }
     }

@@ -9,7 +9,7 @@ use memchr::memmem;
 use memchr::{memchr, memchr3};
 
 /// Bytes that tell what kind of record it is, if no line break comes before.
-const HEAD: usize = "ROLLBACK PREPARED ".len();
+const HEAD: usize = "PREPARE TRANSACTION ".len();
 
 /// Finds the ends of records; keeps its place while more bytes come, so that a long record is scanned once.
 #[derive(Default)]

@@ -41,7 +41,7 @@ impl Records for SlotRecords {
                 arrived: None,
                 key: None,
                 value: Some(&self.bytes[begin..change.end]),
-                decoded: Some(decoded),
+                decoded: Some(&decoded),
                 headers: &(),
             });
             begin = change.end;

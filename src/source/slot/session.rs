@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::plan::position;
 use crate::change::{Lsn, PartitionStart};
 use crate::process::Shutdown;
-use crate::slot::{self, Duty, Identity, SlotError, SlotSettings, check_continues, pump};
+use crate::slot::{self, Duty, Identity, SlotError, SlotSettings, check_history, check_not_ahead, pump};
 
 /// The first pause before another try; it doubles …
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -34,9 +34,11 @@ pub(super) fn hold(
         let delivered = Lsn::from_i64(duty.delivered.load(Ordering::Acquire)).expect("only LSNs are delivered");
         let session = (|| {
             let held = slot::start(&settings, shutdown, || Ok(()))?;
-            let (seen, branches) = (&held.server.identity, &held.branches);
+            let standing = &held.standing;
+            let (seen, branches) = (&standing.server.identity, &standing.branches);
             let known = known.get_or_insert_with(|| seen.clone());
-            check_continues(&settings.slot, delivered, known, seen, branches, held.confirmed)?;
+            check_history(delivered, known, seen, branches, standing.server.end)?;
+            check_not_ahead(&settings.slot, delivered, standing.confirmed)?;
             if seen.timeline != known.timeline {
                 // Only the entry that opens a generation can say that what follows is of another timeline.
                 return Err(SlotError::Promoted { timeline: seen.timeline, position: delivered });

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::records::{Change, SlotRecords};
 use super::session;
@@ -14,6 +14,8 @@ use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
 
 /// Bytes of transactions that wait for the worker.
 const QUEUE_BYTES: usize = 32 << 20;
+/// How long the end may take in which the server hears what is durable.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes of lines that are taken at once.
 const BATCH_BYTES: usize = 4 << 20;
 
@@ -36,7 +38,7 @@ struct Reading {
     confirmed: Arc<AtomicI64>,
     stop: Arc<AtomicBool>,
     failure: Arc<Mutex<Option<SlotError>>>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl SlotSource {
@@ -54,16 +56,30 @@ impl SlotSource {
     }
 
     /// Moves lines of the open transaction, or of the next ones, into `records` until there are `limit` or nothing is at hand.
+    ///
+    /// It ends between two transactions where it can: after the one that was open before, and before one that may not fit.
     fn fill(&mut self, records: &mut SlotRecords, limit: usize) -> Result<(), SlotError> {
         let Some(reading) = &self.reading else { return Ok(()) };
-        while records.changes.len() < limit && records.bytes.len() < BATCH_BYTES {
+        let resumed = self.open.is_some();
+        loop {
+            let is_full = records.changes.len() >= limit || records.bytes.len() >= BATCH_BYTES;
             if self.open.is_none() {
+                if is_full {
+                    return Ok(());
+                }
                 match reading.deliveries.take(Duration::ZERO) {
                     None => return Ok(()),
-                    Some(Delivery::Idle(lsn) | Delivery::End(lsn)) => self.cursors.pass(0, lsn.as_i64() + 1),
+                    Some(Delivery::Idle(lsn)) => self.cursors.pass(0, lsn.as_i64() + 1),
+                    Some(Delivery::End(lsn)) => {
+                        self.cursors.end_at(0, lsn.as_i64() + 1);
+                        self.cursors.pass(0, lsn.as_i64() + 1);
+                    }
                     Some(Delivery::Transaction(transaction)) => self.open = Some((transaction, 0)),
                 }
                 continue;
+            }
+            if is_full {
+                return Ok(());
             }
             let Some((transaction, seq)) = &mut self.open else { continue };
             let offset = transaction.commit_lsn.as_i64();
@@ -71,27 +87,27 @@ impl SlotSource {
                 folder: self.settings.spill.folder.display().to_string(),
                 source,
             })?;
-            match line {
-                Some(line) => {
-                    records.bytes.extend_from_slice(line.text);
-                    records.changes.push(Change {
-                        end: records.bytes.len(),
-                        offset,
-                        seq: *seq,
-                        lsn: line.lsn.as_i64(),
-                        xid: transaction.xid,
-                        commit_time: transaction.commit_time,
-                    });
-                    *seq += 1;
-                }
-                None => {
-                    let accepted = self.cursors.accept(0, offset);
-                    debug_assert_eq!(accepted, Accepted::New, "known transactions and those past the end are left out");
-                    self.open = None;
+            if let Some(line) = line {
+                records.bytes.extend_from_slice(line.text);
+                records.changes.push(Change {
+                    end: records.bytes.len(),
+                    offset,
+                    seq: *seq,
+                    lsn: line.lsn.as_i64(),
+                    xid: transaction.xid,
+                    commit_time: transaction.commit_time,
+                });
+                *seq += 1;
+            }
+            if u64::try_from(*seq) == Ok(transaction.lines.count()) {
+                let accepted = self.cursors.accept(0, offset);
+                debug_assert_eq!(accepted, Accepted::New, "known transactions and those past the end are left out");
+                self.open = None;
+                if resumed {
+                    return Ok(());
                 }
             }
         }
-        Ok(())
     }
 }
 
@@ -124,7 +140,7 @@ impl Source for SlotSource {
                 }
             };
             let thread = thread::Builder::new().name("slot".to_owned()).spawn(hold);
-            let thread = Some(thread.map_err(|error| SourceError::Other(Box::new(error)))?);
+            let thread = thread.map_err(|error| SourceError::Other(Box::new(error)))?;
             self.reading = Some(Reading { deliveries, confirmed, stop, failure, thread });
         }
         Ok(())
@@ -170,10 +186,11 @@ impl Drop for SlotSource {
     fn drop(&mut self) {
         let Some(reading) = &mut self.reading else { return };
         reading.stop.store(true, Ordering::Release);
-        // It tells the server what is durable, and lets the slot go; a failed run does not wait for that.
-        if let Some(thread) = reading.thread.take().filter(|_| !self.shutdown.has_failed()) {
-            // A panic there has been told.
-            let _ = thread.join();
+        // It tells the server what is durable, and lets the slot go; a server that cannot be reached is not waited for, and a
+        // failed run waits for nobody.
+        let until = Instant::now() + FAREWELL;
+        while !self.shutdown.has_failed() && !reading.thread.is_finished() && Instant::now() < until {
+            thread::sleep(FAREWELL / 100);
         }
     }
 }

@@ -1,0 +1,8 @@
+//! Files and standard input, through the binary: each record counts once, at its byte, whatever stands in it, however the
+//! file grows and whoever is killed.
+
+mod ends;
+mod growth;
+mod records;
+mod refusals;
+mod world;

@@ -1,0 +1,130 @@
+//! What a record is, and to which transaction it belongs.
+
+use std::collections::BTreeMap;
+
+use walbook::parse::{Statement, read_line};
+
+use super::world::World;
+
+/// The truth of both samples: counts by name and operation, written by hand beside the SQL before it ran.
+fn truth() -> BTreeMap<String, u64> {
+    let text = include_str!("../../data/connect_a_plain.truth.csv").replace("\"new\nline\"", "\"new\\nline\"");
+    let count = |record: &str| {
+        let (rest, count) = record.rsplit_once(',').expect("three fields");
+        let (table, operation) = rest.rsplit_once(',').expect("three fields");
+        let table = table.strip_prefix('"').and_then(|table| table.strip_suffix('"')).unwrap_or(table);
+        let line = format!("table {}: INSERT:", table.replace("\"\"", "\"").replace("\\n", "\n"));
+        let Ok(Statement::Change { table, .. }) = read_line(&line) else { panic!("{line}") };
+        (format!("{}.{} {operation}", table.schema(), table.table()), count.parse().expect("a number"))
+    };
+    text.lines().skip(1).map(count).collect()
+}
+
+#[test]
+fn the_lines_of_a_slot_count_as_their_truth() {
+    let text = include_str!("../../data/recvlogical_test_decoding.txt");
+    let world = World::new(text);
+    world.run(&[]).expect(0, &["without a commit time"]);
+    assert_eq!(world.counts(), truth());
+    assert_eq!(world.rejects(), []);
+    world.verify();
+    for event in world.events() {
+        let offset = usize::try_from(event.offset).expect("not negative");
+        assert!(text[offset..].starts_with(&event.data), "{event:?}");
+        assert!(event.xid.is_some(), "{event:?}");
+    }
+    let piped = World::new("");
+    piped.pipe(text.as_bytes()).expect(0, &["when this run began"]);
+    assert_eq!(piped.counts(), truth());
+    piped.verify();
+}
+
+#[test]
+fn a_topic_of_connect_counts_as_its_truth() {
+    let world = World::new(include_str!("../../data/connect_a_plain.ndjson"));
+    world.run(&["-w", "3"]).expect(0, &["when the file was modified last"]);
+    assert_eq!(world.counts(), truth());
+    world.verify();
+}
+
+#[test]
+fn what_stands_in_a_value_is_no_record() {
+    let evil = "x\nCOMMIT 5\ntable public.z: DELETE: id[integer]:1\nBEGIN 9\n{\"data\":\"table public.z: DELETE:\"}\n";
+    let lines = [
+        "BEGIN 5\n".to_owned(),
+        format!("table public.t: INSERT: v[text]:'{evil}' w[text]:'it''s \"\n'\n"),
+        format!("table public.\"a\n'b\": UPDATE: \"'\nCOMMIT 5\n\"[text]:'{evil}'\n"),
+        "table public.t, public.\"o, \n\": TRUNCATE: (no-flags)\n".to_owned(),
+        format!("message: transactional: 1 prefix: p, sz: {} content:{evil}\n", evil.len()),
+        "COMMIT 5 (at 2026-11-22 23:30:00.25-02)\n".to_owned(),
+        "{\"commit_time\":\"2026-11-20T00:00:00Z\",\"xid\":8,\"data\":\"table public.t: INSERT: v[text]:'\\n'\"}\n"
+            .to_owned(),
+        "\n".to_owned(),
+        "Struct{data=table public.t: DELETE: v[text]:'}\nx'}\n".to_owned(),
+    ];
+    let world = World::new(&lines.concat());
+    world.run(&[]).expect(0, &[]);
+    world.verify();
+    let expected = [
+        ("public.a\n'b UPDATE", 1),
+        ("public.o, \n TRUNCATE", 1),
+        ("public.t DELETE", 1),
+        ("public.t INSERT", 2),
+        ("public.t TRUNCATE", 1),
+    ];
+    assert_eq!(world.counts(), expected.map(|(name, count)| (name.to_owned(), count)).into());
+    assert_eq!(world.rejects(), []);
+    let events = world.events();
+    let micros = |text: &str| chrono::DateTime::parse_from_rfc3339(text).expect("a time").timestamp_micros();
+    let commit = Some(micros("2026-11-23T01:30:00.25Z"));
+    for event in &events[..4] {
+        assert_eq!((event.xid, event.commit_time, event.kafka_time), (Some(5), commit, None), "{event:?}");
+    }
+    assert_eq!((events[2].ordinal, events[3].ordinal, events[2].offset), (0, 1, events[3].offset));
+    assert_eq!((events[4].xid, events[4].commit_time), (Some(8), Some(micros("2026-11-20T00:00:00Z"))));
+    assert_eq!((events[5].xid, events[5].commit_time), (None, None));
+    let days = world.days();
+    for day in [("2026-11-20".to_owned(), 1), ("2026-11-23".to_owned(), 4)] {
+        assert!(days.contains(&day), "{days:?}");
+    }
+}
+
+#[test]
+fn rubbish_is_rejected_and_costs_only_itself() {
+    let world = World::new(
+        "BEGIN 6\ntable public.t: INSERT: v[text]:'cut off hereBEGIN 7\n\
+         table public.t: INSERT: v[text]:'whole'\nCOMMIT 7 (at 2026-11-22 00:00:00+00)\n\
+         table of contents: it's rubbish\n{\"data\":\n{\"action\":\"I\"}\nrubbish\ntable public.t: INSERT: v[text]:'never closed\n\
+         message: transactional: 1 prefix: p, sz: 77 content:short\n",
+    );
+    world.run(&[]).expect(0, &[]);
+    world.verify();
+    // The head of a line that is cut in a value is whole.
+    assert_eq!(world.counts(), [("public.t INSERT".to_owned(), 3)].into());
+    assert_eq!(world.rejects().iter().map(|(_, count)| count).sum::<u64>(), 4);
+}
+
+#[test]
+fn a_transaction_that_breaks_off_is_rejected_because_the_server_sends_it_again() {
+    let world = World::new(
+        "BEGIN 6\ntable public.t: INSERT: id[integer]:1\nBEGIN 6\ntable public.t: INSERT: id[integer]:1\n\
+         table public.t: INSERT: id[integer]:2\nCOMMIT 6 (at 2026-11-22 00:00:00+00)\n",
+    );
+    world.run(&[]).expect(0, &["no COMMIT"]);
+    world.verify();
+    assert_eq!(world.counts(), [("public.t INSERT".to_owned(), 2)].into());
+    let rejects = world.rejects();
+    assert!(rejects.len() == 1 && rejects[0].1 == 1 && rejects[0].0.contains("without COMMIT"), "{rejects:?}");
+}
+
+#[test]
+fn the_day_rule_decides_for_a_file_too() {
+    let text = "BEGIN 5\ntable a.b: INSERT:\nCOMMIT 5 (at 2026-11-22 00:00:00+00)\ntable a.b: DELETE:\n";
+    for (rule, counts, rejects) in [("commit", 1, 1), ("kafka", 0, 2), ("auto", 2, 0)] {
+        let world = World::new(text);
+        world.run(&["--day-from", rule]).expect(0, &[]);
+        world.verify();
+        let rejected: u64 = world.rejects().iter().map(|(_, count)| count).sum();
+        assert_eq!((world.total(), rejected), (counts, rejects), "{rule}");
+    }
+}
