@@ -26,7 +26,7 @@ use super::log::{LoggedEntry, read_entry};
 use super::named_files::NamedFiles;
 use super::tail::Tail;
 use super::traces::Traces;
-use super::{BookError, State, checkpoint};
+use super::{BookError, State, TopicState, checkpoint};
 use crate::change::{Day, Operation};
 use crate::store::{Disk, Store};
 
@@ -91,6 +91,11 @@ impl Snapshot {
     /// The IANA name of the zone of the book's days.
     pub fn time_zone(&self) -> &str {
         &self.state.settings.time_zone
+    }
+
+    /// What the book has of each topic, slot and file.
+    pub fn topics(&self) -> &BTreeMap<String, TopicState> {
+        &self.state.topics
     }
 
     /// What an answer from this snapshot is complete to.
