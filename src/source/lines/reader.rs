@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use tracing::warn;
 
 use super::assemble::Assembler;
@@ -31,7 +32,7 @@ pub(super) enum Delivery {
     Chunk(Chunk),
     /// There is nothing to be read from this offset on.
     End(i64),
-    /// The last transaction has no COMMIT: from where, and where it ends for want of bytes. It is not read.
+    /// The last transaction has no COMMIT: from where, and where the input ends. It is not read.
     Unfinished(i64, i64),
     /// It cannot go on.
     Failed(LinesError),
@@ -197,31 +198,39 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes what is left: a last line without its end is a record, a last transaction without COMMIT is not read.
+    /// Takes what is left, if it will not become more: of a stream all, of a file a JSON value that is whole. A last
+    /// transaction without COMMIT is not read.
     fn end(&mut self) -> Result<(), LinesError> {
-        while !self.pending.is_empty() {
+        let is_stream = self.input.is_stream();
+        while !self.pending.is_empty() && (is_stream || is_whole_value(&self.pending)) {
             let length = self.scanner.end(&self.pending).unwrap_or_else(|| self.scanner.give_up(&self.pending));
             self.take(0, length)?;
             self.pending.drain(..length);
         }
-        let (end, open) = (self.offset, self.assembler.open_from());
+        let (read, end) = (self.offset, self.offset + self.pending.len() as i64);
+        let open = self.assembler.open_from();
         let told = self.assembler.flush().and_then(|()| match open {
-            None => self.told.tell(Delivery::End(end)),
+            None => self.told.tell(Delivery::End(read)),
             Some(from) => self.told.tell(Delivery::Unfinished(from, end)),
         });
         told.map_err(|source| self.failed(source))?;
-        if let Some(from) = open.filter(|_| !self.input.is_stream()) {
-            warn!(
-                input = self.input.name(),
-                from,
-                to = end,
-                "the last transaction has no COMMIT yet: it is not read, the next run begins with it"
-            );
-        }
+        let why = match open {
+            Some(_) if is_stream => return Ok(()),
+            Some(_) => "the last transaction has no COMMIT yet",
+            None if self.pending.is_empty() => return Ok(()),
+            None => "the last record is not whole yet: its line end is missing, or a closing quote",
+        };
+        let (input, from) = (self.input.name(), open.unwrap_or(read));
+        warn!(input, from, to = end, "{why}; these bytes are not read, the next run begins with them");
         Ok(())
     }
 
     fn failed(&self, source: io::Error) -> LinesError {
         self.input.failed("read", source)
     }
+}
+
+/// Whether these bytes without a line end are a record that cannot be the beginning of a longer one.
+fn is_whole_value(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
