@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -62,6 +63,12 @@ impl Input {
     /// [`LinesError::Io`].
     pub fn size(&self) -> Result<i64, LinesError> {
         Ok(i64::try_from(self.metadata()?.len()).unwrap_or(i64::MAX))
+    }
+
+    /// Whether this other name leads to the same file now.
+    pub(super) fn is_also(&self, name: &str) -> bool {
+        let place = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+        place(&self.path).is_some_and(|found| place(Path::new(name)) == Some(found))
     }
 
     /// When its content came to be, in microseconds since 1970-01-01 UTC: a file's time of modification, of a stream now.

@@ -13,6 +13,7 @@ use tracing::warn;
 use super::assemble::Assembler;
 use super::chunk::Chunk;
 use super::scan::Scanner;
+use super::tail::Tail;
 use super::{Input, LinesError};
 use crate::change::PartitionStart;
 use crate::source::Waker;
@@ -98,6 +99,12 @@ struct Reader {
     until: Option<i64>,
 }
 
+/// Where bytes come from.
+enum Bytes {
+    Stream(Box<dyn Read + Send>),
+    File(Tail),
+}
+
 /// What reading has come to.
 enum More {
     /// Bytes were added.
@@ -119,8 +126,8 @@ impl Reader {
 
     fn read(&mut self) -> Result<(), LinesError> {
         let mut bytes = match self.input.is_stream() {
-            true => self.input.open_stream()?,
-            false => Box::new(self.input.open(self.offset)?) as Box<dyn Read + Send>,
+            true => Bytes::Stream(self.input.open_stream()?),
+            false => Bytes::File(Tail::open(&self.input, self.offset)?),
         };
         while !self.stop.load(Ordering::Relaxed) {
             match self.fill(&mut bytes)? {
@@ -136,7 +143,7 @@ impl Reader {
     }
 
     /// Reads once. A record that is long is read in steps as long as itself, so that none is looked at too often.
-    fn fill(&mut self, bytes: &mut dyn Read) -> Result<More, LinesError> {
+    fn fill(&mut self, bytes: &mut Bytes) -> Result<More, LinesError> {
         let known = self.pending.len();
         let position = self.offset + known as i64;
         let most = self.until.map_or(i64::MAX, |until| until - position).max(0);
@@ -146,25 +153,26 @@ impl Reader {
         }
         self.pending.resize(known + want, 0);
         let read = loop {
-            match bytes.read(&mut self.pending[known..]) {
+            let into = &mut self.pending[known..];
+            let read = match bytes {
+                Bytes::Stream(stream) => stream.read(into),
+                Bytes::File(file) => file.read(into),
+            };
+            match read {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => break read,
             }
         };
         self.pending.truncate(known + read.as_ref().copied().unwrap_or(0));
-        match read {
-            Err(source) => Err(self.failed(source)),
-            Ok(1..) => Ok(More::Bytes),
-            Ok(0) if self.input.is_stream() => Ok(More::Never),
-            Ok(0) => {
-                let (path, end, next) = (self.input.name().to_owned(), self.input.size()?, self.until);
-                match next {
-                    // The bytes were there at the start.
-                    Some(next) => Err(LinesError::Shorter { path, end, next }),
-                    None if end < position => Err(LinesError::Shorter { path, end, next: position }),
-                    None => Ok(More::None),
-                }
+        match (read, bytes, self.until) {
+            (Err(source), _, _) => Err(self.failed(source)),
+            (Ok(1..), _, _) => Ok(More::Bytes),
+            (Ok(0), Bytes::Stream(_), _) => Ok(More::Never),
+            // The bytes were there at the start.
+            (Ok(0), Bytes::File(_), Some(until)) => {
+                Err(LinesError::Shrunk { path: self.input.name().to_owned(), read: position, until })
             }
+            (Ok(0), Bytes::File(file), None) => file.look(position).map(|()| More::None),
         }
     }
 
@@ -233,4 +241,26 @@ impl Reader {
 /// Whether these bytes without a line end are a record that cannot be the beginning of a longer one.
 fn is_whole_value(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Partition;
+
+    #[test]
+    fn a_file_that_is_cut_while_it_is_read_tells_how_far_that_was() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("f");
+        std::fs::write(&path, "BEGIN 1\nCOMMIT 1\nBEG").expect("a file can be written");
+        let input = Input::look(&path).expect("it is there");
+        let partition = Partition { topic: input.name().to_owned(), number: 0 };
+        let begin = PartitionStart { partition, from: 8, until: Some(40) };
+        let reading = start(input, &begin, 0, Arc::new(|| {}));
+        let deliveries: Vec<Delivery> = reading.deliveries.iter().collect();
+        assert!(matches!(
+            deliveries.as_slice(),
+            [Delivery::Chunk(_), Delivery::Failed(LinesError::Shrunk { read: 20, until: 40, .. })]
+        ));
+    }
 }

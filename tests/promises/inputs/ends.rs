@@ -48,6 +48,29 @@ fn a_file_that_is_replaced_or_cut_under_a_run_ends_it() {
 }
 
 #[test]
+fn a_file_that_is_replaced_and_then_left_alone_ends_a_run_that_follows() {
+    // Empty at the start, so its first fingerprint fits every file.
+    for first in [THREE, ""] {
+        let world = World::new(first);
+        let run = world.start(&["--commit-interval", "100ms"]);
+        until("it has begun", || world.position().1 > 0);
+        if first.is_empty() {
+            world.append(THREE);
+        }
+        until("it is read", || world.total() == 3);
+        // Time for a look at what was read.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        fs::rename(world.input(), world.input().with_extension("old")).expect("a file can be renamed");
+        let new = world.input().with_extension("new");
+        fs::write(&new, THREE.replace("a.b", "c.d")).expect("a file can be written");
+        fs::rename(new, world.input()).expect("a file can be renamed");
+        wait(run).expect(3, &["another file"]);
+        assert_eq!(world.total(), 3);
+        world.verify();
+    }
+}
+
+#[test]
 fn standard_input_that_ends_inside_a_transaction_is_missing_the_rest() {
     let world = World::new("");
     let text = "BEGIN 1\ntable a.b: INSERT:\nCOMMIT 1\nBEGIN 2\ntable a.b: INSERT:\n";
