@@ -1,7 +1,6 @@
 //! A file, or standard input, as the place that records come from.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +8,13 @@ use super::{Leading, Plan, known};
 use crate::book::State;
 use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::change::{Partition, PartitionStart};
-use crate::settings::SettingsError;
+use crate::settings::{InputOrigin, SettingsError};
 use crate::source::Source;
 use crate::source::lines::{Input, LinesSource, Missing, Watch};
 
 /// Looks at the input.
-pub(super) fn lead(path: &Path, until_end: bool) -> anyhow::Result<Leading> {
-    let input = Input::look(path)?;
+pub(super) fn lead(origin: &InputOrigin, until_end: bool) -> anyhow::Result<Leading> {
+    let input = Input::look(&origin.path)?.spilling_to(&origin.spill_folder);
     // What comes from a stream comes once: there is nothing to wait for behind its end.
     let until_end = until_end || input.is_stream();
     let (watch, missing) = (Watch::new(input.clone()), Missing::new());

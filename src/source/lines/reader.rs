@@ -119,7 +119,7 @@ impl Reader {
     fn new(input: Input, time: i64, (offset, until): (i64, Option<i64>), stop: Arc<AtomicBool>, told: Told) -> Reader {
         let out = told.clone();
         let deliver = Box::new(move |chunk| out.tell(Delivery::Chunk(chunk)));
-        let assembler = Assembler::new(input.name(), input.describe(time), offset, deliver);
+        let assembler = Assembler::new(&input, input.describe(time), offset, deliver);
         let (scanner, pending) = (Scanner::default(), Vec::new());
         Reader { input, stop, told, assembler, scanner, pending, offset, until }
     }

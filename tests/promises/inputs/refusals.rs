@@ -55,6 +55,8 @@ fn one_place_is_read_by_one_process() {
     let world = World::new("");
     wait(world.start(&["--brokers", "localhost:1", "--topic", "t"])).expect(2, &["one place"]);
     wait(world.start(&["--group", "g"])).expect(2, &["--group"]);
+    wait(world.start(&["--spill-dir", "/nowhere/at/all"])).expect(2, &["--spill-dir /nowhere/at/all"]);
+    world.run(&["--spill-dir", "/tmp"]).expect(0, &[]);
     wait(world.start(&["-n", "2", "-p", "0", "--hosts", "/dev/null"])).expect(2, &["-n"]);
 }
 
