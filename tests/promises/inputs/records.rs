@@ -91,17 +91,25 @@ fn what_stands_in_a_value_is_no_record() {
 
 #[test]
 fn rubbish_is_rejected_and_costs_only_itself() {
-    let world = World::new(
-        "BEGIN 6\ntable public.t: INSERT: v[text]:'cut off hereBEGIN 7\n\
-         table public.t: INSERT: v[text]:'whole'\nCOMMIT 7 (at 2026-11-22 00:00:00+00)\n\
-         table of contents: it's rubbish\n{\"data\":\n{\"action\":\"I\"}\nrubbish\ntable public.t: INSERT: v[text]:'never closed\n\
-         message: transactional: 1 prefix: p, sz: 77 content:short\n",
-    );
-    world.run(&[]).expect(0, &[]);
+    let text = "BEGIN 6\ntable public.t: INSERT: v[text]:'cut off hereBEGIN 7\n\
+        table public.t: INSERT: v[text]:'whole'\nCOMMIT 7 (at 2026-11-22 00:00:00+00)\n\
+        table of contents: it's rubbish\n{\"data\":\n{\"action\":\"I\"}\nrubbish\n";
+    let open = "table public.t: INSERT: v[text]:'never closed\n\
+        message: transactional: 1 prefix: p, sz: 77 content:short\n";
+    let world = World::new("");
+    world.pipe([text, open].concat().as_bytes()).expect(0, &[]);
     world.verify();
     // The head of a line that is cut in a value is whole.
     assert_eq!(world.counts(), [("public.t INSERT".to_owned(), 3)].into());
     assert_eq!(world.rejects().iter().map(|(_, count)| count).sum::<u64>(), 4);
+    // In a file, the quote may be closed by what comes.
+    let world = World::new(&[text, open].concat());
+    world.run(&[]).expect(0, &["not whole yet", &format!("from={}", text.len())]);
+    assert_eq!((world.total(), world.position().0), (2, text.len() as i64));
+    world.append("' w[text]:null\n");
+    world.run(&[]).expect(0, &[]);
+    assert_eq!(world.total(), 3);
+    world.verify();
 }
 
 #[test]
