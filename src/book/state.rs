@@ -260,10 +260,10 @@ impl State {
     }
 }
 
-/// Only a slot has a timeline, and only Kafka has several partitions.
+/// A slot always has a timeline, and nothing else has one; only Kafka has several partitions.
 fn source_rules(topic: &TopicEntry) -> Result<(), String> {
     let TopicEntry { source, timeline, partitions, .. } = topic;
-    holds(timeline.is_none() || *source == SourceKind::Slot, || format!("a {source} has timeline {timeline:?}"))?;
+    holds(timeline.is_some() == (*source == SourceKind::Slot), || format!("a {source} has timeline {timeline:?}"))?;
     holds(source.is_kafka() || *partitions == 1, || format!("a {source} has {partitions} partitions"))
 }
 

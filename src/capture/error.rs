@@ -28,6 +28,18 @@ pub enum CaptureError {
         /// The topic of its position.
         position_topic: String,
     },
+    /// The position is gone while the topic was written.
+    #[error(
+        "{position_topic:?} holds no position any more: this capture wrote everything up to {position} to topic {topic:?}, and the position was deleted meanwhile. If the topic still holds that, say --assume-position {position}; else begin anew with another --topic and slot"
+    )]
+    PositionGone {
+        /// The topic.
+        topic: String,
+        /// The topic of its position.
+        position_topic: String,
+        /// The last position that this process has committed.
+        position: Lsn,
+    },
     /// The topic belongs to somebody else.
     #[error(
         "topic {topic:?} belongs to slot {owner:?}: its position {position} is that slot's, and {slot:?} was given; give the slot it belongs to, or another --topic"
@@ -140,7 +152,8 @@ impl CaptureError {
             CaptureError::Transaction { .. } => true,
             // Somebody has to act.
             CaptureError::Setup(_) | CaptureError::TooLarge { .. } | CaptureError::Spilled { .. } => false,
-            CaptureError::NoPosition { .. } | CaptureError::OtherSlot { .. } | CaptureError::Recreated { .. } => false,
+            CaptureError::NoPosition { .. } | CaptureError::PositionGone { .. } => false,
+            CaptureError::OtherSlot { .. } | CaptureError::Recreated { .. } => false,
             CaptureError::TopicGone { .. } | CaptureError::NotRepeated { .. } => false,
             CaptureError::Fenced { .. } | CaptureError::Stopped => false,
         }
@@ -151,7 +164,8 @@ impl CaptureError {
         match self {
             CaptureError::Slot(error) => error.is_data_loss(),
             CaptureError::Kafka(error) => error.is_data_loss(),
-            CaptureError::NoPosition { .. } | CaptureError::OtherSlot { .. } | CaptureError::Recreated { .. } => true,
+            CaptureError::NoPosition { .. } | CaptureError::PositionGone { .. } => true,
+            CaptureError::OtherSlot { .. } | CaptureError::Recreated { .. } => true,
             CaptureError::TopicGone { .. } | CaptureError::NotRepeated { .. } => true,
             _ => false,
         }

@@ -5,8 +5,9 @@
 //!
 //! Promises: read with `isolation.level=read_committed`, the topic holds each committed change once, a table's changes in commit
 //! order; nothing is confirmed to PostgreSQL that the position topic does not hold; what follows the position and cannot be
-//! had any more is an error with its range, never a gap; of several captures of one topic the newest writes, the others
-//! end.
+//! had any more is an error with its range, never a gap; one capture writes at a time. The slot is the lock: a second
+//! capture waits 90 s for it and gives up. One that lost the slot while it was asleep finds itself fenced, by the
+//! producer's id in Kafka or by the writer in the position, and ends without writing beside its successor.
 //!
 //! The value of a record (the key is the table's name as test_decoding prints it):
 //!

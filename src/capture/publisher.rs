@@ -11,7 +11,8 @@ use super::patience::Patience;
 use super::position::{KEY, Position, position_topic};
 use super::topics::max_message_bytes_command;
 use super::{CaptureError, CaptureSettings};
-use crate::source::kafka::Context;
+use crate::change::Partition;
+use crate::source::kafka::{Context, KafkaError};
 
 /// How long one call may take that can be taken up again: also how late a request to end is seen.
 const STEP: Duration = Duration::from_millis(200);
@@ -34,10 +35,11 @@ pub(super) struct Publisher<'a> {
 }
 
 impl<'a> Publisher<'a> {
-    /// A producer that has become the topic's only one: what an earlier one left open is settled.
+    /// A producer that has become the topic's only one: what an earlier one left open is settled, and the newest position
+    /// that can be read is the newest there is.
     ///
     /// # Errors
-    /// [`CaptureError::Transaction`] when that was not possible in time, [`CaptureError::Setup`] when it is not allowed.
+    /// [`CaptureError::Transaction`] when that was not possible in time, [`CaptureError::Kafka`] when it is not allowed.
     pub(super) fn open(
         settings: &'a CaptureSettings,
         batch_bytes: usize,
@@ -47,12 +49,17 @@ impl<'a> Publisher<'a> {
         let position_topic = position_topic(&settings.topic);
         let publisher = Publisher { producer, settings, position_topic, patience, sent: 0 };
         publisher.repeat("become the topic's producer", || publisher.producer.init_transactions(STEP))?;
-        Ok(publisher)
+        // A position behind an open transaction would not be seen, and what it says written again.
+        let positions = Partition { topic: publisher.position_topic.clone(), number: 0 };
+        match settings.kafka.await_settled(&positions, || patience.is_asked())? {
+            true => Ok(publisher),
+            false => Err(CaptureError::Stopped),
+        }
     }
 
     /// Opens a transaction.
     pub(super) fn begin(&self) -> Result<(), CaptureError> {
-        self.producer.begin_transaction().map_err(|error| self.failed("begin a Kafka transaction", &error))
+        self.producer.begin_transaction().map_err(|error| failed("begin a Kafka transaction", &error))
     }
 
     /// Adds a record to the open transaction.
@@ -100,7 +107,7 @@ impl<'a> Publisher<'a> {
                     let value = refused.payload.unwrap_or_default();
                     return Err(self.too_large(refused.key, value, value.len()));
                 }
-                _ => return Err(self.failed("produce a record", &error)),
+                _ => return Err(failed("produce a record", &error)),
             }
             record = refused;
         }
@@ -134,8 +141,9 @@ impl<'a> Publisher<'a> {
         if undelivered.code == RDKafkaErrorCode::MessageSizeTooLarge {
             return Err(self.too_large(undelivered.key.as_deref(), &undelivered.beginning, undelivered.bytes));
         }
+        let (what, code) = ("produce a record", Some(undelivered.code));
         let message = format!("topic {:?}: {}", undelivered.topic, undelivered.code);
-        Err(CaptureError::Transaction { what: "produce a record", message })
+        Err(trouble(what, KafkaError::Request { what: what.to_owned(), message, code }))
     }
 
     /// Calls what can be taken up again until it is done, fails, or has taken too long.
@@ -153,30 +161,9 @@ impl<'a> Publisher<'a> {
                 _ => false,
             };
             if !retriable || begin.elapsed() > PATIENCE {
-                return Err(self.failed(what, &error));
+                return Err(failed(what, &error));
             }
             debug!(%error, "could not {what} yet");
-        }
-    }
-
-    fn failed(&self, what: &'static str, error: &RdError) -> CaptureError {
-        use RDKafkaErrorCode as Code;
-        let message = match error {
-            RdError::Transaction(error) => error.string(),
-            error => error.to_string(),
-        };
-        let code = match error {
-            RdError::Transaction(error) => Some(error.code()),
-            error => error.rdkafka_error_code(),
-        };
-        match code {
-            Some(
-                Code::TransactionalIdAuthorizationFailed
-                | Code::ClusterAuthorizationFailed
-                | Code::TopicAuthorizationFailed
-                | Code::InvalidTransactionTimeout,
-            ) => CaptureError::Setup(format!("could not {what}: {message}")),
-            _ => CaptureError::Transaction { what, message },
         }
     }
 
@@ -191,6 +178,19 @@ impl<'a> Publisher<'a> {
             topic: self.settings.topic.clone(),
             mend: max_message_bytes_command(&self.settings.kafka.brokers, &self.settings.topic, bytes),
         }
+    }
+}
+
+fn failed(what: &'static str, error: &RdError) -> CaptureError {
+    trouble(what, KafkaError::request(what, error))
+}
+
+/// A refusal stays one; after anything else the next session finds out what became of the transaction.
+fn trouble(what: &'static str, error: KafkaError) -> CaptureError {
+    let is_refused = error.is_usage();
+    match error {
+        KafkaError::Request { message, .. } if !is_refused => CaptureError::Transaction { what, message },
+        error => error.into(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::flow::{Ended, Flow};
 use super::patience::Patience;
 use super::position::position_topic;
 use super::publisher::Publisher;
-use super::topics::{CaptureTopics, CheckedTopic};
+use super::topics::{CaptureTopics, CheckedTopic, UNKNOWN, UNKNOWN_THOUGH_WRITTEN};
 use super::{CaptureError, CaptureSettings, Position, Traffic, Until};
 use crate::change::Lsn;
 use crate::slot::{self, Duty, Handoff, SlotError, SlotSettings, Standing, Started, check_history, check_not_ahead};
@@ -125,14 +125,20 @@ impl Process<'_> {
     /// Reads where the topic stands, and refuses a topic that is not this slot's.
     fn look(&self, topics: &CaptureTopics<'_>) -> Result<(Beginning, CheckedTopic), CaptureError> {
         let settings = self.settings;
-        let mut position = if self.claimed { topics.expected_position()? } else { topics.position()? };
-        self.refuse_if_fenced(position.as_ref())?;
-        let checked = topics.check(position.as_ref())?;
-        if position.is_none() && !checked.is_empty && settings.assume_position.is_none() {
-            // A broker that has just started may not know of it yet.
-            position = topics.expected_position()?;
-        }
         let topic = settings.topic.clone();
+        let patience = if self.claimed { UNKNOWN_THOUGH_WRITTEN } else { UNKNOWN };
+        let mut position = if self.claimed { topics.position_within(patience)? } else { topics.position()? };
+        if self.claimed && position.is_none() {
+            // Before anything is made: what would be new here is not the topic that was written.
+            let (position_topic, position) = (position_topic(&topic), self.traffic.position());
+            return Err(CaptureError::PositionGone { topic, position_topic, position });
+        }
+        self.refuse_if_fenced(position.as_ref())?;
+        let checked = topics.check(position.as_ref(), patience)?;
+        if position.is_none() && !checked.is_empty {
+            // A broker that has just started may not know of it yet; an assumed position is for topics without one.
+            position = topics.position_within(patience)?;
+        }
         let beginning = match (position, settings.assume_position) {
             (Some(position), _) if position.slot != settings.slot.slot => {
                 let (owner, slot) = (position.slot, settings.slot.slot.clone());

@@ -20,7 +20,9 @@ const BATCH_BYTES: usize = 1_000_000;
 /// What a batch may need beyond its records.
 const BATCH_OVERHEAD: usize = 1_000;
 /// How long a topic may be unknown that must be there, or was just made: brokers learn of it from each other.
-const UNKNOWN: Duration = Duration::from_secs(5);
+pub(super) const UNKNOWN: Duration = Duration::from_secs(5);
+/// The same of topics that this process has written to: that they are gone ends it for good, so it is not believed soon.
+pub(super) const UNKNOWN_THOUGH_WRITTEN: Duration = Duration::from_secs(30);
 /// How often to ask again.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -51,9 +53,10 @@ impl<'a> CaptureTopics<'a> {
         Ok(CaptureTopics { settings, position_topic, patience, asking: Arc::new(asking), admin })
     }
 
-    /// Looks from now on whether the topic stays the one with this id.
+    /// Looks from now on whether the topic stays the one with this id, and that of its position what it is now.
     pub(super) fn watch(&self, id: &str) -> Watch {
-        Watch::begin(Arc::clone(&self.asking), self.settings.topic.clone(), id.to_owned())
+        let topic = (self.settings.topic.clone(), id.to_owned());
+        Watch::begin(Arc::clone(&self.asking), [topic, (self.position_topic.clone(), String::new())])
     }
 
     /// The newest position, if there is one.
@@ -61,12 +64,8 @@ impl<'a> CaptureTopics<'a> {
         self.position_within(Duration::ZERO)
     }
 
-    /// The newest position of a topic that must have one: it is waited for.
-    pub(super) fn expected_position(&self) -> Result<Option<Position>, CaptureError> {
-        self.position_within(UNKNOWN)
-    }
-
-    fn position_within(&self, patience: Duration) -> Result<Option<Position>, CaptureError> {
+    /// The newest position; brokers may need as long as `patience` to know of its topic.
+    pub(super) fn position_within(&self, patience: Duration) -> Result<Option<Position>, CaptureError> {
         if self.find(&self.position_topic, patience)?.is_none() {
             return Ok(None);
         }
@@ -75,10 +74,11 @@ impl<'a> CaptureTopics<'a> {
         newest.map(|value| Position::from_json(&self.position_topic, &value)).transpose()
     }
 
-    /// Makes what is missing and may be made, and checks both topics; `position` is what the topic is known by.
-    pub(super) fn check(&self, position: Option<&Position>) -> Result<CheckedTopic, CaptureError> {
+    /// Makes what is missing and may be made, and checks both topics; `position` is what the topic is known by. With one,
+    /// brokers may need as long as `patience` to know of the topic.
+    pub(super) fn check(&self, position: Option<&Position>, patience: Duration) -> Result<CheckedTopic, CaptureError> {
         let name = &self.settings.topic;
-        let patience = if position.is_some() { UNKNOWN } else { Duration::ZERO };
+        let patience = if position.is_some() { patience } else { Duration::ZERO };
         let topic = match (self.find(name, patience)?, position, self.settings.create_topic) {
             (Some(topic), _, _) => topic,
             (None, Some(position), _) => {
@@ -145,6 +145,7 @@ impl<'a> CaptureTopics<'a> {
             KafkaError::Request {
                 what: format!("find topic {name:?} at {brokers}"),
                 message: "it was just made".to_owned(),
+                code: None,
             }
             .into()
         })

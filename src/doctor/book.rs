@@ -1,4 +1,4 @@
-//! The book: its settings, how far it is, and whether runs take it from each other.
+//! The book: its settings, its newest commit, and whether runs take it from each other.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Finding;
 use crate::book::entry::EntryKind;
-use crate::book::{BookError, CompleteTo, Entry, Snapshot, log, rfc3339};
+use crate::book::{BookError, CompleteTo, Entry, Snapshot, TopicState, log, rfc3339};
 use crate::store::Disk;
 
 const SUBJECT: &str = "book";
@@ -23,6 +23,7 @@ pub(super) struct BookFacts {
     time_zone: String,
     day_from: String,
     complete_to: CompleteTo,
+    topics: BTreeMap<String, TopicState>,
     /// When the newest commit was written, in microseconds since 1970-01-01 UTC.
     committed_at: Option<i64>,
     /// Runs that were begun within the last hour.
@@ -41,6 +42,7 @@ impl BookFacts {
             time_zone: snapshot.time_zone().to_owned(),
             day_from: String::new(),
             complete_to: snapshot.complete_to(),
+            topics: snapshot.state().topics.clone(),
             committed_at: None,
             runs: 0,
             rejects: 0,
@@ -73,9 +75,9 @@ impl BookFacts {
         }
     }
 
-    /// The next offsets of a topic.
-    pub(super) fn positions(&self, topic: &str) -> Option<&BTreeMap<i32, i64>> {
-        self.complete_to.positions.get(topic)
+    /// What the book has of a topic, a slot or a file.
+    pub(super) fn topic(&self, name: &str) -> Option<&TopicState> {
+        self.topics.get(name)
     }
 
     /// What this means.
@@ -113,24 +115,6 @@ impl BookFacts {
         }
         findings
     }
-
-    /// How far behind a topic's ends the book is.
-    pub(super) fn judge_lag(&self, topic: &str, ends: &BTreeMap<i32, i64>) -> Finding {
-        let Some(positions) = self.positions(topic) else {
-            return Finding::warning(SUBJECT, "lag", format!("the book has not read topic {topic:?} yet"));
-        };
-        let behind: i64 =
-            ends.iter().map(|(partition, end)| (end - positions.get(partition).unwrap_or(&0)).max(0)).sum();
-        let beyond = positions.iter().find(|(partition, next)| ends.get(partition).is_none_or(|end| end < next));
-        match beyond {
-            Some((partition, next)) => Finding::problem(
-                SUBJECT,
-                "lag",
-                format!("the book has read partition {partition} of {topic:?} to offset {next}, which is beyond its end: the topic was made anew or cut off"),
-            ).mend("make a new book"),
-            None => Finding::ok(SUBJECT, "lag", format!("{behind} offsets behind the end of topic {topic:?}")),
-        }
-    }
 }
 
 /// What an unreadable book means.
@@ -150,23 +134,15 @@ mod tests {
     use crate::slot::Level;
 
     fn facts() -> BookFacts {
-        let positions = BTreeMap::from([("t".to_owned(), BTreeMap::from([(0, 10), (1, 20)]))]);
         BookFacts {
             time_zone: "UTC".to_owned(),
             day_from: "auto".to_owned(),
-            complete_to: CompleteTo { commit: 3, positions, ..CompleteTo::default() },
+            complete_to: CompleteTo { commit: 3, ..CompleteTo::default() },
+            topics: BTreeMap::new(),
             committed_at: Some(0),
             runs: 1,
             rejects: 0,
         }
-    }
-
-    #[test]
-    fn lag_is_counted_and_a_shorter_topic_is_a_problem() {
-        let lag = |ends: [(i32, i64); 2]| facts().judge_lag("t", &BTreeMap::from(ends));
-        assert!(lag([(0, 10), (1, 25)]).seen.starts_with("5 offsets behind"));
-        assert_eq!(lag([(0, 9), (1, 25)]).state, Level::Problem);
-        assert_eq!(facts().judge_lag("other", &BTreeMap::new()).state, Level::Warning);
     }
 
     #[test]

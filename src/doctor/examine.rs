@@ -1,19 +1,21 @@
 //! One thing after the other, as far as each can be reached.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::book::{self, BookFacts};
 use super::connect::Sample;
 use super::server::ServerFacts;
 use super::topic::TopicFacts;
-use super::{Examination, Finding, role, slot, tables};
+use super::{Examination, Finding, lag, role, slot, tables};
+use crate::book::Snapshot;
+use crate::book::entry::SourceKind;
 use crate::capture::{Position, position_topic};
 use crate::change::Partition;
 use crate::postgres::{Client, ConnectSettings, PostgresError, Purpose};
-use crate::slot::{Level, SlotSurvey};
-use crate::source::kafka::{Admin, KafkaError, KafkaSettings, Topics};
+use crate::slot::{Branch, Level, Server, SlotError, SlotSurvey};
+use crate::source::kafka::{Admin, KafkaError, KafkaSettings, Topic, Topics, Watermarks};
 
 /// Records looked at in each partition.
 const SAMPLE: usize = 100;
@@ -37,27 +39,53 @@ pub struct Patient {
 /// Looks at everything that was named.
 pub fn examine(patient: &Patient) -> Examination {
     let mut findings = Vec::new();
+    // Before the server and the brokers: a book that is written meanwhile must not seem to be ahead of them.
+    let book = patient.book.as_ref().map(|path| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        (path, BookFacts::read(path, i64::try_from(now).unwrap_or(i64::MAX)))
+    });
     let slots = patient.postgres.as_ref().map(|settings| look_at_server(settings, patient, &mut findings));
     let slots = slots.unwrap_or_default();
     let slot = slots.iter().find(|slot| Some(&slot.status.name) == patient.slot.as_ref());
-    let book = patient.book.as_ref().and_then(|path| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-        BookFacts::read(path, i64::try_from(now).unwrap_or(i64::MAX))
-            .map_err(|error| findings.push(book::judge_error(path, &error)))
-            .ok()
-    });
-    if let Some(book) = &book {
-        findings.extend(book.judge());
-        // The book of a slot: its positions are LSNs.
-        if let Some(slot) = slot.filter(|slot| book.positions(&slot.status.name).is_some()) {
-            let end = BTreeMap::from([(0, slot.current_lsn.as_i64().saturating_add(1))]);
-            findings.push(book.judge_lag(&slot.status.name, &end));
+    let book = match book {
+        Some((path, Ok(book))) => {
+            findings.extend(book.judge());
+            findings.extend(slot.and_then(|slot| look_at_slot_of_book(patient, slot, path, &book)));
+            Some(book)
         }
-    }
+        Some((path, Err(error))) => {
+            findings.push(book::judge_error(path, &error));
+            None
+        }
+        None => None,
+    };
     if let Some(kafka) = &patient.kafka {
         look_at_kafka(kafka, patient, slot, book.as_ref(), &mut findings);
     }
     Examination::new(findings)
+}
+
+/// Looks at the book's place in the slot, if it reads that.
+fn look_at_slot_of_book(patient: &Patient, slot: &SlotSurvey, path: &Path, book: &BookFacts) -> Option<Finding> {
+    let name = &slot.status.name;
+    book.topic(name).filter(|topic| topic.source == SourceKind::Slot)?;
+    // Again, because a run confirms to the slot what it commits meanwhile; and before the server is asked for its end.
+    let again = match Snapshot::take(path) {
+        Ok(again) => again,
+        Err(error) => return Some(book::judge_error(path, &error)),
+    };
+    let known = again.state().topics.get(name)?;
+    // Where that fails, the role or the server has a finding already.
+    let server = patient.postgres.as_ref().and_then(|settings| history(settings).ok());
+    Some(lag::judge_slot(known, slot, server.as_ref()))
+}
+
+/// Whose WAL the server has, and where its earlier timelines were left.
+fn history(settings: &ConnectSettings) -> Result<(Server, Vec<Branch>), SlotError> {
+    let mut client = Client::connect(settings, Purpose::Replication, &[])?;
+    let server = Server::ask(&mut client)?;
+    let branches = server.branches(&mut client)?;
+    Ok((server, branches))
 }
 
 /// Looks at server, role, tables and slots; gives the slots.
@@ -179,15 +207,18 @@ fn examine_topic(
         Err(error) => return Err(error),
     }
 
-    let mut ends = BTreeMap::new();
+    let mut marks: BTreeMap<i32, Watermarks> = BTreeMap::new();
     let mut values = Vec::new();
     for number in 0..topic.partitions {
-        ends.insert(number, topics.watermarks(&place(name, number))?.high);
+        marks.insert(number, topics.watermarks(&place(name, number))?);
         if number < SAMPLED_PARTITIONS {
             values.extend(topics.newest_values(&place(name, number), SAMPLE)?);
         }
     }
     findings.extend(Sample::of(&values).judge(topic.partitions, patient.slot.as_deref()));
-    findings.extend(book.map(|book| book.judge_lag(name, &ends)));
+    if let Some(book) = book {
+        let described = Topic { id: topic.id, partitions: topic.partitions };
+        findings.push(lag::judge_topic(name, book.topic(name), &described, |number| marks[&number]));
+    }
     Ok(())
 }

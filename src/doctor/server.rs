@@ -68,7 +68,7 @@ impl ServerFacts {
 
     /// Whether the server can decode at all.
     pub(super) fn can_decode(&self) -> bool {
-        self.wal_level == "logical" && !(self.is_standby && self.version < 160_000)
+        self.wal_level == "logical" && !self.is_standby
     }
 
     /// Whether a slot could be made.
@@ -92,14 +92,11 @@ impl ServerFacts {
                 .mend("ALTER SYSTEM SET wal_level = logical;  -- then restart PostgreSQL; a managed service has a setting of its own"),
         });
         if self.is_standby {
-            findings.push(match major {
-                16.. => Finding::ok(SUBJECT, "standby", "this is a standby; decoding works here, and lags with it"),
-                _ => Finding::problem(
-                    SUBJECT,
-                    "standby",
-                    format!("this is a standby, and PostgreSQL {major} decodes on a primary only: connect to that"),
-                ),
-            });
+            let seen = "this is a standby, and capture and run read slots of a primary only: connect to that";
+            findings.push(
+                Finding::problem(SUBJECT, "standby", seen)
+                    .mend("name all hosts, and add target_session_attrs=primary to --postgres"),
+            );
         }
         findings.push(match self.encoding.as_str() {
             "UTF8" => Finding::ok(SUBJECT, "encoding", "UTF8"),
@@ -196,8 +193,6 @@ mod tests {
         assert_eq!(judge(|f| f.wal_sender_timeout = 1000), one(Level::Warning, "wal_sender_timeout"));
         assert_eq!(judge(|f| f.idle_timeout = 60), one(Level::Warning, "idle_replication_slot_timeout"));
         assert_eq!(judge(|f| f.version = 120_000), one(Level::Warning, "version"));
-        assert_eq!(judge(|f| f.is_standby = true), vec![]);
-        let old_standby = judge(|f| (f.is_standby, f.version) = (true, 150_000));
-        assert_eq!(old_standby, one(Level::Problem, "standby"));
+        assert_eq!(judge(|f| f.is_standby = true), one(Level::Problem, "standby"));
     }
 }

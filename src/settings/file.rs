@@ -199,7 +199,7 @@ mod tests {
         };
         let topics = "brokers = \"b:1\"\ntopic = \"x\"\nset = { a = 1 }\n";
         assert!(matches!(origin(topics, &[]), Ok(Origin::Kafka(_))));
-        assert!(matches!(origin(topics, &["--input", "f"]), Ok(Origin::Input(path)) if path.as_os_str() == "f"));
+        assert!(matches!(origin(topics, &["--input", "f"]), Ok(Origin::Input(input)) if input.path.as_os_str() == "f"));
         assert!(matches!(origin("input = \"f\"", &["--brokers", "b:1", "--topic", "t"]), Ok(Origin::Kafka(_))));
         let refused = |file: &str, arguments: &[&str]| origin(file, arguments).expect_err("it is refused");
         assert!(refused("", &[]).contains("--input"));

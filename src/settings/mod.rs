@@ -20,6 +20,6 @@ pub use capture::capture_settings;
 pub use doctor::patient;
 pub use error::SettingsError;
 pub use file::{ParseEnd, parse};
-pub use origin::{KafkaOrigin, Origin, OriginKind};
+pub use origin::{InputOrigin, KafkaOrigin, Origin, OriginKind};
 pub use run::RunSettings;
 pub use slot::slot_settings;

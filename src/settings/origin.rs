@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use super::SettingsError;
 use super::args::{From, RunArgs};
 use super::kafka::kafka_settings;
-use super::slot::slot_settings;
+use super::slot::{slot_settings, spill_folder};
 use crate::slot::SlotSettings;
 use crate::source::kafka::{KafkaSettings, StartFrom};
 
@@ -20,7 +20,7 @@ pub enum Origin {
     /// A replication slot.
     Slot(Box<SlotSettings>),
     /// A file, or standard input (`-`).
-    Input(PathBuf),
+    Input(InputOrigin),
 }
 
 /// Topics of Kafka, and how to read them.
@@ -34,6 +34,15 @@ pub struct KafkaOrigin {
     pub from: StartFrom,
     /// The group to tell, if one was named.
     pub group: Option<String>,
+}
+
+/// A file, or standard input, and how to read it.
+#[derive(Debug)]
+pub struct InputOrigin {
+    /// The file; `-` is standard input.
+    pub path: PathBuf,
+    /// Where transactions wait for their end that are too large for memory.
+    pub spill_folder: PathBuf,
 }
 
 /// Which of the places was meant.
@@ -55,14 +64,14 @@ impl OriginKind {
         (OriginKind::Input, &["input"]),
     ];
 
-    /// Flags that say something of one kind only.
-    const OWN: [(OriginKind, &str, &str); 6] = [
-        (OriginKind::Kafka, "from", "--from"),
-        (OriginKind::Kafka, "group", "--group"),
-        (OriginKind::Kafka, "set", "-X"),
-        (OriginKind::Slot, "create_slot", "--create-slot"),
-        (OriginKind::Slot, "plugin_option", "--plugin-option"),
-        (OriginKind::Slot, "spill_dir", "--spill-dir"),
+    /// Flags that say nothing of every kind, with those of which they do.
+    const OWN: [(&[OriginKind], &str, &str); 6] = [
+        (&[OriginKind::Kafka], "from", "--from"),
+        (&[OriginKind::Kafka], "group", "--group"),
+        (&[OriginKind::Kafka], "set", "-X"),
+        (&[OriginKind::Slot], "create_slot", "--create-slot"),
+        (&[OriginKind::Slot], "plugin_option", "--plugin-option"),
+        (&[OriginKind::Slot, OriginKind::Input], "spill_dir", "--spill-dir"),
     ];
 
     /// What is read, for messages.
@@ -99,15 +108,20 @@ impl Origin {
                 );
             }
         };
-        let foreign =
-            |(own, id, _): &&(OriginKind, &str, &str)| *own != kind && args.typed.iter().any(|typed| typed == id);
+        let foreign = |(own, id, _): &&(&[OriginKind], &str, &str)| {
+            !own.contains(&kind) && args.typed.iter().any(|typed| typed == id)
+        };
         if let Some((own, _, flag)) = OriginKind::OWN.iter().find(foreign) {
-            return wrong(format!("{flag} is for {}, and this run reads {}", own.what(), kind.what()));
+            let own: Vec<_> = own.iter().map(|own| own.what()).collect();
+            return wrong(format!("{flag} is for {}, and this run reads {}", own.join(" and "), kind.what()));
         }
         match kind {
             OriginKind::Kafka => kafka(args).map(Origin::Kafka),
             OriginKind::Slot => Ok(Origin::Slot(Box::new(slot_settings(&args.slot)?))),
-            OriginKind::Input => Ok(Origin::Input(args.input.clone().unwrap_or_default())),
+            OriginKind::Input => {
+                let (path, spill_folder) = (args.input.clone().unwrap_or_default(), spill_folder(&args.slot)?);
+                Ok(Origin::Input(InputOrigin { path, spill_folder }))
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What reading a slot needs, made of what was typed.
 
+use std::path::PathBuf;
+
 use super::SettingsError;
 use super::args::SlotSourceArgs;
 use crate::postgres::ConnectSettings;
@@ -16,14 +18,7 @@ pub fn slot_settings(args: &SlotSourceArgs) -> Result<SlotSettings, SettingsErro
     let url = args.postgres.as_deref().ok_or_else(|| missing("--postgres URL"))?;
     let slot =
         args.slot.as_deref().map(str::trim).filter(|slot| !slot.is_empty()).ok_or_else(|| missing("--slot NAME"))?;
-    let mut spill = Spill::default();
-    if let Some(folder) = &args.spill_dir {
-        spill.folder = folder.clone();
-    }
-    if !spill.folder.is_dir() {
-        let message = format!("--spill-dir {}: there is no such folder", spill.folder.display());
-        return Err(SettingsError::Wrong(message));
-    }
+    let spill = Spill { folder: spill_folder(args)?, ..Spill::default() };
     Ok(SlotSettings {
         connect: ConnectSettings::parse(url)?,
         slot: slot.to_owned(),
@@ -31,4 +26,16 @@ pub fn slot_settings(args: &SlotSourceArgs) -> Result<SlotSettings, SettingsErro
         create: args.create_slot,
         spill,
     })
+}
+
+/// Where large transactions wait for their end.
+///
+/// # Errors
+/// [`SettingsError`] if there is no such folder.
+pub(super) fn spill_folder(args: &SlotSourceArgs) -> Result<PathBuf, SettingsError> {
+    let folder = args.spill_dir.clone().unwrap_or_else(|| Spill::default().folder);
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(SettingsError::Wrong(format!("--spill-dir {}: there is no such folder", folder.display()))),
+    }
 }

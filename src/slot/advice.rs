@@ -42,7 +42,9 @@ impl SlotSurvey {
         let size = |bytes: Option<i64>| ByteSize::b(bytes.unwrap_or_default().unsigned_abs());
         let (kept, lag) = (size(self.retained_bytes()), size(self.lag_bytes()));
         let drop = || Some(format!("walbook slot drop --slot {name}"));
-        let read = || Some(format!("walbook capture --slot {name} …"));
+        // Nothing on the server tells which of the two it was.
+        let read =
+            || Some(format!("start its reader: walbook capture --slot {name} …, or walbook run BOOK --slot {name} …"));
 
         if let Some(reason) = status.lost_reason() {
             let text =
@@ -74,7 +76,7 @@ impl SlotSurvey {
             let (level, doing) = if many { (Level::Warning, drop()) } else { (Level::Well, None) };
             let text = format!(
                 "nobody reads it, and the server keeps {kept} of WAL for it{}",
-                if many { ": start its reader, or drop it" } else { "" }
+                if many { ": start its reader (walbook capture or walbook run), or drop it" } else { "" }
             );
             return say(level, text, doing);
         }
@@ -135,7 +137,7 @@ mod tests {
                     s.current_lsn = far;
                 }),
                 Level::Warning,
-                "start its reader, or drop it",
+                "start its reader (walbook capture or walbook run), or drop it",
             ),
             (survey(|s| s.current_lsn = far), Level::Warning, "8.0 GiB of WAL behind"),
             (
@@ -159,5 +161,7 @@ mod tests {
         assert_eq!(invalid.command.as_deref(), Some("walbook slot drop --slot s"));
         assert!(invalid.text.contains("idle_timeout"));
         assert!(survey(|s| s.status.two_phase = true).text.contains("two_phase"));
+        let unreserved = survey(|s| s.status.wal_status = Some("unreserved".to_owned())).command.expect("a command");
+        assert!(unreserved.contains("capture --slot s") && unreserved.contains("run BOOK --slot s"), "{unreserved}");
     }
 }

@@ -57,6 +57,16 @@ impl Server {
         })
     }
 
+    /// Where the next record of WAL of a primary begins now.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) fn ask_end(client: &mut Client) -> Result<Lsn, SlotError> {
+        let rows = client.query("SELECT pg_catalog.pg_current_wal_insert_lsn() AS next")?;
+        let end = rows.first().and_then(|row| row.get("next")).and_then(|lsn| lsn.parse().ok());
+        end.ok_or_else(|| unanswered("its end of WAL"))
+    }
+
     /// Where the server's history left each earlier timeline, over a replication connection.
     ///
     /// # Errors

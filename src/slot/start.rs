@@ -145,6 +145,8 @@ pub fn start(
                 let mut asking = Client::connect(&connect, Purpose::Sql, &[])?;
                 let held = SlotStatus::look(&mut asking, slot)?.and_then(|status| status.confirmed_flush_lsn);
                 let confirmed = held.ok_or_else(|| SlotError::NoSlot { slot: slot.clone() })?;
+                // Whoever held it until now may have read beyond the end that was seen before.
+                let server = Server { end: Server::ask_end(&mut asking)?, ..server };
                 let standing = Standing { server, branches, confirmed };
                 return Ok(Started { stream: SlotStream::new(copy), connect, standing });
             }

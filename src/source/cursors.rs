@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::change::{Interval, Partition, PartitionStart};
 
-/// The partitions of one worker with their next offset. A partition has a *slot*, its place in the list.
+/// The partitions of one worker with their next offset. A partition is named by its *place* in the list.
 #[derive(Default, Debug)]
 pub struct Cursors {
     cursors: Vec<Cursor>,
@@ -29,7 +29,7 @@ pub enum Accepted {
 }
 
 impl Cursors {
-    /// Adds a partition and gives its slot.
+    /// Adds a partition and gives its place.
     pub fn add(&mut self, start: &PartitionStart) -> usize {
         self.cursors.push(Cursor {
             partition: Arc::new(start.partition.clone()),
@@ -40,24 +40,24 @@ impl Cursors {
         self.cursors.len() - 1
     }
 
-    /// The partition of a slot.
-    pub fn partition(&self, slot: usize) -> &Arc<Partition> {
-        &self.cursors[slot].partition
+    /// The partition at a place.
+    pub fn partition(&self, place: usize) -> &Arc<Partition> {
+        &self.cursors[place].partition
     }
 
-    /// The first unread offset of a slot.
-    pub fn next_offset(&self, slot: usize) -> i64 {
-        self.cursors[slot].next
+    /// The first unread offset at a place.
+    pub fn next_offset(&self, place: usize) -> i64 {
+        self.cursors[place].next
     }
 
-    /// The first unread offset of each slot.
+    /// The first unread offset at each place.
     pub fn next_offsets(&self) -> Vec<i64> {
         self.cursors.iter().map(|cursor| cursor.next).collect()
     }
 
-    /// Says where a slot ends, now that it is known: what is there behind it will not be read.
-    pub fn end_at(&mut self, slot: usize, offset: i64) {
-        self.cursors[slot].until = Some(offset);
+    /// Says where the partition at a place ends, now that it is known: what is there behind it will not be read.
+    pub fn end_at(&mut self, place: usize, offset: i64) {
+        self.cursors[place].until = Some(offset);
     }
 
     /// The number of partitions.
@@ -71,8 +71,8 @@ impl Cursors {
     }
 
     /// Moves past the record at `offset`, if it is new. A record at or past the end proves that the end is reached.
-    pub fn accept(&mut self, slot: usize, offset: i64) -> Accepted {
-        let cursor = &mut self.cursors[slot];
+    pub fn accept(&mut self, place: usize, offset: i64) -> Accepted {
+        let cursor = &mut self.cursors[place];
         if let Some(until) = cursor.until
             && offset >= until
         {
@@ -87,8 +87,8 @@ impl Cursors {
     }
 
     /// Moves to `offset`, before which nothing is left to read: offsets without record were passed.
-    pub fn pass(&mut self, slot: usize, offset: i64) {
-        let cursor = &mut self.cursors[slot];
+    pub fn pass(&mut self, place: usize, offset: i64) {
+        let cursor = &mut self.cursors[place];
         let offset = cursor.until.map_or(offset, |until| offset.min(until));
         cursor.next = cursor.next.max(offset);
     }

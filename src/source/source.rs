@@ -43,7 +43,7 @@ pub trait Source {
         true
     }
 
-    /// Hears that all records below these offsets are durable, by slot of the cursors; partitions that were assigned
+    /// Hears that all records below these offsets are durable, by place in the cursors; partitions that were assigned
     /// later are not in it. Told in order, at the latest when the run ends.
     fn committed(&mut self, _next_offsets: &[i64]) {}
 

@@ -65,9 +65,9 @@ pub struct MemorySource {
     cursors: Cursors,
     random: Random,
     largest_batch: u64,
-    /// The slot whose transaction was begun and has more records.
+    /// The place whose transaction was begun and has more records.
     inside: Option<usize>,
-    /// By slot: what it was told to be durable.
+    /// By place: what it was told to be durable.
     told: Vec<i64>,
 }
 
@@ -99,13 +99,13 @@ impl Source for MemorySource {
         if self.cursors.is_empty() {
             return Ok(None);
         }
-        let slot = self.inside.unwrap_or_else(|| self.random.below(self.cursors.len() as u64) as usize);
-        let partition = Arc::clone(self.cursors.partition(slot));
+        let place = self.inside.unwrap_or_else(|| self.random.below(self.cursors.len() as u64) as usize);
+        let partition = Arc::clone(self.cursors.partition(place));
         let want = (1 + self.random.below(self.largest_batch) as usize).min(limit);
         let repeated = if self.random.per_mille(100) { 3 } else { 0 };
         let all = self.topic.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         let records = all.get(&partition.number).map_or(&[][..], Vec::as_slice);
-        let next = self.cursors.next_offset(slot);
+        let next = self.cursors.next_offset(place);
         let first = records.partition_point(|record| record.offset < next).saturating_sub(repeated);
         let transaction = |record: &WorkloadRecord| record.offset / self.topic.transaction;
         let mut taken: Vec<Arc<WorkloadRecord>> = Vec::new();
@@ -113,14 +113,14 @@ impl Source for MemorySource {
         for record in &records[first..] {
             let goes_on = taken.last().is_some_and(|last| transaction(last) == transaction(record));
             if goes_on && taken.len() >= want {
-                self.inside = Some(slot);
+                self.inside = Some(place);
             }
             // What is given ends between transactions, if there is one whose end is near.
             let is_full = if self.topic.transaction > 1 { !goes_on && !taken.is_empty() } else { taken.len() >= want };
             if is_full || self.inside.is_some() {
                 break;
             }
-            if self.cursors.accept(slot, record.offset) == Accepted::New {
+            if self.cursors.accept(place, record.offset) == Accepted::New {
                 taken.push(Arc::clone(record));
             }
         }
@@ -135,13 +135,13 @@ impl Source for MemorySource {
 
     fn committed(&mut self, next_offsets: &[i64]) {
         let mut durable = self.topic.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        for (slot, next) in next_offsets.iter().enumerate() {
+        for (place, next) in next_offsets.iter().enumerate() {
             assert!(
-                self.told.get(slot) <= Some(next),
+                self.told.get(place) <= Some(next),
                 "what is durable stays so: {:?}, then {next}",
-                self.told.get(slot)
+                self.told.get(place)
             );
-            durable.insert(self.cursors.partition(slot).number, *next);
+            durable.insert(self.cursors.partition(place).number, *next);
         }
         self.told = next_offsets.to_vec();
     }

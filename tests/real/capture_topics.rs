@@ -1,12 +1,14 @@
 //! The topics of a capture: what they must be, what they take, and that they stay the same ones.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crate::capture::Capture;
 use crate::captured::{Captured, lsn};
 use crate::database::Database;
 use crate::environment;
-use crate::topic::Topic;
+use crate::topic::{Record, Topic};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -91,13 +93,97 @@ fn a_topic_that_is_made_anew_while_it_is_written_ends_the_capture() {
     ended.expect_said(&["recreated", &capture.topic.name]);
 }
 
+/// Deletes what `which` names under a capture that is busy; it must end without confirming what comes afterwards.
+fn delete_under_a_busy_capture(name: &str, which: impl Fn(&Topic) -> Vec<Topic>) {
+    let database = database(name);
+    let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), name, 1));
+    let mut running = capture.start_first();
+    running.await_said("capturing");
+    let deleted = which(&capture.topic);
+    let (rows, enough) = (AtomicU64::new(0), AtomicBool::new(false));
+    let first_behind = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !enough.load(Ordering::Relaxed) {
+                let row = rows.load(Ordering::Relaxed);
+                database.script(&format!("insert into public.t values ({row}, 'busy')"));
+                rows.store(row + 1, Ordering::Relaxed);
+            }
+        });
+        capture.topic.await_offsets(50, || running.expect_alive());
+        for topic in &deleted {
+            topic.delete();
+        }
+        // The insert that is under way may have begun before.
+        let first_behind = rows.load(Ordering::Relaxed) + 1;
+        while rows.load(Ordering::Relaxed) < first_behind + 20 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        enough.store(true, Ordering::Relaxed);
+        first_behind
+    });
+    let ended = running.wait(PATIENCE);
+    ended.expect_code(3);
+    for topic in &deleted {
+        ended.expect_said(&[&topic.name]);
+        assert!(!topic.exists(), "{} was made again", topic.name);
+    }
+    let kept = database.script(&format!(
+        "select count(*) from pg_logical_slot_peek_changes('{}', null, null) where data ~ 'id.integer.:{first_behind} '",
+        capture.slot
+    ));
+    assert_eq!(kept.trim(), "1", "the slot was confirmed beyond what the topic took");
+}
+
+#[test]
+fn a_topic_that_is_deleted_while_it_is_written_ends_the_capture() {
+    delete_under_a_busy_capture("deleted", |topic| vec![topic.clone()]);
+}
+
+#[test]
+fn a_position_that_is_deleted_while_it_is_written_ends_the_capture() {
+    delete_under_a_busy_capture("deleted_position", |topic| vec![topic.of_position()]);
+}
+
+#[test]
+fn both_topics_deleted_while_they_are_written_are_missing_data_and_not_a_new_beginning() {
+    delete_under_a_busy_capture("deleted_both", |topic| vec![topic.clone(), topic.of_position()]);
+}
+
+#[test]
+fn a_position_behind_an_open_transaction_is_waited_for() {
+    let database = database("open_transaction");
+    let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "open_transaction", 1));
+    capture.first();
+    database.script("insert into public.t values (1, 'behind it')");
+    let positions = capture.topic.of_position();
+    let other = positions.producer(&[("transactional.id", &positions.name)]);
+    other.init_transactions();
+    other.begin();
+    let taken_back =
+        Record { key: Some(b"position".to_vec()), value: Some(b"taken back".to_vec()), ..Record::default() };
+    other.produce([taken_back]);
+
+    let mut waiting = capture.start(&["--once"]);
+    thread::sleep(Duration::from_secs(4));
+    waiting.expect_alive();
+    assert_eq!(Captured::read(&capture.topic).len(), 0);
+    other.abort();
+    waiting.wait(PATIENCE).expect_code(0);
+    assert_eq!(Captured::read(&capture.topic).len(), 1);
+}
+
 #[test]
 fn settings_that_exactly_once_stands_on_cannot_be_passed() {
     let database = database("passed");
     let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "passed", 1));
-    for setting in
-        ["acks=1", "enable.idempotence=false", "transactional.id=x", "partitioner=random", "isolation.level=x"]
-    {
+    for setting in [
+        "acks=1",
+        "allow.auto.create.topics=true",
+        "enable.idempotence=false",
+        "transactional.id=x",
+        "partitioner=random",
+        "isolation.level=x",
+    ] {
         let ended = capture.once_with_code(2, &["-X", setting]);
         ended.expect_said(&[setting.split('=').next().expect("a key")]);
     }

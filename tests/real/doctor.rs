@@ -1,6 +1,7 @@
 //! `walbook doctor`: the healthy are told so, and what would hurt is found, with the command that mends it.
 
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -140,6 +141,42 @@ fn what_hurts_is_found_with_what_mends_it() {
     let said = doctor(&["--postgres", &plain]);
     assert_eq!(said.code, Some(1), "{}", said.text);
     said.expect("role", "replication", "problem", "ALTER ROLE \"plain\" REPLICATION");
+}
+
+#[test]
+fn a_slots_book_is_well_while_it_is_written_and_a_problem_once_somebody_else_took_what_comes_next() {
+    let database = Database::create("doctor_slot");
+    database.script("create table t (id int primary key)");
+    let book = Book::new("doctor_slot");
+    let (url, slot, path) = (database.url(), database.name.clone(), book.path().display().to_string());
+    book.start("run", &["--postgres", &url, "--slot", &slot, "--until-end"]).wait(PATIENCE).expect_code(0);
+    let running = book.start("run", &["--postgres", &url, "--slot", &slot, "--commit-interval", "50ms"]);
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| {
+            for round in 0..60 {
+                database.script(&format!("insert into t select {round} * 1000 + n from generate_series(1, 500) n"));
+            }
+        });
+        while !busy.is_finished() {
+            let said = doctor(&["--postgres", &url, "--slot", &slot, &path]);
+            said.expect("book", "lag", "ok", "");
+            assert!(said.text.contains("of WAL behind the end of slot"), "{}", said.text);
+        }
+    });
+    running.kill();
+
+    // The server lets a slot go as soon as it notices that its reader is gone.
+    let take = format!(
+        "insert into t values (-1); select pg_terminate_backend(active_pid) from pg_replication_slots \
+         where slot_name = '{slot}' and active; select pg_sleep(1); \
+         select count(*) from pg_logical_slot_get_changes('{slot}', null, null)"
+    );
+    database.script(&take);
+    let said = doctor(&["--postgres", &url, "--slot", &slot, &path]);
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    said.expect("book", "lag", "problem", "make a new book");
+    assert!(said.text.contains("consumed by somebody else"), "{}", said.text);
+    book.start("run", &["--postgres", &url, "--slot", &slot, "--until-end"]).wait(PATIENCE).expect_code(3);
 }
 
 #[test]

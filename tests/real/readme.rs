@@ -1,7 +1,8 @@
 //! Every command of the README and of the pages in docs/ runs as it stands there, in its order, in one empty directory.
 //!
 //! Blocks of ```sh are run by bash, blocks of ```python by the Python that has the readers; others are only for the eye. `walbook`
-//! is on the path, and the servers' addresses are in the variables that the README names.
+//! is on the path, and the servers' addresses are in the variables that the README names. A command may succeed and count
+//! nothing, so the answers that its reader came for are compared too.
 
 use std::env;
 use std::fs;
@@ -11,17 +12,36 @@ use std::process::{Command, Stdio};
 use crate::database::Database;
 use crate::environment;
 
+/// A command, and the ends of the lines that its block must print, however wide the columns are.
+type Answer = (&'static str, &'static [&'static str]);
+
 #[test]
 fn readme_commands_run() {
-    run_page("README.md");
+    let through_kafka: &[&str] = &[
+        "shop customers INSERT 100",
+        "shop customers TRUNCATE 1",
+        "shop order INSERT 1000",
+        "shop order UPDATE 300",
+        "shop order DELETE 10",
+        "shop order TRUNCATE 1",
+    ];
+    let second_round = &["shop customers INSERT 101", "shop customers UPDATE 1", "shop order INSERT 1000"];
+    let answers: &[Answer] = &[
+        ("walbook run book --brokers", through_kafka),
+        ("walbook query direct", &["shop customers INSERT 1"]),
+        ("walbook --config walbook.toml query book", second_round),
+        ("walbook query recorded", &["shop customers INSERT 1"]),
+    ];
+    run_page("README.md", answers);
 }
 
 #[test]
 fn commands_for_those_who_leave_connect_run() {
-    run_page("docs/leaving-connect.md");
+    let both_topics = &["leaving customers INSERT 100", "leaving customers UPDATE 30"];
+    run_page("docs/leaving-connect.md", &[("walbook query book --by table,op", both_topics)]);
 }
 
-fn run_page(page: &str) {
+fn run_page(page: &str, answers: &[Answer]) {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).expect("the page is there");
     let blocks = blocks(&text);
     assert!(blocks.iter().any(|block| block.language == "sh"), "{page} has no commands");
@@ -31,6 +51,10 @@ fn run_page(page: &str) {
     let postgres = postgres.parent().expect("a program has a folder");
     let path = env::var("PATH").expect("there is a PATH");
     let path = format!("{}:{}:{path}", binary.display(), postgres.display());
+
+    for (command, _) in answers {
+        assert!(blocks.iter().any(|block| block.text.contains(command)), "{page} does not say {command:?}");
+    }
 
     // One page's changes are not another's.
     let database = Database::bare(&environment::postgres(), "page");
@@ -64,6 +88,15 @@ fn run_page(page: &str) {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let lines: Vec<String> =
+            printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        for (command, rows) in answers.iter().filter(|(command, _)| block.text.contains(command)) {
+            for row in *rows {
+                let is_there = lines.iter().any(|line| line == row || line.ends_with(&format!(" {row}")));
+                assert!(is_there, "{page}:{}: {command} did not answer {row:?}:\n{printed}", block.line);
+            }
+        }
     }
 }
 

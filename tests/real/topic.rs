@@ -96,8 +96,8 @@ impl Topic {
         self.await_partitions();
     }
 
-    /// Deletes the topic and makes another of the same name.
-    pub(crate) fn recreate(&self) {
+    /// Deletes the topic and waits until the brokers do not know it any more.
+    pub(crate) fn delete(&self) {
         for result in wait_for(self.admin().delete_topics(&[&self.name], &options())).expect("the broker answers") {
             result.expect("the topic can be deleted");
         }
@@ -106,6 +106,11 @@ impl Topic {
             assert!(began.elapsed() < PATIENCE, "topic {} stays", self.name);
             thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// Deletes the topic and makes another of the same name.
+    pub(crate) fn recreate(&self) {
+        self.delete();
         self.make(&[]);
     }
 

@@ -176,10 +176,15 @@ impl Chain {
     fn wrong_topic(&mut self, name: &str, read: &TopicEntry, kind: EntryKind) -> Option<String> {
         let TopicEntry { source, id, timeline, partitions, positions: _ } = read;
         let (source, timeline, partitions) = (*source, *timeline, *partitions);
+        if timeline.is_some() != (source == SourceKind::Slot) {
+            return Some(format!("{name} is a {source} with timeline {timeline:?}"));
+        }
         let now = TopicState { source, id: id.clone(), timeline, partitions, positions: BTreeMap::new() };
         let before = self.topics.insert(name.to_owned(), now)?;
         if source != before.source {
             Some(format!("{name} is a {source}, it was a {}", before.source))
+        } else if *id != before.id {
+            Some(format!("{name} has id {id:?}, it had {:?}", before.id))
         } else if timeline < before.timeline || (kind == EntryKind::Commit && timeline != before.timeline) {
             Some(format!("{name} is on timeline {timeline:?}, it was on {:?}", before.timeline))
         } else {

@@ -1,7 +1,6 @@
 //! A file, or standard input, as the place that records come from.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +9,13 @@ use crate::book::State;
 use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::change::{Partition, PartitionStart};
 use crate::server::AskEnds;
-use crate::settings::SettingsError;
+use crate::settings::{InputOrigin, SettingsError};
 use crate::source::Source;
 use crate::source::lines::{Input, LinesSource, Missing, Watch};
 
 /// Looks at the input.
-pub(super) fn lead(path: &Path, until_end: bool) -> anyhow::Result<Leading> {
-    let input = Input::look(path)?;
+pub(super) fn lead(origin: &InputOrigin, until_end: bool) -> anyhow::Result<Leading> {
+    let input = Input::look(&origin.path)?.spilling_to(&origin.spill_folder);
     // What comes from a stream comes once: there is nothing to wait for behind its end.
     let until_end = until_end || input.is_stream();
     let (watch, missing) = (Watch::new(input.clone()), Missing::new());
@@ -64,6 +63,9 @@ fn plan(input: &Input, watch: &Watch, until_end: bool, state: &State) -> anyhow:
     }
     let partition = Partition { topic: name.to_owned(), number: 0 };
     let known = known(state, name, SourceKind::File)?;
+    if known.is_none() {
+        refuse_second_name(name, watch, state)?;
+    }
     let id = watch.begin(known.map(|known| (known.id.as_str(), state.next_offset(&partition).unwrap_or(0))))?;
     let from = state.next_offset(&partition).unwrap_or(0);
     let until = match (until_end, input.is_stream()) {
@@ -78,4 +80,19 @@ fn plan(input: &Input, watch: &Watch, until_end: bool, state: &State) -> anyhow:
         topics.insert(name.to_owned(), entry);
     }
     Ok(Plan { topics, starts: vec![PartitionStart { partition, from, until }] })
+}
+
+/// Refuses a file that the book has under another name: it would count twice.
+fn refuse_second_name(name: &str, watch: &Watch, state: &State) -> anyhow::Result<()> {
+    for (known, topic) in state.topics.iter().filter(|(_, topic)| topic.source == SourceKind::File) {
+        if watch.is_known_as(known, &topic.id)? {
+            let message = format!(
+                "--input {name} is a file that the book has as {known:?}, and would count twice: name it as then; or, if it only \
+                 begins with the same bytes ({}), use another book",
+                topic.id
+            );
+            return Err(SettingsError::Wrong(message).into());
+        }
+    }
+    Ok(())
 }

@@ -71,7 +71,7 @@ pub(super) fn lead(settings: &RunSettings, book: &Book, shutdown: &Shutdown) -> 
     match &settings.origin {
         Origin::Kafka(kafka) => kafka::lead(kafka, settings.until_end, book),
         Origin::Slot(slot) => Ok(slot::lead(slot, settings.until_end, shutdown)),
-        Origin::Input(path) => input::lead(path, settings.until_end),
+        Origin::Input(input) => input::lead(input, settings.until_end),
     }
 }
 

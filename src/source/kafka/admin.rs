@@ -45,12 +45,12 @@ impl Admin {
             new = new.set(key, value);
         }
         let answers = wait_for(self.client.create_topics([&new], &options()))
-            .map_err(|error| KafkaError::Request { what: what(), message: error.to_string() })?;
+            .map_err(|error| KafkaError::request(what(), &error))?;
         for answer in answers {
             match answer {
                 Ok(_) => {}
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return Ok(false),
-                Err((_, code)) => return Err(KafkaError::Request { what: what(), message: code.to_string() }),
+                Err((_, code)) => return Err(KafkaError::answer(what(), code)),
             }
         }
         Ok(true)
@@ -61,18 +61,26 @@ impl Admin {
     /// # Errors
     /// What the broker says.
     pub fn topic_settings(&self, topic: &str) -> Result<BTreeMap<String, String>, KafkaError> {
-        let failed =
-            |message: String| KafkaError::Request { what: format!("read the settings of topic {topic:?}"), message };
+        let what = || format!("read the settings of topic {topic:?}");
         let answers = wait_for(self.client.describe_configs(&[ResourceSpecifier::Topic(topic)], &options()))
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(|error| KafkaError::request(what(), &error))?;
         let mut settings = BTreeMap::new();
         for answer in answers {
-            let entries = answer.map_err(|code| failed(code.to_string()))?.entries;
+            let entries = answer.map_err(|code| KafkaError::answer(what(), code))?.entries;
             settings.extend(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
         }
-        // The binding does not hand a single topic's error on.
         if settings.is_empty() {
-            return Err(failed("the broker told none; is DescribeConfigs allowed?".to_owned()));
+            // The binding does not hand a single topic's error on: that of a topic that is there is a missing right.
+            let metadata = self.client.inner().fetch_metadata(Some(topic), REQUEST);
+            let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
+            let is_there = metadata.topics().iter().any(|topic| topic.error().is_none());
+            return Err(KafkaError::answer(
+                what(),
+                match is_there {
+                    true => RDKafkaErrorCode::TopicAuthorizationFailed,
+                    false => RDKafkaErrorCode::UnknownTopicOrPartition,
+                },
+            ));
         }
         Ok(settings)
     }

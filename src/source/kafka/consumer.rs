@@ -27,11 +27,11 @@ pub struct KafkaSource {
     consumer: Option<BaseConsumer<Context>>,
     queue: Option<Queue>,
     cursors: Cursors,
-    /// librdkafka's topic handle and partition by slot.
+    /// librdkafka's topic handle and partition by place.
     origins: Vec<((usize, i32), usize)>,
-    /// By slot: how often it was assigned anew since its last record.
+    /// By place: how often it was assigned anew since its last record.
     reassigned: Vec<u32>,
-    /// By slot: since when brokers do not know it.
+    /// By place: since when brokers do not know it.
     unknown_since: Vec<Option<Instant>>,
 }
 
@@ -51,58 +51,58 @@ impl KafkaSource {
         })
     }
 
-    /// The slot of a message; `None` for what is of none of our partitions.
-    fn slot(&mut self, message: &Message) -> Option<usize> {
+    /// The place of a message's partition; `None` for what is of none of our partitions.
+    fn place(&mut self, message: &Message) -> Option<usize> {
         let origin = message.origin();
-        if let Some((_, slot)) = self.origins.iter().find(|(known, _)| *known == origin) {
-            return Some(*slot);
+        if let Some((_, place)) = self.origins.iter().find(|(known, _)| *known == origin) {
+            return Some(*place);
         }
         let topic = message.topic()?;
-        let is_it = |slot: &usize| {
-            let partition = self.cursors.partition(*slot);
+        let is_it = |place: &usize| {
+            let partition = self.cursors.partition(*place);
             partition.number == origin.1 && partition.topic == topic
         };
-        let slot = (0..self.cursors.len()).find(is_it)?;
-        self.origins.push((origin, slot));
-        Some(slot)
+        let place = (0..self.cursors.len()).find(is_it)?;
+        self.origins.push((origin, place));
+        Some(place)
     }
 
     /// Forgets a partition's past trouble.
-    fn is_well(&mut self, slot: usize) {
-        self.reassigned[slot] = 0;
-        self.unknown_since[slot] = None;
+    fn is_well(&mut self, place: usize) {
+        self.reassigned[place] = 0;
+        self.unknown_since[place] = None;
     }
 
     /// Decides what an error message means; an end of partition is one.
     fn heed(&mut self, message: &Message, code: RDKafkaRespErr) -> Result<(), KafkaError> {
         use RDKafkaRespErr as Code;
-        let Some(slot) = self.slot(message) else {
+        let Some(place) = self.place(message) else {
             warn!(error = message.error_text(), "Kafka consumer reported an error");
             return Ok(());
         };
         let failed = |cursors: &Cursors, message: &Message| KafkaError::Consume {
-            partition: Partition::clone(cursors.partition(slot)),
+            partition: Partition::clone(cursors.partition(place)),
             message: message.error_text(),
         };
         match code {
             Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
-                self.is_well(slot);
-                self.cursors.pass(slot, message.offset());
+                self.is_well(place);
+                self.cursors.pass(place, message.offset());
                 Ok(())
             }
             // After an election of a broker that was behind, the offsets are there again, with other records.
             Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET if message.error_text().contains("truncation") => {
-                let (partition, end) = (Partition::clone(self.cursors.partition(slot)), message.offset());
-                Err(KafkaError::Truncated { partition, end, next: self.cursors.next_offset(slot) })
+                let (partition, end) = (Partition::clone(self.cursors.partition(place)), message.offset());
+                Err(KafkaError::Truncated { partition, end, next: self.cursors.next_offset(place) })
             }
             Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => {
-                self.out_of_range(slot)
+                self.out_of_range(place)
             }
             // One broker's metadata may be behind, during a rolling restart or for a new partition.
             Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
             | Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
             | Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION => {
-                let since = *self.unknown_since[slot].get_or_insert_with(Instant::now);
+                let since = *self.unknown_since[place].get_or_insert_with(Instant::now);
                 if since.elapsed() < UNKNOWN { Ok(()) } else { Err(failed(&self.cursors, message)) }
             }
             Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
@@ -112,7 +112,7 @@ impl KafkaSource {
             | Code::RD_KAFKA_RESP_ERR__FATAL => Err(failed(&self.cursors, message)),
             // librdkafka goes on by itself: leaders move, brokers come back.
             _ => {
-                let partition = self.cursors.partition(slot);
+                let partition = self.cursors.partition(place);
                 let (topic, number) = (&partition.topic, partition.number);
                 warn!(topic, partition = number, error = message.error_text(), "Kafka consumer reported an error");
                 Ok(())
@@ -121,14 +121,14 @@ impl KafkaSource {
     }
 
     /// The broker does not have the next offset: is it gone, was the partition cut, or was it a mistake?
-    fn out_of_range(&mut self, slot: usize) -> Result<(), KafkaError> {
-        let partition = Partition::clone(self.cursors.partition(slot));
-        let next = self.cursors.next_offset(slot);
+    fn out_of_range(&mut self, place: usize) -> Result<(), KafkaError> {
+        let partition = Partition::clone(self.cursors.partition(place));
+        let next = self.cursors.next_offset(place);
         let queue = self.queue.as_ref().expect("messages come from the queue");
         let (low, high) =
             queue.consumer().fetch_watermarks(&partition.topic, partition.number, ASK).map_err(|error| {
                 let what = format!("ask for the watermarks of {:?} partition {}", partition.topic, partition.number);
-                KafkaError::Request { what, message: error.to_string() }
+                KafkaError::request(what, &error)
             })?;
         if low > next {
             return Err(KafkaError::Lost { partition, from: next, to: low });
@@ -136,8 +136,8 @@ impl KafkaSource {
         if high < next {
             return Err(KafkaError::Truncated { partition, end: high, next });
         }
-        self.reassigned[slot] += 1;
-        if self.reassigned[slot] > REASSIGNMENTS {
+        self.reassigned[place] += 1;
+        if self.reassigned[place] > REASSIGNMENTS {
             let message = format!("the broker has offsets {low} to {high}, but refused {next} time and again");
             return Err(KafkaError::Consume { partition, message });
         }
@@ -176,9 +176,10 @@ impl Source for KafkaSource {
         }
         let list = list(partitions.iter().map(|start| (&start.partition, start.from)));
         let queue = self.queue.as_ref().expect("a source is woken before it is assigned");
-        queue.consumer().incremental_assign(&list).map_err(|error| {
-            KafkaError::Request { what: "assign partitions".to_owned(), message: error.to_string() }.into()
-        })
+        queue
+            .consumer()
+            .incremental_assign(&list)
+            .map_err(|error| KafkaError::request("assign partitions", &error).into())
     }
 
     fn take(&mut self, limit: usize) -> Result<Option<Taken>, SourceError> {
@@ -196,27 +197,27 @@ impl Source for KafkaSource {
                 continue;
             }
             let origin = message.origin();
-            let slot = match last {
-                Some((known, slot)) if known == origin => slot,
-                _ => match self.slot(&message) {
-                    Some(slot) => slot,
+            let place = match last {
+                Some((known, place)) if known == origin => place,
+                _ => match self.place(&message) {
+                    Some(place) => place,
                     None => continue,
                 },
             };
-            last = Some((origin, slot));
-            if self.cursors.accept(slot, message.offset()) == Accepted::Drop {
+            last = Some((origin, place));
+            if self.cursors.accept(place, message.offset()) == Accepted::Drop {
                 continue;
             }
-            if open != Some(slot) {
-                self.is_well(slot);
-                if let Some(before) = open.replace(slot) {
+            if open != Some(place) {
+                self.is_well(place);
+                if let Some(before) = open.replace(place) {
                     stretches.push((self.cursors.partition(before).clone(), messages.len()));
                 }
             }
             messages.push(message);
         }
-        if let Some(slot) = open {
-            stretches.push((self.cursors.partition(slot).clone(), messages.len()));
+        if let Some(place) = open {
+            stretches.push((self.cursors.partition(place).clone(), messages.len()));
         }
         let consumer = Rc::clone(queue.consumer());
         self.queue = Some(queue);
@@ -239,10 +240,10 @@ impl Source for KafkaSource {
         let Some(queue) = &self.queue else { return 0 };
         let native = client(queue.consumer());
         (0..self.cursors.len())
-            .map(|slot| {
-                let partition = self.cursors.partition(slot);
+            .map(|place| {
+                let partition = self.cursors.partition(place);
                 let high = super::batch::known_end(native, partition);
-                high.map_or(0, |high| (high - self.cursors.next_offset(slot)).max(0))
+                high.map_or(0, |high| (high - self.cursors.next_offset(place)).max(0))
             })
             .sum()
     }

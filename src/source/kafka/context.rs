@@ -11,10 +11,13 @@ use rdkafka::message::Message;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 use tracing::{debug, error, info, warn};
 
+use super::error::is_refusal;
+
 /// Hands librdkafka's log lines to ours, and keeps the last error for the answer to "what was seen?".
 #[derive(Clone, Default)]
 pub struct Context {
     last_error: Arc<Mutex<Option<String>>>,
+    refusal: Arc<Mutex<Option<RDKafkaErrorCode>>>,
     undelivered: Arc<Mutex<Option<Undelivered>>>,
 }
 
@@ -42,6 +45,11 @@ impl Context {
     /// The last error that librdkafka told of this client.
     pub(super) fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The last thing a broker said that asking again will not change.
+    pub(super) fn refusal(&self) -> Option<RDKafkaErrorCode> {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first record that was not delivered.
@@ -73,6 +81,9 @@ impl ClientContext for Context {
 
     fn error(&self, error: RdError, reason: &str) {
         self.note(reason.to_owned());
+        if let Some(code) = error.rdkafka_error_code().filter(|code| is_refusal(*code)) {
+            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+        }
         debug!(target: "librdkafka", %error, "{reason}");
     }
 }

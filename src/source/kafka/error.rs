@@ -1,5 +1,7 @@
 //! What Kafka can refuse.
 
+use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
+
 use crate::change::Partition;
 
 /// Why a topic cannot be read.
@@ -13,7 +15,8 @@ pub enum KafkaError {
     },
     /// No broker answered in time.
     #[error(
-        "no answer from Kafka at {brokers} within {seconds} s: {message}; check --brokers and that the broker's advertised listeners can be reached from here"
+        "no answer from Kafka at {brokers} within {seconds} s: {message}; check --brokers and that the broker's advertised listeners can be reached from here{}",
+        mend(*code)
     )]
     NoBroker {
         /// What was tried.
@@ -22,6 +25,8 @@ pub enum KafkaError {
         seconds: u64,
         /// The last thing seen.
         message: String,
+        /// Its code, where a broker did answer and refused the login.
+        code: Option<RDKafkaErrorCode>,
     },
     /// The topic does not exist.
     #[error("topic {topic:?} does not exist at {brokers}; create it, or check --topic")]
@@ -76,12 +81,14 @@ pub enum KafkaError {
         next: i64,
     },
     /// The broker's answer to a request was an error.
-    #[error("could not {what}: {message}")]
+    #[error("could not {what}: {message}{}", mend(*code))]
     Request {
         /// What was asked.
         what: String,
         /// What came back.
         message: String,
+        /// Its code, where it has one.
+        code: Option<RDKafkaErrorCode>,
     },
     /// The consumer reported an error that does not heal.
     #[error("could not read {:?} partition {}: {message}", partition.topic, partition.number)]
@@ -94,6 +101,24 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
+    /// What became of a request that ended with `error`.
+    pub fn request(what: impl Into<String>, error: &RdError) -> KafkaError {
+        let code = match error {
+            RdError::AdminOp(code) => Some(*code),
+            error => error.rdkafka_error_code(),
+        };
+        let message = match error {
+            RdError::Transaction(error) => error.string(),
+            error => error.to_string(),
+        };
+        KafkaError::Request { what: what.into(), message, code }
+    }
+
+    /// What became of a request that was answered with `code`.
+    pub fn answer(what: impl Into<String>, code: RDKafkaErrorCode) -> KafkaError {
+        KafkaError::Request { what: what.into(), message: code.to_string(), code: Some(code) }
+    }
+
     /// Whether records are gone for good: exit code 3.
     pub fn is_data_loss(&self) -> bool {
         match self {
@@ -109,8 +134,69 @@ impl KafkaError {
         }
     }
 
-    /// Whether the command was given wrong settings: exit code 2.
+    /// Whether the command was given wrong settings, or must not do what it was told to: exit code 2.
     pub fn is_usage(&self) -> bool {
-        matches!(self, KafkaError::Settings { .. } | KafkaError::NoTopic { .. })
+        match self {
+            KafkaError::Settings { .. } | KafkaError::NoTopic { .. } => true,
+            KafkaError::NoBroker { code, .. } | KafkaError::Request { code, .. } => code.is_some_and(is_refusal),
+            _ => false,
+        }
+    }
+}
+
+/// Whether a broker will answer so until somebody changes a setting or a right: asking again is of no use.
+pub(super) fn is_refusal(code: RDKafkaErrorCode) -> bool {
+    !mend(Some(code)).is_empty()
+}
+
+/// What to do about a refusal.
+fn mend(code: Option<RDKafkaErrorCode>) -> &'static str {
+    use RDKafkaErrorCode as Code;
+    match code {
+        Some(
+            Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed,
+        ) => "; give this Kafka user the ACL for it",
+        Some(Code::Authentication | Code::SaslAuthenticationFailed) => "; check the login given with -X sasl.…",
+        Some(
+            Code::InvalidReplicationFactor | Code::InvalidPartitions | Code::InvalidConfig | Code::PolicyViolation,
+        ) => "; the cluster does not allow it so: make the topic by hand as it does",
+        Some(Code::InvalidTransactionTimeout) => "; give a -X transaction.timeout.ms that the broker allows",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_wrong_settings_and_trouble_is_not() {
+        use RDKafkaErrorCode as Code;
+        for code in [
+            Code::TopicAuthorizationFailed,
+            Code::ClusterAuthorizationFailed,
+            Code::TransactionalIdAuthorizationFailed,
+            Code::GroupAuthorizationFailed,
+            Code::SaslAuthenticationFailed,
+            Code::InvalidReplicationFactor,
+            Code::PolicyViolation,
+            Code::InvalidConfig,
+            Code::InvalidPartitions,
+        ] {
+            let answer = KafkaError::answer("create topic", code);
+            assert!(answer.is_usage() && answer.to_string().contains(&code.to_string()), "{answer}");
+            for error in [RdError::AdminOp(code), RdError::MetadataFetch(code), RdError::Global(code)] {
+                assert!(KafkaError::request("ask", &error).is_usage(), "{error}");
+            }
+        }
+        for code in [Code::RequestTimedOut, Code::LeaderNotAvailable, Code::NotController, Code::BrokerTransportFailure]
+        {
+            assert!(!KafkaError::answer("create topic", code).is_usage(), "{code}");
+        }
+        let silent = |code| KafkaError::NoBroker { brokers: "b".into(), seconds: 25, message: "m".into(), code };
+        assert!(silent(Some(Code::Authentication)).is_usage() && !silent(None).is_usage());
     }
 }

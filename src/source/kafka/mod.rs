@@ -17,9 +17,10 @@ mod batch;
 mod consumer;
 mod context;
 mod error;
+mod peek;
 mod plan;
-mod sample;
 mod settings;
+mod settled;
 mod tail;
 mod topics;
 #[expect(unsafe_code, reason = "topic UUIDs are not in the safe binding")]

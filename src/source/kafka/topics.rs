@@ -79,6 +79,7 @@ impl Topics {
                         brokers: topics.brokers.clone(),
                         seconds: begin.elapsed().as_secs(),
                         message: topics.consumer.context().last_error().unwrap_or_else(|| error.to_string()),
+                        code: topics.consumer.context().refusal(),
                     });
                 }
                 Err(error) => {
@@ -104,9 +105,9 @@ impl Topics {
     /// [`KafkaError::NoTopic`] and what else the broker says.
     pub fn describe_topic(&self, name: &str) -> Result<Topic, KafkaError> {
         let no_topic = || KafkaError::NoTopic { topic: name.to_owned(), brokers: self.brokers.clone() };
-        let failed = |message: String| KafkaError::Request { what: format!("describe topic {name:?}"), message };
-        let metadata =
-            self.consumer.fetch_metadata(Some(name), REQUEST * 3).map_err(|error| failed(error.to_string()))?;
+        let what = || format!("describe topic {name:?}");
+        let metadata = self.consumer.fetch_metadata(Some(name), REQUEST * 3);
+        let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
         let topic = metadata.topics().iter().find(|topic| topic.name() == name).ok_or_else(no_topic)?;
         if let Some(error) = topic.error() {
             let code = RDKafkaErrorCode::from(error);
@@ -114,7 +115,7 @@ impl Topics {
                 RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::InvalidTopic => Err(no_topic()),
-                code => Err(failed(code.to_string())),
+                code => Err(KafkaError::answer(what(), code)),
             };
         }
         if topic.partitions().is_empty() {
@@ -122,7 +123,7 @@ impl Topics {
         }
         let partitions = i32::try_from(topic.partitions().len()).expect("partition numbers are 32 bits");
         let id = topic_uuid(client(&self.consumer), metadata.orig_broker_id(), name, REQUEST)
-            .map_err(|error| failed(RDKafkaErrorCode::from(error).to_string()))?;
+            .map_err(|error| KafkaError::answer(what(), RDKafkaErrorCode::from(error)))?;
         Ok(Topic { id: id.unwrap_or_default(), partitions })
     }
 
@@ -131,12 +132,12 @@ impl Topics {
     /// # Errors
     /// What the broker says.
     pub fn replicas(&self, name: &str) -> Result<usize, KafkaError> {
-        let failed = |message: String| KafkaError::Request { what: format!("describe topic {name:?}"), message };
-        let metadata =
-            self.consumer.fetch_metadata(Some(name), REQUEST * 3).map_err(|error| failed(error.to_string()))?;
+        let what = || format!("count the replicas of topic {name:?}");
+        let metadata = self.consumer.fetch_metadata(Some(name), REQUEST * 3);
+        let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
         let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
         let fewest = partitions.map(|partition| partition.replicas().len()).min();
-        fewest.ok_or_else(|| failed("it has no partitions".to_owned()))
+        fewest.ok_or_else(|| KafkaError::answer(what(), RDKafkaErrorCode::UnknownTopicOrPartition))
     }
 
     /// The watermarks of one partition.
@@ -144,24 +145,7 @@ impl Topics {
     /// # Errors
     /// What the broker says.
     pub fn watermarks(&self, partition: &Partition) -> Result<Watermarks, KafkaError> {
-        let ask = || self.consumer.fetch_watermarks(&partition.topic, partition.number, REQUEST * 3);
-        // A partition that was just made may have no leader yet.
-        let answer = ask().or_else(|error| match error {
-            RdError::MetadataFetch(
-                RDKafkaErrorCode::LeaderNotAvailable
-                | RDKafkaErrorCode::NotLeaderForPartition
-                | RDKafkaErrorCode::UnknownPartition,
-            ) => {
-                std::thread::sleep(Duration::from_secs(1));
-                ask()
-            }
-            error => Err(error),
-        });
-        let (low, high) = answer.map_err(|error| KafkaError::Request {
-            what: format!("ask for the watermarks of {:?} partition {}", partition.topic, partition.number),
-            message: error.to_string(),
-        })?;
-        Ok(Watermarks { low, high })
+        ask_watermarks(&self.consumer, partition)
     }
 
     /// Where partitions end now, asked of all their leaders at once.
@@ -169,7 +153,7 @@ impl Topics {
     /// # Errors
     /// What the broker says, of any of them.
     pub fn ends(&self, partitions: &[Partition]) -> Result<Vec<(Partition, i64)>, KafkaError> {
-        let failed = |message: String| KafkaError::Request { what: "ask where the topics end".to_owned(), message };
+        const WHAT: &str = "ask where the topics end";
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             // In place of a timestamp: the end.
@@ -179,13 +163,16 @@ impl Topics {
         if list.count() == 0 {
             return Ok(Vec::new());
         }
-        let ends = self.consumer.offsets_for_times(list, REQUEST).map_err(|error| failed(error.to_string()))?;
+        let ends = self.consumer.offsets_for_times(list, REQUEST).map_err(|error| KafkaError::request(WHAT, &error))?;
         let ends = ends.elements().into_iter().map(|element| {
-            element.error().map_err(|error| failed(error.to_string()))?;
+            element.error().map_err(|error| KafkaError::request(WHAT, &error))?;
             let partition = Partition { topic: element.topic().to_owned(), number: element.partition() };
             match element.offset() {
                 Offset::Offset(end) => Ok((partition, end)),
-                other => Err(failed(format!("the answer for {:?} is {other:?}", partition.topic))),
+                other => {
+                    let message = format!("the answer for {:?} is {other:?}", partition.topic);
+                    Err(KafkaError::Request { what: WHAT.to_owned(), message, code: None })
+                }
             }
         });
         ends.collect()
@@ -225,4 +212,27 @@ impl Topics {
         thread::Builder::new().name("group".to_owned()).spawn(tell).expect("a thread can be started");
         let _ = answered.recv_timeout(GROUP_PATIENCE);
     }
+}
+
+/// The watermarks of one partition as `consumer` may see them.
+pub(super) fn ask_watermarks(
+    consumer: &BaseConsumer<Context>,
+    partition: &Partition,
+) -> Result<Watermarks, KafkaError> {
+    let ask = || consumer.fetch_watermarks(&partition.topic, partition.number, REQUEST * 3);
+    // A partition that was just made may have no leader yet.
+    let answer = ask().or_else(|error| match error {
+        RdError::MetadataFetch(
+            RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => {
+            std::thread::sleep(Duration::from_secs(1));
+            ask()
+        }
+        error => Err(error),
+    });
+    let what = || format!("ask for the watermarks of {:?} partition {}", partition.topic, partition.number);
+    let (low, high) = answer.map_err(|error| KafkaError::request(what(), &error))?;
+    Ok(Watermarks { low, high })
 }

@@ -6,6 +6,7 @@ use std::mem;
 use memchr::memmem;
 use tracing::warn;
 
+use super::Input;
 use super::chunk::{Chunk, Known};
 use super::held::Held;
 use super::statement::{self, Statement};
@@ -21,7 +22,7 @@ pub(super) type Deliver = Box<dyn FnMut(Chunk) -> io::Result<()> + Send>;
 
 /// Puts records together in their order, and delivers them: whole transactions, and what stands between them.
 pub(super) struct Assembler {
-    name: String,
+    input: Input,
     /// The instant of changes without a commit time, in words; taken when it was told.
     time: Option<String>,
     deliver: Deliver,
@@ -44,10 +45,10 @@ struct Transaction {
 }
 
 impl Assembler {
-    /// Begins at an offset of the input `name`, between transactions; `time` is the instant of its changes, in words.
-    pub(super) fn new(name: &str, time: String, offset: i64, deliver: Deliver) -> Assembler {
+    /// Begins at an offset of the input, between transactions; `time` is the instant of its changes, in words.
+    pub(super) fn new(input: &Input, time: String, offset: i64, deliver: Deliver) -> Assembler {
         let open = Chunk { next: offset, ..Chunk::default() };
-        Assembler { name: name.to_owned(), time: Some(time), deliver, open, transaction: None }
+        Assembler { input: input.clone(), time: Some(time), deliver, open, transaction: None }
     }
 
     /// Adds the record of these bytes, its line end included, that stands at `offset`.
@@ -62,7 +63,7 @@ impl Assembler {
                 self.abandon(offset)?;
                 self.open.known.push(Known::default());
                 let known = u32::try_from(self.open.known.len() - 1).expect("a chunk has few lines");
-                let (first, held) = (self.open.lines.len(), Held::default());
+                let (first, held) = (self.open.lines.len(), Held::new(self.input.spill_folder()));
                 self.transaction = Some(Transaction { begin: offset, xid, first, known, has_changes: false, held });
             }
             Statement::Change => match &mut self.transaction {
@@ -142,7 +143,7 @@ impl Assembler {
     fn abandon(&mut self, offset: i64) -> io::Result<()> {
         let Some(transaction) = &self.transaction else { return Ok(()) };
         warn!(
-            input = self.name,
+            input = self.input.name(),
             from = transaction.begin,
             to = offset,
             "a transaction has no COMMIT: whoever recorded it was cut short, and the server sends it again; its changes are rejects"
@@ -155,7 +156,7 @@ impl Assembler {
     fn tell(&mut self) {
         if let Some(time) = self.time.take() {
             warn!(
-                input = self.name,
+                input = self.input.name(),
                 "there are changes without a commit time: by --day-from auto they count for the day of {time}; decode with \
                  include-timestamp to know better"
             );
@@ -170,6 +171,7 @@ fn is_timeless_value(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -185,7 +187,10 @@ mod tests {
             out.lock().expect("nobody panics").push(chunk);
             Ok(())
         });
-        (Assembler::new("f", "a day".to_owned(), 0, deliver), delivered)
+        (
+            Assembler::new(&Input::look(Path::new("-")).expect("there always is one"), "a day".to_owned(), 0, deliver),
+            delivered,
+        )
     }
 
     /// Adds records that stand one after the other; flushes after each where that is asked.

@@ -47,6 +47,18 @@ pub enum LinesError {
         /// The next byte to read.
         next: i64,
     },
+    /// The file was cut while it was read.
+    #[error(
+        "{path} ended at byte {read} while it was read, and had {until} bytes when the run began: bytes {read} to {until} (exclusive) are missing; the file was cut or written anew"
+    )]
+    Shrunk {
+        /// The path as it was typed.
+        path: String,
+        /// The byte at which there was no more.
+        read: i64,
+        /// Where the file ended before.
+        until: i64,
+    },
     /// Standard input ended inside a transaction.
     #[error(
         "{path} ended inside a transaction: bytes {from} to {to} (exclusive) are a BEGIN without its COMMIT and are not in the book; everything before is"
@@ -76,7 +88,7 @@ impl LinesError {
     pub fn is_data_loss(&self) -> bool {
         match self {
             // The bytes that the book continues from are not there any more.
-            LinesError::Another { .. } | LinesError::Shorter { .. } => true,
+            LinesError::Another { .. } | LinesError::Shorter { .. } | LinesError::Shrunk { .. } => true,
             // What comes from a pipe comes once.
             LinesError::CutShort { .. } => true,
             LinesError::NoInput { .. } | LinesError::Io { .. } | LinesError::Endless { .. } => false,

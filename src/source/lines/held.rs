@@ -5,6 +5,8 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::mem;
+use std::path::{Path, PathBuf};
 
 use super::chunk::{Chunk, Known, Line};
 
@@ -14,8 +16,8 @@ const MEMORY: usize = 64 << 20;
 const FILE_BUFFER: usize = 256 << 10;
 
 /// Chunks in the order in which they were added.
-#[derive(Default)]
 pub(super) struct Held {
+    folder: PathBuf,
     file: Option<BufWriter<File>>,
     chunks_in_file: usize,
     memory: Vec<Chunk>,
@@ -23,6 +25,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Nothing yet; the file will be in this folder.
+    pub(super) fn new(folder: &Path) -> Held {
+        Held { folder: folder.to_owned(), file: None, chunks_in_file: 0, memory: Vec::new(), bytes: 0 }
+    }
+
     /// Adds a chunk.
     pub(super) fn push(&mut self, chunk: Chunk) -> io::Result<()> {
         self.push_within(chunk, MEMORY)
@@ -32,23 +39,32 @@ impl Held {
         self.bytes += chunk.bytes.len() + chunk.lines.len() * size_of::<Line>();
         self.memory.push(chunk);
         if self.bytes > memory {
-            let file = match &mut self.file {
-                Some(file) => file,
-                // Without a name: it is gone with the process.
-                none => none.insert(BufWriter::with_capacity(FILE_BUFFER, tempfile::tempfile()?)),
-            };
-            for chunk in self.memory.drain(..) {
-                write(file, &chunk)?;
-                self.chunks_in_file += 1;
-            }
-            self.bytes = 0;
+            self.spill().map_err(|source| {
+                let folder = self.folder.display();
+                let told = "--spill-dir names another folder";
+                io::Error::new(source.kind(), format!("no room for a large transaction in {folder}: {source}; {told}"))
+            })?;
         }
+        Ok(())
+    }
+
+    fn spill(&mut self) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            // Without a name: it is gone with the process.
+            none => none.insert(BufWriter::with_capacity(FILE_BUFFER, tempfile::tempfile_in(&self.folder)?)),
+        };
+        for chunk in self.memory.drain(..) {
+            write(file, &chunk)?;
+            self.chunks_in_file += 1;
+        }
+        self.bytes = 0;
         Ok(())
     }
 
     /// Gives the chunks back, each with what is now known of the transaction.
     pub(super) fn take(&mut self, known: Known) -> io::Result<impl Iterator<Item = io::Result<Chunk>> + use<>> {
-        let Held { file, chunks_in_file, memory, bytes: _ } = std::mem::take(self);
+        let Held { file, chunks_in_file, memory, .. } = mem::replace(self, Held::new(&self.folder));
         let mut file = match file {
             Some(file) => {
                 let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -112,7 +128,7 @@ mod tests {
         };
         let known = Known { arrived: Some(7), ..Known::default() };
         for memory in [0, 400, 1 << 20] {
-            let mut held = Held::default();
+            let mut held = Held::new(&std::env::temp_dir());
             for number in 0..9 {
                 held.push_within(chunk(number), memory).expect("temporary files can be made");
             }
@@ -122,5 +138,13 @@ mod tests {
             assert_eq!(chunks, expected, "{memory} bytes in memory");
             assert_eq!(held.take(known).expect("nothing to read").count(), 0, "it begins anew");
         }
+    }
+    #[test]
+    fn a_folder_that_cannot_take_the_file_is_told() {
+        let mut held = Held::new(Path::new("/nowhere/at/all"));
+        let mut chunk = Chunk::default();
+        chunk.push(b"line", 0, 5, None);
+        let said = held.push_within(chunk, 0).expect_err("there is no such folder").to_string();
+        assert!(said.contains("/nowhere/at/all") && said.contains("--spill-dir"), "{said}");
     }
 }

@@ -1,7 +1,9 @@
 //! What `--input` names: a file that can be read again, or a stream that comes once.
 
+use std::env;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,6 +17,8 @@ pub struct Input {
     path: PathBuf,
     name: String,
     is_stream: bool,
+    /// Where transactions wait for their COMMIT that are too large for memory.
+    spill_folder: PathBuf,
 }
 
 impl Input {
@@ -23,6 +27,7 @@ impl Input {
     /// # Errors
     /// [`LinesError::NoInput`] where there is nothing, or a directory; [`LinesError::Io`].
     pub fn look(path: &Path) -> Result<Input, LinesError> {
+        let spill_folder = env::temp_dir();
         let no_input =
             |message: &str| LinesError::NoInput { path: path.display().to_string(), message: message.to_owned() };
         // It names the topic in the book, which is text.
@@ -31,7 +36,7 @@ impl Input {
             return Err(no_input("name a file, or - for standard input"));
         }
         if name == "-" {
-            return Ok(Input { path: PathBuf::from("/dev/stdin"), name, is_stream: true });
+            return Ok(Input { path: PathBuf::from("/dev/stdin"), name, is_stream: true, spill_folder });
         }
         let found = match fs::metadata(path) {
             Ok(found) => found,
@@ -43,7 +48,17 @@ impl Input {
         if found.is_dir() {
             return Err(no_input("it is a directory: name a file"));
         }
-        Ok(Input { path: path.to_owned(), name, is_stream: !found.is_file() })
+        Ok(Input { path: path.to_owned(), name, is_stream: !found.is_file(), spill_folder })
+    }
+
+    /// Names another folder for transactions that are too large for memory; by itself it is the system's for temporary files.
+    pub fn spilling_to(mut self, folder: &Path) -> Input {
+        self.spill_folder = folder.to_owned();
+        self
+    }
+
+    pub(super) fn spill_folder(&self) -> &Path {
+        &self.spill_folder
     }
 
     /// The name as it was typed: the topic's name in the book.
@@ -62,6 +77,12 @@ impl Input {
     /// [`LinesError::Io`].
     pub fn size(&self) -> Result<i64, LinesError> {
         Ok(i64::try_from(self.metadata()?.len()).unwrap_or(i64::MAX))
+    }
+
+    /// Whether this other name leads to the same file now.
+    pub(super) fn is_also(&self, name: &str) -> bool {
+        let place = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+        place(&self.path).is_some_and(|found| place(Path::new(name)) == Some(found))
     }
 
     /// When its content came to be, in microseconds since 1970-01-01 UTC: a file's time of modification, of a stream now.

@@ -8,6 +8,12 @@
 //! stays in one commit, and its changes know its number and its COMMIT's time; a file that is another one, or shorter than what
 //! was read of it, is an error with the range. A last transaction without COMMIT is not read: the next run begins with it.
 //!
+//! A file that is followed is looked at when there is nothing to read: what its path names must begin as what was read does.
+//!
+//! Somebody may still write to a file. So at the end of a run that has one, what follows the last whole record is left to the
+//! next run, with a warning that has the range: a line without line end, or with a quote that is not closed. Only a JSON
+//! object is known to be whole without a line end, and is read. A stream cannot grow: its last line is read as it is.
+//!
 //! ```text
 //! bytes ─▶ scan (where does a record end?) ─▶ assemble (to which transaction does it belong?) ─▶ chunks ─▶ worker
 //! ```
@@ -27,6 +33,7 @@ mod lines;
 mod reader;
 mod scan;
 mod statement;
+mod tail;
 mod watch;
 
 pub use error::LinesError;

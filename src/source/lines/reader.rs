@@ -7,11 +7,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use tracing::warn;
 
 use super::assemble::Assembler;
 use super::chunk::Chunk;
 use super::scan::Scanner;
+use super::tail::Tail;
 use super::{Input, LinesError};
 use crate::change::PartitionStart;
 use crate::source::Waker;
@@ -31,7 +33,7 @@ pub(super) enum Delivery {
     Chunk(Chunk),
     /// There is nothing to be read from this offset on.
     End(i64),
-    /// The last transaction has no COMMIT: from where, and where it ends for want of bytes. It is not read.
+    /// The last transaction has no COMMIT: from where, and where the input ends. It is not read.
     Unfinished(i64, i64),
     /// It cannot go on.
     Failed(LinesError),
@@ -97,6 +99,12 @@ struct Reader {
     until: Option<i64>,
 }
 
+/// Where bytes come from.
+enum Bytes {
+    Stream(Box<dyn Read + Send>),
+    File(Tail),
+}
+
 /// What reading has come to.
 enum More {
     /// Bytes were added.
@@ -111,15 +119,15 @@ impl Reader {
     fn new(input: Input, time: i64, (offset, until): (i64, Option<i64>), stop: Arc<AtomicBool>, told: Told) -> Reader {
         let out = told.clone();
         let deliver = Box::new(move |chunk| out.tell(Delivery::Chunk(chunk)));
-        let assembler = Assembler::new(input.name(), input.describe(time), offset, deliver);
+        let assembler = Assembler::new(&input, input.describe(time), offset, deliver);
         let (scanner, pending) = (Scanner::default(), Vec::new());
         Reader { input, stop, told, assembler, scanner, pending, offset, until }
     }
 
     fn read(&mut self) -> Result<(), LinesError> {
         let mut bytes = match self.input.is_stream() {
-            true => self.input.open_stream()?,
-            false => Box::new(self.input.open(self.offset)?) as Box<dyn Read + Send>,
+            true => Bytes::Stream(self.input.open_stream()?),
+            false => Bytes::File(Tail::open(&self.input, self.offset)?),
         };
         while !self.stop.load(Ordering::Relaxed) {
             match self.fill(&mut bytes)? {
@@ -135,7 +143,7 @@ impl Reader {
     }
 
     /// Reads once. A record that is long is read in steps as long as itself, so that none is looked at too often.
-    fn fill(&mut self, bytes: &mut dyn Read) -> Result<More, LinesError> {
+    fn fill(&mut self, bytes: &mut Bytes) -> Result<More, LinesError> {
         let known = self.pending.len();
         let position = self.offset + known as i64;
         let most = self.until.map_or(i64::MAX, |until| until - position).max(0);
@@ -145,25 +153,26 @@ impl Reader {
         }
         self.pending.resize(known + want, 0);
         let read = loop {
-            match bytes.read(&mut self.pending[known..]) {
+            let into = &mut self.pending[known..];
+            let read = match bytes {
+                Bytes::Stream(stream) => stream.read(into),
+                Bytes::File(file) => file.read(into),
+            };
+            match read {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 read => break read,
             }
         };
         self.pending.truncate(known + read.as_ref().copied().unwrap_or(0));
-        match read {
-            Err(source) => Err(self.failed(source)),
-            Ok(1..) => Ok(More::Bytes),
-            Ok(0) if self.input.is_stream() => Ok(More::Never),
-            Ok(0) => {
-                let (path, end, next) = (self.input.name().to_owned(), self.input.size()?, self.until);
-                match next {
-                    // The bytes were there at the start.
-                    Some(next) => Err(LinesError::Shorter { path, end, next }),
-                    None if end < position => Err(LinesError::Shorter { path, end, next: position }),
-                    None => Ok(More::None),
-                }
+        match (read, bytes, self.until) {
+            (Err(source), _, _) => Err(self.failed(source)),
+            (Ok(1..), _, _) => Ok(More::Bytes),
+            (Ok(0), Bytes::Stream(_), _) => Ok(More::Never),
+            // The bytes were there at the start.
+            (Ok(0), Bytes::File(_), Some(until)) => {
+                Err(LinesError::Shrunk { path: self.input.name().to_owned(), read: position, until })
             }
+            (Ok(0), Bytes::File(file), None) => file.look(position).map(|()| More::None),
         }
     }
 
@@ -197,31 +206,61 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes what is left: a last line without its end is a record, a last transaction without COMMIT is not read.
+    /// Takes what is left, if it will not become more: of a stream all, of a file a JSON value that is whole. A last
+    /// transaction without COMMIT is not read.
     fn end(&mut self) -> Result<(), LinesError> {
-        while !self.pending.is_empty() {
+        let is_stream = self.input.is_stream();
+        while !self.pending.is_empty() && (is_stream || is_whole_value(&self.pending)) {
             let length = self.scanner.end(&self.pending).unwrap_or_else(|| self.scanner.give_up(&self.pending));
             self.take(0, length)?;
             self.pending.drain(..length);
         }
-        let (end, open) = (self.offset, self.assembler.open_from());
+        let (read, end) = (self.offset, self.offset + self.pending.len() as i64);
+        let open = self.assembler.open_from();
         let told = self.assembler.flush().and_then(|()| match open {
-            None => self.told.tell(Delivery::End(end)),
+            None => self.told.tell(Delivery::End(read)),
             Some(from) => self.told.tell(Delivery::Unfinished(from, end)),
         });
         told.map_err(|source| self.failed(source))?;
-        if let Some(from) = open.filter(|_| !self.input.is_stream()) {
-            warn!(
-                input = self.input.name(),
-                from,
-                to = end,
-                "the last transaction has no COMMIT yet: it is not read, the next run begins with it"
-            );
-        }
+        let why = match open {
+            Some(_) if is_stream => return Ok(()),
+            Some(_) => "the last transaction has no COMMIT yet",
+            None if self.pending.is_empty() => return Ok(()),
+            None => "the last record is not whole yet: its line end is missing, or a closing quote",
+        };
+        let (input, from) = (self.input.name(), open.unwrap_or(read));
+        warn!(input, from, to = end, "{why}; these bytes are not read, the next run begins with them");
         Ok(())
     }
 
     fn failed(&self, source: io::Error) -> LinesError {
         self.input.failed("read", source)
+    }
+}
+
+/// Whether these bytes without a line end are a record that cannot be the beginning of a longer one.
+fn is_whole_value(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Partition;
+
+    #[test]
+    fn a_file_that_is_cut_while_it_is_read_tells_how_far_that_was() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("f");
+        std::fs::write(&path, "BEGIN 1\nCOMMIT 1\nBEG").expect("a file can be written");
+        let input = Input::look(&path).expect("it is there");
+        let partition = Partition { topic: input.name().to_owned(), number: 0 };
+        let begin = PartitionStart { partition, from: 8, until: Some(40) };
+        let reading = start(input, &begin, 0, Arc::new(|| {}));
+        let deliveries: Vec<Delivery> = reading.deliveries.iter().collect();
+        assert!(matches!(
+            deliveries.as_slice(),
+            [Delivery::Chunk(_), Delivery::Failed(LinesError::Shrunk { read: 20, until: 40, .. })]
+        ));
     }
 }

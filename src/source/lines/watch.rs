@@ -33,12 +33,27 @@ impl Watch {
         let id = match known {
             Some((id, _)) => id.to_owned(),
             None if self.input.is_stream() => String::new(),
-            None => fingerprint::of(&self.input)?,
+            None => fingerprint::of(&self.input, &self.input.open(0)?)?,
         };
         self.known.id.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&id);
         self.committed(known.map_or(0, |(_, next)| next));
         self.check()?;
         Ok(id)
+    }
+
+    /// Whether this is the file that the book has under another name: one that is there twice would count twice.
+    ///
+    /// # Errors
+    /// [`LinesError::Io`].
+    pub fn is_known_as(&self, name: &str, id: &str) -> Result<bool, LinesError> {
+        match fingerprint::length(id) {
+            // What came from a stream has no fingerprint.
+            None => Ok(false),
+            Some(_) if self.input.is_stream() => Ok(false),
+            // It was empty, which tells nothing; the other name may.
+            Some(0) => Ok(self.input.is_also(name)),
+            Some(_) => Ok(fingerprint::again(&self.input, &self.input.open(0)?, id)? == id),
+        }
     }
 
     /// Notes how far the book is.
@@ -60,7 +75,7 @@ impl Watch {
         if end < next {
             return Err(LinesError::Shorter { path: path(), end, next });
         }
-        let found = fingerprint::again(&self.input, &expected)?;
+        let found = fingerprint::again(&self.input, &self.input.open(0)?, &expected)?;
         if found != expected {
             return Err(LinesError::Another { path: path(), expected, found });
         }

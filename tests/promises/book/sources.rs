@@ -141,6 +141,7 @@ fn what_a_slot_and_a_file_may_not_say() {
         ("a slot becomes a topic", |entry| entry.topics.get_mut(SLOT).expect("there").source = SourceKind::Kafka),
         ("a file becomes a slot", |entry| entry.topics.get_mut(FILE).expect("there").source = SourceKind::Slot),
         ("another server", |entry| entry.topics.get_mut(SLOT).expect("there").id.push('1')),
+        ("another file", |entry| entry.topics.get_mut(FILE).expect("there").id.push('1')),
         ("another timeline in a commit", |entry| entry.topics.get_mut(SLOT).expect("there").timeline = Some(2)),
         ("no timeline", |entry| entry.topics.get_mut(SLOT).expect("there").timeline = None),
         ("a file's timeline", |entry| entry.topics.get_mut(FILE).expect("there").timeline = Some(1)),
@@ -169,12 +170,41 @@ fn what_a_slot_and_a_file_may_not_say() {
                 spoil(entry);
             }
         });
-        // What the rules of a single entry do not say, rows or the chain do; an id and partitions are the writing side's.
+        // What the rules of a single entry do not say, rows or the chain do; partitions are the writing side's.
         let report = book::verify(spoilt_book.path(), &mut |_| {}).expect("a book");
-        assert!(
-            !report.ok || ["another server", "two partitions", "a file's timeline"].contains(name),
-            "{name}: {report:#?}"
-        );
+        assert!(!report.ok || *name == "two partitions", "{name}: {report:#?}");
+    }
+}
+
+#[test]
+fn verify_finds_a_log_that_goes_on_with_another_server_file_or_topic() {
+    for topic in [SLOT, FILE] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        write(directory.path(), |_| {});
+        rewrite_log(directory.path(), &mut |entry| {
+            if entry.entry >= 1 {
+                entry.topics.get_mut(topic).expect("each commit reads both").id = "another".into();
+            }
+        });
+        let report = book::verify(directory.path(), &mut |_| {}).expect("a book");
+        let found = problems(&report, "positions");
+        assert!(found.contains(&format!("{topic} has id \"another\", it had")), "{report:#?}");
+    }
+}
+
+#[test]
+fn a_slot_has_a_timeline_from_its_first_entry_on() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    write(directory.path(), |_| {});
+    let disk = Disk::new(directory.path());
+    let first = log::read_entry(&disk, 0).expect("readable").expect("there").entry;
+    let state = State::new(first.book.clone(), first.settings.clone());
+    state.check(&first).expect("sound");
+    for (topic, timeline) in [(SLOT, None), (FILE, Some(1))] {
+        let mut spoilt = first.clone();
+        spoilt.topics.get_mut(topic).expect("there").timeline = timeline;
+        let error = state.check(&spoilt).expect_err("it breaks a rule").to_string();
+        assert!(error.contains("has timeline"), "{error}");
     }
 }
 

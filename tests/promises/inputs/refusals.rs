@@ -55,5 +55,32 @@ fn one_place_is_read_by_one_process() {
     let world = World::new("");
     wait(world.start(&["--brokers", "localhost:1", "--topic", "t"])).expect(2, &["one place"]);
     wait(world.start(&["--group", "g"])).expect(2, &["--group"]);
+    wait(world.start(&["--spill-dir", "/nowhere/at/all"])).expect(2, &["--spill-dir /nowhere/at/all"]);
+    world.run(&["--spill-dir", "/tmp"]).expect(0, &[]);
     wait(world.start(&["-n", "2", "-p", "0", "--hosts", "/dev/null"])).expect(2, &["-n"]);
+}
+
+#[test]
+fn a_file_is_not_read_under_a_second_name() {
+    for first in ["table a.b: INSERT:\n", ""] {
+        let world = World::new(first);
+        world.run(&[]).expect(0, &[]);
+        world.append("table a.b: DELETE:\n");
+        let path = world.input();
+        let folder = path.parent().expect("it has one");
+        let link = folder.join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("a link can be made");
+        let dotted = folder.join(".").join("changes.txt").display().to_string();
+        let known = format!("{:?}", path.display().to_string());
+        for name in [&dotted, &link.display().to_string()] {
+            wait(world.start_from(name, &["--until-end"])).expect(2, &["would count twice", &known]);
+        }
+        world.run(&[]).expect(0, &[]);
+        let other = folder.join("other");
+        std::fs::write(&other, "table c.d: INSERT:\n").expect("a file can be written");
+        let total = world.total();
+        wait(world.start_from(&other.display().to_string(), &["--until-end"])).expect(0, &[]);
+        assert_eq!(world.total(), total + 1);
+        world.verify();
+    }
 }
