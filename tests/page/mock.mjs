@@ -90,7 +90,7 @@ function file(response, name, columns, rows, format) {
 function live(request, response, book, asked) {
   if (book.full) return send(response, 503, { error: { code: "too_many", message: "500 clients are listening already" } });
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-  const write = (event, id, data) => response.write(`event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`);
+  const write = (event, id, data) => response.write(`event: ${event}\nid: ${id}\ndata: ${json(data)}\n\n`);
   response.write("retry: 300\n\n");
   const since = Number(request.headers["last-event-id"] ?? asked.last_event_id ?? Number.NaN);
   const knows = Number.isInteger(since) && since <= book.epoch;
@@ -105,8 +105,17 @@ function live(request, response, book, asked) {
 
 function send(response, status, value) {
   response.writeHead(status, { "Content-Type": "application/json" });
-  // Whole numbers beyond 2^53 come from invented rows as bigints.
-  response.end(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `\u0001${part}\u0001` : part)).replace(/"\\u0001(\d+)\\u0001"/g, "$1"));
+  response.end(json(value));
+}
+
+/** JSON in which whole numbers beyond 2^53, bigints here, are numbers. */
+function json(value) {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // There are bigints in it, which takes longer.
+  }
+  return JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `\u0001${part}\u0001` : part)).replace(/"\\u0001(\d+)\\u0001"/g, "$1");
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

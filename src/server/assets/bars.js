@@ -2,8 +2,8 @@
 
 import { compare, plus } from "./exact.js";
 
-/** A bar narrower than this stands for a week. */
-const NARROWEST = 2;
+/** Days that have less room than this, in pixels, are drawn by week: a bar of two pixels and a gap. */
+const NARROWEST = 2.5;
 
 /**
  * The bars of `sum` (its `cells` by number of the day) in `width` pixels: `{from, to, ops, total, state}` each, where
@@ -11,7 +11,7 @@ const NARROWEST = 2;
  */
 export function gather(counts, sum, states, width) {
   const perDay = width / counts.days.length;
-  const length = perDay * 0.7 < NARROWEST ? 7 : 1;
+  const length = perDay < NARROWEST ? 7 : 1;
   const bars = [];
   for (let from = 0; from < counts.days.length; from += length) {
     const to = Math.min(from + length, counts.days.length) - 1;
@@ -28,15 +28,15 @@ export function highest(bars) {
   return bars.reduce((most, bar) => (compare(bar.height, most) > 0 ? bar.height : most), 0);
 }
 
-/** The ticks of an axis from 0 to at least `most`: three to five lines at round numbers; only 0 when there is nothing. */
-export function ticks(most) {
+/** The ticks of an axis from 0 to at least `most`: at most `lines` above 0, at round numbers; only 0 when there is nothing. */
+export function ticks(most, lines) {
   const top = Number(most);
   if (top <= 0) return [0];
   for (let size = 10 ** Math.floor(Math.log10(top) - 1); ; size *= 10) {
     for (const step of [1, 2, 2.5, 5].map((factor) => factor * size)) {
       if (step < 1 || !Number.isInteger(step)) continue;
-      const lines = Math.ceil(top / step);
-      if (lines <= 4) return Array.from({ length: Math.max(lines, 2) + 1 }, (_, line) => line * step);
+      const needed = Math.ceil(top / step);
+      if (needed <= lines) return Array.from({ length: Math.max(needed, 2) + 1 }, (_, line) => line * step);
     }
   }
 }

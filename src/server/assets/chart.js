@@ -11,6 +11,7 @@ const LEFT = 45;
 const TOP = 21;
 const BELOW = 23;
 const CLASSES = ["ins", "upd", "del"];
+const ABBREVIATED = { INSERT: "INS", UPDATE: "UPD", DELETE: "DEL", TRUNCATE: "TRN" };
 
 export class Chart {
   constructor(app) {
@@ -29,7 +30,12 @@ export class Chart {
     this.plot.append(this.drawing, this.days);
     this.asTable = false;
     this.listen();
-    new ResizeObserver(() => this.paint()).observe(this.plot);
+    /** The size of the plot; to ask for it at every painting would make the browser lay the page out each time. */
+    this.size = { width: 0, height: 0 };
+    new ResizeObserver(([{ contentRect }]) => {
+      this.size = { width: contentRect.width, height: contentRect.height };
+      this.paint();
+    }).observe(this.plot);
   }
 
   listen() {
@@ -96,20 +102,19 @@ export class Chart {
 
   paint() {
     const { counts, states } = this.app;
-    if (!counts || this.plot.clientWidth === 0) return;
-    const width = this.plot.clientWidth - LEFT;
-    const height = this.plot.clientHeight;
+    if (!counts || this.size.width === 0) return;
+    const width = this.size.width - LEFT;
+    const { height } = this.size;
     const { bars, weekly, pitch } = gather(counts, counts.shown, states, width);
     Object.assign(this, { bars, weekly, pitch, base: height - BELOW });
     const key = `${counts.from} ${counts.to} ${this.app.view.filter} ${weekly}`;
     const most = highest(bars);
     // The axis grows at once; it shrinks only when something else is looked at.
     this.axis = { key, most: this.axis.key === key && this.axis.most > most ? this.axis.most : most };
-    this.lines = ticks(this.axis.most);
+    this.lines = ticks(this.axis.most, height < 140 ? 2 : 4);
     this.scale = this.axis.most > 0 ? (this.base - TOP) / this.lines[this.lines.length - 1] : 0;
     this.barWidth = Math.max(1, Math.min(64, Math.round(pitch * 0.59)));
-    if (pitch - this.barWidth < 1) this.barWidth = Math.max(1, Math.floor(pitch - 1));
-    this.title();
+        this.title();
     this.paintReadout();
     this.drawing.toggleAttribute("hidden", this.asTable);
     this.drawing.style.display = this.asTable ? "none" : "";
@@ -141,7 +146,7 @@ export class Chart {
       if (!empty || index === 0) parts.lines.push(["text", { class: "axis", x: LEFT - 10, y: y + 4 }, tick(value)]);
     });
     const labels = bars.map((bar) => short(bar.total));
-    const widest = Math.max(...labels.map((label) => label.length)) * 6 + 6;
+    const widest = Math.max(...labels.map((label) => label.length)) * 6.4 + 9;
     const labelled = bars.length <= 31 && widest <= this.pitch;
     const current = this.focused ?? this.hovered;
     const selected = app.view.days ? (bar) => bar.from >= app.counts.first && bar.to <= app.counts.last : () => true;
@@ -183,9 +188,10 @@ export class Chart {
       parts.marks.push(["text", { class: `amount${faded}`, x: middle, y: top - 6 }, label]);
     }
     if (bar.ops[3] !== 0) {
+      const size = this.pitch < 12 ? 3.5 : 5;
       const at = Math.min(x + barWidth + 7, this.left(index) + this.pitch - 1);
       const y = base - 6;
-      parts.marks.push(["path", { class: `trn${faded}`, d: `M${at} ${y - 5}l5 5-5 5-5-5Z` }]);
+      parts.marks.push(["path", { class: `trn${faded}`, d: `M${at} ${y - size}l${size} ${size}-${size} ${size}-${size}-${size}Z` }]);
       if (bar.ops[3] > 1 && this.pitch >= 30) parts.marks.push(["text", { class: faded, x: at, y: y - 9 }, short(bar.ops[3])]);
     }
   }
@@ -207,7 +213,8 @@ export class Chart {
   axisLabels(labels, current, selected) {
     const { app, bars, base } = this;
     const days = app.counts.days;
-    const narrowest = this.pitch >= 56 ? "day" : this.pitch >= 17 ? "number" : bars.length <= 100 && !this.weekly ? "week" : "month";
+    const perDay = this.weekly ? 0 : this.pitch;
+    const narrowest = perDay >= 56 ? "day" : perDay >= 17 ? "number" : perDay >= 7 ? "week" : "month";
     let free = 0;
     bars.forEach((bar, index) => {
       const day = days[bar.from];
@@ -241,6 +248,10 @@ export class Chart {
       redo(readout, "reading", () => [el("span", {}, "Reading …")]);
       return;
     }
+    if (!counts) return;
+    const empty = counts.tables.size === 0;
+    byId("chart-table").hidden = empty;
+    readout.hidden = empty;
     const index = this.focused ?? this.hovered;
     const bar = index === null ? null : this.bars[index];
     const range = bar ? { from: counts.days[bar.from], to: counts.days[bar.to] } : lookedAt(view);
@@ -253,13 +264,25 @@ export class Chart {
       const label = chip
         ? el("button", { type: "button", class: "chip", "aria-label": `${words}, free the selection`, onclick: () => app.go({ days: null }) }, words, el("span", { "aria-hidden": "true" }, "×"))
         : el("span", { class: "label" }, words);
-      const parts = OPERATIONS.map((op) => el("span", { class: "part" }, mark(op), op, el("b")));
+      const parts = OPERATIONS.map((op) => el("span", { class: "part", title: op }, mark(op), el("span", { class: "word" }, op), el("span", { class: "abbr", "aria-hidden": "true" }, ABBREVIATED[op]), el("b")));
       const least = state === "incomplete" ? el("span", { class: "ge", title: "at least" }, " ≥") : null;
       return [label, ...parts, el("span", {}, "Total", least, el("b"))];
     });
     const numbers = readout.querySelectorAll("b");
     const unknown = state === "absent";
     [...ops, total].forEach((value, at) => setText(numbers[at], unknown ? "–" : count(value)));
+    this.tighten(`${this.size.width} ${readout.dataset.key} ${readout.textContent.length}`);
+  }
+
+  /** Where there is little room the operations step aside, never the total. */
+  tighten(key) {
+    const { classList } = this.readout;
+    if (this.readout.dataset.room === key) return;
+    this.readout.dataset.room = key;
+    classList.remove("tight", "tighter");
+    const over = () => this.readout.scrollWidth > this.readout.clientWidth;
+    if (over()) classList.add("tight");
+    if (over()) classList.add("tighter");
   }
 
   /** What the chart shows, for those who do not see it. */

@@ -104,8 +104,16 @@ export class Counts {
     this.shown = { cells: new Map(), sum: none(), total: 0, tables: 0 };
     for (const table of this.tables.values()) {
       table.shown = match(table.full);
+      if (table.shown) this.shown.tables += 1;
+    }
+    if (this.shown.tables === this.tables.size) {
+      const { cells, sum, total } = this.all;
+      const copies = [...cells].map(([day, ops]) => [day, [...ops]]);
+      Object.assign(this.shown, { cells: new Map(copies), sum: [...sum], total });
+      return;
+    }
+    for (const table of this.tables.values()) {
       if (!table.shown) continue;
-      this.shown.tables += 1;
       for (const [day, ops] of table.cells) {
         const selected = day >= this.first && day <= this.last;
         ops.forEach((count, op) => count !== 0 && add(this.shown, day, op, count, selected));

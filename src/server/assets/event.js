@@ -5,8 +5,11 @@ import { count } from "./format.js";
 
 /** Longer values are cut here. */
 const LONGEST = 120;
-const LONGEST_LINE = 1200;
+const LONGEST_LINE = 400;
 const NO_OLD = "no old value in the line: it was null, or the table logs only its key";
+
+/** What SQL says for short. */
+const TYPES = { "timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp", "character varying": "varchar", "time with time zone": "timetz", "time without time zone": "time" };
 
 /** Whether a column differs between the old and the new row, as far as the line tells. */
 function changed(column) {
@@ -98,7 +101,7 @@ export function details(event, zone) {
     const differs = pairs && changed(column);
     const after = differs || event.op === "INSERT" ? fresh(column.new) : null;
     const before = differs ? value(column.old) : event.op === "INSERT" ? null : value(column.new ?? column.old, column.old);
-    const cells = [el("td", { class: "type" }, column.type ?? ""), el("td", { class: "old" }, before), el("td", { class: "to" }, differs ? arrow() : null), el("td", {}, after)];
+    const cells = [el("td", { class: "type", title: column.type }, TYPES[column.type] ?? column.type ?? ""), el("td", { class: "old" }, before), el("td", { class: "to" }, differs ? arrow() : null), el("td", {}, after)];
     return el("tr", { class: differs ? "differs" : null }, el("th", { scope: "row", translate: "no" }, column.name), ...cells);
   });
   const fact = (name, text, mono) => el("span", { class: "fact" }, name === "" ? null : `${name} `, mono ? el("code", {}, text) : el("b", {}, text));

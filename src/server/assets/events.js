@@ -81,7 +81,7 @@ export class Events {
     this.sum = el("p", { class: "sum" });
     const modes = MODES.map(([mode, words]) => el("button", { type: "button", "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) }, words));
     this.modes = el("div", { class: "segments modes", role: "group", "aria-label": "Show" }, ...modes);
-    this.newer = el("div", { class: "newer" });
+    this.newer = el("div", { class: "newer", hidden: true });
     this.list = el("div", { class: "list", tabindex: "-1" });
     const step = (words, direction, key) => el("button", { type: "button", class: "button", disabled: true, "aria-keyshortcuts": key, onclick: () => this.page(direction) }, words);
     this.back = step("‹ Newer", -1, "n");

@@ -1,12 +1,14 @@
 // Whole numbers of any size. Offsets, LSNs and counts may lie beyond 2^53, where a browser's number is no longer exact.
 
-// A text of JSON, or a number of 16 digits and more outside of texts. Shorter numbers are exact as they are.
-const TEXT_OR_LONG_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+// A text of JSON, or a number outside of texts.
+const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
+// Shorter numbers are exact as they are.
+const LONG = /^-?\d{16,}$/;
 
 /** Parses JSON; whole numbers of 16 digits and more become texts of digits. */
 export function parseExactly(text) {
   if (!/\d{16}/.test(text)) return JSON.parse(text);
-  return JSON.parse(text.replace(TEXT_OR_LONG_NUMBER, (part) => (part[0] === '"' ? part : `"${part}"`)));
+  return JSON.parse(text.replace(TEXT_OR_NUMBER, (part) => (LONG.test(part) ? `"${part}"` : part)));
 }
 
 /** A count as it came (a number or a text of digits): a number where that is exact, else a bigint. */

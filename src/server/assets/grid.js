@@ -25,13 +25,13 @@ export class Grid {
     const head = el("tr", { class: "head", role: "row" }, ...this.heads.map(({ node }) => node), plain("Share", "share"), plain("Per day", "per-day"));
     this.all = new Row(null, "all");
     this.rest = new Row(null, "rest");
-    this.before = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td", { colspan: 8 }));
-    this.after = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td", { colspan: 8 }));
-    this.said = el("tr", { class: "empty", role: "row" }, el("td", { colspan: 8, role: "cell" }));
+    this.before = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td"));
+    this.after = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td"));
+    this.said = el("div", { hidden: true });
     this.body = el("tbody", { role: "rowgroup" }, ...waiting());
     this.caption = el("caption", { class: "unseen" });
     this.table = el("table", { role: "table" }, this.caption, el("thead", { role: "rowgroup" }, head, this.all.tr), this.body);
-    this.section.append(this.table);
+    this.section.append(this.table, this.said);
     /** The tables in the order they are shown in, and the rows that are in the page by key. */
     this.order = [];
     this.rows = new Map();
@@ -66,7 +66,11 @@ export class Grid {
       });
     };
     addEventListener("scroll", again, { passive: true });
-    new ResizeObserver(again).observe(section);
+    new ResizeObserver(() => {
+      const root = document.documentElement;
+      if (root.scrollHeight > root.clientHeight) root.classList.add("tall");
+      again();
+    }).observe(section);
   }
 
   /** Whether somebody reads or uses the grid just now. */
@@ -107,30 +111,27 @@ export class Grid {
     this.all.paint(counts.all, context);
     setText(this.caption, `Changes by table and operation, ${app.rangeWords()}`);
     setAttribute(this.table, "aria-rowcount", String(this.order.length + 2));
-    const message = this.message();
-    this.all.tr.hidden = message !== null && counts.tables.size === 0;
-    if (message !== null) this.show([message]);
-    else this.window(context);
+    this.message();
+    this.all.tr.hidden = counts.tables.size === 0;
+    this.window(context);
     this.keyline();
   }
 
   /** Brings the rows on screen into the page and paints them. */
   window(context) {
     const { app, order, table } = this;
-    const height = NARROW.matches ? 56 : 28;
+    const height = this.rowHeight();
     const above = -table.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(above / height) - AROUND);
     const last = Math.min(order.length, Math.ceil((above + innerHeight) / height) + AROUND);
     const nodes = [this.before];
-    const used = new Set();
     const { open } = app.view;
+    const free = this.free(new Set(order.slice(first, last).map(({ key }) => key)));
     for (let index = first; index < last; index++) {
       const item = order[index];
       let row = this.rows.get(item.key);
-      if (row === undefined) this.rows.set(item.key, (row = new Row(item, "table")));
-      row.table = item;
-      used.add(item.key);
-      row.name(this.room);
+      if (row === undefined) this.rows.set(item.key, (row = free.pop() ?? new Row(item, "table")));
+      row.bind(item, this.room);
       row.paint(item, context);
       const isOpen = open !== null && open.schema === item.schema && open.name === item.name;
       row.tr.classList.toggle("current", isOpen);
@@ -138,18 +139,28 @@ export class Grid {
       setAttribute(row.tr, "aria-rowindex", String(index + 3));
       nodes.push(row.tr);
     }
-    for (const key of this.rows.keys()) if (!used.has(key)) this.rows.delete(key);
     this.before.firstChild.style.height = `${first * height}px`;
     this.after.firstChild.style.height = `${Math.max(0, order.length - last) * height}px`;
     if (last < order.length) nodes.push(this.after);
     const hidden = app.counts.hidden();
     if (hidden.tables > 0) {
-      setText(this.rest.head, `${plural(hidden.tables, "other table")}, hidden by the filter`);
+      setText(this.rest.head, `${plural(hidden.tables, "table")} not shown`);
       this.rest.paint(hidden, { ...context, layout: null, drawings: context.drawings });
       nodes.push(this.rest.tr);
     }
     this.show(nodes);
     this.roving();
+  }
+
+  /** Takes the rows of other tables than these, to be used for what comes instead; but none that has the focus. */
+  free(keys) {
+    const free = [];
+    for (const [key, row] of this.rows) {
+      if (keys.has(key)) continue;
+      this.rows.delete(key);
+      if (!row.tr.contains(document.activeElement)) free.push(row);
+    }
+    return free;
   }
 
   /** Makes the body hold exactly these rows, and moves none that is in its place. */
@@ -163,18 +174,19 @@ export class Grid {
     }
   }
 
-  /** What stands in place of rows, if anything does. */
+  /** What stands in place of rows when there are none. */
   message() {
     const { app, said } = this;
-    const cell = said.firstChild;
+    let message = null;
     if (app.counts.tables.size === 0) {
-      cell.replaceChildren(emptyBook(app));
-      return said;
+      message = emptyBook(app);
+    } else if (app.counts.shown.tables === 0) {
+      const clear = el("button", { type: "button", class: "button", onclick: () => app.go({ filter: "" }, { replace: true }) }, "Clear");
+      message = el("div", { class: "none" }, el("p", {}, "No table matches ", el("code", {}, app.view.filter)), clear);
     }
-    if (this.order.length > 0 || app.view.filter === "") return null;
-    const clear = el("button", { type: "button", class: "button", onclick: () => app.go({ filter: "" }, { replace: true }) }, "Clear");
-    cell.replaceChildren(el("div", { class: "none" }, el("p", {}, "No table matches ", el("code", {}, app.view.filter)), clear));
-    return said;
+    said.hidden = message === null;
+    if (message === null) said.replaceChildren();
+    else if (said.firstChild?.textContent !== message.textContent) said.replaceChildren(message);
   }
 
   keyline() {
@@ -203,10 +215,17 @@ export class Grid {
     this.widest = [Math.max(longest, this.widest[0]), Math.max(total, this.widest[1])].map(Math.ceil);
     const [op, sum] = this.widest;
     const { style } = this.section;
-    const sizes = { "--op-width": Math.max(98, op + 30), "--total-width": Math.max(106, sum + 30), "--op-width-tight": Math.max(85, op + 18), "--total-width-tight": Math.max(88, sum + 20) };
+    const sizes = { "--op-width": Math.max(98, op + 26), "--total-width": Math.max(106, sum + 26), "--op-width-tight": Math.max(85, op + 18), "--total-width-tight": Math.max(88, sum + 24) };
     for (const [name, size] of Object.entries(sizes)) style.setProperty(name, `${size}px`);
-    const width = this.all.head.clientWidth - (NARROW.matches ? 12 : 24);
+    // On a narrow screen four long numbers take two lines.
+    this.section.classList.toggle("stacked", NARROW.matches && op * 0.93 + 14 > this.section.clientWidth / 4);
+    const width = this.all.head.clientWidth - (NARROW.matches ? 24 : 28);
     this.room = Math.max(12, Math.floor(width / this.app.measureMono()));
+  }
+
+  rowHeight() {
+    if (!NARROW.matches) return 28;
+    return this.section.classList.contains("stacked") ? 80 : 56;
   }
 
   /** Lets the columns shrink again, as another range is looked at. */
@@ -254,7 +273,7 @@ export class Grid {
     const place = this.placeOf(event.target);
     if (place === null || event.ctrlKey || event.metaKey || event.altKey) return;
     const index = this.order.findIndex(({ key }) => key === place.key);
-    const page = Math.max(1, Math.floor((innerHeight - 160) / (NARROW.matches ? 56 : 28)));
+    const page = Math.max(1, Math.floor((innerHeight - 160) / this.rowHeight()));
     const last = this.order.length - 1;
     const moves = {
       ArrowUp: [index - 1, place.column],
@@ -274,7 +293,7 @@ export class Grid {
 
   /** Focuses the cell of a row by its number, and brings it on screen first. */
   focus(index, column) {
-    const height = NARROW.matches ? 56 : 28;
+    const height = this.rowHeight();
     const top = this.before.getBoundingClientRect().top + index * height;
     const head = this.table.tHead.getBoundingClientRect().height + (NARROW.matches ? 0 : 60);
     if (top < head) scrollBy(0, top - head);

@@ -59,7 +59,7 @@ export class Header {
     const [title, why, behind] = this.complete();
     setText(byId("complete-to"), title);
     setText(byId("complete-why"), why);
-    document.querySelector(".complete").classList.toggle("behind", behind);
+    document.querySelector(".as-of").classList.toggle("behind", behind);
     const [dot, word] = this.state();
     setAttribute(byId("state"), "data-dot", dot);
     setText(byId("state-word"), word);

@@ -8,20 +8,22 @@ export class EventParser {
   constructor(onEvent, onRetry) {
     this.onEvent = onEvent;
     this.onRetry = onRetry;
-    this.rest = "";
+    /** The pieces of a line whose end has not come; a snapshot is one line of megabytes. */
+    this.pieces = [];
     this.clear();
   }
 
   push(text) {
-    this.rest += text;
     let start = 0;
     for (;;) {
-      const end = this.rest.indexOf("\n", start);
+      const end = text.indexOf("\n", start);
       if (end < 0) break;
-      this.line(this.rest.slice(start, this.rest[end - 1] === "\r" ? end - 1 : end));
+      const line = this.pieces.join("") + text.slice(start, end);
+      this.pieces = [];
+      this.line(line.endsWith("\r") ? line.slice(0, -1) : line);
       start = end + 1;
     }
-    this.rest = this.rest.slice(start);
+    if (start < text.length) this.pieces.push(text.slice(start));
   }
 
   line(line) {

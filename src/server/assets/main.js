@@ -80,7 +80,9 @@ class App {
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status === 401 || error.status === 403) {
+          byId("complete-to").textContent = "A token is needed";
           await askForToken();
+          byId("complete-to").textContent = "Reading …";
           continue;
         }
         byId("complete-to").textContent = error.message;
@@ -134,7 +136,8 @@ class App {
   /** The width of a text in the grid's face. */
   measure(text, weight) {
     this.pen ??= document.createElement("canvas").getContext("2d");
-    this.pen.font = `${weight} 13px ${getComputedStyle(document.body).fontFamily}`;
+    this.face ??= getComputedStyle(document.body).fontFamily;
+    this.pen.font = `${weight} 13px ${this.face}`;
     return this.pen.measureText(text).width;
   }
 
@@ -156,9 +159,15 @@ class App {
     if ("preset" in change && change.preset === null) next.preset = presetOf(next.from, next.to, this.today);
     resolve(next, this.today);
     const address = viewAddress(next);
-    if (replace) history.replaceState(null, "", address);
+    if (replace) this.replaceAddress();
     else if (address !== viewAddress(this.view)) history.pushState(null, "", address);
     this.show(next);
+  }
+
+  /** Brings the address up to date a little later: browsers refuse to do so at every key that is pressed. */
+  replaceAddress() {
+    clearTimeout(this.addressing);
+    this.addressing = setTimeout(() => history.replaceState(null, "", viewAddress(this.view)), 200);
   }
 
   neighbour(direction) {
@@ -206,17 +215,17 @@ class App {
     clearTimeout(this.late);
     this.late = setTimeout(() => {
       this.reading = true;
-      this.chart.paintReadout?.();
+      this.chart.paintReadout();
     }, 300);
     this.pending = { from, to, days: null, tables: null, answer: null };
     this.live.open(from, to);
+    this.readStatus();
     try {
       const [days, tables] = await Promise.all([ask("days", { from, to }), ask("tables")]);
       if (generation !== this.generation) return;
       this.pending.days = days;
       this.pending.tables = tables;
       this.arrive();
-      this.readStatus();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (generation !== this.generation) return;

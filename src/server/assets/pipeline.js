@@ -99,13 +99,14 @@ export class Pipeline {
     const rest = all.filter((part) => !shown.includes(part));
     if (rest.length > 0) {
       const most = Math.max(...rest.map((part) => part.lag_seconds ?? 0));
-      parts.push(el("p", { class: "note" }, `${count(rest.length)} more, all under ${duration(Math.max(1, Math.ceil(most)))}`));
+      parts.push(el("p", { class: "note" }, `${count(rest.length)} more, all under ${most < 9 ? `${Math.floor(most) + 1} s` : duration(most + 1)}`));
     }
     return parts;
   }
 
   rate() {
     const { status, clock } = this.app;
+    if (status.state === "at_rest") return [];
     const { records_per_second: now = 0, history = [] } = status.rate ?? {};
     const rate_ = el("p", {}, el("b", {}, `${rate(now)} records/s`));
     if (status.state === "catching_up") rate_.append(" · catching up");
@@ -121,8 +122,15 @@ export class Pipeline {
     const since = clock.since(durable?.committed_at);
     if (durable?.commit && since !== null) {
       const next = clock.since(durable.next_at);
-      parts.push(line("Written", since < 86_400 * 2 ? ago(since) : this.app.zone.words(durable.committed_at, this.app.today)));
-      if (next !== null && next < 0) parts.push(line("Next in", `${Math.max(1, Math.round(-next))} s`));
+      const written = since < 86_400 * 2 ? ago(since) : this.app.zone.words(durable.committed_at, this.app.today);
+      const soon = next !== null && next < 0 ? `${Math.max(1, Math.round(-next))} s` : null;
+      if (status.state === "catching_up") {
+        // There is more to say elsewhere then.
+        parts.push(line("Written", soon === null ? written : `${written}, next in ${soon}`));
+        return parts;
+      }
+      parts.push(line("Written", written));
+      if (soon !== null) parts.push(line("Next in", soon));
       if (durable.took_seconds) parts.push(line("Took", durable.took_seconds < 1 ? `${Math.round(durable.took_seconds * 1000)} ms` : duration(durable.took_seconds)));
       if (durable.changes !== undefined) parts.push(line("Changes in it", count(durable.changes)));
     } else if (status.commit_interval_seconds) {

@@ -77,11 +77,14 @@ export class Row {
     if (table !== null) this.head.setAttribute("translate", "no");
   }
 
-  /** Shows the name in `room` characters. */
-  name(room) {
-    if (this.room === room) return;
+  /** Makes the row that of a table, its name in `room` characters. */
+  bind(table, room) {
+    const same = this.table.key === table.key;
+    this.table = table;
+    if (same && this.room === room) return;
     this.room = room;
-    const { schema, name } = this.table;
+    if (!same) for (const { td } of this.cells) td.classList.remove("flash");
+    const { schema, name } = table;
     this.head.replaceChildren(...nameParts(schema, name, room));
     this.head.title = fullName(schema, name);
   }
@@ -106,8 +109,8 @@ export class Row {
 export function headCell(app, op, word) {
   const key = op === undefined ? "name" : op === null ? "total" : op.toLowerCase();
   const arrow = el("span", { class: "arrow", "aria-hidden": "true" });
-  const words = op === "TRUNCATE" ? [el("span", { class: "word" }, word), el("span", { class: "abbr", "aria-hidden": "true" }, "TRUNC"), el("span", { class: "abbr trn-word", "aria-hidden": "true" }, "TRN")] : [el("span", { class: "word" }, word)];
-  const button = el("button", { type: "button", "aria-label": word, onclick: () => app.sortBy(key) }, op ? mark(op) : null, ...(op ? words : [word]), arrow);
+  const words = op === "TRUNCATE" ? [el("span", { class: "word" }, word), el("abbr", { class: "trunc-word", title: word }, "TRUNC"), el("abbr", { class: "trn-word", title: word }, "TRN")] : [el("span", { class: "word" }, word)];
+  const button = el("button", { type: "button", onclick: () => app.sortBy(key) }, op ? mark(op) : null, ...(op ? words : [word]), arrow);
   const node = el("th", { scope: "col", role: "columnheader", class: op === undefined ? "name" : columnClass(op), "aria-sort": "none" }, button);
   return {
     node,
