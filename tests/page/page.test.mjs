@@ -28,7 +28,10 @@ let mock = null;
 const opened = [];
 
 before(async () => {
-  browser = await chromium.launch({ executablePath: process.env.WALBOOK_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  browser = await chromium.launch({
+    executablePath: process.env.WALBOOK_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+  });
   if (REAL === null) mock = await serve();
   if (SHOTS !== null) await mkdir(SHOTS, { recursive: true });
 });
@@ -78,7 +81,10 @@ async function api(scenario, path) {
 /** The grid as it is seen: `{name: [four counts, total]}` as texts. */
 function grid(page) {
   return page.$$eval(".grid .row.table", (rows) => {
-    return rows.map((row) => [row.querySelector(".name").title, [...row.querySelectorAll(".cell .value")].map((cell) => cell.textContent)]);
+    return rows.map((row) => [
+      row.querySelector(".name").title,
+      [...row.querySelectorAll(".cell .value")].map((cell) => cell.textContent),
+    ]);
   });
 }
 
@@ -118,7 +124,9 @@ describe("the page", () => {
     assert.equal(new URL(page.url()).searchParams.get("from"), earlier(day, 3));
     assert.equal(new URL(page.url()).searchParams.get("to"), day);
     await page.goBack();
-    await page.waitForFunction(() => document.querySelector("#presets button:nth-child(3)").getAttribute("aria-pressed") === "true");
+    await page.waitForFunction(
+      () => document.querySelector("#presets button:nth-child(3)").getAttribute("aria-pressed") === "true",
+    );
     await page.fill("#to", "1999-01-01");
     await page.waitForFunction(() => document.getElementById("range-wrong").textContent !== "");
     assert.equal(await page.getAttribute("#to", "aria-invalid"), "true");
@@ -132,10 +140,14 @@ describe("the page", () => {
     const { rows } = await api("typical", `counts?from=${earlier(day, 6)}&to=${day}&by=day,table,op`);
     const tables = expected(rows);
     const shown = new Map(await grid(page));
-    for (const [name, counts] of tables) if (shown.has(name)) assert.deepEqual(shown.get(name), counts.map(grouped), name);
+    for (const [name, counts] of tables)
+      if (shown.has(name)) assert.deepEqual(shown.get(name), counts.map(grouped), name);
     assert.ok(shown.size > 0);
     const all = await page.$$eval(".grid .all .cell .value", (cells) => cells.map((cell) => cell.textContent));
-    const sums = [...tables.values()].reduce((sum, counts) => sum.map((value, at) => value + counts[at]), [0, 0, 0, 0, 0]);
+    const sums = [...tables.values()].reduce(
+      (sum, counts) => sum.map((value, at) => value + counts[at]),
+      [0, 0, 0, 0, 0],
+    );
     assert.deepEqual(all, sums.map(grouped));
     await shot(page, "seven-days");
     await clean(page);
@@ -147,17 +159,28 @@ describe("the page", () => {
     const part = first.split(".")[1].slice(0, 4);
     await page.keyboard.press("/");
     await page.keyboard.type(part);
-    await page.waitForFunction((text) => document.getElementById("filter-found").textContent.includes("of") && location.search.includes(encodeURIComponent(text)), part);
+    await page.waitForFunction(
+      (text) =>
+        document.getElementById("filter-found").textContent.includes("of") &&
+        location.search.includes(encodeURIComponent(text)),
+      part,
+    );
     const names = (await grid(page)).map(([name]) => name);
     assert.ok(names.length > 0 && names.every((name) => name.includes(part)), String(names));
     const day = await today("typical");
-    const { rows } = await api("typical", `counts?from=${earlier(day, 6)}&to=${day}&by=table,op&table=${encodeURIComponent(`*${part}*`)}`);
+    const { rows } = await api(
+      "typical",
+      `counts?from=${earlier(day, 6)}&to=${day}&by=table,op&table=${encodeURIComponent(`*${part}*`)}`,
+    );
     const counted = new Set(rows.map(({ schema, table }) => `${schema}.${table}`));
     assert.ok([...counted].every((name) => names.includes(name)));
     const number = (text) => Number(text.replaceAll(",", ""));
     const totals = await page.$$eval(".grid tbody .total .value", (cells) => cells.map((cell) => cell.textContent));
     const all = await page.textContent(".grid .all .total .value");
-    assert.equal(totals.map(number).reduce((a, b) => a + b, 0), number(all));
+    assert.equal(
+      totals.map(number).reduce((a, b) => a + b, 0),
+      number(all),
+    );
     await page.fill("#filter", "no.such*table");
     await page.waitForSelector(".grid .none button");
     assert.match(await page.textContent(".grid .none"), /No table matches no\.such\*table/);
@@ -170,11 +193,17 @@ describe("the page", () => {
     const page = await open("typical", "?range=7d");
     const total = async () => (await grid(page)).map(([, counts]) => Number(counts[4].replaceAll(",", "")));
     const down = await total();
-    assert.deepEqual(down, [...down].sort((a, b) => b - a));
+    assert.deepEqual(
+      down,
+      [...down].sort((a, b) => b - a),
+    );
     await page.click("th.total button");
     assert.equal(await page.getAttribute("th.total[aria-sort]", "aria-sort"), "ascending");
     const up = await total();
-    assert.deepEqual(up, [...up].sort((a, b) => a - b));
+    assert.deepEqual(
+      up,
+      [...up].sort((a, b) => a - b),
+    );
     await page.click("th.name button");
     const names = (await grid(page)).map(([name]) => name);
     assert.deepEqual(names, [...names].sort());
@@ -252,8 +281,12 @@ describe("the page", () => {
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
     await page.keyboard.press("Enter");
-    for (let tabs = 0; tabs < 12 && !(await page.evaluate(() => document.activeElement.matches(".cell"))); tabs++) await page.keyboard.press("Tab");
-    assert.ok(await page.evaluate(() => document.activeElement.matches(".cell")), "a cell is reached from the skip link");
+    for (let tabs = 0; tabs < 12 && !(await page.evaluate(() => document.activeElement.matches(".cell"))); tabs++)
+      await page.keyboard.press("Tab");
+    assert.ok(
+      await page.evaluate(() => document.activeElement.matches(".cell")),
+      "a cell is reached from the skip link",
+    );
     await page.keyboard.press("Home");
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("End");
@@ -286,7 +319,14 @@ describe("the page", () => {
       await page.evaluate(axeSource);
       const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
       const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-      assert.deepEqual(serious.map(({ id, nodes }) => [name, id, nodes.slice(0, 3).map(({ html, failureSummary }) => [html.slice(0, 200), failureSummary])]), []);
+      assert.deepEqual(
+        serious.map(({ id, nodes }) => [
+          name,
+          id,
+          nodes.slice(0, 3).map(({ html, failureSummary }) => [html.slice(0, 200), failureSummary]),
+        ]),
+        [],
+      );
     };
     for (const [name, scenario, options] of [
       ["light", "typical", {}],
@@ -320,11 +360,16 @@ describe("the page", () => {
     const page = await open("typical", "?range=7d");
     await page.evaluate(() => {
       globalThis.shifts = [];
-      new PerformanceObserver((list) => globalThis.shifts.push(...list.getEntries().map(({ value }) => value))).observe({ type: "layout-shift", buffered: false });
+      new PerformanceObserver((list) => globalThis.shifts.push(...list.getEntries().map(({ value }) => value))).observe(
+        { type: "layout-shift", buffered: false },
+      );
     });
     const before = await page.textContent(".grid .all .total .value");
     await page.hover(".grid .row.table");
-    const places = () => page.$$eval(".grid .row.table", (rows) => rows.map((row) => [row.querySelector(".name").title, row.getBoundingClientRect().top]));
+    const places = () =>
+      page.$$eval(".grid .row.table", (rows) =>
+        rows.map((row) => [row.querySelector(".name").title, row.getBoundingClientRect().top]),
+      );
     const stood = await places();
     const start = performance.now();
     if (REAL === null) {
@@ -332,16 +377,26 @@ describe("the page", () => {
       assert.notEqual(counts[0], "5,000,000");
       mock.book("typical").change([{ schema: "Sales Dept", table: "Q1:2024", op: "INSERT", by: 5_000_000 }]);
     } else {
-      await new Promise((done, failed) => exec(process.env.WALBOOK_PAGE_CHANGE, (error) => (error ? failed(error) : done())));
+      await new Promise((done, failed) =>
+        exec(process.env.WALBOOK_PAGE_CHANGE, (error) => (error ? failed(error) : done())),
+      );
     }
-    await page.waitForFunction((text) => document.querySelector(".grid .all .total .value").textContent !== text, before, { polling: 20, timeout: 30_000 });
+    await page.waitForFunction(
+      (text) => document.querySelector(".grid .all .total .value").textContent !== text,
+      before,
+      { polling: 20, timeout: 30_000 },
+    );
     t.diagnostic(`seen after ${Math.round(performance.now() - start)} ms`);
     await page.waitForTimeout(300);
     assert.deepEqual(await places(), stood, "rows stay where they are while the pointer is on them");
     assert.ok((await page.evaluate(() => globalThis.shifts)).reduce((a, b) => a + b, 0) < 0.001, "nothing shifts");
     await page.mouse.move(5, 5);
     if (REAL === null) {
-      await page.waitForFunction(() => document.querySelector(".grid .row.table .name").title === "Sales Dept.Q1:2024", null, { timeout: 5000 });
+      await page.waitForFunction(
+        () => document.querySelector(".grid .row.table .name").title === "Sales Dept.Q1:2024",
+        null,
+        { timeout: 5000 },
+      );
       mock.book("typical").change([{ schema: "Sales Dept", table: "Q1:2024", op: "INSERT", by: -5_000_000 }]);
     }
     await clean(page);
@@ -352,7 +407,15 @@ describe("the page of an invented book", { skip: REAL !== null }, () => {
   test("evil names are text, wherever they stand", async () => {
     const page = await open("evil", "?range=30d");
     const names = (await grid(page)).map(([name]) => name);
-    for (const name of ["public.<script>alert(1)</script>", '<img src=x onerror="alert(1)">.t', "public.line␊end", "public.␠outer␠", "public.__proto__", "constructor.toString", "public.*"]) {
+    for (const name of [
+      "public.<script>alert(1)</script>",
+      '<img src=x onerror="alert(1)">.t',
+      "public.line␊end",
+      "public.␠outer␠",
+      "public.__proto__",
+      "constructor.toString",
+      "public.*",
+    ]) {
       assert.ok(names.includes(name), name);
     }
     assert.equal(await page.locator("main script, main img, #events script, #events img").count(), 0);
@@ -381,7 +444,10 @@ describe("the page of an invented book", { skip: REAL !== null }, () => {
 
   test("zero, not in the book, open and not complete differ in words", async () => {
     const page = await open("lagging", "?from=2026-11-01&to=2026-11-22");
-    assert.match(await page.textContent("#strips"), /21 and 22 Nov are not complete\..*1,606,636 records are still to be read, about 3 min.*days up to 20 Nov are final/s);
+    assert.match(
+      await page.textContent("#strips"),
+      /21 and 22 Nov are not complete\..*1,606,636 records are still to be read, about 3 min.*days up to 20 Nov are final/s,
+    );
     assert.equal(await page.locator(".grid .all .cell.least").count(), 5);
     assert.ok((await page.locator(".grid .cell.unsure").count()) > 5);
     assert.match(await page.locator(".grid .row.table a.cell[href]").nth(3).getAttribute("aria-label"), /at least/);
@@ -412,7 +478,9 @@ describe("the page of an invented book", { skip: REAL !== null }, () => {
     });
     t.diagnostic(`filters took ${took.join(", ")} ms`);
     await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
-    await page.waitForFunction(() => [...document.querySelectorAll(".row.table")].some((row) => row.getAttribute("aria-rowindex") === "10002"));
+    await page.waitForFunction(() =>
+      [...document.querySelectorAll(".row.table")].some((row) => row.getAttribute("aria-rowindex") === "10002"),
+    );
     assert.ok((await page.locator(".row.table").count()) < 120);
     await page.locator('.row[aria-rowindex="10001"] .total .cell').focus();
     await page.keyboard.press("PageUp");
@@ -450,11 +518,19 @@ describe("the page of an invented book", { skip: REAL !== null }, () => {
     for (const cut of book.listeners.values()) cut();
     await page.waitForFunction(() => document.getElementById("state-word").textContent === "Not connected");
     const total = await page.textContent(".grid .all .total .value");
-    await page.waitForFunction(() => /No answer from walbook since/.test(document.getElementById("strips").textContent), null, { timeout: 10_000 });
+    await page.waitForFunction(
+      () => /No answer from walbook since/.test(document.getElementById("strips").textContent),
+      null,
+      { timeout: 10_000 },
+    );
     assert.equal(await page.textContent(".grid .all .total .value"), total);
     await shot(page, "gone");
     book.gone = false;
-    await page.waitForFunction((text) => document.querySelector(".grid .all .total .value").textContent !== text, total, { timeout: 10_000 });
+    await page.waitForFunction(
+      (text) => document.querySelector(".grid .all .total .value").textContent !== text,
+      total,
+      { timeout: 10_000 },
+    );
     assert.equal(await page.textContent("#state-word"), "Live");
     assert.equal(await page.textContent("#strips"), "");
     const { rows } = await api("live", `counts?from=2026-11-16&to=2026-11-22&by=op`);
@@ -468,12 +544,19 @@ describe("the page of an invented book", { skip: REAL !== null }, () => {
     const page = await open("full", "?range=7d");
     mock.book("full").change([{ schema: "public", table: "orders", op: "INSERT", by: 1000 }]);
     const before = await page.textContent(".grid .all .total .value");
-    await page.waitForFunction((text) => document.querySelector(".grid .all .total .value").textContent !== text, before, { timeout: 10_000 });
+    await page.waitForFunction(
+      (text) => document.querySelector(".grid .all .total .value").textContent !== text,
+      before,
+      { timeout: 10_000 },
+    );
     await clean(page);
   });
 
   test("a changed cell flashes; with reduced motion it does not", async () => {
-    for (const [reducedMotion, flashes] of [["no-preference", 1], ["reduce", 0]]) {
+    for (const [reducedMotion, flashes] of [
+      ["no-preference", 1],
+      ["reduce", 0],
+    ]) {
       const page = await open("typical", "?range=7d", { reducedMotion });
       mock.book("typical").change([{ schema: "public", table: "orders", op: "INSERT" }]);
       await page.waitForTimeout(450);
@@ -483,9 +566,21 @@ describe("the page of an invented book", { skip: REAL !== null }, () => {
   });
 
   test("nothing scrolls sideways at 320 pixels or at 200 % zoom", async () => {
-    for (const [scenario, width, search] of [["lagging", 320, "?range=7d"], ["lagging", 720, "?range=7d"], ["typical", 390, "?range=30d"], ["typical", 390, "?schema=public&name=orders&op=UPDATE"], ["typical", 1000, "?range=7d"]]) {
-      const page = await open(scenario, search, { width, height: 800, ready: search.includes("name=") ? "#events .event" : ".row.table" });
-      const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    for (const [scenario, width, search] of [
+      ["lagging", 320, "?range=7d"],
+      ["lagging", 720, "?range=7d"],
+      ["typical", 390, "?range=30d"],
+      ["typical", 390, "?schema=public&name=orders&op=UPDATE"],
+      ["typical", 1000, "?range=7d"],
+    ]) {
+      const page = await open(scenario, search, {
+        width,
+        height: 800,
+        ready: search.includes("name=") ? "#events .event" : ".row.table",
+      });
+      const over = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
       assert.ok(over <= 0, `${scenario} at ${width}: ${over} px too wide`);
       await shot(page, `${scenario}-${width}${search.includes("name=") ? "-events" : ""}`);
       await clean(page);
@@ -495,7 +590,9 @@ describe("the page of an invented book", { skip: REAL !== null }, () => {
   test("the whole page is small", async () => {
     const { readdir, stat } = await import("node:fs/promises");
     const folder = new URL("../../src/server/assets/", import.meta.url);
-    const sizes = await Promise.all((await readdir(folder)).map(async (file) => (await stat(new URL(file, folder))).size));
+    const sizes = await Promise.all(
+      (await readdir(folder)).map(async (file) => (await stat(new URL(file, folder))).size),
+    );
     assert.ok(sizes.reduce((a, b) => a + b) < 200_000);
   });
 });
