@@ -33,8 +33,9 @@ export class InventedBook {
     full = false,
     mode = "run",
     lost = [],
+    plain = false,
   }) {
-    Object.assign(this, { firstDay, lagging, token, full, mode, lost, partitions });
+    Object.assign(this, { firstDay, lagging, token, full, mode, lost, partitions, plain });
     this.byReason = rejects;
     this.started = Date.now();
     this.epoch = 4120;
@@ -272,7 +273,23 @@ export class InventedBook {
     return this.lagging ? 9840 : this.firstDay === null ? 0 : 41;
   }
 
-  status({ from, to } = {}) {
+  status(asked) {
+    const status = this.fullStatus(asked);
+    if (!this.plain) return status;
+    // Only what the server has to tell.
+    const { commit, committed_at, entry } = status.durable;
+    const rejects = { ...status.rejects, in_range: undefined };
+    const missing = { commit_interval_seconds: undefined, connected_at: undefined, slot: null };
+    return {
+      ...status,
+      ...missing,
+      book: { ...status.book, made_at: undefined },
+      durable: { commit, committed_at, entry },
+      rejects,
+    };
+  }
+
+  fullStatus({ from, to } = {}) {
     const lags = this.lagging
       ? [
           [0, 0.3],
@@ -315,7 +332,7 @@ export class InventedBook {
     const total = this.byReason.reduce((sum, { count }) => sum + count, 0);
     const newest =
       this.byReason
-        .map((reason) => reason.newest.kafka_time)
+        .map((reason) => reason.newest?.kafka_time ?? null)
         .sort()
         .pop() ?? null;
     return {

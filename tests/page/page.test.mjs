@@ -64,6 +64,7 @@ async function open(scenario, search = "", { width = 1440, height = 900, ready =
 }
 
 async function clean(page) {
+  assert.equal(await page.locator("#fault").count(), 0, "the page says that it failed");
   assert.deepEqual(page.faults, []);
   await page.context().close();
 }
@@ -585,6 +586,15 @@ describe("the page of an invented book", { skip: REAL !== null }, () => {
       await shot(page, `${scenario}-${width}${search.includes("name=") ? "-events" : ""}`);
       await clean(page);
     }
+  });
+
+  test("what the server need not tell may be missing", async () => {
+    const page = await open("plain", "?range=7d");
+    assert.match(await page.textContent("#pipeline .rejects"), /1,028 in the book/);
+    assert.doesNotMatch(await page.textContent("body"), /undefined|NaN|null in/);
+    await page.click("#pipeline .rejects a");
+    await page.waitForSelector("#events .event");
+    await clean(page);
   });
 
   test("the whole page is small", async () => {

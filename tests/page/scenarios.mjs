@@ -135,6 +135,7 @@ export const SCENARIOS = {
   partitions: () => shop({ partitions: 64 }),
   token: () => shop({ token: "open sesame" }),
   full: () => shop({ full: true }),
+  plain: () => shop({ plain: true, rejects: STREAMED.map((reason) => ({ ...reason, newest: null })) }),
   rest: () => shop({ mode: "serve" }),
   lost: () =>
     shop({

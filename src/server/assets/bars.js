@@ -48,15 +48,15 @@ export function ticks(most, lines) {
 	}
 }
 
-/** The pieces of a bar from the bottom up: `[operation, y, height]`, a pixel between two, none lower than a pixel. */
-export function pieces(ops, base, scale) {
+/** The pieces of a bar from the bottom up: `[operation, y, height]`, `between` pixels between two, none lower than one. */
+export function pieces(ops, base, scale, between) {
 	const drawn = [];
 	let sum = 0;
 	let floor = base;
 	for (const op of [0, 1, 2]) {
 		if (Number(ops[op]) === 0) continue;
 		sum += Number(ops[op]);
-		const gap = drawn.length > 0 ? 1 : 0;
+		const gap = drawn.length > 0 ? between : 0;
 		const y = Math.min(Math.round(base - sum * scale), floor - 1 - gap);
 		drawn.push([op, y, floor - gap - y]);
 		floor = y;

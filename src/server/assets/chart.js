@@ -35,7 +35,7 @@ export class Chart {
 		this.size = { width: 0, height: 0 };
 		new ResizeObserver(([{ contentRect }]) => {
 			this.size = { width: contentRect.width, height: contentRect.height };
-			this.paint();
+			requestAnimationFrame(() => this.paint());
 		}).observe(this.plot);
 	}
 
@@ -185,7 +185,7 @@ export class Chart {
 		const middle = this.left(index) + this.pitch / 2;
 		const x = Math.round(middle - barWidth / 2);
 		const faded = selected ? "" : " aside";
-		const drawn = pieces(bar.ops, base, this.scale);
+		const drawn = pieces(bar.ops, base, this.scale, barWidth < 4 ? 0 : 1);
 		const top = drawn.length > 0 ? drawn[drawn.length - 1][1] : base;
 		if (bar.state === "open" || bar.state === "incomplete") {
 			const thin = barWidth < 5 ? " thin" : "";

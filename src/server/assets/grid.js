@@ -82,11 +82,12 @@ export class Grid {
 			});
 		};
 		addEventListener("scroll", again, { passive: true });
-		new ResizeObserver(() => {
-			const root = document.documentElement;
+		const root = document.documentElement;
+		const resized = () => {
 			if (root.scrollHeight > root.clientHeight) root.classList.add("tall");
 			again();
-		}).observe(section);
+		};
+		new ResizeObserver(() => requestAnimationFrame(resized)).observe(section);
 	}
 
 	/** Whether somebody reads or uses the grid just now. */

@@ -221,6 +221,8 @@ function onFault(message) {
 	);
 }
 
-addEventListener("error", (event) => onFault(event.message));
+// A browser says so when one resize leads to another; it goes on in the next frame.
+const HARMLESS = /ResizeObserver loop/;
+addEventListener("error", (event) => HARMLESS.test(event.message) || onFault(event.message));
 addEventListener("unhandledrejection", (event) => onFault(event.reason?.message ?? event.reason));
 new App().start();

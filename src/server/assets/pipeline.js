@@ -229,10 +229,11 @@ export class Pipeline {
 		}
 		if (reasons.length > REASONS)
 			parts.push(el("p", { class: "note" }, `${count(reasons.length - REASONS)} more reasons`));
-		if (fresh) {
-			const newest = reasons
-				.map((part) => ({ ...part.newest, reason: part.reason }))
-				.sort((a, b) => ((a.kafka_time ?? "") < (b.kafka_time ?? "") ? 1 : -1))[0];
+		const newest = reasons
+			.filter((part) => part.newest)
+			.map((part) => ({ ...part.newest, reason: part.reason }))
+			.sort((a, b) => ((a.kafka_time ?? "") < (b.kafka_time ?? "") ? 1 : -1))[0];
+		if (fresh && newest) {
 			parts.push(this.sample(newest));
 		}
 		const open = el(
