@@ -21,8 +21,21 @@ export function chance(...parts) {
 }
 
 export class InventedBook {
-  constructor({ tables = null, names = null, firstDay, rejects, lagging = false, changesEvery = null, partitions = 4, token = null, full = false, mode = "run", lost = [] }) {
-    Object.assign(this, { firstDay, lagging, token, full, mode, lost, partitions });
+  constructor({
+    tables = null,
+    names = null,
+    firstDay,
+    rejects,
+    lagging = false,
+    changesEvery = null,
+    partitions = 4,
+    token = null,
+    full = false,
+    mode = "run",
+    lost = [],
+    plain = false,
+  }) {
+    Object.assign(this, { firstDay, lagging, token, full, mode, lost, partitions, plain });
     this.byReason = rejects;
     this.started = Date.now();
     this.epoch = 4120;
@@ -111,7 +124,12 @@ export class InventedBook {
     return [0, 1].map((which) => {
       const pick = chance(this.epoch, which) ** 2 * this.order.length;
       const [schema, table] = this.order[Math.floor(pick)].split("\0");
-      return { schema, table, op: OPERATIONS[chance(this.epoch, which, "op") > 0.6 ? 0 : 1], by: 1 + Math.floor(chance(this.epoch, which, "by") * 4) };
+      return {
+        schema,
+        table,
+        op: OPERATIONS[chance(this.epoch, which, "op") > 0.6 ? 0 : 1],
+        by: 1 + Math.floor(chance(this.epoch, which, "by") * 4),
+      };
     });
   }
 
@@ -138,12 +156,34 @@ export class InventedBook {
   }
 
   completeTo() {
-    return { commit: this.commit, positions: { "shop.changes": { 0: 88_190_412 } }, commit_time: this.ago(4), level: "live", epoch: this.epoch };
+    return {
+      commit: this.commit,
+      positions: { "shop.changes": { 0: 88_190_412 } },
+      commit_time: this.ago(4),
+      level: "live",
+      epoch: this.epoch,
+    };
   }
 
   counts({ from, to, table, op, by = "day,table,op", level }) {
+    const answer = (rows) => ({
+      complete_to: { ...this.completeTo(), level: level ?? "live" },
+      time_zone: "Europe/Berlin",
+      rows,
+    });
+    const cellsOf = () =>
+      [...this.cells.values()].filter((cell) => (!from || cell.day >= from) && (!to || cell.day <= to));
+    if (by === "day,table,op" && !table && !op && this.cells.size > 50_000) return answer(cellsOf());
     const parts = by.split(",");
-    const regex = table && new RegExp(`^${table.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, "[^]*").replace(/\?/g, "[^]")}$`, "u");
+    const regex =
+      table &&
+      new RegExp(
+        `^${table
+          .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+          .replace(/\*/g, "[^]*")
+          .replace(/\?/g, "[^]")}$`,
+        "u",
+      );
     const sums = new Map();
     for (const cell of this.cells.values()) {
       if ((from && cell.day < from) || (to && cell.day > to) || (op && cell.op !== op)) continue;
@@ -155,10 +195,13 @@ export class InventedBook {
       const at = Object.values(row).join("\0");
       if (!sums.has(at)) sums.set(at, { ...row, count: 0 });
       const sum = sums.get(at);
-      sum.count = typeof cell.count === "bigint" || typeof sum.count === "bigint" ? BigInt(sum.count) + BigInt(cell.count) : sum.count + cell.count;
+      sum.count =
+        typeof cell.count === "bigint" || typeof sum.count === "bigint"
+          ? BigInt(sum.count) + BigInt(cell.count)
+          : sum.count + cell.count;
     }
     const order = [...sums.keys()].sort();
-    return { complete_to: { ...this.completeTo(), level: level ?? "live" }, time_zone: "Europe/Berlin", rows: order.map((at) => sums.get(at)) };
+    return answer(order.map((at) => sums.get(at)));
   }
 
   tableList() {
@@ -166,7 +209,12 @@ export class InventedBook {
     for (const { schema, table, day, count } of this.cells.values()) {
       const at = key(schema, table);
       const sum = sums.get(at) ?? { schema, table, count: 0, first_day: day, last_day: day };
-      sums.set(at, { ...sum, count: sum.count + Number(count), first_day: day < sum.first_day ? day : sum.first_day, last_day: day > sum.last_day ? day : sum.last_day });
+      sums.set(at, {
+        ...sum,
+        count: sum.count + Number(count),
+        first_day: day < sum.first_day ? day : sum.first_day,
+        last_day: day > sum.last_day ? day : sum.last_day,
+      });
     }
     return { complete_to: this.completeTo(), tables: [...sums.values()].sort((a, b) => b.count - a.count) };
   }
@@ -196,21 +244,65 @@ export class InventedBook {
 
   durable() {
     if (this.firstDay === null) return { commit: 0, committed_at: null, entry: null };
-    const past = 3 + ((Date.now() - this.started) / 1000) % 7;
-    return { commit: this.commit, committed_at: this.ago(past), entry: `log/${this.commit}`, complete_at: this.lagging ? "2026-11-21T17:58:00.000000Z" : this.ago(past), next_at: this.ago(past - 10), took_seconds: 0.084, changes: 388 };
+    const past = 3 + (((Date.now() - this.started) / 1000) % 7);
+    return {
+      commit: this.commit,
+      committed_at: this.ago(past),
+      entry: `log/${this.commit}`,
+      complete_at: this.lagging ? "2026-11-21T17:58:00.000000Z" : this.ago(past),
+      next_at: this.ago(past - 10),
+      took_seconds: 0.084,
+      changes: 388,
+    };
   }
 
   compact() {
     const rejects = this.byReason.reduce((sum, { count }) => sum + count, 0);
-    return { state: this.state(), complete_at: this.completeAt(), durable: this.durable(), rate: this.rate(), lag_records: this.lagging ? 1_606_636 : 4, rejects_total: rejects, today: TODAY };
+    return {
+      state: this.state(),
+      complete_at: this.completeAt(),
+      durable: this.durable(),
+      rate: this.rate(),
+      lag_records: this.lagging ? 1_606_636 : 4,
+      rejects_total: rejects,
+      today: TODAY,
+    };
   }
 
   rate() {
     return this.lagging ? 9840 : this.firstDay === null ? 0 : 41;
   }
 
-  status({ from, to } = {}) {
-    const lags = this.lagging ? [[0, 0.3], [402_118, 25_320], [1_204_518, 69_060], [0, 0.2]] : [[0, 0.2], [3, 0.3], [0, 0.2], [1, 0.4]];
+  status(asked) {
+    const status = this.fullStatus(asked);
+    if (!this.plain) return status;
+    // Only what the server has to tell.
+    const { commit, committed_at, entry } = status.durable;
+    const rejects = { ...status.rejects, in_range: undefined };
+    const missing = { commit_interval_seconds: undefined, connected_at: undefined, slot: null };
+    return {
+      ...status,
+      ...missing,
+      book: { ...status.book, made_at: undefined },
+      durable: { commit, committed_at, entry },
+      rejects,
+    };
+  }
+
+  fullStatus({ from, to } = {}) {
+    const lags = this.lagging
+      ? [
+          [0, 0.3],
+          [402_118, 25_320],
+          [1_204_518, 69_060],
+          [0, 0.2],
+        ]
+      : [
+          [0, 0.2],
+          [3, 0.3],
+          [0, 0.2],
+          [1, 0.4],
+        ];
     const lag = (partition) => {
       if (this.mode === "serve") return [null, null];
       if (this.firstDay === null) return [0, null];
@@ -219,14 +311,41 @@ export class InventedBook {
     const partitions = Array.from({ length: this.partitions }, (_, partition) => {
       const [records, seconds] = lag(partition);
       const next = this.firstDay === null ? 0 : 88_190_000 + partition;
-      return { partition, next_offset: next, end_offset: records === null ? null : next + records, lag_records: records, lag_seconds: seconds, read_to: this.completeAt() };
+      return {
+        partition,
+        next_offset: next,
+        end_offset: records === null ? null : next + records,
+        lag_records: records,
+        lag_seconds: seconds,
+        read_to: this.completeAt(),
+      };
     });
-    const history = Array.from({ length: 60 }, (_, index) => (this.firstDay === null ? 0 : this.lagging ? (index > 47 ? 9000 + chance(index) * 900 : 40) : 38 + chance(index) * 8 + 4 * Math.sin(index / 6)));
+    const history = Array.from({ length: 60 }, (_, index) =>
+      this.firstDay === null
+        ? 0
+        : this.lagging
+          ? index > 47
+            ? 9000 + chance(index) * 900
+            : 40
+          : 38 + chance(index) * 8 + 4 * Math.sin(index / 6),
+    );
     const total = this.byReason.reduce((sum, { count }) => sum + count, 0);
-    const newest = this.byReason.map((reason) => reason.newest.kafka_time).sort().pop() ?? null;
+    const newest =
+      this.byReason
+        .map((reason) => reason.newest?.kafka_time ?? null)
+        .sort()
+        .pop() ?? null;
     return {
       walbook: "0.1.0",
-      book: { name: "shop", id: "5f0c", time_zone: "Europe/Berlin", day_from: "commit", generation: 1, first_day: this.firstDay, made_at: this.firstDay === null ? this.ago(40 + (Date.now() - this.started) / 1000) : null },
+      book: {
+        name: "shop",
+        id: "5f0c",
+        time_zone: "Europe/Berlin",
+        day_from: "commit",
+        generation: 1,
+        first_day: this.firstDay,
+        made_at: this.firstDay === null ? this.ago(40 + (Date.now() - this.started) / 1000) : null,
+      },
       mode: this.mode,
       now: this.now(),
       today: TODAY,
@@ -241,7 +360,10 @@ export class InventedBook {
       rate: { records_per_second: this.rate(), history },
       topics: [{ name: "shop.changes", source: "kafka", partitions }],
       rejects: { total, newest, by_reason: this.byReason, ...(from && to ? { in_range: total } : {}) },
-      slot: this.mode === "serve" || this.lagging || this.firstDay === null ? null : { name: "walbook_shop", confirmed_lsn: "4C/9A21A4F0", lag_bytes: 1_204_112 },
+      slot:
+        this.mode === "serve" || this.lagging || this.firstDay === null
+          ? null
+          : { name: "walbook_shop", confirmed_lsn: "4C/9A21A4F0", lag_bytes: 1_204_112 },
       lost: this.lost,
     };
   }
@@ -252,7 +374,10 @@ export class InventedBook {
   }
 
   events({ from, to, schema, name, op, limit = "50", cursor }) {
-    const cells = [...this.cells.values()].filter((cell) => cell.schema === schema && cell.table === name && cell.day >= from && cell.day <= to && (!op || cell.op === op));
+    const cells = [...this.cells.values()].filter(
+      (cell) =>
+        cell.schema === schema && cell.table === name && cell.day >= from && cell.day <= to && (!op || cell.op === op),
+    );
     const days = [...new Set(cells.map(({ day }) => day))].sort().reverse();
     const start = Number(cursor ?? 0);
     const rows = [];
@@ -270,6 +395,12 @@ export class InventedBook {
     }
     const all = cells.reduce((sum, { count }) => sum + Number(count), 0);
     const next = start + rows.length < all ? String(start + rows.length) : null;
-    return { complete_to: { ...this.completeTo(), level: "durable" }, time_zone: "Europe/Berlin", rows, next, previous: start > 0 ? String(Math.max(0, start - Number(limit))) : null };
+    return {
+      complete_to: { ...this.completeTo(), level: "durable" },
+      time_zone: "Europe/Berlin",
+      rows,
+      next,
+      previous: start > 0 ? String(Math.max(0, start - Number(limit))) : null,
+    };
   }
 }

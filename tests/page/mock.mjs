@@ -10,7 +10,12 @@ import { fileURLToPath } from "node:url";
 import { SCENARIOS } from "./scenarios.mjs";
 
 const ASSETS = fileURLToPath(new URL("../../src/server/assets/", import.meta.url));
-const TYPES = { ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml" };
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -42,7 +47,8 @@ async function answer(request, response, book) {
   const path = rest.join("/");
   response.setHeader("Content-Security-Policy", CSP);
   response.setHeader("X-Content-Type-Options", "nosniff");
-  if (!(name in SCENARIOS)) return send(response, 404, { error: { code: "not_found", message: `one of ${Object.keys(SCENARIOS)}` } });
+  if (!(name in SCENARIOS))
+    return send(response, 404, { error: { code: "not_found", message: `one of ${Object.keys(SCENARIOS)}` } });
   if (path === "" || path.startsWith("assets/")) {
     const file = path === "" ? "index.html" : path.slice("assets/".length);
     const bytes = await readFile(ASSETS + file);
@@ -61,7 +67,12 @@ async function answer(request, response, book) {
   if (endpoint === "live") return live(request, response, it, asked);
   if (endpoint === "counts") return counts(response, it, asked);
   if (endpoint === "events") return events(response, it, asked);
-  const found = { status: () => it.status(asked), days: () => it.days(asked), tables: () => it.tableList(), rejects: () => it.rejectList(asked) }[endpoint];
+  const found = {
+    status: () => it.status(asked),
+    days: () => it.days(asked),
+    tables: () => it.tableList(),
+    rejects: () => it.rejectList(asked),
+  }[endpoint];
   if (found === undefined) return send(response, 404, { error: { code: "not_found", message: `no ${path}` } });
   send(response, 200, found());
 }
@@ -76,37 +87,67 @@ function counts(response, book, asked) {
 function events(response, book, asked) {
   const answer = book.events(asked);
   if (asked.format !== "csv" && asked.format !== "parquet") return send(response, 200, answer);
-  file(response, `shop-events-${asked.from}-${asked.to}.${asked.format}`, ["topic", "partition", "offset", "commit_time", "data"], answer.rows, asked.format);
+  file(
+    response,
+    `shop-events-${asked.from}-${asked.to}.${asked.format}`,
+    ["topic", "partition", "offset", "commit_time", "data"],
+    answer.rows,
+    asked.format,
+  );
 }
 
 function file(response, name, columns, rows, format) {
-  const field = (value) => (/[",\n\r]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : String(value ?? ""));
-  const csv = [columns.join(","), ...rows.map((row) => columns.map((column) => field(row[column])).join(","))].join("\n");
+  const field = (value) =>
+    /[",\n\r]/.test(String(value)) ? `"${String(value).replace(/"/g, '""')}"` : String(value ?? "");
+  const csv = [columns.join(","), ...rows.map((row) => columns.map((column) => field(row[column])).join(","))].join(
+    "\n",
+  );
   const type = format === "csv" ? "text/csv" : "application/vnd.apache.parquet";
   response.writeHead(200, { "Content-Type": type, "Content-Disposition": `attachment; filename="${name}"` });
   response.end(format === "csv" ? `${csv}\n` : "PAR1 invented PAR1");
 }
 
 function live(request, response, book, asked) {
-  if (book.full) return send(response, 503, { error: { code: "too_many", message: "500 clients are listening already" } });
+  if (book.full)
+    return send(response, 503, { error: { code: "too_many", message: "500 clients are listening already" } });
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
-  const write = (event, id, data) => response.write(`event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`);
+  const write = (event, id, data) => response.write(`event: ${event}\nid: ${id}\ndata: ${json(data)}\n\n`);
   response.write("retry: 300\n\n");
   const since = Number(request.headers["last-event-id"] ?? asked.last_event_id ?? Number.NaN);
   const knows = Number.isInteger(since) && since <= book.epoch;
-  if (knows) write("delta", book.epoch, { complete_to: book.completeTo(), rows: book.since(since, asked), status: book.compact() });
+  if (knows)
+    write("delta", book.epoch, {
+      complete_to: book.completeTo(),
+      rows: book.since(since, asked),
+      status: book.compact(),
+    });
   else write("snapshot", book.epoch, { ...book.counts(asked), status: book.compact() });
-  const stop = book.listen((rows) => {
-    const inRange = rows.filter((row) => row.day >= asked.from && row.day <= asked.to);
-    write("delta", book.epoch, { complete_to: book.completeTo(), rows: inRange, status: book.compact() });
-  }, () => response.destroy());
+  const stop = book.listen(
+    (rows) => {
+      const inRange = rows.filter((row) => row.day >= asked.from && row.day <= asked.to);
+      write("delta", book.epoch, { complete_to: book.completeTo(), rows: inRange, status: book.compact() });
+    },
+    () => response.destroy(),
+  );
   response.on("close", stop);
 }
 
 function send(response, status, value) {
   response.writeHead(status, { "Content-Type": "application/json" });
-  // Whole numbers beyond 2^53 come from invented rows as bigints.
-  response.end(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `\u0001${part}\u0001` : part)).replace(/"\\u0001(\d+)\\u0001"/g, "$1"));
+  response.end(json(value));
+}
+
+/** JSON in which whole numbers beyond 2^53, bigints here, are numbers. */
+function json(value) {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // There are bigints in it, which takes longer.
+  }
+  return JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `\u0001${part}\u0001` : part)).replace(
+    /"\\u0001(\d+)\\u0001"/g,
+    "$1",
+  );
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -21,14 +21,74 @@ const SHOP = {
 };
 
 const REJECTS = [
-  { reason: "not UTF-8: decode a database whose encoding is UTF8", count: 2, newest: { topic: "shop.changes", partition: 1, offset: 81_204, kafka_time: "2026-11-18T11:02:13.120000Z", key: null, value: "table public.orders: INSERT: note[text]:'\ufffd\ufffd'", value_cut: false } },
-  { reason: "malformed columns after the operation", count: 1, newest: { topic: "shop.changes", partition: 0, offset: 81_111, kafka_time: "2026-11-17T09:12:13.120000Z", key: null, value: "table public.orders: INSERT: id[bigint", value_cut: false } },
+  {
+    reason: "not UTF-8: decode a database whose encoding is UTF8",
+    count: 2,
+    newest: {
+      topic: "shop.changes",
+      partition: 1,
+      offset: 81_204,
+      kafka_time: "2026-11-18T11:02:13.120000Z",
+      key: null,
+      value: "table public.orders: INSERT: note[text]:'\ufffd\ufffd'",
+      value_cut: false,
+    },
+  },
+  {
+    reason: "malformed columns after the operation",
+    count: 1,
+    newest: {
+      topic: "shop.changes",
+      partition: 0,
+      offset: 81_111,
+      kafka_time: "2026-11-17T09:12:13.120000Z",
+      key: null,
+      value: "table public.orders: INSERT: id[bigint",
+      value_cut: false,
+    },
+  },
 ];
 
 const STREAMED = [
-  { reason: "streamed change names no table: turn the slot option stream-changes off", count: 1019, newest: { topic: "shop.changes", partition: 2, offset: 88_214_907, kafka_time: "2026-11-22T03:12:55.000000Z", key: null, value: "streaming change for TXN 91827", value_cut: false } },
-  { reason: "not UTF-8: decode a database whose encoding is UTF8", count: 8, newest: { topic: "shop.changes", partition: 1, offset: 81_204, kafka_time: "2026-11-18T11:02:13.120000Z", key: null, value: "\ufffd", value_cut: false } },
-  { reason: "time outside the years 0001 to 9999 in the book's time zone", count: 1, newest: { topic: "shop.changes", partition: 0, offset: 81_111, kafka_time: "2026-11-17T09:12:13.120000Z", key: null, value: "x", value_cut: false } },
+  {
+    reason: "streamed change names no table: turn the slot option stream-changes off",
+    count: 1019,
+    newest: {
+      topic: "shop.changes",
+      partition: 2,
+      offset: 88_214_907,
+      kafka_time: "2026-11-22T03:12:55.000000Z",
+      key: null,
+      value: "streaming change for TXN 91827",
+      value_cut: false,
+    },
+  },
+  {
+    reason: "not UTF-8: decode a database whose encoding is UTF8",
+    count: 8,
+    newest: {
+      topic: "shop.changes",
+      partition: 1,
+      offset: 81_204,
+      kafka_time: "2026-11-18T11:02:13.120000Z",
+      key: null,
+      value: "\ufffd",
+      value_cut: false,
+    },
+  },
+  {
+    reason: "time outside the years 0001 to 9999 in the book's time zone",
+    count: 1,
+    newest: {
+      topic: "shop.changes",
+      partition: 0,
+      offset: 81_111,
+      kafka_time: "2026-11-17T09:12:13.120000Z",
+      key: null,
+      value: "x",
+      value_cut: false,
+    },
+  },
 ];
 
 const EVIL = [
@@ -49,11 +109,18 @@ const EVIL = [
   ["", ""],
   ["public", "表格 👩‍👩‍👧‍👦 ✂"],
   ["public", "x".repeat(63)],
-  ["a_schema_with_a_rather_long_name_of_its_own_indeed_63_bytes_long", "and_a_table_that_is_just_as_long_and_ends_in_its_number_2026_11"],
+  [
+    "a_schema_with_a_rather_long_name_of_its_own_indeed_63_bytes_long",
+    "and_a_table_that_is_just_as_long_and_ends_in_its_number_2026_11",
+  ],
   ["public", "&amp;%3Cb%3E#?/../"],
 ];
 
-const many = (tables) => Array.from({ length: tables }, (_, index) => [`schema_${index % 37}`, `table_${String(index).padStart(5, "0")}_of_a_large_book`]);
+const many = (tables) =>
+  Array.from({ length: tables }, (_, index) => [
+    `schema_${index % 37}`,
+    `table_${String(index).padStart(5, "0")}_of_a_large_book`,
+  ]);
 
 const shop = (more = {}) => new InventedBook({ tables: SHOP, firstDay: "2026-11-09", rejects: REJECTS, ...more });
 
@@ -68,7 +135,11 @@ export const SCENARIOS = {
   partitions: () => shop({ partitions: 64 }),
   token: () => shop({ token: "open sesame" }),
   full: () => shop({ full: true }),
+  plain: () => shop({ plain: true, rejects: STREAMED.map((reason) => ({ ...reason, newest: null })) }),
   rest: () => shop({ mode: "serve" }),
-  lost: () => shop({ lost: [{ topic: "shop.changes", partition: 1, from: 81_204, to: 85_300, records: 4096, first_day: "2026-11-18" }] }),
+  lost: () =>
+    shop({
+      lost: [{ topic: "shop.changes", partition: 1, from: 81_204, to: 85_300, records: 4096, first_day: "2026-11-18" }],
+    }),
   huge: () => shop({ tables: { "public.counter": [9_007_199_254_740_993n, 3, 0, 0], "public.other": [1, 2, 3, 0] } }),
 };

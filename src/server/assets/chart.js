@@ -2,322 +2,387 @@
 
 import { gather, highest, pieces, runs, ticks } from "./bars.js";
 import { byId, el, mark, setAttribute, setText, svg } from "./dom.js";
-import { addDays, dateWords, dayOfMonth, dayWords, monthWord, rangeWords, shortDay, weekday } from "./days.js";
+import { dayTable } from "./day_table.js";
+import { addDays, dayOfMonth, dayWords, monthWord, rangeWords, shortDay, weekday } from "./days.js";
 import { count, short, tick } from "./format.js";
 import { STATE_WORDS } from "./states.js";
-import { OPERATIONS, lookedAt } from "./view.js";
+import { OPERATIONS } from "./view.js";
 
 const LEFT = 45;
 const TOP = 21;
 const BELOW = 23;
 const CLASSES = ["ins", "upd", "del"];
+const ABBREVIATED = { INSERT: "INS", UPDATE: "UPD", DELETE: "DEL", TRUNCATE: "TRN" };
 
 export class Chart {
-  constructor(app) {
-    this.app = app;
-    this.plot = byId("plot");
-    this.readout = byId("readout");
-    this.hovered = null;
-    this.focused = null;
-    this.axis = { key: null, most: 0 };
-    this.drawing = svg("svg", { role: "img" });
-    this.layers = Object.fromEntries(
-      ["absent", "bands", "lines", "hatches", "bars", "marks", "labels"].map((name) => [name, svg("g")]),
-    );
-    this.drawing.append(...Object.values(this.layers));
-    this.days = el("div", { class: "days", role: "slider", tabindex: "0", "aria-label": "Day" });
-    this.plot.append(this.drawing, this.days);
-    this.asTable = false;
-    this.listen();
-    new ResizeObserver(() => this.paint()).observe(this.plot);
-  }
+	constructor(app) {
+		this.app = app;
+		this.plot = byId("plot");
+		this.readout = byId("readout");
+		this.hovered = null;
+		this.focused = null;
+		this.axis = { key: null, most: 0 };
+		this.drawing = svg("svg", { role: "img" });
+		this.layers = Object.fromEntries(
+			["absent", "bands", "lines", "hatches", "bars", "marks", "labels"].map((name) => [name, svg("g")]),
+		);
+		this.drawing.append(...Object.values(this.layers));
+		this.days = el("div", { class: "days", role: "slider", tabindex: "0", "aria-label": "Day" });
+		this.plot.append(this.drawing, this.days);
+		this.asTable = false;
+		this.listen();
+		/** The size of the plot; to ask for it at every painting would make the browser lay the page out each time. */
+		this.size = { width: 0, height: 0 };
+		new ResizeObserver(([{ contentRect }]) => {
+			this.size = { width: contentRect.width, height: contentRect.height };
+			requestAnimationFrame(() => this.paint());
+		}).observe(this.plot);
+	}
 
-  listen() {
-    const { days } = this;
-    const hover = (index) => {
-      if (index === this.hovered) return;
-      this.hovered = index;
-      this.paint();
-    };
-    days.addEventListener("pointermove", (event) => event.pointerType !== "touch" && hover(this.at(event)));
-    days.addEventListener("pointerleave", () => hover(null));
-    days.addEventListener("click", (event) => this.pick(this.at(event), event.shiftKey));
-    days.addEventListener("focus", () => {
-      this.focused ??= this.bars.findIndex((bar) => bar.to >= this.app.counts.last);
-      this.paint();
-    });
-    days.addEventListener("blur", () => {
-      this.focused = null;
-      this.paint();
-    });
-    days.addEventListener("keydown", (event) => this.onKey(event));
-    byId("chart-table").addEventListener("click", () => {
-      this.asTable = !this.asTable;
-      byId("chart-table").setAttribute("aria-pressed", String(this.asTable));
-      setText(byId("chart-table"), this.asTable ? "Show as chart" : "Show as table");
-      this.paint();
-    });
-  }
+	listen() {
+		const { days } = this;
+		const hover = (index) => {
+			if (index === this.hovered) return;
+			this.hovered = index;
+			this.paint();
+		};
+		days.addEventListener("pointermove", (event) => event.pointerType !== "touch" && hover(this.at(event)));
+		days.addEventListener("pointerleave", () => hover(null));
+		days.addEventListener("click", (event) => this.pick(this.at(event), event.shiftKey));
+		days.addEventListener("focus", () => {
+			this.focused ??= this.bars.findIndex((bar) => bar.to >= this.app.counts.last);
+			this.paint();
+		});
+		days.addEventListener("blur", () => {
+			this.focused = null;
+			this.paint();
+		});
+		days.addEventListener("keydown", (event) => this.onKey(event));
+		byId("chart-table").addEventListener("click", () => {
+			this.asTable = !this.asTable;
+			byId("chart-table").setAttribute("aria-pressed", String(this.asTable));
+			setText(byId("chart-table"), this.asTable ? "Show as chart" : "Show as table");
+			this.paint();
+		});
+	}
 
-  /** The number of the bar under the pointer. */
-  at(event) {
-    const { left, width } = this.days.getBoundingClientRect();
-    const index = Math.floor(((event.clientX - left) / width) * this.bars.length);
-    return Math.min(Math.max(index, 0), this.bars.length - 1);
-  }
+	/** The number of the bar under the pointer. */
+	at(event) {
+		const { left, width } = this.days.getBoundingClientRect();
+		const index = Math.floor(((event.clientX - left) / width) * this.bars.length);
+		return Math.min(Math.max(index, 0), this.bars.length - 1);
+	}
 
-  onKey(event) {
-    const last = this.bars.length - 1;
-    const week = this.weekly ? 4 : 7;
-    const at = this.focused ?? last;
-    const to = { ArrowLeft: at - 1, ArrowDown: at - 1, ArrowRight: at + 1, ArrowUp: at + 1, Home: 0, End: last, PageUp: at - week, PageDown: at + week }[event.key];
-    if (to !== undefined) this.focused = Math.min(Math.max(to, 0), last);
-    else if (event.key === "Enter" || event.key === " ") this.pick(at, event.shiftKey);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.paint();
-  }
+	onKey(event) {
+		const last = this.bars.length - 1;
+		const week = this.weekly ? 4 : 7;
+		const at = this.focused ?? last;
+		const to = {
+			ArrowLeft: at - 1,
+			ArrowDown: at - 1,
+			ArrowRight: at + 1,
+			ArrowUp: at + 1,
+			Home: 0,
+			End: last,
+			PageUp: at - week,
+			PageDown: at + week,
+		}[event.key];
+		if (to !== undefined) this.focused = Math.min(Math.max(to, 0), last);
+		else if (event.key === "Enter" || event.key === " ") this.pick(at, event.shiftKey);
+		else return;
+		event.preventDefault();
+		event.stopPropagation();
+		this.paint();
+	}
 
-  /** Narrows the view to a bar's days; again frees them; `extend` keeps what was picked and adds. */
-  pick(index, extend) {
-    const { counts, view } = this.app;
-    const bar = this.bars[index];
-    let [from, to] = [counts.days[bar.from], counts.days[bar.to]];
-    if (extend && view.days) {
-      if (view.days.from < from) from = view.days.from;
-      if (view.days.to > to) to = view.days.to;
-    } else if (view.days?.from === from && view.days.to === to) {
-      this.app.go({ days: null });
-      return;
-    }
-    this.app.go({ days: { from, to } });
-  }
+	/** Narrows the view to a bar's days; again frees them; `extend` keeps what was picked and adds. */
+	pick(index, extend) {
+		const { counts, view } = this.app;
+		const bar = this.bars[index];
+		let [from, to] = [counts.days[bar.from], counts.days[bar.to]];
+		if (extend && view.days) {
+			if (view.days.from < from) from = view.days.from;
+			if (view.days.to > to) to = view.days.to;
+		} else if (view.days?.from === from && view.days.to === to) {
+			this.app.go({ days: null });
+			return;
+		}
+		this.app.go({ days: { from, to } });
+	}
 
-  paint() {
-    const { counts, states } = this.app;
-    if (!counts || this.plot.clientWidth === 0) return;
-    const width = this.plot.clientWidth - LEFT;
-    const height = this.plot.clientHeight;
-    const { bars, weekly, pitch } = gather(counts, counts.shown, states, width);
-    Object.assign(this, { bars, weekly, pitch, base: height - BELOW });
-    const key = `${counts.from} ${counts.to} ${this.app.view.filter} ${weekly}`;
-    const most = highest(bars);
-    // The axis grows at once; it shrinks only when something else is looked at.
-    this.axis = { key, most: this.axis.key === key && this.axis.most > most ? this.axis.most : most };
-    this.lines = ticks(this.axis.most);
-    this.scale = this.axis.most > 0 ? (this.base - TOP) / this.lines[this.lines.length - 1] : 0;
-    this.barWidth = Math.max(1, Math.min(64, Math.round(pitch * 0.59)));
-    if (pitch - this.barWidth < 1) this.barWidth = Math.max(1, Math.floor(pitch - 1));
-    this.title();
-    this.paintReadout();
-    this.drawing.toggleAttribute("hidden", this.asTable);
-    this.drawing.style.display = this.asTable ? "none" : "";
-    this.days.hidden = this.asTable;
-    this.plot.querySelector(".plot-table")?.remove();
-    if (this.asTable) {
-      this.plot.append(this.table());
-      return;
-    }
-    this.days.style.left = `${LEFT}px`;
-    this.days.style.width = `${width}px`;
-    this.draw(width);
-    this.speak();
-  }
+	paint() {
+		const { counts, states } = this.app;
+		if (!counts || this.size.width === 0) return;
+		const width = this.size.width - LEFT;
+		const { height } = this.size;
+		const { bars, weekly, pitch } = gather(counts, counts.shown, states, width);
+		Object.assign(this, { bars, weekly, pitch, base: height - BELOW });
+		const key = `${counts.from} ${counts.to} ${this.app.view.filter} ${weekly}`;
+		const most = highest(bars);
+		// The axis grows at once; it shrinks only when something else is looked at.
+		this.axis = { key, most: this.axis.key === key && this.axis.most > most ? this.axis.most : most };
+		this.lines = ticks(this.axis.most, height < 140 ? 2 : 4);
+		this.scale = this.axis.most > 0 ? (this.base - TOP) / this.lines[this.lines.length - 1] : 0;
+		this.barWidth = Math.max(1, Math.min(64, Math.round(pitch * 0.59)));
+		this.title();
+		this.paintReadout();
+		this.drawing.toggleAttribute("hidden", this.asTable);
+		this.drawing.style.display = this.asTable ? "none" : "";
+		this.days.hidden = this.asTable;
+		this.plot.querySelector(".plot-table")?.remove();
+		if (this.asTable) {
+			this.plot.append(dayTable(this.bars, counts, this.app.today));
+			return;
+		}
+		this.days.style.left = `${LEFT}px`;
+		this.days.style.width = `${width}px`;
+		this.draw(width);
+		this.speak();
+	}
 
-  left(index) {
-    return LEFT + index * this.pitch;
-  }
+	left(index) {
+		return LEFT + index * this.pitch;
+	}
 
-  draw(width) {
-    const { app, bars, base } = this;
-    const parts = { absent: [], bands: [], lines: [], hatches: [], bars: [], marks: [], labels: [] };
-    for (const [first, last] of runs(bars, "absent")) this.absent(parts, first, last);
-    const empty = this.lines.length === 1;
-    const lines = empty ? [0, 1, 2, 3] : this.lines;
-    lines.forEach((value, index) => {
-      const y = Math.round(base - ((base - TOP) / (lines.length - 1)) * index) + 0.5;
-      parts.lines.push(["line", { class: index === 0 ? "base" : "rule", x1: LEFT, x2: LEFT + width, y1: y, y2: y }]);
-      if (!empty || index === 0) parts.lines.push(["text", { class: "axis", x: LEFT - 10, y: y + 4 }, tick(value)]);
-    });
-    const labels = bars.map((bar) => short(bar.total));
-    const widest = Math.max(...labels.map((label) => label.length)) * 6 + 6;
-    const labelled = bars.length <= 31 && widest <= this.pitch;
-    const current = this.focused ?? this.hovered;
-    const selected = app.view.days ? (bar) => bar.from >= app.counts.first && bar.to <= app.counts.last : () => true;
-    bars.forEach((bar, index) => {
-      const picked = app.view.days !== null && selected(bar);
-      if (picked || index === current) {
-        const inset = Math.min(4, this.pitch * 0.08);
-        const band = { x: this.left(index) + inset, y: 0, width: this.pitch - 2 * inset, height: base + BELOW, rx: Math.min(6, this.pitch / 4) };
-        parts.bands.push(["rect", { ...band, class: `band ${picked ? "picked" : "over"}` }]);
-      }
-      this.bar(parts, bar, index, selected(bar), labelled ? labels[index] : null);
-    });
-    this.axisLabels(parts.labels, current, selected);
-    for (const [name, shapes] of Object.entries(parts)) redraw(this.layers[name], shapes);
-    setAttribute(this.drawing, "aria-label", this.sentence());
-  }
+	draw(width) {
+		const { app, bars, base } = this;
+		const parts = { absent: [], bands: [], lines: [], hatches: [], bars: [], marks: [], labels: [] };
+		for (const [first, last] of runs(bars, "absent")) this.absent(parts, first, last);
+		const empty = this.lines.length === 1;
+		const lines = empty ? [0, 1, 2, 3] : this.lines;
+		lines.forEach((value, index) => {
+			const y = Math.round(base - ((base - TOP) / (lines.length - 1)) * index) + 0.5;
+			parts.lines.push(["line", { class: index === 0 ? "base" : "rule", x1: LEFT, x2: LEFT + width, y1: y, y2: y }]);
+			if (!empty || index === 0) parts.lines.push(["text", { class: "axis", x: LEFT - 10, y: y + 4 }, tick(value)]);
+		});
+		const labels = bars.map((bar) => short(bar.total));
+		const widest = Math.max(...labels.map((label) => label.length)) * 6.4 + 9;
+		const labelled = bars.length <= 31 && widest <= this.pitch;
+		const current = this.focused ?? this.hovered;
+		const selected = app.view.days ? (bar) => bar.from >= app.counts.first && bar.to <= app.counts.last : () => true;
+		bars.forEach((bar, index) => {
+			const picked = app.view.days !== null && selected(bar);
+			if (picked || index === current) {
+				const inset = Math.min(4, this.pitch * 0.08);
+				const band = {
+					x: this.left(index) + inset,
+					y: 0,
+					width: this.pitch - 2 * inset,
+					height: base + BELOW,
+					rx: Math.min(6, this.pitch / 4),
+				};
+				parts.bands.push(["rect", { ...band, class: `band ${picked ? "picked" : "over"}` }]);
+			}
+			this.bar(parts, bar, index, selected(bar), labelled ? labels[index] : null);
+		});
+		this.axisLabels(parts.labels, current, selected);
+		for (const [name, shapes] of Object.entries(parts)) redraw(this.layers[name], shapes);
+		setAttribute(this.drawing, "aria-label", this.sentence());
+	}
 
-  bar(parts, bar, index, selected, label) {
-    const { base, barWidth } = this;
-    const middle = this.left(index) + this.pitch / 2;
-    const x = Math.round(middle - barWidth / 2);
-    const faded = selected ? "" : " aside";
-    const drawn = pieces(bar.ops, base, this.scale);
-    const top = drawn.length > 0 ? drawn[drawn.length - 1][1] : base;
-    if (bar.state === "open" || bar.state === "incomplete") {
-      const thin = barWidth < 5 ? " thin" : "";
-      const height = Math.max(0, top - 1 - TOP);
-      parts.hatches.push(["rect", { class: bar.state + thin + faded, x, y: TOP, width: barWidth, height }]);
-    }
-    const rx = barWidth > 6 ? 1.5 : 0;
-    for (const [op, y, height] of drawn) {
-      parts.bars.push(["rect", { class: CLASSES[op] + faded, x, y, width: barWidth, height, rx: height > 3 ? rx : 0 }]);
-    }
-    if (bar.state === "absent") {
-      if (this.pitch >= 10) parts.marks.push(["text", { x: middle, y: base - 6 }, "–"]);
-    } else if (bar.total === 0 && this.pitch >= 10) {
-      parts.marks.push(["text", { class: faded, x: middle, y: base - 5 }, "0"]);
-    } else if (label !== null && bar.total !== 0) {
-      parts.marks.push(["text", { class: `amount${faded}`, x: middle, y: top - 6 }, label]);
-    }
-    if (bar.ops[3] !== 0) {
-      const at = Math.min(x + barWidth + 7, this.left(index) + this.pitch - 1);
-      const y = base - 6;
-      parts.marks.push(["path", { class: `trn${faded}`, d: `M${at} ${y - 5}l5 5-5 5-5-5Z` }]);
-      if (bar.ops[3] > 1 && this.pitch >= 30) parts.marks.push(["text", { class: faded, x: at, y: y - 9 }, short(bar.ops[3])]);
-    }
-  }
+	bar(parts, bar, index, selected, label) {
+		const { base, barWidth } = this;
+		const middle = this.left(index) + this.pitch / 2;
+		const x = Math.round(middle - barWidth / 2);
+		const faded = selected ? "" : " aside";
+		const drawn = pieces(bar.ops, base, this.scale, barWidth < 4 ? 0 : 1);
+		const top = drawn.length > 0 ? drawn[drawn.length - 1][1] : base;
+		if (bar.state === "open" || bar.state === "incomplete") {
+			const thin = barWidth < 5 ? " thin" : "";
+			const height = Math.max(0, top - 1 - TOP);
+			parts.hatches.push(["rect", { class: bar.state + thin + faded, x, y: TOP, width: barWidth, height }]);
+		}
+		const rx = barWidth > 6 ? 1.5 : 0;
+		for (const [op, y, height] of drawn) {
+			parts.bars.push(["rect", { class: CLASSES[op] + faded, x, y, width: barWidth, height, rx: height > 3 ? rx : 0 }]);
+		}
+		if (bar.state === "absent") {
+			if (this.pitch >= 10) parts.marks.push(["text", { class: "", x: middle, y: base - 6 }, "–"]);
+		} else if (bar.total === 0 && this.pitch >= 10) {
+			parts.marks.push(["text", { class: faded, x: middle, y: base - 5 }, "0"]);
+		} else if (label !== null && bar.total !== 0) {
+			parts.marks.push(["text", { class: `amount${faded}`, x: middle, y: top - 6 }, label]);
+		}
+		if (bar.ops[3] !== 0) {
+			const size = this.pitch < 12 ? 3.5 : 5;
+			const at = Math.min(x + barWidth + 7, this.left(index) + this.pitch - 1);
+			const y = base - 6;
+			parts.marks.push([
+				"path",
+				{ class: `trn${faded}`, d: `M${at} ${y - size}l${size} ${size}-${size} ${size}-${size}-${size}Z` },
+			]);
+			if (bar.ops[3] > 1 && this.pitch >= 30)
+				parts.marks.push(["text", { class: faded, x: at, y: y - 9 }, short(bar.ops[3])]);
+		}
+	}
 
-  absent(parts, first, last) {
-    const { app } = this;
-    const x = this.left(first);
-    const width = this.left(last + 1) - x;
-    if (!app.firstDay) return; // An empty book: the days are said to be absent by their marks alone.
-    parts.absent.push(["rect", { class: "absent", x, y: TOP, width, height: this.base - TOP }]);
-    const future = app.counts.days[this.bars[first].from] > app.today;
-    const words = future ? [`These days have not begun`, `in ${app.zone.name}`] : ["Not in the book", `it begins on ${dayWords(app.firstDay, app.today)}`];
-    if (width < 170) return;
-    words.forEach((text, line) => {
-      parts.labels.push(["text", { class: "sentence", x: x + width / 2, y: TOP + (this.base - TOP) / 2 + line * 16 - 4 }, text]);
-    });
-  }
+	absent(parts, first, last) {
+		const { app } = this;
+		const x = this.left(first);
+		const width = this.left(last + 1) - x;
+		if (!app.firstDay) return; // An empty book: the days are said to be absent by their marks alone.
+		parts.absent.push(["rect", { class: "absent", x, y: TOP, width, height: this.base - TOP }]);
+		const future = app.counts.days[this.bars[first].from] > app.today;
+		const words = future
+			? [`These days have not begun`, `in ${app.zone.name}`]
+			: ["Not in the book", `it begins on ${dayWords(app.firstDay, app.today)}`];
+		if (width < 170) return;
+		words.forEach((text, line) => {
+			parts.labels.push([
+				"text",
+				{ class: "sentence", x: x + width / 2, y: TOP + (this.base - TOP) / 2 + line * 16 - 4 },
+				text,
+			]);
+		});
+	}
 
-  axisLabels(labels, current, selected) {
-    const { app, bars, base } = this;
-    const days = app.counts.days;
-    const narrowest = this.pitch >= 56 ? "day" : this.pitch >= 17 ? "number" : bars.length <= 100 && !this.weekly ? "week" : "month";
-    let free = 0;
-    bars.forEach((bar, index) => {
-      const day = days[bar.from];
-      const middle = this.left(index) + this.pitch / 2;
-      const picked = index === current || (app.view.days !== null && selected(bar));
-      let text = null;
-      if (narrowest === "day") text = day === app.today ? "today" : shortDay(day);
-      else if (narrowest === "number") text = dayOfMonth(day);
-      else if (narrowest === "week") text = weekday(day) === 1 ? `${dayOfMonth(day)} ${monthWord(day)}` : null;
-      else if (day.slice(8) === "01" || (this.weekly && day.slice(0, 7) !== addDays(day, -7).slice(0, 7))) text = monthWord(day);
-      if (text === null && !picked) return;
-      if (text === null) text = `${dayOfMonth(day)} ${monthWord(day)}`;
-      const half = text.length * 3.2;
-      if (middle - half < free && !picked) return;
-      free = middle + half + 6;
-      labels.push(["text", { class: picked ? "current" : day === app.today ? "today" : "", x: middle, y: base + 17 }, text]);
-    });
-  }
+	axisLabels(labels, current, selected) {
+		const { app, bars, base } = this;
+		const days = app.counts.days;
+		const perDay = this.weekly ? 0 : this.pitch;
+		const narrowest = perDay >= 56 ? "day" : perDay >= 17 ? "number" : perDay >= 7 ? "week" : "month";
+		let free = 0;
+		bars.forEach((bar, index) => {
+			const day = days[bar.from];
+			const middle = this.left(index) + this.pitch / 2;
+			const picked = index === current || (app.view.days !== null && selected(bar));
+			let text = null;
+			if (narrowest === "day") text = day === app.today ? "today" : shortDay(day);
+			else if (narrowest === "number") text = dayOfMonth(day);
+			else if (narrowest === "week") text = weekday(day) === 1 ? `${dayOfMonth(day)} ${monthWord(day)}` : null;
+			else if (day.slice(8) === "01" || (this.weekly && day.slice(0, 7) !== addDays(day, -7).slice(0, 7)))
+				text = monthWord(day);
+			if (text === null && !picked) return;
+			if (text === null) text = `${dayOfMonth(day)} ${monthWord(day)}`;
+			const half = text.length * 3.2;
+			if (middle - half < free && !picked) return;
+			free = middle + half + 6;
+			labels.push([
+				"text",
+				{ class: picked ? "current" : day === app.today ? "today" : "", x: middle, y: base + 17 },
+				text,
+			]);
+		});
+	}
 
-  title() {
-    const { counts, view } = this.app;
-    const unit = this.weekly ? "Changes per week" : "Changes per day";
-    const of = view.filter === "" ? "" : `, ${count(counts.shown.tables)} of ${count(counts.tables.size)} tables`;
-    setText(byId("chart-title"), unit + of);
-  }
+	title() {
+		const { counts, view } = this.app;
+		const unit = this.weekly ? "Changes per week" : "Changes per day";
+		const of = view.filter === "" ? "" : `, ${count(counts.shown.tables)} of ${count(counts.tables.size)} tables`;
+		setText(byId("chart-title"), unit + of);
+	}
 
-  paintReadout() {
-    const { app, readout } = this;
-    const { counts, view, today } = app;
-    if (app.reading) {
-      redo(readout, "reading", () => [el("span", {}, "Reading …")]);
-      return;
-    }
-    const index = this.focused ?? this.hovered;
-    const bar = index === null ? null : this.bars[index];
-    const range = bar ? { from: counts.days[bar.from], to: counts.days[bar.to] } : lookedAt(view);
-    const ops = bar ? bar.ops : counts.shown.sum;
-    const total = bar ? bar.total : counts.shown.total;
-    const state = bar ? bar.state : app.state;
-    const words = rangeWords(range.from, range.to, today);
-    const chip = !bar && view.days !== null;
-    redo(readout, `${words} ${chip} ${state}`, () => {
-      const label = chip
-        ? el("button", { type: "button", class: "chip", "aria-label": `${words}, free the selection`, onclick: () => app.go({ days: null }) }, words, el("span", { "aria-hidden": "true" }, "×"))
-        : el("span", { class: "label" }, words);
-      const parts = OPERATIONS.map((op) => el("span", { class: "part" }, mark(op), op, el("b")));
-      const least = state === "incomplete" ? el("span", { class: "ge", title: "at least" }, " ≥") : null;
-      return [label, ...parts, el("span", {}, "Total", least, el("b"))];
-    });
-    const numbers = readout.querySelectorAll("b");
-    const unknown = state === "absent";
-    [...ops, total].forEach((value, at) => setText(numbers[at], unknown ? "–" : count(value)));
-  }
+	paintReadout() {
+		const { app, readout } = this;
+		const { counts, view, today } = app;
+		if (app.reading) {
+			redo(readout, "reading", () => [el("span", {}, "Reading …")]);
+			return;
+		}
+		if (!counts) return;
+		const empty = counts.tables.size === 0;
+		byId("chart-table").hidden = empty;
+		readout.hidden = empty;
+		const index = this.focused ?? this.hovered;
+		const bar = index === null ? null : this.bars[index];
+		const range = bar ? { from: counts.days[bar.from], to: counts.days[bar.to] } : app.range;
+		const ops = bar ? bar.ops : counts.shown.sum;
+		const total = bar ? bar.total : counts.shown.total;
+		const state = bar ? bar.state : app.state;
+		const words = rangeWords(range.from, range.to, today);
+		const chip = !bar && view.days !== null;
+		redo(readout, `${words} ${chip} ${state}`, () => {
+			const label = chip
+				? el(
+						"button",
+						{
+							type: "button",
+							class: "chip",
+							"aria-label": `${words}, free the selection`,
+							onclick: () => app.go({ days: null }),
+						},
+						words,
+						el("span", { "aria-hidden": "true" }, "×"),
+					)
+				: el("span", { class: "label" }, words);
+			const parts = OPERATIONS.map((op) =>
+				el(
+					"span",
+					{ class: "part", title: op },
+					mark(op),
+					el("span", { class: "word" }, op),
+					el("span", { class: "abbr", "aria-hidden": "true" }, ABBREVIATED[op]),
+					el("b"),
+				),
+			);
+			const least = state === "incomplete" ? el("span", { class: "ge", title: "at least" }, " ≥") : null;
+			return [label, ...parts, el("span", {}, "Total", least, el("b"))];
+		});
+		const numbers = readout.querySelectorAll("b");
+		const unknown = state === "absent";
+		[...ops, total].forEach((value, at) => setText(numbers[at], unknown ? "–" : count(value)));
+		this.tighten(`${this.size.width} ${readout.dataset.key} ${readout.textContent.length}`);
+	}
 
-  /** What the chart shows, for those who do not see it. */
-  sentence() {
-    const { counts, view, today, states } = this.app;
-    const parts = [`Changes per ${this.weekly ? "week" : "day"}, ${rangeWords(counts.from, counts.to, today)}`];
-    parts.push(`total ${this.app.state === "incomplete" ? "at least " : ""}${count(counts.shown.total)}`);
-    const incomplete = states.among(counts.days, "incomplete").length;
-    if (incomplete > 0) parts.push(`${incomplete} days not complete`);
-    if (view.days) parts.push(`${rangeWords(view.days.from, view.days.to, today)} selected`);
-    return `${parts.join("; ")}.`;
-  }
+	/** Where there is little room the operations step aside, never the total. */
+	tighten(key) {
+		const { classList } = this.readout;
+		if (this.readout.dataset.room === key) return;
+		this.readout.dataset.room = key;
+		classList.remove("tight", "tighter");
+		const over = () => this.readout.scrollWidth > this.readout.clientWidth;
+		if (over()) classList.add("tight");
+		if (over()) classList.add("tighter");
+	}
 
-  speak() {
-    const { counts, today } = this.app;
-    const index = this.focused ?? this.bars.findIndex((bar) => bar.to >= counts.last);
-    const bar = this.bars[index] ?? this.bars[this.bars.length - 1];
-    const words = rangeWords(counts.days[bar.from], counts.days[bar.to], today);
-    const least = bar.state === "incomplete" ? "at least " : "";
-    const ops = OPERATIONS.map((op, at) => `${op} ${least}${count(bar.ops[at])}`).join(", ");
-    const text = bar.state === "absent" ? `${words}: not in the book` : `${words}: ${least}${count(bar.total)} changes; ${ops}; ${STATE_WORDS[bar.state]}`;
-    setAttribute(this.days, "aria-valuemin", "1");
-    setAttribute(this.days, "aria-valuemax", String(this.bars.length));
-    setAttribute(this.days, "aria-valuenow", String(this.bars.indexOf(bar) + 1));
-    setAttribute(this.days, "aria-valuetext", text);
-  }
+	/** What the chart shows, for those who do not see it. */
+	sentence() {
+		const { counts, view, today, states } = this.app;
+		const parts = [`Changes per ${this.weekly ? "week" : "day"}, ${rangeWords(counts.from, counts.to, today)}`];
+		parts.push(`total ${this.app.state === "incomplete" ? "at least " : ""}${count(counts.shown.total)}`);
+		const incomplete = states.among(counts.days, "incomplete").length;
+		if (incomplete > 0) parts.push(`${incomplete} days not complete`);
+		if (view.days) parts.push(`${rangeWords(view.days.from, view.days.to, today)} selected`);
+		return `${parts.join("; ")}.`;
+	}
 
-  table() {
-    const { counts, today } = this.app;
-    const head = el("tr", {}, ...["Day", ...OPERATIONS, "Total", "State"].map((text) => el("th", { scope: "col" }, text)));
-    const rows = [...this.bars].reverse().map((bar) => {
-      const numbers = [...bar.ops, bar.total].map((value) => el("td", {}, bar.state === "absent" ? "–" : `${bar.state === "incomplete" ? "≥ " : ""}${count(value)}`));
-      const words = bar.from === bar.to ? dayWords(counts.days[bar.from], today) : `from ${dateWords(counts.days[bar.from], today)}`;
-      return el("tr", {}, el("th", { scope: "row" }, words), ...numbers, el("td", {}, STATE_WORDS[bar.state]));
-    });
-    return el("div", { class: "plot-table", tabindex: "0", role: "region", "aria-label": "Changes per day as a table" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)));
-  }
+	speak() {
+		const { counts, today } = this.app;
+		const index = this.focused ?? this.bars.findIndex((bar) => bar.to >= counts.last);
+		const bar = this.bars[index] ?? this.bars[this.bars.length - 1];
+		const words = rangeWords(counts.days[bar.from], counts.days[bar.to], today);
+		const least = bar.state === "incomplete" ? "at least " : "";
+		const ops = OPERATIONS.map((op, at) => `${op} ${least}${count(bar.ops[at])}`).join(", ");
+		const text =
+			bar.state === "absent"
+				? `${words}: not in the book`
+				: `${words}: ${least}${count(bar.total)} changes; ${ops}; ${STATE_WORDS[bar.state]}`;
+		setAttribute(this.days, "aria-valuemin", "1");
+		setAttribute(this.days, "aria-valuemax", String(this.bars.length));
+		setAttribute(this.days, "aria-valuenow", String(this.bars.indexOf(bar) + 1));
+		setAttribute(this.days, "aria-valuetext", text);
+	}
 }
 
 /** Builds the children of an element anew only when `key` is another one. */
 function redo(element, key, children) {
-  if (element.dataset.key === key) return;
-  element.dataset.key = key;
-  element.replaceChildren(...children());
+	if (element.dataset.key === key) return;
+	element.dataset.key = key;
+	element.replaceChildren(...children());
 }
 
 /** Makes the children of a layer be `[name, attributes, text]`; elements of the same name stay and change. */
 function redraw(layer, shapes) {
-  shapes.forEach(([name, attributes, text], index) => {
-    let node = layer.childNodes[index];
-    if (node?.localName !== name) {
-      const fresh = svg(name);
-      if (node) node.replaceWith(fresh);
-      else layer.append(fresh);
-      node = fresh;
-    }
-    for (const [key, value] of Object.entries(attributes)) setAttribute(node, key, String(value));
-    if (text !== undefined) setText(node, text);
-  });
-  while (layer.childNodes.length > shapes.length) layer.lastChild.remove();
+	shapes.forEach(([name, attributes, text], index) => {
+		let node = layer.childNodes[index];
+		if (node?.localName !== name) {
+			const fresh = svg(name);
+			if (node) node.replaceWith(fresh);
+			else layer.append(fresh);
+			node = fresh;
+		}
+		for (const [key, value] of Object.entries(attributes)) setAttribute(node, key, String(value));
+		if (text !== undefined) setText(node, text);
+	});
+	while (layer.childNodes.length > shapes.length) layer.lastChild.remove();
 }

@@ -3,82 +3,82 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
-  return element;
+	for (const [name, value] of Object.entries(attributes)) {
+		if (value === null || value === undefined || value === false) continue;
+		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+		else element.setAttribute(name, value === true ? "" : value);
+	}
+	element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+	return element;
 }
 
 /** An HTML element; `on…` attributes are listeners, `null`, `undefined` and `false` are left out. */
 export function el(name, attributes = {}, ...children) {
-  return fill(document.createElement(name), attributes, children);
+	return fill(document.createElement(name), attributes, children);
 }
 
 /** An SVG element, likewise. */
 export function svg(name, attributes = {}, ...children) {
-  return fill(document.createElementNS(SVG, name), attributes, children);
+	return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
 /** The element of index.html with this id. */
 export function byId(id) {
-  return document.getElementById(id);
+	return document.getElementById(id);
 }
 
 /** Changes the text of an element if it is another one, and touches nothing but the text node. */
 export function setText(element, text) {
-  const node = element.firstChild;
-  if (node === null) {
-    if (text !== "") element.append(text);
-  } else if (node.nodeValue !== text) {
-    node.nodeValue = text;
-  }
+	const node = element.firstChild;
+	if (node === null) {
+		if (text !== "") element.append(text);
+	} else if (node.nodeValue !== text) {
+		node.nodeValue = text;
+	}
 }
 
 /** Sets or removes an attribute if that changes anything. */
 export function setAttribute(element, name, value) {
-  if (value === null) {
-    if (element.hasAttribute(name)) element.removeAttribute(name);
-  } else if (element.getAttribute(name) !== value) {
-    element.setAttribute(name, value);
-  }
+	if (value === null) {
+		if (element.hasAttribute(name)) element.removeAttribute(name);
+	} else if (element.getAttribute(name) !== value) {
+		element.setAttribute(name, value);
+	}
 }
 
 /** Text that only a screen reader gets. */
 export function unseen(text) {
-  return el("span", { class: "unseen" }, text);
+	return el("span", { class: "unseen" }, text);
 }
 
 /** The mark of an operation: a square in its colour, a diamond for TRUNCATE. */
 export function mark(op) {
-  return el("i", { class: `mark ${op.toLowerCase()}`, "aria-hidden": "true" });
+	return el("i", { class: `mark ${op.toLowerCase()}`, "aria-hidden": "true" });
 }
 
 /** Shows the rest of a path that is drawn in the text colour. */
 export function icon(...paths) {
-  const shapes = paths.map((d) => svg("path", { d }));
-  return svg("svg", { class: "icon", viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, ...shapes);
+	const shapes = paths.map((d) => svg("path", { d }));
+	return svg("svg", { class: "icon", viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, ...shapes);
 }
 
 /** Puts a text on the clipboard; says whether that worked. */
-export async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false; // Not allowed here (plain http beyond the loopback): the text can still be selected.
-  }
+async function copy(text) {
+	try {
+		await navigator.clipboard.writeText(text);
+		return true;
+	} catch {
+		return false; // Not allowed here (plain http beyond the loopback): the text can still be selected.
+	}
 }
 
 /** A button that copies a text and says so in its own place. */
 export function copyButton(label, text) {
-  const button = el("button", { type: "button", class: "link" }, label);
-  button.addEventListener("click", async (event) => {
-    event.stopPropagation();
-    setText(button, (await copy(text())) ? "Copied" : "Select the text to copy it");
-    setTimeout(() => setText(button, label), 2000);
-  });
-  return button;
+	const button = el("button", { type: "button", class: "link" }, label);
+	button.addEventListener("click", async (event) => {
+		event.stopPropagation();
+		setText(button, (await copy(text())) ? "Copied" : "Select the text to copy it");
+		setTimeout(() => setText(button, label), 2000);
+	});
+	return button;
 }

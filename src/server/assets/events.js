@@ -2,287 +2,366 @@
 // line kept for them, and shown when asked for.
 
 import { ApiError, address, ask } from "./api.js";
-import { byId, copyButton, el, icon, mark, setAttribute, setText } from "./dom.js";
+import { tableKey, totalOf } from "./counts.js";
+import { byId, el, icon, mark, setText } from "./dom.js";
 import { dateWords, rangeWords } from "./days.js";
 import { details, keyCell, keyOf, rawLine, summary } from "./event.js";
 import { minus, plus, whole } from "./exact.js";
 import { count, plural } from "./format.js";
 import { fullName, nameParts } from "./names.js";
+import { rejectRow } from "./rejects.js";
 import { downloadButtons } from "./toolbar.js";
-import { lookedAt } from "./view.js";
-import { tableKey } from "./counts.js";
-import { totalOf } from "./counts.js";
-import { OPERATIONS } from "./view.js";
+import { OPERATIONS, lookedAt } from "./view.js";
 
 const PAGE = 50;
 /** The most rows one answer of the server holds. */
 const MOST = 1000;
-const MODES = [["changed", "Changed columns"], ["all", "All columns"], ["raw", "Raw line"]];
+const MODES = [
+	["changed", "Changed columns"],
+	["all", "All columns"],
+	["raw", "Raw line"],
+];
 
 export class Events {
-  constructor(app) {
-    this.app = app;
-    this.panel = byId("events");
-    this.mode = "changed";
-    this.asked = null;
-    this.panel.addEventListener("keydown", (event) => {
-      if (event.key === "ArrowDown" && this.isRow(event.target)) this.move(1, event);
-      if (event.key === "ArrowUp" && this.isRow(event.target)) this.move(-1, event);
-    });
-  }
+	constructor(app) {
+		this.app = app;
+		this.panel = byId("events");
+		this.mode = "changed";
+		this.asked = null;
+		this.panel.addEventListener("keydown", (event) => {
+			if (event.key === "ArrowDown" && this.isRow(event.target)) this.move(1, event);
+			if (event.key === "ArrowUp" && this.isRow(event.target)) this.move(-1, event);
+		});
+	}
 
-  get isOpen() {
-    return !this.panel.hidden;
-  }
+	get isOpen() {
+		return !this.panel.hidden;
+	}
 
-  /** Shows what the view names, from its newest page on; nothing when it names nothing. */
-  open(focus) {
-    const { view } = this.app;
-    document.body.classList.toggle("reading", view.open !== null);
-    this.panel.hidden = view.open === null;
-    this.request?.abort();
-    if (view.open === null) {
-      this.panel.replaceChildren();
-      return;
-    }
-    this.cursors = [null];
-    this.answer = null;
-    this.total = null;
-    this.frame();
-    if (focus) this.title.focus({ preventScroll: true });
-    this.load();
-  }
+	/** Shows what the view names, from its newest page on; nothing when it names nothing. */
+	open(focus) {
+		const { view } = this.app;
+		document.body.classList.toggle("reading", view.open !== null);
+		this.panel.hidden = view.open === null;
+		this.request?.abort();
+		if (view.open === null) {
+			this.panel.replaceChildren();
+			return;
+		}
+		this.cursors = [null];
+		this.answer = null;
+		this.total = null;
+		this.frame();
+		if (focus) this.title.focus({ preventScroll: true });
+		this.load();
+	}
 
-  parameters() {
-    const { open } = this.app.view;
-    if (open.rejects) return {};
-    return { ...lookedAt(this.app.view), schema: open.schema, name: open.name, op: open.op };
-  }
+	parameters() {
+		const { open } = this.app.view;
+		if (open.rejects) return {};
+		return { ...lookedAt(this.app.view), schema: open.schema, name: open.name, op: open.op };
+	}
 
-  frame() {
-    const { app } = this;
-    const { open } = app.view;
-    const range = lookedAt(app.view);
-    const close = el("button", { type: "button", class: "quiet square close", "aria-label": "Close", onclick: () => app.go({ open: null }) }, icon("M4 4l8 8M12 4l-8 8"));
-    const back = el("button", { type: "button", class: "quiet back", onclick: () => app.go({ open: null }) }, "‹ Back");
-    this.title = el("h2", { tabindex: "-1", translate: open.rejects ? null : "no" });
-    const chips = [];
-    if (open.rejects) {
-      this.title.append("Rejects");
-    } else {
-      this.title.append(...nameParts(open.schema, open.name, 46));
-      this.title.title = fullName(open.schema, open.name);
-      chips.push(el("span", { class: "chip" }, open.op ? mark(open.op) : null, open.op ?? "all operations"));
-      chips.push(el("span", { class: "chip" }, rangeWords(range.from, range.to, app.today)));
-    }
-    const what = () => `${this.total !== null && this.total > MOST ? `the newest ${count(MOST)} of ` : ""}${this.total === null ? "" : count(this.total)} events`;
-    this.cutNote = el("span", { class: "note" });
-    const save = open.rejects ? null : el("span", { class: "save" }, this.cutNote, downloadButtons(app, (format) => this.file(format), what));
-    this.sum = el("p", { class: "sum" });
-    const modes = MODES.map(([mode, words]) => el("button", { type: "button", "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) }, words));
-    this.modes = el("div", { class: "segments modes", role: "group", "aria-label": "Show" }, ...modes);
-    this.newer = el("div", { class: "newer" });
-    this.list = el("div", { class: "list", tabindex: "-1" });
-    const step = (words, direction, key) => el("button", { type: "button", class: "button", disabled: true, "aria-keyshortcuts": key, onclick: () => this.page(direction) }, words);
-    this.back = step("‹ Newer", -1, "n");
-    this.forth = step("Older ›", 1, "o");
-    this.place = el("span", { class: "place" });
-    const hint = (words, ...keys) => el("span", {}, ...keys.map((key) => el("kbd", {}, key)), ` ${words}`);
-    const hints = el("p", { class: "hints", "aria-hidden": "true" }, hint("move", "J", "K"), hint("open", "Enter"), hint("close", "Esc"));
-    const head = el("div", { class: "events-head" }, back, this.title, ...chips, save, close);
-    const sub = el("div", { class: "events-sub" }, this.sum, open.rejects ? null : this.modes);
-    this.panel.setAttribute("aria-label", open.rejects ? "Rejects" : "Events");
-    this.panel.replaceChildren(head, sub, this.newer, this.list, el("div", { class: "events-foot" }, this.back, this.place, this.forth, hints));
-  }
+	frame() {
+		const { app } = this;
+		const { open } = app.view;
+		const range = lookedAt(app.view);
+		const close = el(
+			"button",
+			{ type: "button", class: "quiet square close", "aria-label": "Close", onclick: () => app.go({ open: null }) },
+			icon("M4 4l8 8M12 4l-8 8"),
+		);
+		const back = el("button", { type: "button", class: "quiet back", onclick: () => app.go({ open: null }) }, "‹ Back");
+		this.title = el("h2", { tabindex: "-1", translate: open.rejects ? null : "no" });
+		const chips = [];
+		if (open.rejects) {
+			this.title.append("Rejects");
+		} else {
+			this.title.append(...nameParts(open.schema, open.name, 46));
+			this.title.title = fullName(open.schema, open.name);
+			chips.push(el("span", { class: "chip" }, open.op ? mark(open.op) : null, open.op ?? "all operations"));
+			chips.push(el("span", { class: "chip" }, rangeWords(range.from, range.to, app.today)));
+		}
+		const what = () =>
+			`${this.total !== null && this.total > MOST ? `the newest ${count(MOST)} of ` : ""}${this.total === null ? "" : count(this.total)} events`;
+		this.cutNote = el("span", { class: "note" });
+		const save = open.rejects
+			? null
+			: el(
+					"span",
+					{ class: "save" },
+					this.cutNote,
+					downloadButtons(app, (format) => this.file(format), what),
+				);
+		this.sum = el("p", { class: "sum" });
+		const modes = MODES.map(([mode, words]) =>
+			el(
+				"button",
+				{ type: "button", "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) },
+				words,
+			),
+		);
+		this.modes = el("div", { class: "segments modes", role: "group", "aria-label": "Show" }, ...modes);
+		this.newer = el("div", { class: "newer", hidden: true });
+		this.list = el("div", { class: "list", tabindex: "-1" });
+		const step = (words, direction, key) =>
+			el(
+				"button",
+				{
+					type: "button",
+					class: "button",
+					disabled: true,
+					"aria-keyshortcuts": key,
+					onclick: () => this.page(direction),
+				},
+				words,
+			);
+		this.back = step("‹ Newer", -1, "n");
+		this.forth = step("Older ›", 1, "o");
+		this.place = el("span", { class: "place" });
+		const hint = (words, ...keys) => el("span", {}, ...keys.map((key) => el("kbd", {}, key)), ` ${words}`);
+		const hints = el(
+			"p",
+			{ class: "hints", "aria-hidden": "true" },
+			hint("move", "J", "K"),
+			hint("open", "Enter"),
+			hint("close", "Esc"),
+		);
+		const head = el("div", { class: "events-head" }, back, this.title, ...chips, save, close);
+		const sub = el("div", { class: "events-sub" }, this.sum, open.rejects ? null : this.modes);
+		this.panel.setAttribute("aria-label", open.rejects ? "Rejects" : "Events");
+		this.panel.replaceChildren(
+			head,
+			sub,
+			this.newer,
+			this.list,
+			el("div", { class: "events-foot" }, this.back, this.place, this.forth, hints),
+		);
+	}
 
-  file(format) {
-    return address("events", { ...this.parameters(), limit: MOST, format, download: 1 });
-  }
+	file(format) {
+		return address("events", { ...this.parameters(), limit: MOST, format, download: 1 });
+	}
 
-  setMode(mode) {
-    this.mode = mode;
-    MODES.forEach(([name], index) => this.modes.children[index].setAttribute("aria-pressed", String(name === mode)));
-    this.fill();
-  }
+	setMode(mode) {
+		this.mode = mode;
+		MODES.forEach(([name], index) => this.modes.children[index].setAttribute("aria-pressed", String(name === mode)));
+		this.fill();
+	}
 
-  /** Reads the present page; what is shown stays until the answer is there. */
-  async load() {
-    const { open } = this.app.view;
-    const request = new AbortController();
-    this.request?.abort();
-    this.request = request;
-    const cursor = this.cursors[this.cursors.length - 1];
-    const late = setTimeout(() => setText(this.sum, "Reading …"), 300);
-    try {
-      const options = { signal: request.signal };
-      const [answer, total] = await Promise.all([
-        ask(open.rejects ? "rejects" : "events", { ...this.parameters(), limit: PAGE, cursor }, options),
-        cursor === null && !open.rejects ? this.durableTotal(options) : this.total,
-      ]);
-      if (request.signal.aborted) return;
-      this.answer = answer;
-      this.total = open.rejects ? whole(this.app.rejects().total ?? 0) : total;
-      this.unfolded = new Set();
-      this.fill();
-      this.list.scrollTop = 0;
-      this.paint();
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      if (!(error instanceof ApiError)) throw error;
-      this.app.failed(error);
-      const again = el("button", { type: "button", class: "button", onclick: () => this.load() }, "Retry");
-      this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, error.message), again));
-      setText(this.sum, "");
-    } finally {
-      clearTimeout(late);
-    }
-  }
+	/** Reads the present page; what is shown stays until the answer is there. */
+	async load() {
+		const { open } = this.app.view;
+		const request = new AbortController();
+		this.request?.abort();
+		this.request = request;
+		const cursor = this.cursors[this.cursors.length - 1];
+		const late = setTimeout(() => setText(this.sum, "Reading …"), 300);
+		try {
+			const options = { signal: request.signal };
+			const [answer, total] = await Promise.all([
+				ask(open.rejects ? "rejects" : "events", { ...this.parameters(), limit: PAGE, cursor }, options),
+				cursor === null && !open.rejects ? this.durableTotal(options) : this.total,
+			]);
+			if (request.signal.aborted) return;
+			this.answer = answer;
+			this.total = open.rejects ? whole(this.app.rejects().total ?? 0) : total;
+			this.unfolded = new Set();
+			this.fill();
+			this.list.scrollTop = 0;
+			this.paint();
+		} catch (error) {
+			if (error.name === "AbortError") return;
+			if (!(error instanceof ApiError)) throw error;
+			this.app.failed(error);
+			const again = el("button", { type: "button", class: "button", onclick: () => this.load() }, "Retry");
+			this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, error.message), again));
+			setText(this.sum, "");
+		} finally {
+			clearTimeout(late);
+		}
+	}
 
-  /** How many events the book on disk holds of what is asked: the list is read from there too. */
-  async durableTotal(options) {
-    const { from, to, schema, name, op } = this.parameters();
-    const { rows } = await ask("counts", { from, to, op, table: `${schema}.${name}`, by: "table,op", level: "durable" }, options);
-    // A name may hold what a pattern takes for wildcards: of what matched only the very table counts.
-    return rows.filter((row) => row.schema === schema && row.table === name).reduce((sum, row) => plus(sum, whole(row.count)), 0);
-  }
+	/** How many events the book on disk holds of what is asked: the list is read from there too. */
+	async durableTotal(options) {
+		const { from, to, schema, name, op } = this.parameters();
+		const { rows } = await ask(
+			"counts",
+			{ from, to, op, table: `${schema}.${name}`, by: "table,op", level: "durable" },
+			options,
+		);
+		// A name may hold what a pattern takes for wildcards: of what matched only the very table counts.
+		return rows
+			.filter((row) => row.schema === schema && row.table === name)
+			.reduce((sum, row) => plus(sum, whole(row.count)), 0);
+	}
 
-  page(direction) {
-    if (direction > 0 && this.answer?.next) this.cursors.push(this.answer.next);
-    else if (direction < 0 && this.cursors.length > 1) this.cursors.pop();
-    else return;
-    this.load();
-  }
+	page(direction) {
+		if (direction > 0 && this.answer?.next) this.cursors.push(this.answer.next);
+		else if (direction < 0 && this.cursors.length > 1) this.cursors.pop();
+		else return;
+		this.load();
+	}
 
-  newest() {
-    this.cursors = [null];
-    this.load();
-  }
+	newest() {
+		this.cursors = [null];
+		this.load();
+	}
 
-  fill() {
-    if (this.answer === null) return;
-    const { rows } = this.answer;
-    const rejects = this.app.view.open.rejects;
-    if (rows.length === 0) {
-      const words = rejects ? "Records that cannot be read are kept here with the reason." : "Nothing of this is on disk yet; a commit brings it.";
-      this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, words)));
-      return;
-    }
-    const dated = rejects || lookedAt(this.app.view).from !== lookedAt(this.app.view).to;
-    const first = rejects ? null : keyOf(rows[0]);
-    const sameKey = first !== null && rows.every((row) => keyOf(row)?.name === first.name);
-    const heads = rejects ? ["Kafka time", "Topic / partition / offset", "Reason and value"] : ["Committed", sameKey ? first.name : "First column", this.mode === "raw" ? "Line" : "Old → new", "xid"];
-    const head = el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text)));
-    const bodies = rows.map((row, index) => (rejects ? this.reject(row) : this.row(row, index, dated)));
-    const op = this.app.view.open.op?.toLowerCase() ?? "any";
-    const caption = el("caption", { class: "unseen" }, rejects ? "Rejects, newest first" : "Events, newest first");
-    this.list.replaceChildren(el("table", { class: `event-table ${op}${dated ? " dated" : ""}${rejects ? " rejects" : ""}` }, caption, el("thead", {}, head), ...bodies));
-  }
+	fill() {
+		if (this.answer === null) return;
+		const { rows } = this.answer;
+		const rejects = this.app.view.open.rejects;
+		if (rows.length === 0) {
+			const words = rejects
+				? "Records that cannot be read are kept here with the reason."
+				: "Nothing of this is on disk yet; a commit brings it.";
+			this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, words)));
+			return;
+		}
+		const dated = rejects || lookedAt(this.app.view).from !== lookedAt(this.app.view).to;
+		const first = rejects ? null : keyOf(rows[0]);
+		const sameKey = first !== null && rows.every((row) => keyOf(row)?.name === first.name);
+		const heads = rejects
+			? ["Kafka time", "Topic / partition / offset", "Reason and value"]
+			: ["Committed", sameKey ? first.name : "First column", this.mode === "raw" ? "Line" : "Old → new", "xid"];
+		const head = el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text)));
+		const bodies = rows.map((row, index) =>
+			rejects ? rejectRow(row, this.time(row.kafka_time, true)) : this.row(row, index, dated),
+		);
+		const op = this.app.view.open.op?.toLowerCase() ?? "any";
+		const caption = el("caption", { class: "unseen" }, rejects ? "Rejects, newest first" : "Events, newest first");
+		this.list.replaceChildren(
+			el(
+				"table",
+				{ class: `event-table ${op}${dated ? " dated" : ""}${rejects ? " rejects" : ""}` },
+				caption,
+				el("thead", {}, head),
+				...bodies,
+			),
+		);
+	}
 
-  time(instant, dated) {
-    if (!instant) return "–";
-    const { day, time, ms } = this.app.zone.at(instant);
-    return `${dated ? `${dateWords(day, this.app.today)} ` : ""}${time}.${ms}`;
-  }
+	time(instant, dated) {
+		if (!instant) return "–";
+		const { day, time, ms } = this.app.zone.at(instant);
+		return `${dated ? `${dateWords(day, this.app.today)} ` : ""}${time}.${ms}`;
+	}
 
-  row(row, index, dated) {
-    const time = el("button", { type: "button", class: "time", "aria-expanded": "false", title: row.commit_time ? null : "Kafka's time; the record has no commit time" }, this.time(row.commit_time ?? row.kafka_time, dated));
-    const content = this.mode === "raw" ? [rawLine(row.data)] : summary(row, this.mode === "all");
-    const label = this.app.view.open.op ? null : el("span", { class: "op-label" }, mark(row.op), row.op);
-    const cells = [el("td", {}, time), el("td", { class: "key" }, keyCell(row)), el("td", { class: `what ${row.op.toLowerCase()}` }, label, ...content), el("td", { class: "xid" }, row.xid === null || row.xid === undefined ? "–" : String(row.xid))];
-    const line = el("tr", { class: "event" }, ...cells);
-    const body = el("tbody", {}, line);
-    const toggle = () => {
-      const unfold = !this.unfolded.has(index);
-      if (unfold) {
-        this.unfolded.add(index);
-        body.append(el("tr", { class: "unfolded" }, el("td", { colspan: 4, class: row.op.toLowerCase() }, details(row, this.app.zone))));
-      } else {
-        this.unfolded.delete(index);
-        body.lastChild.remove();
-      }
-      body.classList.toggle("is-open", unfold);
-      time.setAttribute("aria-expanded", String(unfold));
-    };
-    line.addEventListener("click", (event) => {
-      // A press on a link or at the end of a selection is not meant for the row.
-      if (event.target.closest("button:not(.time)") || String(getSelection()) !== "") return;
-      toggle();
-      time.focus({ preventScroll: true });
-    });
-    if (this.unfolded.has(index)) {
-      this.unfolded.delete(index);
-      toggle();
-    }
-    return body;
-  }
+	row(row, index, dated) {
+		const time = el(
+			"button",
+			{
+				type: "button",
+				class: "time",
+				"aria-expanded": "false",
+				title: row.commit_time ? null : "Kafka's time; the record has no commit time",
+			},
+			this.time(row.commit_time ?? row.kafka_time, dated),
+		);
+		const content = this.mode === "raw" ? [rawLine(row.data)] : summary(row, this.mode === "all");
+		const label = this.app.view.open.op ? null : el("span", { class: "op-label" }, mark(row.op), row.op);
+		const cells = [
+			el("td", {}, time),
+			el("td", { class: "key" }, keyCell(row)),
+			el("td", { class: `what ${row.op.toLowerCase()}` }, label, ...content),
+			el("td", { class: "xid" }, row.xid === null || row.xid === undefined ? "–" : String(row.xid)),
+		];
+		const line = el("tr", { class: "event" }, ...cells);
+		const body = el("tbody", {}, line);
+		const toggle = () => {
+			const unfold = !this.unfolded.has(index);
+			if (unfold) {
+				this.unfolded.add(index);
+				body.append(
+					el(
+						"tr",
+						{ class: "unfolded" },
+						el("td", { colspan: 4, class: row.op.toLowerCase() }, details(row, this.app.zone)),
+					),
+				);
+			} else {
+				this.unfolded.delete(index);
+				body.lastChild.remove();
+			}
+			body.classList.toggle("is-open", unfold);
+			time.setAttribute("aria-expanded", String(unfold));
+		};
+		line.addEventListener("click", (event) => {
+			// A press on a link or at the end of a selection is not meant for the row.
+			if (event.target.closest("button:not(.time)") || String(getSelection()) !== "") return;
+			toggle();
+			time.focus({ preventScroll: true });
+		});
+		if (this.unfolded.has(index)) {
+			this.unfolded.delete(index);
+			toggle();
+		}
+		return body;
+	}
 
-  reject(row) {
-    const [name, advice] = reasonParts(row.reason);
-    const text = typeof row.value === "string" ? row.value : (row.value?.text ?? "");
-    const place = el("td", {}, `${row.topic} / ${row.partition} / ${count(row.offset)}`);
-    const reason = [el("p", {}, el("b", {}, name)), advice === "" ? null : el("p", { class: "note" }, advice), rawLine(text), copyButton("Copy", () => text)];
-    return el("tbody", {}, el("tr", { class: "event" }, el("td", {}, this.time(row.kafka_time, true)), place, el("td", { class: "what" }, ...reason)));
-  }
+	/** What changes while the panel is open: the sums and the line of newer events; never the list. */
+	paint() {
+		if (!this.isOpen || this.answer === null) return;
+		const { app } = this;
+		const { view, counts } = app;
+		const { rows, next } = this.answer;
+		const start = (this.cursors.length - 1) * PAGE;
+		const total = this.total ?? rows.length;
+		this.back.disabled = this.cursors.length === 1;
+		this.forth.disabled = !next;
+		setText(
+			this.place,
+			rows.length === 0 ? "0" : `${count(start + 1)} – ${count(start + rows.length)} of ${count(total)}`,
+		);
+		if (view.open.rejects) {
+			setText(this.sum, `${plural(total, "record")} that could not be read, newest first`);
+			return;
+		}
+		const state = app.state;
+		const word = {
+			complete: "complete",
+			open: "day still open",
+			incomplete: "not complete, can still grow",
+			absent: "not in the book",
+		}[state];
+		const key = `${total} ${state}`;
+		if (this.sum.dataset.key !== key || this.sum.childElementCount === 0) {
+			this.sum.dataset.key = key;
+			const least = state === "incomplete" ? el("span", { class: "ge" }, "≥ ") : null;
+			this.sum.replaceChildren(
+				least ?? "",
+				el("b", {}, count(total)),
+				` event${Number(total) === 1 ? "" : "s"}, newest first  ·  `,
+				el("span", { class: state === "incomplete" ? "ge" : null }, word),
+			);
+		}
+		setText(this.cutNote, total > MOST ? `newest ${count(MOST)}` : "");
+		const table = counts?.tables.get(tableKey(view.open.schema, view.open.name));
+		const now = table ? (view.open.op ? table.sum[OPERATIONS.indexOf(view.open.op)] : totalOf(table.sum)) : 0;
+		const grown = whole(minus(now, total));
+		const newer = state !== "complete" && app.commit() > this.answer.complete_to.commit && grown > 0;
+		this.newer.hidden = state === "complete" || state === "absent";
+		if (newer) {
+			if (this.newer.firstChild === null)
+				this.newer.append(el("button", { type: "button", class: "link", onclick: () => this.newest() }));
+			setText(this.newer.firstChild, `${plural(grown, "newer event")} – show`);
+		} else {
+			this.newer.replaceChildren();
+		}
+	}
 
-  /** What changes while the panel is open: the sums and the line of newer events; never the list. */
-  paint() {
-    if (!this.isOpen || this.answer === null) return;
-    const { app } = this;
-    const { view, counts } = app;
-    const { rows, next } = this.answer;
-    const start = (this.cursors.length - 1) * PAGE;
-    const total = this.total ?? rows.length;
-    this.back.disabled = this.cursors.length === 1;
-    this.forth.disabled = !next;
-    setText(this.place, rows.length === 0 ? "0" : `${count(start + 1)} – ${count(start + rows.length)} of ${count(total)}`);
-    if (view.open.rejects) {
-      setText(this.sum, `${plural(total, "record")} that could not be read, newest first`);
-      return;
-    }
-    const state = app.state;
-    const word = { complete: "complete", open: "day still open", incomplete: "not complete, can still grow", absent: "not in the book" }[state];
-    const key = `${total} ${state}`;
-    if (this.sum.dataset.key !== key || this.sum.childElementCount === 0) {
-      this.sum.dataset.key = key;
-      const least = state === "incomplete" ? el("span", { class: "ge" }, "≥ ") : null;
-      this.sum.replaceChildren(least ?? "", el("b", {}, count(total)), ` event${Number(total) === 1 ? "" : "s"}, newest first  ·  `, el("span", { class: state === "incomplete" ? "ge" : null }, word));
-    }
-    setText(this.cutNote, total > MOST ? `newest ${count(MOST)}` : "");
-    const table = counts?.tables.get(tableKey(view.open.schema, view.open.name));
-    const now = table ? (view.open.op ? table.sum[OPERATIONS.indexOf(view.open.op)] : totalOf(table.sum)) : 0;
-    const grown = whole(minus(now, total));
-    const newer = state !== "complete" && app.commit() > this.answer.complete_to.commit && grown > 0;
-    this.newer.hidden = state === "complete" || state === "absent";
-    if (newer) {
-      if (this.newer.firstChild === null) this.newer.append(el("button", { type: "button", class: "link", onclick: () => this.newest() }));
-      setText(this.newer.firstChild, `${plural(grown, "newer event")} – show`);
-    } else {
-      this.newer.replaceChildren();
-    }
-  }
+	isRow(target) {
+		return target.classList?.contains("time");
+	}
 
-  isRow(target) {
-    return target.classList?.contains("time");
-  }
-
-  /** Moves the focus to another event. */
-  move(direction, event) {
-    const times = [...this.list.querySelectorAll("button.time")];
-    if (times.length === 0) return;
-    const at = times.indexOf(document.activeElement);
-    const to = at < 0 ? 0 : Math.min(Math.max(at + direction, 0), times.length - 1);
-    times[to].focus();
-    event?.preventDefault();
-  }
-}
-
-/** The name of a reason, and what to do about it: the server's words have a colon between them. */
-export function reasonParts(reason) {
-  if (reason.startsWith("streamed change names no table")) {
-    return ["names no table (streamed change)", "The slot runs with stream-changes; turn it off so that the line names its table."];
-  }
-  const colon = reason.indexOf(": ");
-  if (colon < 0) return [reason, ""];
-  const advice = reason.slice(colon + 2);
-  return [reason.slice(0, colon), `${advice[0].toUpperCase()}${advice.slice(1)}.`];
+	/** Moves the focus to another event. */
+	move(direction, event) {
+		const times = [...this.list.querySelectorAll("button.time")];
+		if (times.length === 0) return;
+		const at = times.indexOf(document.activeElement);
+		const to = at < 0 ? 0 : Math.min(Math.max(at + direction, 0), times.length - 1);
+		times[to].focus();
+		event?.preventDefault();
+	}
 }

@@ -1,37 +1,39 @@
 // Whole numbers of any size. Offsets, LSNs and counts may lie beyond 2^53, where a browser's number is no longer exact.
 
-// A text of JSON, or a number of 16 digits and more outside of texts. Shorter numbers are exact as they are.
-const TEXT_OR_LONG_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g;
+// A text of JSON, or a number outside of texts.
+const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
+// Shorter numbers are exact as they are.
+const LONG = /^-?\d{16,}$/;
 
 /** Parses JSON; whole numbers of 16 digits and more become texts of digits. */
 export function parseExactly(text) {
-  if (!/\d{16}/.test(text)) return JSON.parse(text);
-  return JSON.parse(text.replace(TEXT_OR_LONG_NUMBER, (part) => (part[0] === '"' ? part : `"${part}"`)));
+	if (!/\d{16}/.test(text)) return JSON.parse(text);
+	return JSON.parse(text.replace(TEXT_OR_NUMBER, (part) => (LONG.test(part) ? `"${part}"` : part)));
 }
 
 /** A count as it came (a number or a text of digits): a number where that is exact, else a bigint. */
 export function whole(value) {
-  if (typeof value === "number") return value;
-  const exact = BigInt(value ?? 0);
-  return exact <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(exact) : exact;
+	if (typeof value === "number") return value;
+	const exact = BigInt(value ?? 0);
+	return exact <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(exact) : exact;
 }
 
 /** The exact sum of two counts. */
 export function plus(a, b) {
-  if (typeof a === "number" && typeof b === "number") {
-    const sum = a + b;
-    if (Number.isSafeInteger(sum)) return sum;
-  }
-  return whole(BigInt(a) + BigInt(b));
+	if (typeof a === "number" && typeof b === "number") {
+		const sum = a + b;
+		if (Number.isSafeInteger(sum)) return sum;
+	}
+	return whole(BigInt(a) + BigInt(b));
 }
 
 /** The exact difference of two counts. */
 export function minus(a, b) {
-  if (typeof a === "number" && typeof b === "number") return a - b;
-  return whole(BigInt(a) - BigInt(b));
+	if (typeof a === "number" && typeof b === "number") return a - b;
+	return whole(BigInt(a) - BigInt(b));
 }
 
 /** Orders two counts. */
 export function compare(a, b) {
-  return a < b ? -1 : a > b ? 1 : 0;
+	return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -17,295 +17,358 @@ const NARROW = matchMedia("(max-width: 720px)");
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Grid {
-  constructor(app) {
-    this.app = app;
-    this.section = byId("grid");
-    this.heads = [headCell(app, undefined, "Table"), ...OPERATIONS.map((op) => headCell(app, op, op)), headCell(app, null, "Total")];
-    const plain = (text, name) => el("th", { scope: "col", role: "columnheader", class: `${name} plain` }, text);
-    const head = el("tr", { class: "head", role: "row" }, ...this.heads.map(({ node }) => node), plain("Share", "share"), plain("Per day", "per-day"));
-    this.all = new Row(null, "all");
-    this.rest = new Row(null, "rest");
-    this.before = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td", { colspan: 8 }));
-    this.after = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td", { colspan: 8 }));
-    this.said = el("tr", { class: "empty", role: "row" }, el("td", { colspan: 8, role: "cell" }));
-    this.body = el("tbody", { role: "rowgroup" }, ...waiting());
-    this.caption = el("caption", { class: "unseen" });
-    this.table = el("table", { role: "table" }, this.caption, el("thead", { role: "rowgroup" }, head, this.all.tr), this.body);
-    this.section.append(this.table);
-    /** The tables in the order they are shown in, and the rows that are in the page by key. */
-    this.order = [];
-    this.rows = new Map();
-    this.at = { key: null, column: COLUMNS.length - 1 };
-    this.busy = { pointer: false, left: -Infinity };
-    this.dirty = false;
-    this.listen();
-  }
+	constructor(app) {
+		this.app = app;
+		this.section = byId("grid");
+		this.heads = [
+			headCell(app, undefined, "Table"),
+			...OPERATIONS.map((op) => headCell(app, op, op)),
+			headCell(app, null, "Total"),
+		];
+		const plain = (text, name) => el("th", { scope: "col", role: "columnheader", class: `${name} plain` }, text);
+		const head = el(
+			"tr",
+			{ class: "head", role: "row" },
+			...this.heads.map(({ node }) => node),
+			plain("Share", "share"),
+			plain("Per day", "per-day"),
+		);
+		this.all = new Row(null, "all");
+		this.rest = new Row(null, "rest");
+		this.before = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td"));
+		this.after = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td"));
+		this.said = el("div", { hidden: true });
+		this.body = el("tbody", { role: "rowgroup" }, ...waiting());
+		this.caption = el("caption", { class: "unseen" });
+		this.table = el(
+			"table",
+			{ role: "table" },
+			this.caption,
+			el("thead", { role: "rowgroup" }, head, this.all.tr),
+			this.body,
+		);
+		this.section.append(this.table, this.said);
+		/** The tables in the order they are shown in, and the rows that are in the page by key. */
+		this.order = [];
+		this.rows = new Map();
+		this.at = { key: null, column: COLUMNS.length - 1 };
+		this.busy = { pointer: false, left: -Infinity };
+		this.dirty = false;
+		this.listen();
+	}
 
-  listen() {
-    const { section } = this;
-    const leave = () => {
-      this.busy.left = performance.now();
-      setTimeout(() => this.dirty && this.paint(), REST + 50);
-    };
-    section.addEventListener("pointerenter", () => (this.busy.pointer = true));
-    section.addEventListener("pointerleave", () => {
-      this.busy.pointer = false;
-      leave();
-    });
-    section.addEventListener("focusout", leave);
-    section.addEventListener("focusin", (event) => this.onFocus(event.target));
-    section.addEventListener("keydown", (event) => this.onKey(event));
-    section.addEventListener("click", (event) => this.onClick(event));
-    let asked = false;
-    const again = () => {
-      if (asked) return;
-      asked = true;
-      requestAnimationFrame(() => {
-        asked = false;
-        this.paint();
-      });
-    };
-    addEventListener("scroll", again, { passive: true });
-    new ResizeObserver(again).observe(section);
-  }
+	listen() {
+		const { section } = this;
+		const leave = () => {
+			this.busy.left = performance.now();
+			setTimeout(() => this.dirty && this.paint(), REST + 50);
+		};
+		section.addEventListener("pointerenter", () => (this.busy.pointer = true));
+		section.addEventListener("pointerleave", () => {
+			this.busy.pointer = false;
+			leave();
+		});
+		section.addEventListener("focusout", leave);
+		section.addEventListener("focusin", (event) => this.onFocus(event.target));
+		section.addEventListener("keydown", (event) => this.onKey(event));
+		section.addEventListener("click", (event) => this.onClick(event));
+		let asked = false;
+		const again = () => {
+			if (asked) return;
+			asked = true;
+			requestAnimationFrame(() => {
+				asked = false;
+				this.paint();
+			});
+		};
+		addEventListener("scroll", again, { passive: true });
+		const root = document.documentElement;
+		const resized = () => {
+			if (root.scrollHeight > root.clientHeight) root.classList.add("tall");
+			again();
+		};
+		new ResizeObserver(() => requestAnimationFrame(resized)).observe(section);
+	}
 
-  /** Whether somebody reads or uses the grid just now. */
-  inUse() {
-    const focused = this.section.contains(document.activeElement) && document.activeElement !== this.section;
-    return this.busy.pointer || focused || performance.now() - this.busy.left < REST;
-  }
+	/** Whether somebody reads or uses the grid just now. */
+	inUse() {
+		const focused = this.section.contains(document.activeElement) && document.activeElement !== this.section;
+		return this.busy.pointer || focused || performance.now() - this.busy.left < REST;
+	}
 
-  /** Puts the rows in order; without `now` only when nobody would lose the place. */
-  reorder(now) {
-    const { counts, view } = this.app;
-    this.dirty = true;
-    if (!now && this.inUse()) return;
-    this.dirty = false;
-    const down = view.sort[0] === "-";
-    const key = view.sort.replace(/^-/, "");
-    const op = OPERATIONS.findIndex((name) => name.toLowerCase() === key);
-    const byName = (a, b) => (a.full < b.full ? -1 : a.full > b.full ? 1 : 0);
-    const amount = (table) => (key === "total" ? table.total : table.sum[op]);
-    const order = [...counts.tables.values()].filter((table) => table.shown);
-    if (key === "name") order.sort(down ? (a, b) => byName(b, a) : byName);
-    else order.sort((a, b) => (down ? compare(amount(b), amount(a)) : compare(amount(a), amount(b))) || byName(a, b));
-    this.order = order;
-  }
+	/** Puts the rows in order; without `now` only when nobody would lose the place. */
+	reorder(now) {
+		const { counts, view } = this.app;
+		this.dirty = true;
+		if (!now && this.inUse()) return;
+		this.dirty = false;
+		const down = view.sort[0] === "-";
+		const key = view.sort.replace(/^-/, "");
+		const op = OPERATIONS.findIndex((name) => name.toLowerCase() === key);
+		const byName = (a, b) => (a.full < b.full ? -1 : a.full > b.full ? 1 : 0);
+		const amount = (table) => (key === "total" ? table.total : table.sum[op]);
+		const order = [...counts.tables.values()].filter((table) => table.shown);
+		if (key === "name") order.sort(down ? (a, b) => byName(b, a) : byName);
+		else order.sort((a, b) => (down ? compare(amount(b), amount(a)) : compare(amount(a), amount(b))) || byName(a, b));
+		this.order = order;
+	}
 
-  paint() {
-    const { app } = this;
-    const { counts } = app;
-    if (!counts) return;
-    if (this.dirty) this.reorder(false);
-    this.fit();
-    const largest = this.order.reduce((most, table) => (compare(table.total, most) > 0 ? table.total : most), 0);
-    const drawings = !NARROW.matches;
-    const layout = drawings ? sparkLayout(counts, app.states) : null;
-    const context = { state: app.state, all: counts.all, largest, layout, drawings, addressOf: app.addressOf };
-    for (const head of this.heads) head.paint(app.view.sort);
-    setText(this.all.head, `All ${plural(counts.tables.size, "table")}`);
-    this.all.paint(counts.all, context);
-    setText(this.caption, `Changes by table and operation, ${app.rangeWords()}`);
-    setAttribute(this.table, "aria-rowcount", String(this.order.length + 2));
-    const message = this.message();
-    this.all.tr.hidden = message !== null && counts.tables.size === 0;
-    if (message !== null) this.show([message]);
-    else this.window(context);
-    this.keyline();
-  }
+	paint() {
+		const { app } = this;
+		const { counts } = app;
+		if (!counts) return;
+		if (this.dirty) this.reorder(false);
+		this.fit();
+		const largest = this.order.reduce((most, table) => (compare(table.total, most) > 0 ? table.total : most), 0);
+		const drawings = !NARROW.matches;
+		const layout = drawings ? sparkLayout(counts, app.states) : null;
+		const context = { state: app.state, all: counts.all, largest, layout, drawings, addressOf: app.addressOf };
+		for (const head of this.heads) head.paint(app.view.sort);
+		setText(this.all.head, `All ${plural(counts.tables.size, "table")}`);
+		this.all.paint(counts.all, context);
+		setText(this.caption, `Changes by table and operation, ${app.rangeWords()}`);
+		setAttribute(this.table, "aria-rowcount", String(this.order.length + 2));
+		this.message();
+		this.all.tr.hidden = counts.tables.size === 0;
+		this.window(context);
+		this.keyline();
+	}
 
-  /** Brings the rows on screen into the page and paints them. */
-  window(context) {
-    const { app, order, table } = this;
-    const height = NARROW.matches ? 56 : 28;
-    const above = -table.getBoundingClientRect().top;
-    const first = Math.max(0, Math.floor(above / height) - AROUND);
-    const last = Math.min(order.length, Math.ceil((above + innerHeight) / height) + AROUND);
-    const nodes = [this.before];
-    const used = new Set();
-    const { open } = app.view;
-    for (let index = first; index < last; index++) {
-      const item = order[index];
-      let row = this.rows.get(item.key);
-      if (row === undefined) this.rows.set(item.key, (row = new Row(item, "table")));
-      row.table = item;
-      used.add(item.key);
-      row.name(this.room);
-      row.paint(item, context);
-      const isOpen = open !== null && open.schema === item.schema && open.name === item.name;
-      row.tr.classList.toggle("current", isOpen);
-      row.cells.forEach((cell) => cell.open(isOpen && open.op === cell.op));
-      setAttribute(row.tr, "aria-rowindex", String(index + 3));
-      nodes.push(row.tr);
-    }
-    for (const key of this.rows.keys()) if (!used.has(key)) this.rows.delete(key);
-    this.before.firstChild.style.height = `${first * height}px`;
-    this.after.firstChild.style.height = `${Math.max(0, order.length - last) * height}px`;
-    if (last < order.length) nodes.push(this.after);
-    const hidden = app.counts.hidden();
-    if (hidden.tables > 0) {
-      setText(this.rest.head, `${plural(hidden.tables, "other table")}, hidden by the filter`);
-      this.rest.paint(hidden, { ...context, layout: null, drawings: context.drawings });
-      nodes.push(this.rest.tr);
-    }
-    this.show(nodes);
-    this.roving();
-  }
+	/** Brings the rows on screen into the page and paints them. */
+	window(context) {
+		const { app, order, table } = this;
+		const height = this.rowHeight();
+		const above = -table.getBoundingClientRect().top;
+		const first = Math.max(0, Math.floor(above / height) - AROUND);
+		const last = Math.min(order.length, Math.ceil((above + innerHeight) / height) + AROUND);
+		const nodes = [this.before];
+		const { open } = app.view;
+		const free = this.free(new Set(order.slice(first, last).map(({ key }) => key)));
+		for (let index = first; index < last; index++) {
+			const item = order[index];
+			let row = this.rows.get(item.key);
+			if (row === undefined) this.rows.set(item.key, (row = free.pop() ?? new Row(item, "table")));
+			row.bind(item, this.room);
+			row.paint(item, context);
+			const isOpen = open !== null && open.schema === item.schema && open.name === item.name;
+			row.tr.classList.toggle("current", isOpen);
+			row.cells.forEach((cell) => cell.open(isOpen && open.op === cell.op));
+			setAttribute(row.tr, "aria-rowindex", String(index + 3));
+			nodes.push(row.tr);
+		}
+		this.before.firstChild.style.height = `${first * height}px`;
+		this.after.firstChild.style.height = `${Math.max(0, order.length - last) * height}px`;
+		if (last < order.length) nodes.push(this.after);
+		const hidden = app.counts.hidden();
+		if (hidden.tables > 0) {
+			setText(this.rest.head, `${plural(hidden.tables, "table")} not shown`);
+			this.rest.paint(hidden, { ...context, layout: null, drawings: context.drawings });
+			nodes.push(this.rest.tr);
+		}
+		this.show(nodes);
+		this.roving();
+	}
 
-  /** Makes the body hold exactly these rows, and moves none that is in its place. */
-  show(nodes) {
-    const keep = new Set(nodes);
-    for (const node of [...this.body.children]) if (!keep.has(node)) node.remove();
-    let next = this.body.firstChild;
-    for (const node of nodes) {
-      if (node === next) next = next.nextSibling;
-      else this.body.insertBefore(node, next);
-    }
-  }
+	/** Takes the rows of other tables than these, to be used for what comes instead; but none that has the focus. */
+	free(keys) {
+		const free = [];
+		for (const [key, row] of this.rows) {
+			if (keys.has(key)) continue;
+			this.rows.delete(key);
+			if (!row.tr.contains(document.activeElement)) free.push(row);
+		}
+		return free;
+	}
 
-  /** What stands in place of rows, if anything does. */
-  message() {
-    const { app, said } = this;
-    const cell = said.firstChild;
-    if (app.counts.tables.size === 0) {
-      cell.replaceChildren(emptyBook(app));
-      return said;
-    }
-    if (this.order.length > 0 || app.view.filter === "") return null;
-    const clear = el("button", { type: "button", class: "button", onclick: () => app.go({ filter: "" }, { replace: true }) }, "Clear");
-    cell.replaceChildren(el("div", { class: "none" }, el("p", {}, "No table matches ", el("code", {}, app.view.filter)), clear));
-    return said;
-  }
+	/** Makes the body hold exactly these rows, and moves none that is in its place. */
+	show(nodes) {
+		const keep = new Set(nodes);
+		for (const node of [...this.body.children]) if (!keep.has(node)) node.remove();
+		let next = this.body.firstChild;
+		for (const node of nodes) {
+			if (node === next) next = next.nextSibling;
+			else this.body.insertBefore(node, next);
+		}
+	}
 
-  keyline() {
-    const { app } = this;
-    const { counts, view } = app;
-    const unordered = counts.shown.tables - this.order.length;
-    const parts = [];
-    if (unordered > 0) parts.push(plural(unordered, "new table"));
-    const rejects = app.rejects();
-    if (Number(rejects.total) > 0) parts.push(`${plural(rejects.total, "reject")} ${Number(rejects.total) === 1 ? "is" : "are"} not in these numbers`);
-    if (counts.all.total === 0 && counts.tables.size > 0 && ["complete", "open"].includes(app.state)) {
-      parts.push(app.state === "complete" ? "Nothing happened on these days. The book is complete for them." : "Nothing happened on these days so far.");
-    }
-    if (counts.tables.size > 0) parts.push(`${count(view.filter === "" ? counts.tables.size : counts.shown.tables)} of ${plural(counts.tables.size, "table")}`);
-    setText(byId("keyline-end"), parts.join("  ·  "));
-    setText(byId("legend-incomplete"), app.state === "incomplete" ? "not complete, can still grow" : "not complete");
-  }
+	/** What stands in place of rows when there are none. */
+	message() {
+		const { app, said } = this;
+		let message = null;
+		if (app.counts.tables.size === 0) {
+			message = emptyBook(app);
+		} else if (app.counts.shown.tables === 0) {
+			const clear = el(
+				"button",
+				{ type: "button", class: "button", onclick: () => app.go({ filter: "" }, { replace: true }) },
+				"Clear",
+			);
+			message = el("div", { class: "none" }, el("p", {}, "No table matches ", el("code", {}, app.view.filter)), clear);
+		}
+		said.hidden = message === null;
+		if (message === null) said.replaceChildren();
+		else if (said.firstChild?.textContent !== message.textContent) said.replaceChildren(message);
+	}
 
-  /** Widens the columns for the longest number, once for all rows; tells how long a name may be. */
-  fit() {
-    const { counts, state } = this.app;
-    const room = (value) => this.app.measure(`${state === "incomplete" ? "≥ " : ""}${count(value)}`, 600);
-    const longest = Math.max(...counts.all.sum.map(room));
-    const total = room(counts.all.total);
-    this.widest ??= [0, 0];
-    this.widest = [Math.max(longest, this.widest[0]), Math.max(total, this.widest[1])].map(Math.ceil);
-    const [op, sum] = this.widest;
-    const { style } = this.section;
-    const sizes = { "--op-width": Math.max(98, op + 30), "--total-width": Math.max(106, sum + 30), "--op-width-tight": Math.max(85, op + 18), "--total-width-tight": Math.max(88, sum + 20) };
-    for (const [name, size] of Object.entries(sizes)) style.setProperty(name, `${size}px`);
-    const width = this.all.head.clientWidth - (NARROW.matches ? 12 : 24);
-    this.room = Math.max(12, Math.floor(width / this.app.measureMono()));
-  }
+	keyline() {
+		const { app } = this;
+		const { counts, view } = app;
+		const unordered = counts.shown.tables - this.order.length;
+		const parts = [];
+		if (unordered > 0) parts.push(plural(unordered, "new table"));
+		const rejects = app.rejects();
+		if (Number(rejects.total) > 0)
+			parts.push(
+				`${plural(rejects.total, "reject")} ${Number(rejects.total) === 1 ? "is" : "are"} not in these numbers`,
+			);
+		if (counts.all.total === 0 && counts.tables.size > 0 && ["complete", "open"].includes(app.state)) {
+			parts.push(
+				app.state === "complete"
+					? "Nothing happened on these days. The book is complete for them."
+					: "Nothing happened on these days so far.",
+			);
+		}
+		if (counts.tables.size > 0)
+			parts.push(
+				`${count(view.filter === "" ? counts.tables.size : counts.shown.tables)} of ${plural(counts.tables.size, "table")}`,
+			);
+		setText(byId("keyline-end"), parts.join("  ·  "));
+		setText(byId("legend-incomplete"), app.state === "incomplete" ? "not complete, can still grow" : "not complete");
+	}
 
-  /** Lets the columns shrink again, as another range is looked at. */
-  forgetWidths() {
-    this.widest = null;
-  }
+	/** Widens the columns for the longest number, once for all rows; tells how long a name may be. */
+	fit() {
+		const { counts, state } = this.app;
+		const room = (value) => this.app.measure(`${state === "incomplete" ? "≥ " : ""}${count(value)}`, 600);
+		const longest = Math.max(...counts.all.sum.map(room));
+		const total = room(counts.all.total);
+		this.widest ??= [0, 0];
+		this.widest = [Math.max(longest, this.widest[0]), Math.max(total, this.widest[1])].map(Math.ceil);
+		const [op, sum] = this.widest;
+		const { style } = this.section;
+		const sizes = {
+			"--op-width": Math.max(98, op + 26),
+			"--total-width": Math.max(106, sum + 26),
+			"--op-width-tight": Math.max(85, op + 18),
+			"--total-width-tight": Math.max(88, sum + 24),
+		};
+		for (const [name, size] of Object.entries(sizes)) style.setProperty(name, `${size}px`);
+		// On a narrow screen four long numbers take two lines.
+		this.section.classList.toggle("stacked", NARROW.matches && op * 0.93 + 14 > this.section.clientWidth / 4);
+		const width = this.all.head.clientWidth - (NARROW.matches ? 24 : 28);
+		this.room = Math.max(12, Math.floor(width / this.app.measureMono()));
+	}
 
-  /** Marks changed cells for a moment, when they are few. */
-  flash(changed) {
-    if (STILL.matches || changed.length > MOST_FLASHES) return;
-    for (const [key, op] of changed) this.rows.get(key)?.cells[op].flash();
-  }
+	rowHeight() {
+		if (!NARROW.matches) return 28;
+		return this.section.classList.contains("stacked") ? 80 : 56;
+	}
 
-  // One tab stop; the arrows move it.
+	/** Lets the columns shrink again, as another range is looked at. */
+	forgetWidths() {
+		this.widest = null;
+	}
 
-  roving() {
-    if (!this.rows.has(this.at.key)) {
-      // Where the cell was taken out of the page the first one on screen takes its place.
-      if (!this.order.some(({ key }) => key === this.at.key)) this.at.key = this.order[0]?.key ?? null;
-    }
-    const stop = this.rows.get(this.at.key)?.cells[this.at.column].node ?? this.rows.values().next().value?.cells[this.at.column].node;
-    if (this.stop !== stop) {
-      this.stop?.setAttribute("tabindex", "-1");
-      this.stop = stop;
-    }
-    if (stop) setAttribute(stop, "tabindex", "0");
-  }
+	/** Marks changed cells for a moment, when they are few. */
+	flash(changed) {
+		if (STILL.matches || changed.length > MOST_FLASHES) return;
+		for (const [key, op] of changed) this.rows.get(key)?.cells[op].flash();
+	}
 
-  placeOf(node) {
-    for (const row of this.rows.values()) {
-      const column = row.cells.findIndex((cell) => cell.node === node);
-      if (column >= 0) return { key: row.table.key, column };
-    }
-    return null;
-  }
+	// One tab stop; the arrows move it.
 
-  onFocus(target) {
-    const place = this.placeOf(target);
-    if (place === null) return;
-    this.at = place;
-    this.roving();
-  }
+	roving() {
+		if (!this.rows.has(this.at.key)) {
+			// Where the cell was taken out of the page the first one on screen takes its place.
+			if (!this.order.some(({ key }) => key === this.at.key)) this.at.key = this.order[0]?.key ?? null;
+		}
+		const stop =
+			this.rows.get(this.at.key)?.cells[this.at.column].node ??
+			this.rows.values().next().value?.cells[this.at.column].node;
+		if (this.stop !== stop) {
+			this.stop?.setAttribute("tabindex", "-1");
+			this.stop = stop;
+		}
+		if (stop) setAttribute(stop, "tabindex", "0");
+	}
 
-  onKey(event) {
-    const place = this.placeOf(event.target);
-    if (place === null || event.ctrlKey || event.metaKey || event.altKey) return;
-    const index = this.order.findIndex(({ key }) => key === place.key);
-    const page = Math.max(1, Math.floor((innerHeight - 160) / (NARROW.matches ? 56 : 28)));
-    const last = this.order.length - 1;
-    const moves = {
-      ArrowUp: [index - 1, place.column],
-      ArrowDown: [index + 1, place.column],
-      ArrowLeft: [index, place.column - 1],
-      ArrowRight: [index, place.column + 1],
-      Home: event.shiftKey ? [0, place.column] : [index, 0],
-      End: event.shiftKey ? [last, place.column] : [index, COLUMNS.length - 1],
-      PageUp: [index - page, place.column],
-      PageDown: [index + page, place.column],
-    };
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    const [row, column] = moves[event.key];
-    this.focus(Math.min(Math.max(row, 0), last), Math.min(Math.max(column, 0), COLUMNS.length - 1));
-  }
+	placeOf(node) {
+		for (const row of this.rows.values()) {
+			const column = row.cells.findIndex((cell) => cell.node === node);
+			if (column >= 0) return { key: row.table.key, column };
+		}
+		return null;
+	}
 
-  /** Focuses the cell of a row by its number, and brings it on screen first. */
-  focus(index, column) {
-    const height = NARROW.matches ? 56 : 28;
-    const top = this.before.getBoundingClientRect().top + index * height;
-    const head = this.table.tHead.getBoundingClientRect().height + (NARROW.matches ? 0 : 60);
-    if (top < head) scrollBy(0, top - head);
-    else if (top + height > innerHeight - 8) scrollBy(0, top + height - innerHeight + 8);
-    this.at = { key: this.order[index].key, column };
-    this.paint();
-    this.rows.get(this.at.key)?.cells[column].node.focus({ preventScroll: true });
-  }
+	onFocus(target) {
+		const place = this.placeOf(target);
+		if (place === null) return;
+		this.at = place;
+		this.roving();
+	}
 
-  /** Gives the focus back to the cell it last had. */
-  focusBack() {
-    const index = this.order.findIndex(({ key }) => key === this.at.key);
-    if (index >= 0) this.focus(index, this.at.column);
-    else this.section.focus();
-  }
+	onKey(event) {
+		const place = this.placeOf(event.target);
+		if (place === null || event.ctrlKey || event.metaKey || event.altKey) return;
+		const index = this.order.findIndex(({ key }) => key === place.key);
+		const page = Math.max(1, Math.floor((innerHeight - 160) / this.rowHeight()));
+		const last = this.order.length - 1;
+		const moves = {
+			ArrowUp: [index - 1, place.column],
+			ArrowDown: [index + 1, place.column],
+			ArrowLeft: [index, place.column - 1],
+			ArrowRight: [index, place.column + 1],
+			Home: event.shiftKey ? [0, place.column] : [index, 0],
+			End: event.shiftKey ? [last, place.column] : [index, COLUMNS.length - 1],
+			PageUp: [index - page, place.column],
+			PageDown: [index + page, place.column],
+		};
+		if (!(event.key in moves)) return;
+		event.preventDefault();
+		const [row, column] = moves[event.key];
+		this.focus(Math.min(Math.max(row, 0), last), Math.min(Math.max(column, 0), COLUMNS.length - 1));
+	}
 
-  onClick(event) {
-    const link = event.target.closest("a.cell[href]");
-    const place = link && this.placeOf(link);
-    if (!place || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    this.at = place;
-    const { schema, name } = this.rows.get(place.key).table;
-    this.app.go({ open: { schema, name, op: COLUMNS[place.column] } });
-  }
+	/** Focuses the cell of a row by its number, and brings it on screen first. */
+	focus(index, column) {
+		const height = this.rowHeight();
+		const top = this.before.getBoundingClientRect().top + index * height;
+		const head = this.table.tHead.getBoundingClientRect().height + (NARROW.matches ? 0 : 60);
+		if (top < head) scrollBy(0, top - head);
+		else if (top + height > innerHeight - 8) scrollBy(0, top + height - innerHeight + 8);
+		this.at = { key: this.order[index].key, column };
+		this.paint();
+		this.rows.get(this.at.key)?.cells[column].node.focus({ preventScroll: true });
+	}
+
+	/** Gives the focus back to the cell it last had. */
+	focusBack() {
+		const index = this.order.findIndex(({ key }) => key === this.at.key);
+		if (index >= 0) this.focus(index, this.at.column);
+		else this.section.focus();
+	}
+
+	onClick(event) {
+		const link = event.target.closest("a.cell[href]");
+		const place = link && this.placeOf(link);
+		if (!place || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
+		event.preventDefault();
+		this.at = place;
+		const { schema, name } = this.rows.get(place.key).table;
+		this.app.go({ open: { schema, name, op: COLUMNS[place.column] } });
+	}
 }
 
 /** Rows of blocks at their final size, before the first answer. */
 function waiting() {
-  return Array.from({ length: 8 }, () => {
-    const cells = Array.from({ length: 6 }, () => el("td", {}, el("span", {}, unseen(""))));
-    return el("tr", { class: "row waiting", "aria-hidden": "true" }, ...cells, el("td", { class: "share" }), el("td", { class: "per-day" }));
-  });
+	return Array.from({ length: 8 }, () => {
+		const cells = Array.from({ length: 6 }, () => el("td", {}, el("span", {}, unseen(""))));
+		return el(
+			"tr",
+			{ class: "row waiting", "aria-hidden": "true" },
+			...cells,
+			el("td", { class: "share" }),
+			el("td", { class: "per-day" }),
+		);
+	});
 }

@@ -11,176 +11,244 @@ const BEHIND = 10;
 const LOST = 5;
 
 /** The partition that is furthest behind: `{topic, partition, seconds}`. */
-export function worstPartition(status) {
-  let worst = null;
-  for (const topic of status.topics) {
-    for (const { partition, lag_seconds: seconds, lag_records: records } of topic.partitions) {
-      if (seconds !== null && Number(records) > 0 && (worst === null || seconds > worst.seconds)) worst = { topic: topic.name, partition, seconds };
-    }
-  }
-  return worst;
+function worstPartition(status) {
+	let worst = null;
+	for (const topic of status.topics) {
+		for (const { partition, lag_seconds: seconds, lag_records: records } of topic.partitions) {
+			if (seconds !== null && Number(records) > 0 && (worst === null || seconds > worst.seconds))
+				worst = { topic: topic.name, partition, seconds };
+		}
+	}
+	return worst;
 }
 
 /** The records that are still to be read; null when that is not known. */
 export function recordsBehind(status) {
-  const lags = status.topics.flatMap(({ partitions }) => partitions.map(({ lag_records: lag }) => lag));
-  return lags.every((lag) => lag === null) ? null : lags.reduce((sum, lag) => sum + Number(lag ?? 0), 0);
+	const lags = status.topics.flatMap(({ partitions }) => partitions.map(({ lag_records: lag }) => lag));
+	return lags.every((lag) => lag === null) ? null : lags.reduce((sum, lag) => sum + Number(lag ?? 0), 0);
 }
 
 export class Header {
-  constructor(app) {
-    this.app = app;
-    this.strips = byId("strips");
-    const more = byId("more");
-    more.addEventListener("click", () => {
-      const open = byId("menu").classList.toggle("open");
-      more.setAttribute("aria-expanded", String(open));
-    });
-    byId("theme").addEventListener("click", () => {
-      window.walbookTheme.next();
-      this.themeWords();
-    });
-    this.themeWords();
-  }
+	constructor(app) {
+		this.app = app;
+		this.strips = byId("strips");
+		const more = byId("more");
+		more.addEventListener("click", () => {
+			const open = byId("menu").classList.toggle("open");
+			more.setAttribute("aria-expanded", String(open));
+		});
+		byId("theme").addEventListener("click", () => {
+			window.walbookTheme.next();
+			this.themeWords();
+		});
+		this.themeWords();
+	}
 
-  themeWords() {
-    const theme = window.walbookTheme.current();
-    setAttribute(byId("theme"), "aria-label", `Theme: ${theme}`);
-    setAttribute(byId("theme"), "title", `Theme: ${theme}`);
-    setText(byId("theme-word"), `Theme: ${theme}`);
-  }
+	themeWords() {
+		const theme = window.walbookTheme.current();
+		setAttribute(byId("theme"), "aria-label", `Theme: ${theme}`);
+		setAttribute(byId("theme"), "title", `Theme: ${theme}`);
+		setText(byId("theme-word"), `Theme: ${theme}`);
+	}
 
-  paint() {
-    const { app } = this;
-    const { status, zone } = app;
-    setText(byId("book"), status.book.name);
-    document.title = `${status.book.name} – walbook`;
-    setText(byId("zone"), zone.name);
-    const [title, why, behind] = this.complete();
-    setText(byId("complete-to"), title);
-    setText(byId("complete-why"), why);
-    document.querySelector(".complete").classList.toggle("behind", behind);
-    const [dot, word] = this.state();
-    setAttribute(byId("state"), "data-dot", dot);
-    setText(byId("state-word"), word);
-    const rejects = Number(app.rejects().total);
-    const worst = Math.max(...status.topics.flatMap(({ partitions }) => partitions.map((partition) => partition.lag_seconds ?? 0)), 0);
-    const lag = recordsBehind(status) === null ? "pipeline" : `lag ${duration(worst)}`;
-    setText(byId("fold-words"), `${lag} · ${rejects === 0 ? "no rejects" : plural(rejects, "reject")}`);
-    this.paintStrips();
-  }
+	paint() {
+		const { app } = this;
+		const { status, zone } = app;
+		setText(byId("book"), status.book.name);
+		document.title = `${status.book.name} – walbook`;
+		setText(byId("zone"), zone.name);
+		const [title, why, behind] = this.complete();
+		setText(byId("complete-to"), title);
+		setText(byId("complete-why"), why);
+		document.querySelector(".as-of").classList.toggle("behind", behind);
+		const [dot, word] = this.state();
+		setAttribute(byId("state"), "data-dot", dot);
+		setText(byId("state-word"), word);
+		const rejects = Number(app.rejects().total);
+		const worst = Math.max(
+			...status.topics.flatMap(({ partitions }) => partitions.map((partition) => partition.lag_seconds ?? 0)),
+			0,
+		);
+		const lag = recordsBehind(status) === null ? "pipeline" : `lag ${duration(worst)}`;
+		setText(byId("fold-words"), `${lag} · ${rejects === 0 ? "no rejects" : plural(rejects, "reject")}`);
+		this.paintStrips();
+	}
 
-  state() {
-    const { app } = this;
-    if (app.lostAt !== null) return ["ring", "Not connected"];
-    const empty = app.counts !== null && app.counts.tables.size === 0;
-    return {
-      live: ["live", "Live"],
-      catching_up: ["behind", "Catching up"],
-      waiting: ["ring", empty ? "Waiting for the first record" : "Waiting"],
-      disconnected: ["ring", "Not connected"],
-      at_rest: ["ring", "At rest"],
-    }[app.status.state] ?? ["ring", app.status.state];
-  }
+	state() {
+		const { app } = this;
+		if (app.lostAt !== null) return ["ring", "Not connected"];
+		const empty = app.counts !== null && app.counts.tables.size === 0;
+		return (
+			{
+				live: ["live", "Live"],
+				catching_up: ["behind", "Catching up"],
+				waiting: ["ring", empty ? "Waiting for the first record" : "Waiting"],
+				disconnected: ["ring", "Not connected"],
+				at_rest: ["ring", "At rest"],
+			}[app.status.state] ?? ["ring", app.status.state]
+		);
+	}
 
-  complete() {
-    const { app } = this;
-    const { status, zone, today } = app;
-    const at = (instant) => zone.words(instant, today);
-    if (app.lostAt !== null) return [`As of ${at(app.lostAt)}`, "No answer from walbook.", true];
-    if (app.counts?.tables.size === 0) {
-      const made = app.clock.since(status.book.made_at);
-      return ["Nothing to count yet", made === null ? "No record has arrived." : `The book was made ${duration(made)} ago.`, false];
-    }
-    if (status.state === "disconnected") return [`As of ${at(status.complete_at ?? status.durable.committed_at)}`, status.state_reason ?? "Not connected.", true];
-    if (status.state === "at_rest") return [`As of ${at(status.complete_at ?? status.durable.committed_at)}`, "No run is reading into this book now.", false];
-    const worst = worstPartition(status);
-    if (status.state === "catching_up" && worst !== null && worst.seconds >= BEHIND) {
-      return [`Complete to ${at(status.complete_at)}`, `Partition ${worst.partition} is ${duration(worst.seconds)} behind.`, true];
-    }
-    const source = { slot: "the slot", file: "the file" }[status.topics[0]?.source] ?? "Kafka";
-    const reason = status.state_reason ?? `Every record that ${source} held then has been read.`;
-    return [`Complete to ${at(status.complete_at)}`, reason, status.state === "catching_up"];
-  }
+	complete() {
+		const { app } = this;
+		const { status, zone, today } = app;
+		const at = (instant) => zone.words(instant, today);
+		if (app.lostAt !== null) return [`As of ${at(app.lostAt)}`, "No answer from walbook.", true];
+		if (app.counts?.tables.size === 0) {
+			const made = app.clock.since(status.book.made_at);
+			return [
+				"Nothing to count yet",
+				made === null ? "No record has arrived." : `The book was made ${duration(made)} ago.`,
+				false,
+			];
+		}
+		if (status.state === "disconnected")
+			return [
+				`As of ${at(status.complete_at ?? status.durable.committed_at)}`,
+				status.state_reason ?? "Not connected.",
+				true,
+			];
+		if (status.state === "at_rest")
+			return [
+				`As of ${at(status.complete_at ?? status.durable.committed_at)}`,
+				"No run is reading into this book now.",
+				false,
+			];
+		const worst = worstPartition(status);
+		if (status.state === "catching_up" && worst !== null && worst.seconds >= BEHIND) {
+			return [
+				`Complete to ${at(status.complete_at)}`,
+				`Partition ${worst.partition} is ${duration(worst.seconds)} behind.`,
+				true,
+			];
+		}
+		const source = { slot: "the slot", file: "the file" }[status.topics[0]?.source] ?? "Kafka";
+		const reason = status.state_reason ?? `Every record that ${source} held then has been read.`;
+		return [`Complete to ${at(status.complete_at)}`, reason, status.state === "catching_up"];
+	}
 
-  paintStrips() {
-    const strips = [];
-    for (const strip of [this.lost(), this.refused(), this.notComplete(), this.gone()]) if (strip) strips.push(strip);
-    byId("page").classList.toggle("stripped", strips.length > 0);
-    const keep = new Set(strips.map(({ key }) => key));
-    for (const node of [...this.strips.children]) if (!keep.has(node.dataset.key)) node.remove();
-    strips.forEach(({ key, bad, content, button }, index) => {
-      let node = [...this.strips.children].find((child) => child.dataset.key === key);
-      if (!node) {
-        node = el("div", { class: `strip${bad ? " bad" : ""}`, "data-key": key }, icon("M8 2.2 14.4 13.5H1.6Z", "M8 6.4v3.4M8 11.6v.1"), el("p"), button ?? null);
-      }
-      const text = content.map((part) => (typeof part === "string" ? part : part.textContent)).join("");
-      if (node.dataset.text !== text) {
-        node.dataset.text = text;
-        node.querySelector("p").replaceChildren(...content);
-      }
-      if (this.strips.children[index] !== node) this.strips.insertBefore(node, this.strips.children[index] ?? null);
-    });
-  }
+	paintStrips() {
+		const strips = [];
+		for (const strip of [this.lost(), this.refused(), this.notComplete(), this.gone()]) if (strip) strips.push(strip);
+		byId("page").classList.toggle("stripped", strips.length > 0);
+		const keep = new Set(strips.map(({ key }) => key));
+		for (const node of [...this.strips.children]) if (!keep.has(node.dataset.key)) node.remove();
+		strips.forEach(({ key, bad, content, button }, index) => {
+			let node = [...this.strips.children].find((child) => child.dataset.key === key);
+			if (!node) {
+				node = el(
+					"div",
+					{ class: `strip${bad ? " bad" : ""}`, "data-key": key },
+					icon("M8 2.2 14.4 13.5H1.6Z", "M8 6.4v3.4M8 11.6v.1"),
+					el("p"),
+					button ?? null,
+				);
+			}
+			const text = content.map((part) => (typeof part === "string" ? part : part.textContent)).join("");
+			if (node.dataset.text !== text) {
+				node.dataset.text = text;
+				node.querySelector("p").replaceChildren(...content);
+			}
+			if (this.strips.children[index] !== node) this.strips.insertBefore(node, this.strips.children[index] ?? null);
+		});
+	}
 
-  /** The server does not answer. */
-  lost() {
-    const { app } = this;
-    const since = app.clock.since(app.lostAt);
-    if (app.lostAt === null || since < LOST) return null;
-    return { key: "lost", content: [el("strong", {}, `No answer from walbook since ${app.zone.words(app.lostAt, app.today)}.`), " These numbers are from then."] };
-  }
+	/** The server does not answer. */
+	lost() {
+		const { app } = this;
+		const since = app.clock.since(app.lostAt);
+		if (app.lostAt === null || since < LOST) return null;
+		return {
+			key: "lost",
+			content: [
+				el("strong", {}, `No answer from walbook since ${app.zone.words(app.lostAt, app.today)}.`),
+				" These numbers are from then.",
+			],
+		};
+	}
 
-  /** The server answers, but not with these numbers. */
-  refused() {
-    const { app } = this;
-    if (app.refused === null) return null;
-    const button = el("button", { type: "button", class: "button", onclick: () => app.load() }, "Retry");
-    const words = app.counts === null ? " There are no numbers to show yet." : " The numbers are those of the last answer.";
-    return { key: "refused", content: [el("strong", {}, sentence(app.refused)), words], button };
-  }
+	/** The server answers, but not with these numbers. */
+	refused() {
+		const { app } = this;
+		if (app.refused === null) return null;
+		const button = el("button", { type: "button", class: "button", onclick: () => app.load() }, "Retry");
+		const words =
+			app.counts === null ? " There are no numbers to show yet." : " The numbers are those of the last answer.";
+		return { key: "refused", content: [el("strong", {}, sentence(app.refused)), words], button };
+	}
 
-  /** Days in view can still grow, because records that belong to them have not been read. */
-  notComplete() {
-    const { app } = this;
-    const { counts, states, status, view, today } = app;
-    if (!counts || app.lostAt !== null) return null;
-    const range = lookedAt(view);
-    const open = states.among(counts.days.filter((day) => day >= range.from && day <= range.to), "incomplete");
-    if (open.length === 0) return null;
-    const words = [el("strong", {}, `${listWords(open, today)} ${open.length === 1 ? "is" : "are"} not complete.`), " "];
-    const records = recordsBehind(status);
-    const reading = status.rate?.records_per_second ?? 0;
-    const arriving = app.arriving();
-    if (arriving !== null && arriving > reading && reading > 0) {
-      words.push(`Records arrive faster than they are read: ${rate(arriving)}/s against ${rate(reading)}/s. `);
-    } else if (records !== null && records > 0) {
-      const still = `${plural(records, "record")} ${records === 1 ? "is" : "are"} still to be read`;
-      words.push(reading > 0 ? `${still}, about ${duration(Math.max(1, Math.round(records / reading)))} at the present rate. ` : `${still}. `);
-    }
-    const before = counts.days.filter((day) => day < open[0] && states.of(day) === "complete");
-    const last = before[before.length - 1];
-    words.push("Numbers marked ", el("span", { class: "ge" }, "≥"), ` can still grow${last ? `; days up to ${dateWords(last, today)} are final.` : "."}`);
-    const button = last && el("button", { type: "button", class: "button", onclick: () => app.go({ preset: null, from: view.from, to: last, days: null }) }, "Show complete days only");
-    return { key: `not-complete ${last ?? ""}`, content: words, button };
-  }
+	/** Days in view can still grow, because records that belong to them have not been read. */
+	notComplete() {
+		const { app } = this;
+		const { counts, states, status, view, today } = app;
+		if (!counts || app.lostAt !== null) return null;
+		const range = lookedAt(view);
+		const open = states.among(
+			counts.days.filter((day) => day >= range.from && day <= range.to),
+			"incomplete",
+		);
+		if (open.length === 0) return null;
+		const words = [
+			el("strong", {}, `${listWords(open, today)} ${open.length === 1 ? "is" : "are"} not complete.`),
+			" ",
+		];
+		const records = recordsBehind(status);
+		const reading = status.rate?.records_per_second ?? 0;
+		const arriving = app.arriving();
+		if (arriving !== null && arriving > reading && reading > 0) {
+			words.push(`Records arrive faster than they are read: ${rate(arriving)}/s against ${rate(reading)}/s. `);
+		} else if (records !== null && records > 0) {
+			const still = `${plural(records, "record")} ${records === 1 ? "is" : "are"} still to be read`;
+			words.push(
+				reading > 0
+					? `${still}, about ${duration(Math.max(1, Math.round(records / reading)))} at the present rate. `
+					: `${still}. `,
+			);
+		}
+		const before = counts.days.filter((day) => day < open[0] && states.of(day) === "complete");
+		const last = before[before.length - 1];
+		words.push(
+			"Numbers marked ",
+			el("span", { class: "ge" }, "≥"),
+			` can still grow${last ? `; days up to ${dateWords(last, today)} are final.` : "."}`,
+		);
+		const button =
+			last &&
+			el(
+				"button",
+				{
+					type: "button",
+					class: "button",
+					onclick: () => app.go({ preset: null, from: view.from, to: last, days: null }),
+				},
+				"Show complete days only",
+			);
+		return { key: `not-complete ${last ?? ""}`, content: words, button };
+	}
 
-  /** Records that Kafka deleted before they were read. */
-  gone() {
-    const { status, today } = this.app;
-    const lost = status.lost ?? [];
-    if (lost.length === 0) return null;
-    const records = lost.reduce((sum, part) => sum + Number(part.records), 0);
-    const { topic, partition, from, to, first_day: day } = lost[0];
-    const more = lost.length > 1 ? ` and ${plural(lost.length - 1, "more range")}` : "";
-    const words = [el("strong", {}, `${plural(records, "record")} ${records === 1 ? "was" : "were"} lost before walbook could read them`), ` (${topic}, partition ${partition}, offsets ${count(from)} to ${count(to)}${more}).`];
-    words.push(day ? ` Days from ${dateWords(day, today)} on may be too low.` : " Days from then on may be too low.");
-    return { key: "gone", bad: true, content: words };
-  }
+	/** Records that Kafka deleted before they were read. */
+	gone() {
+		const { status, today } = this.app;
+		const lost = status.lost ?? [];
+		if (lost.length === 0) return null;
+		const records = lost.reduce((sum, part) => sum + Number(part.records), 0);
+		const { topic, partition, from, to, first_day: day } = lost[0];
+		const more = lost.length > 1 ? ` and ${plural(lost.length - 1, "more range")}` : "";
+		const words = [
+			el(
+				"strong",
+				{},
+				`${plural(records, "record")} ${records === 1 ? "was" : "were"} lost before walbook could read them`,
+			),
+			` (${topic}, partition ${partition}, offsets ${count(from)} to ${count(to)}${more}).`,
+		];
+		words.push(day ? ` Days from ${dateWords(day, today)} on may be too low.` : " Days from then on may be too low.");
+		return { key: "gone", bad: true, content: words };
+	}
 }
 
 /** Makes a message a sentence. */
 function sentence(message) {
-  const text = `${message[0].toUpperCase()}${message.slice(1)}`;
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+	const text = `${message[0].toUpperCase()}${message.slice(1)}`;
+	return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -4,47 +4,49 @@ import { ApiError, address, request } from "./api.js";
 import { parseExactly } from "./exact.js";
 
 /** Cuts a stream of text into events; lines may arrive in any pieces. */
-export class EventParser {
-  constructor(onEvent, onRetry) {
-    this.onEvent = onEvent;
-    this.onRetry = onRetry;
-    this.rest = "";
-    this.clear();
-  }
+class EventParser {
+	constructor(onEvent, onRetry) {
+		this.onEvent = onEvent;
+		this.onRetry = onRetry;
+		/** The pieces of a line whose end has not come; a snapshot is one line of megabytes. */
+		this.pieces = [];
+		this.clear();
+	}
 
-  push(text) {
-    this.rest += text;
-    let start = 0;
-    for (;;) {
-      const end = this.rest.indexOf("\n", start);
-      if (end < 0) break;
-      this.line(this.rest.slice(start, this.rest[end - 1] === "\r" ? end - 1 : end));
-      start = end + 1;
-    }
-    this.rest = this.rest.slice(start);
-  }
+	push(text) {
+		let start = 0;
+		for (;;) {
+			const end = text.indexOf("\n", start);
+			if (end < 0) break;
+			const line = this.pieces.join("") + text.slice(start, end);
+			this.pieces = [];
+			this.line(line.endsWith("\r") ? line.slice(0, -1) : line);
+			start = end + 1;
+		}
+		if (start < text.length) this.pieces.push(text.slice(start));
+	}
 
-  line(line) {
-    if (line === "") {
-      if (this.data.length > 0) this.onEvent({ event: this.event, id: this.id, data: this.data.join("\n") });
-      this.clear();
-      return;
-    }
-    const colon = line.indexOf(":");
-    if (colon === 0) return; // A heartbeat.
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
-    if (field === "data") this.data.push(value);
-    else if (field === "event") this.event = value;
-    else if (field === "id") this.id = value;
-    else if (field === "retry" && /^\d+$/.test(value)) this.onRetry(Number(value));
-  }
+	line(line) {
+		if (line === "") {
+			if (this.data.length > 0) this.onEvent({ event: this.event, id: this.id, data: this.data.join("\n") });
+			this.clear();
+			return;
+		}
+		const colon = line.indexOf(":");
+		if (colon === 0) return; // A heartbeat.
+		const field = colon < 0 ? line : line.slice(0, colon);
+		const value = colon < 0 ? "" : line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
+		if (field === "data") this.data.push(value);
+		else if (field === "event") this.event = value;
+		else if (field === "id") this.id = value;
+		else if (field === "retry" && /^\d+$/.test(value)) this.onRetry(Number(value));
+	}
 
-  clear() {
-    this.event = "message";
-    this.id = null;
-    this.data = [];
-  }
+	clear() {
+		this.event = "message";
+		this.id = null;
+		this.data = [];
+	}
 }
 
 /**
@@ -52,77 +54,77 @@ export class EventParser {
  * A stream that breaks goes on after the last event that was seen.
  */
 export class Live {
-  constructor({ onSnapshot, onDelta, onLost, onBack, onRefused }) {
-    Object.assign(this, { onSnapshot, onDelta, onLost, onBack, onRefused });
-    this.retry = 2000;
-    this.lastId = null;
-    this.run = null;
-    this.timer = null;
-  }
+	constructor({ onSnapshot, onDelta, onLost, onBack, onRefused }) {
+		Object.assign(this, { onSnapshot, onDelta, onLost, onBack, onRefused });
+		this.retry = 2000;
+		this.lastId = null;
+		this.run = null;
+		this.timer = null;
+	}
 
-  /** Follows a range of days from a snapshot on. */
-  open(from, to) {
-    this.close();
-    this.range = { from, to };
-    this.lastId = null;
-    this.connect();
-  }
+	/** Follows a range of days from a snapshot on. */
+	open(from, to) {
+		this.close();
+		this.range = { from, to };
+		this.lastId = null;
+		this.connect();
+	}
 
-  /** Stops reading. */
-  close() {
-    this.run?.abort();
-    this.run = null;
-    clearTimeout(this.timer);
-  }
+	/** Stops reading. */
+	close() {
+		this.run?.abort();
+		this.run = null;
+		clearTimeout(this.timer);
+	}
 
-  async connect() {
-    const run = new AbortController();
-    this.run = run;
-    try {
-      const headers = { Accept: "text/event-stream" };
-      if (this.lastId !== null) headers["Last-Event-ID"] = this.lastId;
-      const response = await request(address("live", this.range), { signal: run.signal, headers });
-      await this.read(response, run);
-    } catch (error) {
-      if (run.signal.aborted) return;
-      if (error instanceof ApiError && error.status !== 0) {
-        this.onRefused(error);
-        // A server that refuses will do so for a while: too many clients, or a token that is wrong.
-        if (error.status === 401 || error.status === 403) return;
-        this.again(run, this.retry * 5);
-        return;
-      }
-    }
-    if (run.signal.aborted) return;
-    this.onLost();
-    this.again(run, this.retry);
-  }
+	async connect() {
+		const run = new AbortController();
+		this.run = run;
+		try {
+			const headers = { Accept: "text/event-stream" };
+			if (this.lastId !== null) headers["Last-Event-ID"] = this.lastId;
+			const response = await request(address("live", this.range), { signal: run.signal, headers });
+			await this.read(response, run);
+		} catch (error) {
+			if (run.signal.aborted) return;
+			if (error instanceof ApiError && error.status !== 0) {
+				this.onRefused(error);
+				// A server that refuses will do so for a while: too many clients, or a token that is wrong.
+				if (error.status === 401 || error.status === 403) return;
+				this.again(run, this.retry * 5);
+				return;
+			}
+		}
+		if (run.signal.aborted) return;
+		this.onLost();
+		this.again(run, this.retry);
+	}
 
-  again(run, delay) {
-    this.timer = setTimeout(() => {
-      if (this.run === run) this.connect();
-    }, delay);
-  }
+	again(run, delay) {
+		this.timer = setTimeout(() => {
+			if (this.run === run) this.connect();
+		}, delay);
+	}
 
-  async read(response, run) {
-    const parser = new EventParser(
-      ({ event, id, data }) => {
-        if (run.signal.aborted) return;
-        if (id !== null) this.lastId = id;
-        if (event === "snapshot") this.onSnapshot(parseExactly(data));
-        else if (event === "delta") this.onDelta(parseExactly(data));
-      },
-      (retry) => {
-        this.retry = Math.min(retry, 60_000);
-      },
-    );
-    const reader = response.body.getReader();
-    const decoder = new TextDecoder();
-    this.onBack();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done || run.signal.aborted) return;
-      parser.push(decoder.decode(value, { stream: true }));
-    }
-  }
+	async read(response, run) {
+		const parser = new EventParser(
+			({ event, id, data }) => {
+				if (run.signal.aborted) return;
+				if (id !== null) this.lastId = id;
+				if (event === "snapshot") this.onSnapshot(parseExactly(data));
+				else if (event === "delta") this.onDelta(parseExactly(data));
+			},
+			(retry) => {
+				this.retry = Math.min(retry, 60_000);
+			},
+		);
+		const reader = response.body.getReader();
+		const decoder = new TextDecoder();
+		this.onBack();
+		for (;;) {
+			const { done, value } = await reader.read();
+			if (done || run.signal.aborted) return;
+			parser.push(decoder.decode(value, { stream: true }));
+		}
+	}
 }

@@ -3,35 +3,35 @@
 import { el } from "./dom.js";
 
 /** Draws control characters and outer spaces as symbols, so that two names that differ look different. */
-export function visible(name) {
-  return name
-    .replace(/[\u0000-\u001f]/g, (character) => String.fromCharCode(0x2400 + character.charCodeAt(0)))
-    .replace(/[\u007f-\u009f\u2028\u2029]/g, "␡")
-    .replace(/^ +| +$/g, (spaces) => "␠".repeat(spaces.length));
+function visible(name) {
+	return name
+		.replace(/[\u0000-\u001f]/g, (character) => String.fromCharCode(0x2400 + character.charCodeAt(0)))
+		.replace(/[\u007f-\u009f\u2028\u2029]/g, "␡")
+		.replace(/^ +| +$/g, (spaces) => "␠".repeat(spaces.length));
 }
 
 /** Takes the middle out of a text so that `room` characters are left. */
-export function middleCut(text, room) {
-  const characters = Array.from(text);
-  if (characters.length <= room) return text;
-  const keep = Math.max(2, room - 1);
-  const head = Math.ceil(keep * 0.42);
-  return `${characters.slice(0, head).join("")}…${characters.slice(characters.length - (keep - head)).join("")}`;
+function middleCut(text, room) {
+	const characters = Array.from(text);
+	if (characters.length <= room) return text;
+	const keep = Math.max(2, room - 1);
+	const head = Math.ceil(keep * 0.42);
+	return `${characters.slice(0, head).join("")}…${characters.slice(characters.length - (keep - head)).join("")}`;
 }
 
 /** `schema.table` in one text, as a title or for a screen reader. */
 export function fullName(schema, table) {
-  return `${visible(schema)}.${visible(table)}`;
+	return `${visible(schema)}.${visible(table)}`;
 }
 
 /** The two parts of a table's name, each isolated against bidirectional text; cut to `room` characters. */
 export function nameParts(schema, table, room = Infinity) {
-  let first = visible(schema);
-  let second = visible(table);
-  if (first.length + second.length + 1 > room) {
-    // The schema gives way only when it would leave the table less than half.
-    first = middleCut(first, Math.max(6, Math.floor(room / 2) - 1));
-    second = middleCut(second, Math.max(6, room - Array.from(first).length - 1));
-  }
-  return [el("span", { class: "schema" }, el("bdi", {}, first), "."), el("bdi", {}, second)];
+	let first = visible(schema);
+	let second = visible(table);
+	if (first.length + second.length + 1 > room) {
+		// The schema gives way only when it would leave the table less than half.
+		first = middleCut(first, Math.max(6, Math.floor(room / 2) - 1));
+		second = middleCut(second, Math.max(6, room - Array.from(first).length - 1));
+	}
+	return [el("span", { class: "schema" }, el("bdi", {}, first), "."), el("bdi", {}, second)];
 }

@@ -5,27 +5,46 @@ import { setToken, token } from "./api.js";
 
 /** Asks for a token; resolves when one was given. It is kept for this tab only. */
 export function askForToken() {
-  return new Promise((given) => {
-    const wrong = token() !== null;
-    setToken(null);
-    const input = el("input", { type: "password", id: "token-text", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "token-wrong" });
-    const form = el("form", {}, input, el("button", { type: "submit", class: "button" }, "Open"));
-    const node = byId("token");
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      if (input.value.trim() === "") return;
-      setToken(input.value.trim());
-      node.hidden = true;
-      node.replaceChildren();
-      byId("page").hidden = false;
-      given();
-    });
-    const title = el("h1", {}, "This walbook asks for a token");
-    const note = el("p", { class: "note" }, "It stands in the file that the server was started with (", el("code", {}, "--token-file"), "), and is kept for this tab only.");
-    node.replaceChildren(title, note, el("label", { for: "token-text" }, "Token"), form, el("p", { class: "wrong", id: "token-wrong", role: "alert" }, wrong ? "This token was not accepted." : ""));
-    byId("page").hidden = true;
-    byId("events").hidden = true;
-    node.hidden = false;
-    input.focus();
-  });
+	return new Promise((given) => {
+		const wrong = token() !== null;
+		setToken(null);
+		const input = el("input", {
+			type: "password",
+			id: "token-text",
+			autocomplete: "off",
+			spellcheck: "false",
+			required: true,
+			"aria-describedby": "token-wrong",
+		});
+		const form = el("form", {}, input, el("button", { type: "submit", class: "button" }, "Open"));
+		const node = byId("token");
+		form.addEventListener("submit", (event) => {
+			event.preventDefault();
+			if (input.value.trim() === "") return;
+			setToken(input.value.trim());
+			node.hidden = true;
+			node.replaceChildren();
+			byId("page").hidden = false;
+			given();
+		});
+		const title = el("h1", {}, "This walbook asks for a token");
+		const note = el(
+			"p",
+			{ class: "note" },
+			"It stands in the file that the server was started with (",
+			el("code", {}, "--token-file"),
+			"), and is kept for this tab only.",
+		);
+		node.replaceChildren(
+			title,
+			note,
+			el("label", { for: "token-text" }, "Token"),
+			form,
+			el("p", { class: "wrong", id: "token-wrong", role: "alert" }, wrong ? "This token was not accepted." : ""),
+		);
+		byId("page").hidden = true;
+		byId("events").hidden = true;
+		node.hidden = false;
+		input.focus();
+	});
 }

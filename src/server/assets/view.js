@@ -14,75 +14,76 @@ const MAX_DAYS = 3660;
 
 /** Reads a view from the part of an address after `?`. */
 export function parseView(search) {
-  const given = new URLSearchParams(search);
-  const view = { preset: null, from: null, to: null, days: null, filter: given.get("filter") ?? "", open: null };
-  const [from, to] = [given.get("from"), given.get("to")];
-  if (isDay(from) && isDay(to) && from <= to && daysBetween(from, to) < MAX_DAYS) {
-    view.from = from;
-    view.to = to;
-  } else {
-    view.preset = given.get("range") in PRESETS ? given.get("range") : DEFAULT_RANGE;
-  }
-  const days = (given.get("day") ?? "").split("..");
-  if (days.length <= 2 && days.every(isDay) && days[0] <= days[days.length - 1]) {
-    view.days = { from: days[0], to: days[days.length - 1] };
-  }
-  const sort = given.get("sort") ?? DEFAULT_SORT;
-  view.sort = SORTS.includes(sort.replace(/^-/, "")) ? sort : DEFAULT_SORT;
-  if (given.has("rejects")) {
-    view.open = { rejects: true };
-  } else if (given.has("schema") && given.has("name")) {
-    const op = given.get("op");
-    view.open = { schema: given.get("schema"), name: given.get("name"), op: OPERATIONS.includes(op) ? op : null };
-  }
-  return view;
+	const given = new URLSearchParams(search);
+	const view = { preset: null, from: null, to: null, days: null, filter: given.get("filter") ?? "", open: null };
+	const [from, to] = [given.get("from"), given.get("to")];
+	if (isDay(from) && isDay(to) && from <= to && daysBetween(from, to) < MAX_DAYS) {
+		view.from = from;
+		view.to = to;
+	} else {
+		view.preset = given.get("range") in PRESETS ? given.get("range") : DEFAULT_RANGE;
+	}
+	const days = (given.get("day") ?? "").split("..");
+	if (days.length <= 2 && days.every(isDay) && days[0] <= days[days.length - 1]) {
+		view.days = { from: days[0], to: days[days.length - 1] };
+	}
+	const sort = given.get("sort") ?? DEFAULT_SORT;
+	view.sort = SORTS.includes(sort.replace(/^-/, "")) ? sort : DEFAULT_SORT;
+	if (given.has("rejects")) {
+		view.open = { rejects: true };
+	} else if (given.has("schema") && given.has("name")) {
+		const op = given.get("op");
+		view.open = { schema: given.get("schema"), name: given.get("name"), op: OPERATIONS.includes(op) ? op : null };
+	}
+	return view;
 }
 
 /** The address of a view, relative to the page. */
 export function viewAddress(view) {
-  const given = new URLSearchParams();
-  if (view.preset === null) {
-    given.set("from", view.from);
-    given.set("to", view.to);
-  } else if (view.preset !== DEFAULT_RANGE) {
-    given.set("range", view.preset);
-  }
-  if (view.days) given.set("day", view.days.from === view.days.to ? view.days.from : `${view.days.from}..${view.days.to}`);
-  if (view.filter !== "") given.set("filter", view.filter);
-  if (view.sort !== DEFAULT_SORT) given.set("sort", view.sort);
-  if (view.open?.rejects) given.set("rejects", "1");
-  else if (view.open) {
-    given.set("schema", view.open.schema);
-    given.set("name", view.open.name);
-    if (view.open.op) given.set("op", view.open.op);
-  }
-  const text = given.toString();
-  return text === "" ? "./" : `./?${text}`;
+	const given = new URLSearchParams();
+	if (view.preset === null) {
+		given.set("from", view.from);
+		given.set("to", view.to);
+	} else if (view.preset !== DEFAULT_RANGE) {
+		given.set("range", view.preset);
+	}
+	if (view.days)
+		given.set("day", view.days.from === view.days.to ? view.days.from : `${view.days.from}..${view.days.to}`);
+	if (view.filter !== "") given.set("filter", view.filter);
+	if (view.sort !== DEFAULT_SORT) given.set("sort", view.sort);
+	if (view.open?.rejects) given.set("rejects", "1");
+	else if (view.open) {
+		given.set("schema", view.open.schema);
+		given.set("name", view.open.name);
+		if (view.open.op) given.set("op", view.open.op);
+	}
+	const text = given.toString();
+	return text === "" ? "./" : `./?${text}`;
 }
 
 /** Gives a view with a named range its days; drops a selection that lies outside. */
 export function resolve(view, today) {
-  if (view.preset !== null) {
-    view.from = PRESETS[view.preset].from(today);
-    view.to = today;
-  }
-  if (view.days && (view.days.from < view.from || view.days.to > view.to)) view.days = null;
-  return view;
+	if (view.preset !== null) {
+		view.from = PRESETS[view.preset].from(today);
+		view.to = today;
+	}
+	if (view.days && (view.days.from < view.from || view.days.to > view.to)) view.days = null;
+	return view;
 }
 
 /** The days that the grid and the events are about. */
 export function lookedAt(view) {
-  return view.days ?? { from: view.from, to: view.to };
+	return view.days ?? { from: view.from, to: view.to };
 }
 
 /** The range of the same length just before (`-1`) or after (`1`). */
 export function neighbour(view, direction) {
-  const length = (daysBetween(view.from, view.to) + 1) * direction;
-  return { preset: null, from: addDays(view.from, length), to: addDays(view.to, length), days: null };
+	const length = (daysBetween(view.from, view.to) + 1) * direction;
+	return { preset: null, from: addDays(view.from, length), to: addDays(view.to, length), days: null };
 }
 
 /** The named range that two days make, if any. */
 export function presetOf(from, to, today) {
-  if (to !== today) return null;
-  return Object.keys(PRESETS).find((name) => PRESETS[name].from(today) === from) ?? null;
+	if (to !== today) return null;
+	return Object.keys(PRESETS).find((name) => PRESETS[name].from(today) === from) ?? null;
 }

@@ -4,63 +4,70 @@ import { dayWords } from "./days.js";
 
 /** Tells the day and the time of day of an instant in one zone. */
 export class Zone {
-  constructor(name) {
-    this.name = name;
-    const parts = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" };
-    try {
-      this.format = new Intl.DateTimeFormat("en-GB", { ...parts, hourCycle: "h23", timeZone: name });
-    } catch {
-      // A browser older than the zone. UTC is then said to be UTC.
-      this.name = "UTC";
-      this.format = new Intl.DateTimeFormat("en-GB", { ...parts, hourCycle: "h23", timeZone: "UTC" });
-    }
-  }
+	constructor(name) {
+		this.name = name;
+		const parts = {
+			year: "numeric",
+			month: "2-digit",
+			day: "2-digit",
+			hour: "2-digit",
+			minute: "2-digit",
+			second: "2-digit",
+		};
+		try {
+			this.format = new Intl.DateTimeFormat("en-GB", { ...parts, hourCycle: "h23", timeZone: name });
+		} catch {
+			// A browser older than the zone. UTC is then said to be UTC.
+			this.name = "UTC";
+			this.format = new Intl.DateTimeFormat("en-GB", { ...parts, hourCycle: "h23", timeZone: "UTC" });
+		}
+	}
 
-  /** The ISO day, `HH:MM:SS`, and the milliseconds of an instant as RFC 3339 in UTC. */
-  at(instant) {
-    const parts = {};
-    for (const { type, value } of this.format.formatToParts(new Date(seconds(instant)))) parts[type] = value;
-    const day = `${parts.year.padStart(4, "0")}-${parts.month}-${parts.day}`;
-    const fraction = /\.(\d+)/.exec(instant)?.[1] ?? "";
-    return { day, time: `${parts.hour}:${parts.minute}:${parts.second}`, ms: fraction.padEnd(3, "0").slice(0, 3) };
-  }
+	/** The ISO day, `HH:MM:SS`, and the milliseconds of an instant as RFC 3339 in UTC. */
+	at(instant) {
+		const parts = {};
+		for (const { type, value } of this.format.formatToParts(new Date(seconds(instant)))) parts[type] = value;
+		const day = `${parts.year.padStart(4, "0")}-${parts.month}-${parts.day}`;
+		const fraction = /\.(\d+)/.exec(instant)?.[1] ?? "";
+		return { day, time: `${parts.hour}:${parts.minute}:${parts.second}`, ms: fraction.padEnd(3, "0").slice(0, 3) };
+	}
 
-  /** `14:20:06` on `today`, else `Sat 21 Nov 19:09`. */
-  words(instant, today) {
-    if (!instant) return "–";
-    const { day, time } = this.at(instant);
-    return day === today ? time : `${dayWords(day, today)} ${time.slice(0, 5)}`;
-  }
+	/** `14:20:06` on `today`, else `Sat 21 Nov 19:09`. */
+	words(instant, today) {
+		if (!instant) return "–";
+		const { day, time } = this.at(instant);
+		return day === today ? time : `${dayWords(day, today)} ${time.slice(0, 5)}`;
+	}
 }
 
 /** The milliseconds since 1970 of an instant, without its fraction of a second: what browsers agree on. */
 function seconds(instant) {
-  return Date.parse(instant.replace(/\.\d+/, ""));
+	return Date.parse(instant.replace(/\.\d+/, ""));
 }
 
 /** The milliseconds since 1970 of an instant. */
-export function millis(instant) {
-  return seconds(instant) + Number((/\.(\d+)/.exec(instant)?.[1] ?? "0").padEnd(3, "0").slice(0, 3));
+function millis(instant) {
+	return seconds(instant) + Number((/\.(\d+)/.exec(instant)?.[1] ?? "0").padEnd(3, "0").slice(0, 3));
 }
 
 /** The server's clock, as far as its newest answer tells it. */
 export class Clock {
-  constructor() {
-    this.base = null;
-  }
+	constructor() {
+		this.base = null;
+	}
 
-  /** Takes over the server's time from an answer that just came. */
-  set(now) {
-    this.base = millis(now) - performance.now();
-  }
+	/** Takes over the server's time from an answer that just came. */
+	set(now) {
+		this.base = millis(now) - performance.now();
+	}
 
-  /** The seconds since an instant; null before the first answer. */
-  since(instant) {
-    return this.base === null || !instant ? null : (this.base + performance.now() - millis(instant)) / 1000;
-  }
+	/** The seconds since an instant; null before the first answer. */
+	since(instant) {
+		return this.base === null || !instant ? null : (this.base + performance.now() - millis(instant)) / 1000;
+	}
 
-  /** The present instant by the server's clock. */
-  now() {
-    return this.base === null ? null : new Date(this.base + performance.now()).toISOString();
-  }
+	/** The present instant by the server's clock. */
+	now() {
+		return this.base === null ? null : new Date(this.base + performance.now()).toISOString();
+	}
 }
