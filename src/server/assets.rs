@@ -26,19 +26,21 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &[u8]); 33] = files![
+const FILES: [(&str, &[u8]); 36] = files![
     "api.js",
     "app.css",
     "aside.css",
     "bars.js",
     "chart.js",
     "counts.js",
+    "day_table.js",
     "days.js",
     "dom.js",
     "empty.js",
     "event.js",
     "events.js",
     "exact.js",
+    "feed.js",
     "filter.js",
     "format.js",
     "grid.css",
@@ -51,6 +53,7 @@ const FILES: [(&str, &[u8]); 33] = files![
     "main.js",
     "names.js",
     "pipeline.js",
+    "rejects.js",
     "row.js",
     "spark.js",
     "speak.js",
