@@ -27,7 +27,7 @@ const IDLE_BYTES: i64 = 4 << 20;
 /// How soon after another a keepalive that asks for an answer is worth a position: a server that shuts down waits for it.
 const IDLE_ASKED: Duration = Duration::from_secs(1);
 /// After what silence a run with an end makes the server write something, so that its WAL passes the end.
-const SILENCE: Duration = Duration::from_millis(500);
+const SILENCE: Duration = Duration::from_millis(200);
 /// How long the polite end may take.
 const FINISH: Duration = Duration::from_millis(500);
 
@@ -107,6 +107,8 @@ pub fn pump(
             }
             Message::Nothing => {
                 if pump.until.is_some() && assembly.is_between() {
+                    // Only the server knows whether this is all.
+                    pump.tell(true)?;
                     nudge.now_and_then();
                 }
                 Completed::Nothing

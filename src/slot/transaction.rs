@@ -17,6 +17,20 @@ pub struct Transaction {
     pub lines: Lines,
 }
 
+#[cfg(test)]
+impl Transaction {
+    /// A transaction of inserts.
+    pub(crate) fn of_inserts(commit_lsn: Lsn, count: u64) -> Transaction {
+        let (spill, mut lines) = (Spill::default(), Lines::default());
+        let text = b"table a.b: INSERT: n[integer]:1";
+        for _ in 0..count {
+            lines.push(commit_lsn, &[text], "a.b".len(), &spill).expect("they fit in memory");
+        }
+        lines.finish(&spill).expect("no file is needed");
+        Transaction { xid: 1, commit_lsn, commit_time: 0, lines }
+    }
+}
+
 /// Puts transactions together: they come one after the other, each from BEGIN to COMMIT.
 #[derive(Debug)]
 pub(super) struct Assembly {

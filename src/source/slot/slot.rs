@@ -57,7 +57,7 @@ impl SlotSource {
 
     /// Moves lines of the open transaction, or of the next ones, into `records` until there are `limit` or nothing is at hand.
     ///
-    /// It ends between two transactions where it can: after the one that was open before, and before one that may not fit.
+    /// At least every second time it ends between two transactions, unless one is larger: after the one that was open before.
     fn fill(&mut self, records: &mut SlotRecords, limit: usize) -> Result<(), SlotError> {
         let Some(reading) = &self.reading else { return Ok(()) };
         let resumed = self.open.is_some();
@@ -192,5 +192,69 @@ impl Drop for SlotSource {
         while !self.shutdown.has_failed() && !reading.thread.is_finished() && Instant::now() < until {
             thread::sleep(FAREWELL / 100);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{Lsn, Partition};
+    use crate::postgres::ConnectSettings;
+    use crate::slot::{PluginOptions, Spill};
+
+    const LIMIT: usize = 10;
+
+    fn lsn(number: i64) -> Lsn {
+        Lsn::from_i64(number).expect("an LSN")
+    }
+
+    /// A source before which these transactions lie, by the numbers of their changes.
+    fn source(transactions: &[u64]) -> SlotSource {
+        let settings = SlotSettings {
+            connect: ConnectSettings::parse("postgresql://u@localhost/d").expect("a connection string"),
+            slot: "s".to_owned(),
+            options: PluginOptions::default(),
+            create: false,
+            spill: Spill::default(),
+        };
+        let mut source = SlotSource::new(settings, None, Shutdown::default());
+        let partition = Partition { topic: "s".to_owned(), number: 0 };
+        source.cursors.add(&PartitionStart { partition, from: 0, until: None });
+        let deliveries = Arc::new(Handoff::new(QUEUE_BYTES));
+        for (place, count) in (1..).zip(transactions) {
+            let transaction = Transaction::of_inserts(lsn(place), *count);
+            let offered = deliveries.offer(Delivery::Transaction(transaction), 1, Duration::ZERO);
+            assert!(offered.is_ok(), "there is room");
+        }
+        source.reading = Some(Reading {
+            deliveries,
+            confirmed: Arc::new(AtomicI64::new(0)),
+            stop: Arc::new(AtomicBool::new(false)),
+            failure: Arc::new(Mutex::new(None)),
+            thread: thread::spawn(|| {}),
+        });
+        source
+    }
+
+    /// How many records each taking gives, and whether it ends between two transactions.
+    fn takings(mut source: SlotSource) -> Vec<(usize, bool)> {
+        let mut takings = Vec::new();
+        while let Some(taken) = source.take(LIMIT).expect("nothing fails") {
+            takings.push((taken.count, source.is_between()));
+        }
+        takings
+    }
+
+    #[test]
+    fn a_backlog_of_small_transactions_is_taken_whole_and_many_at_once() {
+        // The fourth does not fit; what is taken next ends with it, so that an epoch can end there.
+        assert_eq!(takings(source(&[3, 3, 3, 3, 3, 3])), [(10, false), (2, true), (6, true)]);
+        assert_eq!(takings(source(&[5, 5, 5])), [(10, true), (5, true)]);
+    }
+
+    #[test]
+    fn only_a_transaction_of_many_takings_keeps_an_epoch_from_ending() {
+        assert_eq!(takings(source(&[25, 1, 1])), [(10, false), (10, false), (5, true), (2, true)]);
+        assert_eq!(takings(source(&[0, 1])), [(1, true)]);
     }
 }
