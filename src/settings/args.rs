@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::OriginKind;
+use super::{OriginKind, address};
 use crate::change::{Day, Lsn, Operation};
 use crate::parse::DayFrom;
 use crate::query::{Format, GroupBy, Pattern};
@@ -128,7 +128,7 @@ pub struct RunArgs {
     #[arg(short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Serve the page and the HTTP API here while running; in a cluster the first process does
-    #[arg(long, env = "WALBOOK_SERVE", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "WALBOOK_SERVE", value_parser = address::read, value_name = "ADDRESS:PORT")]
     pub serve: Option<SocketAddr>,
     /// Who may ask it.
     #[command(flatten)]
@@ -254,7 +254,7 @@ pub struct ServeArgs {
     #[arg(env = "WALBOOK_BOOK")]
     pub book: PathBuf,
     /// Where to listen
-    #[arg(long, env = "WALBOOK_LISTEN", default_value = "127.0.0.1:8321", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "WALBOOK_LISTEN", default_value = "127.0.0.1:8321", value_parser = address::read, value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
     /// Who may ask.
     #[command(flatten)]
@@ -302,7 +302,7 @@ pub struct DemoArgs {
     #[arg(long, env = "WALBOOK_DEMO_DIR", value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Where the page is served [default: 127.0.0.1:8321, or another port if that one is taken]
-    #[arg(long, env = "WALBOOK_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "WALBOOK_LISTEN", value_parser = address::read, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
     /// Process what is there, print the counts, verify, end
     #[arg(long, env = "WALBOOK_DEMO_ONCE")]

@@ -6,6 +6,7 @@
 //! [`args`] holds nothing that needs more than looking at what was typed; [`RunSettings`] is what a run needs, with
 //! files read and names resolved. Whatever is wrong is a [`SettingsError`]: exit code 2.
 
+mod address;
 pub mod args;
 mod capture;
 mod doctor;
