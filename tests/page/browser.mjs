@@ -48,7 +48,7 @@ export async function open(address, { width = 1440, height = 900, ready = ".row.
     if (!near) page.faults.push(`a request to ${request.url()}`);
   });
   await page.goto(address);
-  if (ready) await page.waitForSelector(ready, { timeout: 30_000 });
+  if (ready) await page.waitForSelector(ready, { timeout: 20_000 });
   return page;
 }
 
