@@ -129,3 +129,19 @@ export function otherTotal(page, than, timeout = 10_000) {
     { polling: 20, timeout },
   );
 }
+
+/** Keeps what moves in a page from here on, for `moved`. */
+export function watchMoves(page) {
+  return page.evaluate(() => {
+    globalThis.moved = [];
+    new PerformanceObserver((list) => {
+      const nodes = list.getEntries().flatMap(({ sources }) => sources.map(({ node }) => node));
+      // A number that gets another digit begins further left.
+      const others = nodes.filter((node) => !node?.parentElement?.matches(".value, .share span"));
+      globalThis.moved.push(...others.map((node) => node?.outerHTML ?? node?.data ?? "a node that is gone"));
+    }).observe({ type: "layout-shift" });
+  });
+}
+
+/** What has moved. */
+export const moved = (page) => page.evaluate(() => globalThis.moved);

@@ -2,15 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clean, shot, total } from "./browser.mjs";
+import { clean, moved, shot, total, watchMoves } from "./browser.mjs";
 import { open } from "./invented_page.mjs";
 
 const RANGE = "?from=2026-11-09&to=2026-11-22";
 
-/** How long some acts take in the page until it is laid out anew, in milliseconds; each is done in its own frame. */
+const ROUNDS = 3;
+
+/**
+ * How long some acts take in the page until it is laid out anew, in milliseconds: the best of some rounds, for what others
+ * do on this machine is no matter of the page. Each act has a frame of its own.
+ */
 function measure(page, act, values) {
   return page.evaluate(
-    async ([act, values]) => {
+    async ([act, values, rounds]) => {
       const acts = {
         filter: (text) => {
           const filter = document.getElementById("filter");
@@ -19,17 +24,19 @@ function measure(page, act, values) {
         },
         sort: (name) => document.querySelector(`th.${name} button`).click(),
       };
-      const took = [];
-      for (const value of values) {
-        await new Promise((next) => requestAnimationFrame(() => setTimeout(next)));
-        const start = performance.now();
-        acts[act](value);
-        document.body.getBoundingClientRect();
-        took.push(Math.round(performance.now() - start));
+      const took = values.map(() => Infinity);
+      for (let round = 0; round < rounds; round++) {
+        for (const [at, value] of values.entries()) {
+          await new Promise((next) => requestAnimationFrame(() => setTimeout(next)));
+          const start = performance.now();
+          acts[act](value);
+          document.body.getBoundingClientRect();
+          took[at] = Math.min(took[at], Math.round(performance.now() - start));
+        }
       }
       return took;
     },
-    [act, values],
+    [act, values, ROUNDS],
   );
 }
 
@@ -55,43 +62,41 @@ test("ten thousand tables: filter and order answer within 50 ms", async (t) => {
   const first = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
   t.diagnostic(`first paint after ${Math.round(first)} ms, numbers after ${await numbersAfter(page)} ms`);
   const filters = ["00", "table_0", "7", "schema_1.*", "*_0?1*", "*", "s", "", "no such table", ""];
-  const sorts = ["insert", "insert", "name", "name", "delete", "total", "total"];
+  const sorts = ["insert", "insert", "name", "name", "delete", "total"];
   const took = { filter: await measure(page, "filter", filters), sort: await measure(page, "sort", sorts) };
   t.diagnostic(`filters took ${took.filter.join(", ")} ms, orders ${took.sort.join(", ")} ms`);
-  const median = (times) => [...times].sort((a, b) => a - b)[times.length >> 1];
-  assert.ok(median(took.filter) <= 50 && median(took.sort) <= 50, "the machine may be busy, but not every time");
+  assert.ok(Math.max(...took.filter, ...took.sort) <= 50, "each within 50 ms");
   await clean(page);
 });
 
 test("ten thousand tables that change all the time: nothing flickers, nothing grows", async (t) => {
   const page = await open("large", RANGE);
+  // Rows do not change places while the pointer is on them.
+  await page.hover(".grid .row.table");
+  await watchMoves(page);
   const before = await total(page);
   const seen = await page.evaluate(async () => {
     const blocked = [];
     new PerformanceObserver((list) => list.getEntries().forEach((entry) => blocked.push(entry.duration))).observe({
       type: "longtask",
     });
-    const shifts = [];
-    new PerformanceObserver((list) => list.getEntries().forEach((entry) => shifts.push(entry.value))).observe({
-      type: "layout-shift",
-    });
-    // A cell that is empty at any time, or a row that goes and comes, is a flicker.
-    let empty = 0;
-    let replaced = 0;
+    // A cell that is empty at any time is a flicker, and so is a row that goes and comes.
+    let flickers = 0;
     new MutationObserver((changes) => {
       for (const { target, addedNodes } of changes) {
-        if (target.nodeType === Node.TEXT_NODE && target.data === "") empty += 1;
-        replaced += [...addedNodes].filter((node) => node.matches?.("tr.table")).length;
+        if (target.nodeType === Node.TEXT_NODE && target.data === "") flickers += 1;
+        flickers += [...addedNodes].filter((node) => node.matches?.("tr.table")).length;
       }
     }).observe(document.querySelector(".grid"), { subtree: true, childList: true, characterData: true });
     await new Promise((next) => setTimeout(next, 5000));
-    return { blocked: blocked.map(Math.round), shifts, empty, replaced, heap: performance.memory.usedJSHeapSize };
+    return { blocked: blocked.map(Math.round), flickers, heap: performance.memory.usedJSHeapSize };
   });
   assert.notEqual(await total(page), before, "it was live meanwhile");
   t.diagnostic(
     `5 s of changes: tasks over 50 ms ${seen.blocked.join(", ") || "none"}; ${Math.round(seen.heap / 1e6)} MB of heap`,
   );
-  assert.deepEqual([seen.empty, seen.shifts.reduce((a, b) => a + b, 0)], [0, 0]);
+  assert.equal(seen.flickers, 0);
+  assert.deepEqual(await moved(page), []);
   assert.ok(seen.heap < 150e6, `${seen.heap} bytes`);
   await clean(page);
 });

@@ -11,8 +11,8 @@ test("evil names are text, wherever they stand", async () => {
   for (const name of [
     "public.<script>alert(1)</script>",
     '<img src=x onerror="alert(1)">.t',
-    "public.line␊end",
-    "public.␠outer␠",
+    "public.line↵end",
+    "public.␣outer␣",
     "public.__proto__",
     "constructor.toString",
     "public.*",

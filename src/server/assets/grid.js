@@ -13,6 +13,8 @@ const AROUND = 20;
 const MOST_FLASHES = 20;
 /** How long the pointer and the focus must have been elsewhere before rows change places. */
 const REST = 2000;
+/** The widths of the columns that do not grow, and the least for a name that is not cut much. */
+const [SHARE, PER_DAY, NAME] = [152, 144, 220];
 const NARROW = matchMedia("(max-width: 720px)");
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -253,6 +255,9 @@ export class Grid {
 			"--total-width-tight": Math.max(88, sum + 24),
 		};
 		for (const [name, size] of Object.entries(sizes)) style.setProperty(name, `${size}px`);
+		// Long numbers leave the share no room beside names that can be told apart.
+		const rest = this.section.clientWidth - 4 * sizes["--op-width"] - sizes["--total-width"];
+		this.section.classList.toggle("unshared", rest - PER_DAY - SHARE < NAME);
 		// On a narrow screen four long numbers take two lines.
 		this.section.classList.toggle("stacked", NARROW.matches && op * 0.93 + 14 > this.section.clientWidth / 4);
 		const width = this.all.head.clientWidth - (NARROW.matches ? 24 : 28);

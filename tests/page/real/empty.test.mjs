@@ -18,7 +18,7 @@ test("an empty book says so, and fills by itself; no data, zero and a number loo
   assert.equal((await grid(page))[0][1][0], "1");
   await page.waitForFunction(() => document.querySelector(".row.table .update .value").textContent === "0");
   assert.deepEqual(await grid(page), [["public.first", ["1", "0", "0", "0", "1"]]]);
-  assert.match(await page.textContent("#plot"), /Not in the book/);
+  await page.waitForFunction(() => /Not in the book/.test(document.getElementById("plot").textContent));
   await shot(page, "real-first");
 
   const day = await today();

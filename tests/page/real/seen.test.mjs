@@ -6,8 +6,9 @@ import { test } from "node:test";
 import { allRow, clean, earlier, grid, grouped, number, shot, sumOf, tablesOf } from "../browser.mjs";
 import { open, parquet, query, range, today, walbook } from "./told.mjs";
 
-/** Names as the page writes them where they are not text that can be seen. */
-const visible = (name) => name.replace("\n", "␊").replace(/^ | $/g, "␠");
+/** Names as the page writes them where there is something that cannot be seen. */
+const visible = (name) =>
+  name.replace("\n", "↵").replace("\u202e", "‹202E›").replace("\u202c", "‹202C›").replace(/^ | $/g, "␣");
 
 /** Compares every number of the grid and of the chart with `walbook query`. */
 async function compare(page) {

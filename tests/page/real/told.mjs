@@ -51,6 +51,16 @@ export async function range(page) {
   return { from: await page.inputValue("#from"), to: await page.inputValue("#to") };
 }
 
+/** Waits until all of a table that is live is on disk too. */
+export async function committed(table) {
+  for (;;) {
+    const ask = (level) => fetch(`${URL_OF_PAGE}api/counts?table=${table}&level=${level}`).then((answer) => answer.json());
+    const [live, durable] = [await ask("live"), await ask("durable")];
+    if (JSON.stringify(live.rows) === JSON.stringify(durable.rows)) return;
+    await new Promise((next) => setTimeout(next, 50));
+  }
+}
+
 /** The day that the book has. */
 export async function today() {
   const response = await fetch(`${URL_OF_PAGE}api/status`, { headers: { Authorization: `Bearer ${TOKEN}` } });
