@@ -2,11 +2,11 @@
 //!
 //! What the person sees is tested in `tests/page/real`, by node; this starts what is seen, and tells where it is.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use chrono::{Timelike, Utc};
 
@@ -117,10 +117,11 @@ fn a_person_sees_the_book() {
     let token: PathBuf = book.path().with_file_name("token");
     fs::write(&token, format!("{TOKEN}\n")).expect("the folder can be written");
     let token = token.to_str().expect("a path of letters").to_owned();
-    let mut serve = book.start("serve", &["--listen", "127.0.0.1:0", "--token-file", &token]);
-    serve.await_said("the page is at http://");
-    let said = serve.stderr();
-    let address = said.split("the page is at http://").nth(1).and_then(|rest| rest.split('/').next());
-    let address = address.expect("it says where").parse().expect("an address");
+    let address = SocketAddr::from(([127, 0, 0, 1], environment::free_port()));
+    let mut serve = book.start("serve", &["--listen", &address.to_string(), "--token-file", &token]);
+    while TcpStream::connect(address).is_err() {
+        serve.expect_alive();
+        thread::sleep(Duration::from_millis(20));
+    }
     look("rest.test.mjs", address, &book, &database);
 }
