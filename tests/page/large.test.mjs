@@ -7,7 +7,7 @@ import { open } from "./invented_page.mjs";
 
 const RANGE = "?from=2026-11-09&to=2026-11-22";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 /**
  * How long some acts take in the page until it is laid out anew, in milliseconds: the best of some rounds, for what others
