@@ -278,7 +278,7 @@ export class InventedBook {
     if (!this.plain) return status;
     // Only what the server has to tell.
     const { commit, committed_at, entry } = status.durable;
-    const rejects = { ...status.rejects, in_range: undefined };
+    const { in_range: _, ...rejects } = status.rejects;
     const missing = { commit_interval_seconds: undefined, connected_at: undefined, slot: null };
     return {
       ...status,
@@ -359,7 +359,7 @@ export class InventedBook {
       connected_at: this.firstDay === null ? this.ago(38) : null,
       rate: { records_per_second: this.rate(), history },
       topics: [{ name: "shop.changes", source: "kafka", partitions }],
-      rejects: { total, newest, by_reason: this.byReason, ...(from && to ? { in_range: total } : {}) },
+      rejects: { total, newest, by_reason: this.byReason, in_range: from && to ? total : null },
       slot:
         this.mode === "serve" || this.lagging || this.firstDay === null
           ? null

@@ -46,6 +46,7 @@ mod giant_transaction;
 mod http;
 mod kills;
 mod many_days;
+mod page;
 mod reading_along;
 mod readme;
 mod slots;

@@ -33,7 +33,7 @@ export function emptyBook(app) {
 		rejects > 0 ? `${plural(rejects, "record")} could not be read` : `${plural(partitions, "partition")}, 0 records`;
 	const command =
 		source === "kafka"
-			? `walbook capture --postgres URL --slot NAME --brokers BROKERS --topic ${names || "TOPIC"}`
+			? `walbook capture --postgres URL --slot NAME --brokers BROKERS --topic ${topics[0]?.name ?? "TOPIC"}`
 			: null;
 	const steps = [
 		step(1, true, "Book made", `days in ${app.zone.name}, ${by}`),

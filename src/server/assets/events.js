@@ -22,6 +22,9 @@ const MODES = [
 	["raw", "Raw line"],
 ];
 
+/** What the columns of an event hold, by its operation. */
+const VALUES = { insert: "New row", update: "Old → new", delete: "Old row", truncate: "Options", any: "Row" };
+
 export class Events {
 	constructor(app) {
 		this.app = app;
@@ -219,17 +222,17 @@ export class Events {
 			this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, words)));
 			return;
 		}
+		const op = this.app.view.open.op?.toLowerCase() ?? "any";
 		const dated = rejects || lookedAt(this.app.view).from !== lookedAt(this.app.view).to;
 		const first = rejects ? null : keyOf(rows[0]);
 		const sameKey = first !== null && rows.every((row) => keyOf(row)?.name === first.name);
 		const heads = rejects
 			? ["Kafka time", "Topic / partition / offset", "Reason and value"]
-			: ["Committed", sameKey ? first.name : "First column", this.mode === "raw" ? "Line" : "Old → new", "xid"];
+			: ["Committed", sameKey ? first.name : "First column", this.mode === "raw" ? "Line" : VALUES[op], "xid"];
 		const head = el("tr", {}, ...heads.map((text) => el("th", { scope: "col" }, text)));
 		const bodies = rows.map((row, index) =>
 			rejects ? rejectRow(row, this.time(row.kafka_time, true)) : this.row(row, index, dated),
 		);
-		const op = this.app.view.open.op?.toLowerCase() ?? "any";
 		const caption = el("caption", { class: "unseen" }, rejects ? "Rejects, newest first" : "Events, newest first");
 		this.list.replaceChildren(
 			el(

@@ -173,7 +173,10 @@ export class Feed {
 			this.pending.answer?.rows.push(...answer.rows);
 			return;
 		}
-		if (this.counts !== null) this.onChanges(this.counts.apply(answer.rows));
+		if (this.counts === null) return;
+		this.onChanges(this.counts.apply(answer.rows));
+		// The book has just begun, or a day has: its state is another one now.
+		if (answer.rows.some(({ day }) => this.states.of(day) === "absent")) this.readStatusSoon(0);
 	}
 
 	/** Takes over the few words about the state that come with the numbers. */
@@ -192,23 +195,24 @@ export class Feed {
 			this.readStatusSoon();
 	}
 
-	readStatusSoon() {
+	readStatusSoon(delay = 1000) {
 		if (this.soon) return;
 		this.soon = setTimeout(() => {
 			this.soon = null;
 			this.readStatus();
-		}, 1000);
+		}, delay);
 	}
 
 	async readStatus() {
 		const generation = this.generation;
-		const { from, to } = lookedAt(this.view);
+		// A server that can count the rejects of a range has a place for that in every status; another refuses the question.
+		const range = "in_range" in this.status.rejects ? lookedAt(this.view) : {};
 		const reader =
 			this.counts !== null &&
 			(this.state !== "complete" || this.states.among(this.counts.days, "incomplete").length > 0);
 		try {
 			const [status, days] = await Promise.all([
-				ask("status", { from, to }),
+				ask("status", range),
 				reader ? ask("days", { from: this.view.from, to: this.view.to }) : null,
 			]);
 			this.back();

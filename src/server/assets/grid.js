@@ -13,6 +13,8 @@ const AROUND = 20;
 const MOST_FLASHES = 20;
 /** How long the pointer and the focus must have been elsewhere before rows change places. */
 const REST = 2000;
+/** The widths of the columns that do not grow, and the least for a name that is not cut much. */
+const [SHARE, PER_DAY, NAME] = [152, 144, 220];
 const NARROW = matchMedia("(max-width: 720px)");
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -87,7 +89,11 @@ export class Grid {
 			if (root.scrollHeight > root.clientHeight) root.classList.add("tall");
 			again();
 		};
-		new ResizeObserver(() => requestAnimationFrame(resized)).observe(section);
+		this.width = section.clientWidth;
+		new ResizeObserver(([{ contentRect }]) => {
+			this.width = contentRect.width;
+			requestAnimationFrame(resized);
+		}).observe(section);
 	}
 
 	/** Whether somebody reads or uses the grid just now. */
@@ -113,7 +119,13 @@ export class Grid {
 		this.order = order;
 	}
 
-	paint() {
+	/** Where the table begins, counted from the top of the screen. */
+	top() {
+		return this.table.getBoundingClientRect().top;
+	}
+
+	/** Paints; `top` is given where it was asked for before anything else was painted: the page is laid out once less. */
+	paint(top = this.top()) {
 		const { app } = this;
 		const { counts } = app;
 		if (!counts) return;
@@ -130,15 +142,14 @@ export class Grid {
 		setAttribute(this.table, "aria-rowcount", String(this.order.length + 2));
 		this.message();
 		this.all.tr.hidden = counts.tables.size === 0;
-		this.window(context);
+		this.window(context, -top);
 		this.keyline();
 	}
 
 	/** Brings the rows on screen into the page and paints them. */
-	window(context) {
-		const { app, order, table } = this;
+	window(context, above) {
+		const { app, order } = this;
 		const height = this.rowHeight();
-		const above = -table.getBoundingClientRect().top;
 		const first = Math.max(0, Math.floor(above / height) - AROUND);
 		const last = Math.min(order.length, Math.ceil((above + innerHeight) / height) + AROUND);
 		const nodes = [this.before];
@@ -252,9 +263,16 @@ export class Grid {
 			"--op-width-tight": Math.max(85, op + 18),
 			"--total-width-tight": Math.max(88, sum + 24),
 		};
+		// To ask for a width makes the browser lay the page out, so that it is asked for only when it may be another.
+		const key = [...Object.values(sizes), this.width, innerWidth, document.body.className].join(" ");
+		if (this.fitted === key) return;
+		this.fitted = key;
 		for (const [name, size] of Object.entries(sizes)) style.setProperty(name, `${size}px`);
+		// Long numbers leave the share no room beside names that can be told apart.
+		const rest = this.width - 4 * sizes["--op-width"] - sizes["--total-width"];
+		this.section.classList.toggle("unshared", rest - PER_DAY - SHARE < NAME);
 		// On a narrow screen four long numbers take two lines.
-		this.section.classList.toggle("stacked", NARROW.matches && op * 0.93 + 14 > this.section.clientWidth / 4);
+		this.section.classList.toggle("stacked", NARROW.matches && op * 0.93 + 14 > this.width / 4);
 		const width = this.all.head.clientWidth - (NARROW.matches ? 24 : 28);
 		this.room = Math.max(12, Math.floor(width / this.app.measureMono()));
 	}

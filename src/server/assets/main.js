@@ -188,6 +188,7 @@ class App extends Feed {
 		this.timer = null;
 		if (!this.grid) return;
 		this.painted = performance.now();
+		const top = this.grid.top();
 		this.header.paint();
 		this.toolbar.paint();
 		this.pipeline.paint();
@@ -195,7 +196,7 @@ class App extends Feed {
 		this.changed = [];
 		if (this.counts === null) return;
 		this.chart.paint();
-		this.grid.paint();
+		this.grid.paint(top);
 		this.grid.flash(changed);
 		this.events.paint();
 	}

@@ -2,12 +2,15 @@
 
 import { el } from "./dom.js";
 
-/** Draws control characters and outer spaces as symbols, so that two names that differ look different. */
+const SYMBOLS = { "\n": "↵", "\r": "↵", "\t": "⇥" };
+/** What is not seen, or makes others be seen elsewhere: controls, and marks that turn text around. */
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+/** Draws what cannot be seen, and outer spaces, as symbols that most faces have, so that names that differ look different. */
 function visible(name) {
 	return name
-		.replace(/[\u0000-\u001f]/g, (character) => String.fromCharCode(0x2400 + character.charCodeAt(0)))
-		.replace(/[\u007f-\u009f\u2028\u2029]/g, "␡")
-		.replace(/^ +| +$/g, (spaces) => "␠".repeat(spaces.length));
+		.replace(UNSEEN, (sign) => SYMBOLS[sign] ?? `‹${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}›`)
+		.replace(/^ +| +$/g, (spaces) => "␣".repeat(spaces.length));
 }
 
 /** Takes the middle out of a text so that `room` characters are left. */

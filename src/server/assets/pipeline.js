@@ -106,7 +106,7 @@ export class Pipeline {
 				? [...all].sort((a, b) => Number(b.lag_records ?? 0) - Number(a.lag_records ?? 0)).slice(0, SHOWN)
 				: all;
 		const longest = Math.max(LEAST, ...all.map((part) => Number(part.lag_records ?? 0)));
-		const rows = shown.map((part) => {
+		const row = (part) => {
 			const records = Number(part.lag_records ?? 0);
 			const behind = records > 0 && (part.lag_seconds ?? 0) >= BEHIND;
 			const width = records === 0 ? 0 : Math.max(1, (records / longest) * 56);
@@ -116,15 +116,20 @@ export class Pipeline {
 				svg("rect", { class: "track", x: 0.5, y: 0.5, width: 55, height: 4, rx: 2 }),
 				svg("rect", { class: "fill", width: width.toFixed(1), height: 5, rx: Math.min(2, width / 2) }),
 			);
-			const label = topics.length > 1 ? `${part.topic} ${part.partition}` : String(part.partition);
 			return el(
 				"tr",
 				{ class: behind ? "warn" : null },
-				el("th", { scope: "row" }, label),
+				el("th", { scope: "row" }, String(part.partition)),
 				el("td", {}, bar),
 				el("td", {}, part.lag_records === null ? "–" : count(part.lag_records)),
 				el("td", {}, duration(part.lag_seconds)),
 			);
+		};
+		const rows = topics.flatMap(({ name }) => {
+			const own = shown.filter((part) => part.topic === name);
+			if (topics.length === 1 || own.length === 0) return own.map(row);
+			const topic = el("th", { scope: "rowgroup", colspan: 4, translate: "no", title: name }, name);
+			return [el("tr", { class: "topic" }, topic), ...own.map(row)];
 		});
 		const head = el(
 			"tr",
@@ -176,14 +181,15 @@ export class Pipeline {
 		if (durable?.commit && since !== null) {
 			const next = clock.since(durable.next_at);
 			const written = since < 86_400 * 2 ? ago(since) : this.app.zone.words(durable.committed_at, this.app.today);
-			const soon = next !== null && next < 0 ? `${Math.max(1, Math.round(-next))} s` : null;
+			// Its line stays when the time has come: nothing below it moves.
+			const soon = next === null ? null : next < 0 ? `${Math.max(1, Math.round(-next))} s` : "due";
 			if (status.state === "catching_up") {
 				// There is more to say elsewhere then.
-				parts.push(line("Written", soon === null ? written : `${written}, next in ${soon}`));
+				parts.push(line("Written", soon === null ? written : `${written}, next ${soon === "due" ? soon : `in ${soon}`}`));
 				return parts;
 			}
 			parts.push(line("Written", written));
-			if (soon !== null) parts.push(line("Next in", soon));
+			if (soon !== null) parts.push(line(soon === "due" ? "Next" : "Next in", soon));
 			if (durable.took_seconds)
 				parts.push(
 					line(

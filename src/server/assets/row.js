@@ -40,8 +40,10 @@ class Cell {
 	paint(value, { state, least, address, name }) {
 		const zero = value === 0;
 		const incomplete = state === "incomplete";
-		const text = state === "absent" ? "–" : count(value);
-		const href = zero || state === "absent" ? null : (address?.() ?? null);
+		// A change on a day that is not known yet is a change all the same.
+		const absent = state === "absent" && zero;
+		const text = absent ? "–" : count(value);
+		const href = zero ? null : (address?.() ?? null);
 		setAttribute(this.node, "href", href);
 		const classes = `cell${zero ? " zero" : ""}${zero && incomplete && !least ? " unsure" : ""}${incomplete && least ? " least" : ""}`;
 		if (this.classes !== classes) {
@@ -56,7 +58,7 @@ class Cell {
 			href === null ? null : `${name}, ${this.op ?? "all operations"}, ${atLeast}${text}, open events`,
 		);
 		let said = "";
-		if (state === "absent") said = " not in the book";
+		if (absent) said = " not in the book";
 		else if (incomplete && least) said = href === null ? " at least" : "";
 		else if (incomplete && zero) said = " not complete";
 		setText(this.said, said);

@@ -1,0 +1,43 @@
+// The book at rest, behind a token: `walbook serve --token-file`.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { accessible, allRow, clean, grouped, shot, sumOf, tablesOf } from "../browser.mjs";
+import { TOKEN, open, query, range, walbook } from "./told.mjs";
+
+test("a token is asked for, refused, taken, and sent with downloads", async () => {
+  const page = await open("?range=30d", { ready: "#token-text", expected: /401/, bypassCSP: true });
+  await accessible(page, "token");
+  await shot(page, "real-token");
+  await page.fill("#token-text", "not this one at all");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => /not accepted/.test(document.getElementById("token-wrong")?.textContent));
+  await page.fill("#token-text", TOKEN);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".row.table");
+  assert.doesNotMatch(page.url(), /sesame/, "the token is not in the address");
+  const days = await range(page);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click("#downloads a:first-child")]);
+  assert.equal(
+    await readFile(await file.path(), "utf8"),
+    await walbook("query", "--from", days.from, "--to", days.to, "--format", "csv"),
+  );
+  await clean(page);
+});
+
+test("a book at rest shows its numbers, and that no run adds to them", async () => {
+  const page = await open("?range=30d", { ready: "#token-text", expected: /401/, bypassCSP: true });
+  await page.fill("#token-text", TOKEN);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".row.table");
+  const sums = sumOf(tablesOf(await query(await range(page), "--by", "table,op")));
+  assert.deepEqual(await allRow(page), sums.map(grouped));
+  assert.match(await page.textContent("#complete-why"), /No run is reading into this book now/);
+  assert.match(await page.textContent("#pipeline .lag"), /No run is reading, so nobody knows/);
+  await accessible(page, "at rest");
+  await shot(page, "real-rest");
+  await page.locator(".grid .row.table a.cell[href]").first().click();
+  await page.waitForSelector("#events .event");
+  await clean(page);
+});

@@ -1,0 +1,128 @@
+// What a person does beside looking: opening cells, keys alone, a token, a narrow screen, a screen reader.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { accessible, clean, earlier, number, shot } from "./browser.mjs";
+import { TODAY, open } from "./invented_page.mjs";
+
+test("a click on a cell shows its events, in pages, and closing gives the focus back", async () => {
+  const page = await open("typical", "?range=7d");
+  const cell = page.locator(".grid .row.table a.cell[href]").first();
+  const text = await cell.locator(".value").textContent();
+  await cell.click();
+  await page.waitForSelector("#events .event");
+  assert.equal(await page.textContent("#events .sum b"), text);
+  const first = await page.textContent("#events .event .time");
+  const rows = await page.locator("#events .event").count();
+  assert.equal(rows, Math.min(50, number(text)));
+  if (number(text) > 50) {
+    await page.keyboard.press("o");
+    await page.waitForFunction(() => document.querySelector("#events .place").textContent.startsWith("51 –"));
+    assert.notEqual(await page.textContent("#events .event .time"), first);
+    await page.keyboard.press("n");
+    await page.waitForFunction(() => document.querySelector("#events .place").textContent.startsWith("1 –"));
+    assert.equal(await page.textContent("#events .event .time"), first);
+  }
+  await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#events .details .raw");
+  assert.match(await page.textContent("#events .details .raw"), /^table /);
+  await shot(page, "events");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("#events", { state: "hidden" });
+  assert.equal(await page.evaluate(() => document.activeElement.querySelector(".value")?.textContent), text);
+  await clean(page);
+});
+
+test("everything can be done with keys alone", async () => {
+  const page = await open("typical", "?range=7d");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+  await page.keyboard.press("Enter");
+  for (let tabs = 0; tabs < 12 && !(await page.evaluate(() => document.activeElement.matches(".cell"))); tabs++)
+    await page.keyboard.press("Tab");
+  assert.ok(
+    await page.evaluate(() => document.activeElement.matches(".cell")),
+    "a cell is reached from the skip link",
+  );
+  await page.keyboard.press("Home");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("End");
+  await page.keyboard.press("ArrowUp");
+  assert.ok(await page.evaluate(() => document.activeElement.closest("td").matches(".total")));
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#events .event");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("#events", { state: "hidden" });
+  await page.keyboard.press("t");
+  assert.match(page.url(), /range=today/);
+  await page.keyboard.press("[");
+  assert.equal(new URL(page.url()).searchParams.get("to"), earlier(TODAY, 1));
+  await page.keyboard.press("]");
+  assert.match(page.url(), /range=today/);
+  await page.focus(".days");
+  await page.keyboard.press("Enter");
+  assert.equal(new URL(page.url()).searchParams.get("day"), TODAY);
+  await page.keyboard.press("Escape");
+  assert.equal(new URL(page.url()).searchParams.get("day"), null);
+  await page.keyboard.press("?");
+  await page.waitForSelector("#keys:not([hidden])");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("#keys", { state: "hidden" });
+  await clean(page);
+});
+
+test("a token is asked for, refused, taken, and sent with downloads", async () => {
+  const page = await open("token", "?range=7d", { ready: "#token-text", expected: /401/ });
+  await page.fill("#token-text", "wrong");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => /not accepted/.test(document.getElementById("token-wrong")?.textContent));
+  await page.fill("#token-text", "open sesame");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".row.table");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#downloads a:first-child")]);
+  assert.match(await readFile(await download.path(), "utf8"), /^day,schema,table,op,count\n/);
+  assert.match(download.suggestedFilename(), /\.csv$/);
+  await clean(page);
+});
+
+test("nothing scrolls sideways at 320 pixels or at 200 % zoom", async () => {
+  for (const [scenario, width, search] of [
+    ["lagging", 320, "?range=7d"],
+    ["lagging", 720, "?range=7d"],
+    ["typical", 390, "?range=30d"],
+    ["typical", 390, "?schema=public&name=orders&op=UPDATE"],
+    ["typical", 1000, "?range=7d"],
+  ]) {
+    const page = await open(scenario, search, {
+      width,
+      height: 800,
+      ready: search.includes("name=") ? "#events .event" : ".row.table",
+    });
+    const over = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    assert.ok(over <= 0, `${scenario} at ${width}: ${over} px too wide`);
+    await shot(page, `${scenario}-${width}${search.includes("name=") ? "-events" : ""}`);
+    await clean(page);
+  }
+});
+
+test("axe finds nothing serious where numbers are not complete, or none", async () => {
+  for (const [name, book, options] of [
+    ["lagging", "lagging", {}],
+    ["lagging-dark", "lagging", { colorScheme: "dark" }],
+    ["empty", "empty", { ready: ".grid .none" }],
+  ]) {
+    const page = await open(book, "?range=7d", { bypassCSP: true, ...options });
+    await accessible(page, name);
+    await shot(page, name);
+    if (name === "lagging") {
+      await page.click("#chart-table");
+      await page.keyboard.press("?");
+      await accessible(page, "lagging with keys and table");
+    }
+    await clean(page);
+  }
+});
