@@ -60,6 +60,10 @@ pub(super) struct Durable {
     pub(super) entry: u64,
     /// When the newest commit was made, in microseconds since 1970-01-01 UTC by its writer's clock.
     pub(super) committed_at: Option<i64>,
+    /// How many changes the newest commit brought.
+    pub(super) changes: Option<u64>,
+    /// When the book was made, in the same way.
+    pub(super) made_at: Option<i64>,
     /// By topic: what kind of place it is.
     pub(super) sources: BTreeMap<String, SourceKind>,
     /// What could not be read.
