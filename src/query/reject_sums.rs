@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Filter, QueryError};
 use super::reject_rows::{RejectPlace, RejectRow, for_each, read_one};
+use super::{Filter, QueryError};
 use crate::book::{DataFile, Snapshot};
 use crate::change::Day;
 
@@ -66,7 +66,8 @@ impl RejectSums {
 
     /// By reason, the most frequent first.
     pub fn by_reason(&self) -> Vec<(&str, &ReasonSum)> {
-        let mut reasons: Vec<(&str, &ReasonSum)> = self.reasons.iter().map(|(reason, sum)| (reason.as_str(), sum)).collect();
+        let mut reasons: Vec<(&str, &ReasonSum)> =
+            self.reasons.iter().map(|(reason, sum)| (reason.as_str(), sum)).collect();
         reasons.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.count));
         reasons
     }
