@@ -14,8 +14,9 @@ use super::rate::Rate;
 use super::recent::Recent;
 use super::run::RunView;
 use super::slot::SlotView;
+use crate::book::Lost;
 use crate::book::entry::SourceKind;
-use crate::change::Epoch;
+use crate::change::{Epoch, Partition};
 use crate::parse::DayRule;
 use crate::query::RejectSums;
 
@@ -66,6 +67,8 @@ pub(super) struct Durable {
     pub(super) made_at: Option<i64>,
     /// By topic: what kind of place it is.
     pub(super) sources: BTreeMap<String, SourceKind>,
+    /// By partition: what was accepted as lost.
+    pub(super) lost: BTreeMap<Partition, Lost>,
     /// What could not be read.
     pub(super) rejects: Arc<RejectSums>,
 }

@@ -1,6 +1,6 @@
 //! The commit log, followed: each new entry becomes what the server calls durable.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -14,8 +14,8 @@ use super::frames::Frame;
 use super::moment::Moment;
 use super::status::now_micros;
 use crate::book::entry::EntryKind;
-use crate::book::{Entry, Follower, Found, Snapshot, log};
-use crate::change::CountKey;
+use crate::book::{Entry, Follower, Found, Lost, Snapshot, State, log};
+use crate::change::{CountKey, Partition};
 use crate::query::{Cell, RejectSums, Totals};
 use crate::store::Disk;
 use crate::store::layout::FilePlace;
@@ -82,8 +82,16 @@ fn at(snapshot: &Snapshot, totals: Totals, told: Told, rejects: RejectSums) -> D
         changes,
         made_at,
         sources: state.topics.iter().map(|(name, topic)| (name.clone(), topic.source)).collect(),
+        lost: lost(state),
         rejects: Arc::new(rejects),
     }
+}
+
+fn lost(state: &State) -> BTreeMap<Partition, Lost> {
+    let positions = state.topics.iter().flat_map(|(topic, known)| {
+        known.positions.iter().map(|(number, position)| (Partition { topic: topic.clone(), number: *number }, position))
+    });
+    positions.filter_map(|(partition, position)| Some((partition, position.lost?))).collect()
 }
 
 /// Follows the log as long as the process lives.

@@ -7,14 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::board::Board;
+use super::board::{Board, Durable};
 use super::body;
 use super::error::Answer;
 use super::parameters::Parameters;
 use super::run::{PartitionView, RunView};
 use crate::book::entry::SourceKind;
 use crate::book::rfc3339;
-use crate::change::Day;
+use crate::change::{Day, Partition};
 use crate::query::{Filter, RejectRow, RejectSums};
 
 /// A partition that is so far behind is not live: half a minute of a commit, and more than the ends are asked for.
@@ -188,7 +188,7 @@ fn whole(board: &Board, days: &Filter) -> Value {
         "topics": topics(board, &situation),
         "rejects": rejects(&durable.rejects, days),
         "slot": board.slot().as_deref(),
-        "lost": [],
+        "lost": lost(&durable),
     })
 }
 
@@ -241,6 +241,15 @@ fn topics(board: &Board, situation: &Situation) -> Value {
         json!({ "name": name, "source": source, "partitions": partitions })
     });
     topics.collect()
+}
+
+fn lost(durable: &Durable) -> Value {
+    let ranges = durable.lost.iter().map(|(Partition { topic, number }, lost)| {
+        json!({
+            "topic": topic, "partition": number, "from": lost.within.from, "to": lost.within.to, "records": lost.offsets,
+        })
+    });
+    ranges.collect()
 }
 
 fn rejects(sums: &RejectSums, days: &Filter) -> Value {
