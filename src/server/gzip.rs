@@ -120,9 +120,9 @@ mod tests {
         let mut packed = HEAD.to_vec();
         for size in [0, 1, 63, 64, 70_000, 1_000_000, 5] {
             // Half of it repeats, half of it cannot be made smaller.
-            let noise =
-                (0..size as u64).map(|at| if at % 2 == 0 { b'x' } else { (at * at * 2_654_435_761 >> 13) as u8 });
-            let piece: Vec<u8> = noise.collect();
+            let noise = |at: u64| (at.wrapping_mul(at).wrapping_mul(2_654_435_761) >> 13) as u8;
+            let piece = (0..size).map(|at| if at % 2 == 0 { b'x' } else { noise(at) });
+            let piece: Vec<u8> = piece.collect();
             crc.update(&piece);
             packed.extend(deflated(&piece));
             whole.extend(piece);
