@@ -56,7 +56,7 @@ export class Pipeline {
 		const at = (instant) => el("b", { class: behind ? "warn" : null }, zone.words(instant, today));
 		const parts = [heading("Complete to")];
 		if (status.mode !== "serve") parts.push(line("Live, as shown", at(status.complete_at)));
-		const commit = status.durable?.commit ? `On disk, commit #${count(status.durable.commit)}` : "On disk";
+		const commit = status.durable?.commit ? `On disk, #${count(status.durable.commit)}` : "On disk";
 		parts.push(
 			line(
 				commit,
@@ -134,8 +134,7 @@ export class Pipeline {
 		const head = el(
 			"tr",
 			{},
-			el("th", { scope: "col" }, "Partition"),
-			el("td"),
+			el("th", { scope: "col", colspan: 2 }, "Partition"),
 			el("th", { scope: "col" }, "Records"),
 			el("th", { scope: "col" }, "Behind"),
 		);
