@@ -184,7 +184,9 @@ export class Pipeline {
 			const soon = next === null ? null : next < 0 ? `${Math.max(1, Math.round(-next))} s` : "due";
 			if (status.state === "catching_up") {
 				// There is more to say elsewhere then.
-				parts.push(line("Written", soon === null ? written : `${written}, next ${soon === "due" ? soon : `in ${soon}`}`));
+				parts.push(
+					line("Written", soon === null ? written : `${written}, next ${soon === "due" ? soon : `in ${soon}`}`),
+				);
 				return parts;
 			}
 			parts.push(line("Written", written));
