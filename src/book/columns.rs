@@ -11,7 +11,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::errors::Result as ParquetResult;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+
+use crate::process::guarded;
 
 /// The columns of the events table, in the order of the files.
 pub(crate) const EVENT_COLUMNS: [&str; 14] = [
@@ -32,7 +34,15 @@ pub(crate) const EVENT_COLUMNS: [&str; 14] = [
 ];
 
 /// Reads the end of a file of events or rejects. Texts that repeat are then read as numbers into a dictionary.
+///
+/// The end is the one thing that is decoded before a file's bytes were compared with the log, or each question would read
+/// the whole book: the decoder trusts its lengths, and may panic where they lie.
 pub(crate) fn metadata(file: &File) -> ParquetResult<ArrowReaderMetadata> {
+    let decoded = guarded(|| decode_end(file));
+    decoded.unwrap_or_else(|panic| Err(ParquetError::General(format!("the decoder gave up: {panic}"))))
+}
+
+fn decode_end(file: &File) -> ParquetResult<ArrowReaderMetadata> {
     let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new().with_skip_arrow_metadata(true))?;
     let fields = plain.schema().fields().iter().map(|field| match field.name().as_str() {
         "topic" | "schema" | "table" | "op" => {

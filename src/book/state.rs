@@ -8,7 +8,7 @@ use crate::change::{CommitNumber, Day, Interval, Partition, Place, Tally};
 
 use super::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
 use super::layout::{FilePlace, Table};
-use super::{BookError, digested};
+use super::{BookError, Lost, digested};
 
 /// Everything the log says, but for the counts by key: those stand in the counts files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,9 @@ pub struct PartitionState {
     pub next: i64,
     /// The highest place seen, where records tell it.
     pub highest: Option<Place>,
+    /// What was accepted as lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
 }
 
 /// What the log says of a day.
@@ -128,9 +131,10 @@ impl State {
             known.timeline = topic.timeline;
             known.partitions = topic.partitions;
             for (number, read) in &topic.positions {
-                let before = known.positions.get(number).and_then(|position| position.highest);
-                let highest = before.max(read.tally.highest);
-                known.positions.insert(*number, PartitionState { next: read.interval.to, highest });
+                let before = known.positions.get(number);
+                let highest = before.and_then(|before| before.highest).max(read.tally.highest);
+                let lost = Lost::after(before.and_then(|before| before.lost), read);
+                known.positions.insert(*number, PartitionState { next: read.interval.to, highest, lost });
             }
         }
         for Delta(day, _, _, _, count) in &entry.deltas {

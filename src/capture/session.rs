@@ -13,6 +13,7 @@ use super::publisher::Publisher;
 use super::topics::{CaptureTopics, CheckedTopic, UNKNOWN, UNKNOWN_THOUGH_WRITTEN};
 use super::{CaptureError, CaptureSettings, Position, Traffic, Until};
 use crate::change::Lsn;
+use crate::process::Quiet;
 use crate::slot::{self, Duty, Handoff, SlotError, SlotSettings, Standing, Started, check_history, check_not_ahead};
 
 /// Bytes of transactions that may wait between slot and topic.
@@ -60,6 +61,7 @@ impl Process<'_> {
             deliveries: Arc::clone(&deliveries),
             delivered: AtomicI64::new(0),
             confirmed: Arc::clone(&confirmed),
+            quiet: Quiet::default(),
             stop: Arc::clone(&stop),
             wake: Arc::new(|| {}),
         };

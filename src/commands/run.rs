@@ -149,6 +149,7 @@ fn lead(
         mut announce,
         kind,
         ask_ends,
+        quiet,
         ask_slot,
         finish,
     } = origin::lead(settings, &book, shutdown)?;
@@ -185,7 +186,7 @@ fn lead(
             let (listener, epochs) = channel();
             let counts = Totals::of(initial_counts.iter().map(|(key, count)| (key, *count)));
             let (commit_interval, progress) = (settings.commit_interval, progress.clone());
-            let run = ServedRun { epochs, counts, source: kind, commit_interval, progress, ask_ends, ask_slot };
+            let run = ServedRun { epochs, counts, source: kind, commit_interval, progress, ask_ends, quiet, ask_slot };
             serving.serve_run(&settings.book, run)?;
             Some(listener)
         }
@@ -235,9 +236,10 @@ fn draw_progress(progress: Progress, shutdown: Shutdown) {
                 continue;
             }
             let records = progress.records();
-            let (rate, lag, commit) = (records - before, progress.lag(), progress.commit());
+            let (rate, commit) = (records - before, progress.commit());
             before = records;
-            let line = format!("{records} records, {rate} records/s, lag {lag}, last commit {commit}");
+            let lag = progress.lag().map_or_else(String::new, |lag| format!("lag {lag}, "));
+            let line = format!("{records} records, {rate} records/s, {lag}last commit {commit}");
             // A terminal that is gone needs no progress.
             let _ = write!(io::stderr(), "{CLEAR}{line}\r");
         }

@@ -86,8 +86,9 @@ mod tests {
     use crate::slot::{Level, SlotStatus};
 
     fn known(source: SourceKind, next_offsets: &[i64]) -> TopicState {
-        let positions =
-            (0..).zip(next_offsets).map(|(number, next)| (number, PartitionState { next: *next, highest: None }));
+        let positions = (0..)
+            .zip(next_offsets)
+            .map(|(number, next)| (number, PartitionState { next: *next, highest: None, lost: None }));
         let positions: BTreeMap<i32, PartitionState> = positions.collect();
         let timeline = (source == SourceKind::Slot).then_some(1);
         TopicState { source, id: "A".to_owned(), timeline, partitions: 1.max(positions.len() as i32), positions }

@@ -5,10 +5,14 @@
 
 mod alarm;
 mod durations;
+mod guarded;
 mod progress;
+mod quiet;
 mod shutdown;
 
 pub use alarm::Alarm;
 pub use durations::Durations;
+pub use guarded::{guarded, is_guarded};
 pub use progress::Progress;
+pub use quiet::Quiet;
 pub use shutdown::Shutdown;

@@ -24,7 +24,7 @@ pub struct Filter {
 
 impl Filter {
     /// Refuses a range of days that is the wrong way round: it would answer "nothing" to a slip.
-    pub(super) fn check(&self) -> Result<(), QueryError> {
+    pub fn check(&self) -> Result<(), QueryError> {
         match (self.from, self.to) {
             (Some(from), Some(to)) if from > to => Err(QueryError::NoDays { from, to }),
             _ => Ok(()),

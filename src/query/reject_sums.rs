@@ -2,20 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::QueryError;
 use super::reject_rows::{RejectPlace, RejectRow, for_each, read_one};
+use super::{Filter, QueryError};
 use crate::book::{DataFile, Snapshot};
+use crate::change::Day;
 
 /// Reasons that are told apart; a run gives far fewer.
 const MOST_REASONS: usize = 1_000;
 /// What reasons beyond them are summed under.
 const OTHER_REASONS: &str = "other reasons";
+/// Days that are told apart: days of rejects come from timestamps that anybody may have set.
+const MOST_DAYS: usize = 20_000;
 /// How much is kept of a value.
 const LONGEST_VALUE: usize = 4 << 10;
 
 /// Sums over files of rejects, one file after another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RejectSums(BTreeMap<String, ReasonSum>);
+pub struct RejectSums {
+    reasons: BTreeMap<String, ReasonSum>,
+    /// By the day under which they are kept.
+    days: BTreeMap<Day, u64>,
+    /// Those of days beyond [`MOST_DAYS`].
+    other_days: u64,
+}
 
 /// What is known of the rejects with one reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,15 +47,17 @@ impl RejectSums {
             return Ok(());
         }
         let mut newest: BTreeMap<String, RejectPlace> = BTreeMap::new();
+        let before = self.total();
         for_each(snapshot, file, &mut |place, row| {
             if let Some(reason) = self.add_row(row) {
                 newest.insert(reason, place);
             }
         })?;
+        self.add_to_day(file.day(), self.total() - before);
         // Bytes are read of few: a value may be large, and rejects many.
         for (reason, place) in newest {
             let whole = read_one(snapshot, file, place)?;
-            if let Some(sum) = self.0.get_mut(&reason) {
+            if let Some(sum) = self.reasons.get_mut(&reason) {
                 sum.show(whole);
             }
         }
@@ -55,21 +66,35 @@ impl RejectSums {
 
     /// By reason, the most frequent first.
     pub fn by_reason(&self) -> Vec<(&str, &ReasonSum)> {
-        let mut reasons: Vec<(&str, &ReasonSum)> = self.0.iter().map(|(reason, sum)| (reason.as_str(), sum)).collect();
+        let mut reasons: Vec<(&str, &ReasonSum)> =
+            self.reasons.iter().map(|(reason, sum)| (reason.as_str(), sum)).collect();
         reasons.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.count));
         reasons
     }
 
     /// All rejects.
     pub fn total(&self) -> u64 {
-        self.0.values().map(|sum| sum.count).sum()
+        self.reasons.values().map(|sum| sum.count).sum()
+    }
+
+    /// Those on the days that a filter lets through; `None` when they are on too many days to know.
+    pub fn within(&self, filter: &Filter) -> Option<u64> {
+        let known = self.days.iter().filter(|(day, _)| filter.has_day(**day)).map(|(_, count)| count).sum();
+        (self.other_days == 0).then_some(known)
+    }
+
+    fn add_to_day(&mut self, day: Option<Day>, count: u64) {
+        match day.filter(|day| self.days.contains_key(day) || self.days.len() < MOST_DAYS) {
+            Some(day) => *self.days.entry(day).or_default() += count,
+            None => self.other_days += count,
+        }
     }
 
     /// Counts a reject; gives its reason if it is the newest of that.
     fn add_row(&mut self, row: RejectRow) -> Option<String> {
-        let is_known = self.0.contains_key(&row.reason) || self.0.len() < MOST_REASONS;
+        let is_known = self.reasons.contains_key(&row.reason) || self.reasons.len() < MOST_REASONS;
         let reason = if is_known { row.reason.clone() } else { OTHER_REASONS.to_owned() };
-        let sum = self.0.entry(reason.clone()).or_default();
+        let sum = self.reasons.entry(reason.clone()).or_default();
         sum.count += 1;
         let place = |row: &RejectRow| (row.kafka_time, row.offset);
         let is_newest = sum.count == 1 || place(&row) >= place(&sum.newest);
@@ -88,5 +113,24 @@ impl ReasonSum {
             bytes.truncate(LONGEST_VALUE);
         }
         self.newest.headers = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_bounded_and_what_is_not_known_is_not_told() {
+        let day = |number: i64| Day::from_days(number).expect("a day");
+        let mut sums = RejectSums::default();
+        for number in 0..MOST_DAYS as i64 {
+            sums.add_to_day(Some(day(number)), 2);
+        }
+        sums.add_to_day(Some(day(5)), 1);
+        let filter = Filter { from: Some(day(4)), to: Some(day(6)), ..Filter::default() };
+        assert_eq!(sums.within(&filter), Some(7));
+        sums.add_to_day(Some(day(-1)), 1);
+        assert_eq!((sums.days.len(), sums.within(&filter)), (MOST_DAYS, None));
     }
 }

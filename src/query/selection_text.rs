@@ -1,6 +1,5 @@
 //! A selection as text, piece by piece: the bytes of `query`'s answer, made as fast as they are read.
 
-use std::collections::HashMap;
 use std::io::Write;
 
 use super::selection::{Selection, SumRow};
@@ -9,6 +8,8 @@ use crate::change::Operation;
 
 /// How large a piece gets before it is handed out.
 const PIECE: usize = 64 << 10;
+/// More than most rows have.
+const ROW: usize = 256;
 
 /// How rows look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub struct SelectionText {
     tail: Option<Vec<u8>>,
     rows: std::vec::IntoIter<SumRow>,
     any: bool,
-    /// By the table's number: how it is written.
-    names: HashMap<u32, Box<[u8]>>,
+    /// By the table's number: how it is written; of those that were met.
+    names: Vec<Option<Box<[u8]>>>,
     day: Option<(crate::change::Day, Box<[u8]>)>,
 }
 
@@ -45,7 +46,7 @@ impl Selection {
         }
         let rows = Vec::new().into_iter();
         let (head, tail) = (Some(head), Some(tail));
-        SelectionText { selection: self, style, head, tail, rows, any: false, names: HashMap::new(), day: None }
+        SelectionText { selection: self, style, head, tail, rows, any: false, names: Vec::new(), day: None }
     }
 
     /// The names of the columns.
@@ -65,6 +66,7 @@ impl Iterator for SelectionText {
     fn next(&mut self) -> Option<Vec<u8>> {
         self.tail.as_ref()?;
         let mut piece = self.head.take().unwrap_or_default();
+        piece.reserve(PIECE + ROW);
         while piece.len() < PIECE {
             if let Some(row) = self.rows.next() {
                 self.write(&row, &mut piece);
@@ -111,19 +113,42 @@ impl SelectionText {
                         let text = if is_csv { format!("{}", row.day) } else { format!("\"day\":\"{}\"", row.day) };
                         self.day = Some((row.day, text.into_bytes().into()));
                     }
-                    out.extend(self.day.iter().flat_map(|(_, text)| text.iter()));
+                    out.extend_from_slice(self.day.as_ref().map_or(&[][..], |(_, text)| text));
                 }
                 GroupBy::Table => {
-                    let text = self.names.entry(row.table).or_insert_with(|| name_text(&self.selection, row, is_csv));
+                    let number = row.table as usize;
+                    if self.names.len() <= number {
+                        self.names.resize(number + 1, None);
+                    }
+                    let text = self.names[number].get_or_insert_with(|| name_text(&self.selection, row, is_csv));
                     out.extend_from_slice(text);
                 }
                 GroupBy::Op => out.extend_from_slice(op_text(row.op, is_csv)),
             }
             out.push(b',');
         }
-        let count = if is_csv { "" } else { "\"count\":" };
-        let end = if is_csv { "\n" } else { "}" };
-        write!(out, "{count}{}{end}", row.count).expect("memory takes all bytes");
+        if is_csv {
+            write_number(row.count, out);
+            out.push(b'\n');
+        } else {
+            out.extend_from_slice(b"\"count\":");
+            write_number(row.count, out);
+            out.push(b'}');
+        }
+    }
+}
+
+/// A number in decimal digits: a million of them in an answer, each of which a formatter would take longer for than for all else.
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let (mut first, mut rest) = (digits.len(), number);
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return out.extend_from_slice(&digits[first..]);
+        }
     }
 }
 
@@ -151,5 +176,19 @@ fn op_text(op: Operation, is_csv: bool) -> &'static [u8] {
         (Operation::Update, false) => b"\"op\":\"UPDATE\"",
         (Operation::Delete, false) => b"\"op\":\"DELETE\"",
         (Operation::Truncate, false) => b"\"op\":\"TRUNCATE\"",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::write_number;
+
+    #[test]
+    fn numbers_are_written_in_digits() {
+        for number in [0, 9, 10, 1_048_576, u64::MAX] {
+            let mut out = Vec::new();
+            write_number(number, &mut out);
+            assert_eq!(out, number.to_string().into_bytes());
+        }
     }
 }

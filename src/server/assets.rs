@@ -26,7 +26,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &[u8]); 36] = files![
+const FILES: [(&str, &[u8]); 37] = files![
     "api.js",
     "app.css",
     "aside.css",
@@ -49,6 +49,7 @@ const FILES: [(&str, &[u8]); 36] = files![
     "icon.svg",
     "index.html",
     "keys.js",
+    "lag.js",
     "live.js",
     "main.js",
     "names.js",

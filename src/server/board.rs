@@ -14,8 +14,9 @@ use super::rate::Rate;
 use super::recent::Recent;
 use super::run::RunView;
 use super::slot::SlotView;
+use crate::book::Lost;
 use crate::book::entry::SourceKind;
-use crate::change::Epoch;
+use crate::change::{Epoch, Partition};
 use crate::parse::DayRule;
 use crate::query::RejectSums;
 
@@ -60,8 +61,14 @@ pub(super) struct Durable {
     pub(super) entry: u64,
     /// When the newest commit was made, in microseconds since 1970-01-01 UTC by its writer's clock.
     pub(super) committed_at: Option<i64>,
+    /// How many changes the newest commit brought.
+    pub(super) changes: Option<u64>,
+    /// When the book was made, in the same way.
+    pub(super) made_at: Option<i64>,
     /// By topic: what kind of place it is.
     pub(super) sources: BTreeMap<String, SourceKind>,
+    /// By partition: what was accepted as lost.
+    pub(super) lost: BTreeMap<Partition, Lost>,
     /// What could not be read.
     pub(super) rejects: Arc<RejectSums>,
 }

@@ -1,6 +1,6 @@
 //! The commit log, followed: each new entry becomes what the server calls durable.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -14,8 +14,8 @@ use super::frames::Frame;
 use super::moment::Moment;
 use super::status::now_micros;
 use crate::book::entry::EntryKind;
-use crate::book::{Entry, Follower, Found, Snapshot, log};
-use crate::change::CountKey;
+use crate::book::{Entry, Follower, Found, Lost, Snapshot, State, log};
+use crate::change::{CountKey, Partition};
 use crate::query::{Cell, RejectSums, Totals};
 use crate::store::Disk;
 use crate::store::layout::FilePlace;
@@ -40,8 +40,24 @@ fn durable_of(book: &Path, snapshot: &Snapshot, totals: Totals, rejects: RejectS
     let entries = (newest.saturating_sub(LOOK_BACK)..=newest).rev();
     let mut entries = entries.map_while(|number| log::read_entry(&disk, number).ok().flatten());
     let commit = entries.find(|logged| logged.entry.kind == EntryKind::Commit);
-    let committed_at = commit.map(|logged| logged.entry.written_at);
-    at(snapshot, totals, committed_at, rejects)
+    let first = log::read_entry(&disk, 0).ok().flatten();
+    let told = Told {
+        committed_at: commit.as_ref().map(|logged| logged.entry.written_at),
+        changes: commit.map(|logged| changes(&logged.entry)),
+        made_at: first.map(|logged| logged.entry.written_at),
+    };
+    at(snapshot, totals, told, rejects)
+}
+
+/// What entries tell that the state of the log does not.
+struct Told {
+    committed_at: Option<i64>,
+    changes: Option<u64>,
+    made_at: Option<i64>,
+}
+
+fn changes(commit: &Entry) -> u64 {
+    commit.deltas.iter().map(|delta| delta.4.unsigned_abs()).sum()
 }
 
 fn all_rejects(snapshot: &Snapshot) -> Result<RejectSums, ServeError> {
@@ -52,8 +68,9 @@ fn all_rejects(snapshot: &Snapshot) -> Result<RejectSums, ServeError> {
     Ok(rejects)
 }
 
-fn at(snapshot: &Snapshot, totals: Totals, committed_at: Option<i64>, rejects: RejectSums) -> Durable {
+fn at(snapshot: &Snapshot, totals: Totals, told: Told, rejects: RejectSums) -> Durable {
     let state = snapshot.state();
+    let Told { committed_at, changes, made_at } = told;
     let time_zone = snapshot.time_zone().to_owned();
     Durable {
         moment: Arc::new(Moment { totals, complete_to: snapshot.complete_to(), time_zone }),
@@ -62,9 +79,19 @@ fn at(snapshot: &Snapshot, totals: Totals, committed_at: Option<i64>, rejects: R
         generation: state.generation.clone(),
         entry: state.newest_entry().unwrap_or(0),
         committed_at,
+        changes,
+        made_at,
         sources: state.topics.iter().map(|(name, topic)| (name.clone(), topic.source)).collect(),
+        lost: lost(state),
         rejects: Arc::new(rejects),
     }
+}
+
+fn lost(state: &State) -> BTreeMap<Partition, Lost> {
+    let positions = state.topics.iter().flat_map(|(topic, known)| {
+        known.positions.iter().map(|(number, position)| (Partition { topic: topic.clone(), number: *number }, position))
+    });
+    positions.filter_map(|(partition, position)| Some((partition, position.lost?))).collect()
 }
 
 /// Follows the log as long as the process lives.
@@ -133,7 +160,12 @@ fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot) -> Result<(), 
     let before = board.durable();
     let mut totals = before.moment.totals.clone();
     let cells = entries.iter().flat_map(|entry| add_deltas(&mut totals, entry)).collect();
-    let committed_at = entries.iter().rev().find(|entry| entry.kind == EntryKind::Commit).map(|entry| entry.written_at);
+    let commit = entries.iter().rev().find(|entry| entry.kind == EntryKind::Commit);
+    let told = Told {
+        committed_at: commit.map(|commit| commit.written_at).or(before.committed_at),
+        changes: commit.map(changes).or(before.changes),
+        made_at: before.made_at,
+    };
 
     let mut rejects = RejectSums::clone(&before.rejects);
     let added: HashSet<&str> = entries
@@ -147,7 +179,7 @@ fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot) -> Result<(), 
             rejects.add(snapshot, file)?;
         }
     }
-    let durable = at(snapshot, totals, committed_at.or(before.committed_at), rejects);
+    let durable = at(snapshot, totals, told, rejects);
     let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
     board.set_durable(durable);
     if board.run.is_none() {

@@ -119,7 +119,7 @@ impl Frames {
         number: u64,
         watched: &str,
         filter: &Filter,
-        tell: impl FnOnce(&Frame, Vec<u8>) -> Vec<u8>,
+        tell: impl FnOnce(&Frame, Vec<u8>) -> Bytes,
     ) -> (u64, Option<Bytes>) {
         let mut ring = self.ring();
         let newest = ring.frame.number;
@@ -133,7 +133,7 @@ impl Frames {
         let after = ring.changes.iter().rev().take_while(|(changed, _)| *changed > number);
         let cells: Vec<Cell> = after.flat_map(|(_, cells)| cells).copied().collect();
         let frame = ring.frame.clone();
-        let text = Bytes::from(tell(&frame, frame.moment.totals.cells_json(&cells, filter)));
+        let text = tell(&frame, frame.moment.totals.cells_json(&cells, filter));
         ring.told.insert(key, text.clone());
         (newest, Some(text))
     }

@@ -133,7 +133,8 @@ fn carries(headers: &HeaderMap, token: &Token) -> bool {
 pub(super) fn add_headers(headers: &mut HeaderMap) {
     const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
         connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    const ALL: [(HeaderName, &str); 6] = [
+    const ALL: [(HeaderName, &str); 7] = [
+        (header::VARY, "accept-encoding"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

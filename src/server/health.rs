@@ -10,6 +10,7 @@ use super::board::Board;
 use super::body;
 use super::error::{Answer, ApiError};
 use super::status::Situation;
+use crate::book::entry::SourceKind;
 
 /// A commit that is late by less is no reason to restart, however short the interval is.
 const PATIENCE: i64 = 30_000_000;
@@ -20,12 +21,25 @@ pub(super) async fn healthz(State(board): State<Arc<Board>>) -> Answer {
     let situation = Situation::of(&board);
     let last = board.durable().committed_at.unwrap_or(0).max(run.begun);
     let limit = i64::try_from(run.commit_interval.as_micros()).unwrap_or(i64::MAX).saturating_mul(3).max(PATIENCE);
-    let silent = situation.now - last;
-    if situation.lag_records.is_some_and(|lag| lag > 0) && silent > limit {
-        let message = format!("records wait, and the last commit was {} s ago", silent / 1_000_000);
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", message));
+    match stuck(run.source, situation.lag, situation.now - last, limit) {
+        Some(message) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", message)),
+        None => Ok(well()),
     }
-    Ok(well())
+}
+
+/// Why a run is not well that has not committed for so long, if it is not.
+fn stuck(source: SourceKind, lag: Option<u64>, silent: i64, limit: i64) -> Option<String> {
+    let seconds = silent / 1_000_000;
+    match source {
+        SourceKind::Kafka if lag? > 0 && silent > limit => {
+            Some(format!("records wait, and the last commit was {seconds} s ago"))
+        }
+        SourceKind::Slot if lag? > 0 && silent > limit => {
+            Some(format!("WAL waits, and the last commit was {seconds} s ago"))
+        }
+        // A file may end in the middle of a line, which nobody can read before it is written to its end.
+        SourceKind::Kafka | SourceKind::Slot | SourceKind::File => None,
+    }
 }
 
 /// Answers `/readyz`: a server that answers here has read its book.
@@ -35,4 +49,20 @@ pub(super) async fn readyz() -> Answer {
 
 fn well() -> Response {
     body::answer("text/plain; charset=utf-8", "ok\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_is_behind_and_does_not_commit_is_stuck() {
+        for source in [SourceKind::Kafka, SourceKind::Slot] {
+            assert!(stuck(source, Some(1), 31_000_000, 30_000_000).is_some_and(|why| why.contains("31 s")));
+            for (lag, silent) in [(Some(1), 29_000_000), (Some(0), 99_000_000), (None, 99_000_000)] {
+                assert_eq!(stuck(source, lag, silent, 30_000_000), None);
+            }
+        }
+        assert_eq!(stuck(SourceKind::File, Some(1), 99_000_000, 30_000_000), None);
+    }
 }

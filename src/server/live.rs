@@ -15,8 +15,10 @@ use tokio::time::timeout;
 
 use super::board::Board;
 use super::body;
+use super::counts::aside;
 use super::error::{Answer, ApiError};
 use super::frames::Frame;
+use super::gzip;
 use super::parameters::Parameters;
 use super::status::compact;
 use crate::query::{Filter, GroupBy, RowStyle};
@@ -36,20 +38,27 @@ pub(super) async fn live(State(board): State<Arc<Board>>, RawQuery(query): RawQu
     let said = headers.get("last-event-id").and_then(|id| id.to_str().ok()).or(parameters.text("last_event_id"));
     let resume = said.and_then(|id| board.frames.resume(id));
     let (pieces, taken) = channel(1);
-    let watched = ["from", "to", "day", "table", "op"].map(|name| parameters.text(name).unwrap_or_default()).join("\n");
-    let watcher = Watcher { newest: board.frames.watch(), board, filter, watched, pieces, _permit: permit };
+    let is_packed = gzip::is_taken(&headers);
+    let asked = ["from", "to", "day", "table", "op"].map(|name| parameters.text(name).unwrap_or_default()).join("\n");
+    let watched = format!("{is_packed}\n{asked}");
+    let watcher = Watcher { newest: board.frames.watch(), board, filter, watched, is_packed, pieces, _permit: permit };
     tokio::spawn(watcher.tell(resume));
     let mut response = body::answer("text/event-stream", body::received(taken));
     // A proxy that gathers what it passes on would hold everything back.
     response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    if is_packed {
+        gzip::say_so(response.headers_mut());
+    }
     Ok(response)
 }
 
 struct Watcher {
     board: Arc<Board>,
     filter: Filter,
-    /// Names what is watched: the same for watchers of the same counts.
+    /// Names what is watched: the same for watchers of the same counts, told in the same way.
     watched: String,
+    /// Whether all is told in gzip.
+    is_packed: bool,
     newest: watch::Receiver<u64>,
     pieces: Sender<Bytes>,
     _permit: OwnedSemaphorePermit,
@@ -65,7 +74,10 @@ impl Watcher {
     }
 
     async fn tell_on(&mut self, resume: Option<u64>) -> Result<(), Gone> {
-        self.send("retry: 2000\n\n".into()).await?;
+        if self.is_packed {
+            self.send(Bytes::from_static(&gzip::HEAD)).await?;
+        }
+        self.send(self.packed(b"retry: 2000\n\n".to_vec())).await?;
         let mut told = match resume {
             Some(frame) => frame,
             None => self.tell_all().await?,
@@ -81,7 +93,7 @@ impl Watcher {
                 () = self.pieces.closed() => return Err(Gone),
             };
             if changed.is_err() {
-                self.send(": still here\n\n".into()).await?;
+                self.send(self.packed(b": still here\n\n".to_vec())).await?;
             }
         }
     }
@@ -94,7 +106,7 @@ impl Watcher {
                 "event: delta\nid: {}\ndata: {{\"complete_to\":{complete_to},\"rows\":[",
                 frames.id(frame.number)
             );
-            [head.as_bytes(), &rows, self.end().as_bytes()].concat()
+            self.packed([head.as_bytes(), &rows, self.end().as_bytes()].concat())
         };
         match frames.since(told, &self.watched, &self.filter, tell) {
             (newest, Some(text)) => {
@@ -112,6 +124,11 @@ impl Watcher {
         let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
         head.extend(frame.moment.json_head());
         for piece in selection.text(RowStyle::Json, head, self.end().into_bytes()) {
+            let piece = match self.is_packed {
+                // A large snapshot has hundreds of them, and others wait for this thread.
+                true => aside(move || gzip::deflated(&piece)).await.map_err(|_| Gone)?,
+                false => piece,
+            };
             self.send(piece.into()).await?;
         }
         Ok(frame.number)
@@ -120,6 +137,10 @@ impl Watcher {
     /// What stands behind the rows of an event.
     fn end(&self) -> String {
         format!("],\"status\":{}}}\n\n", compact(&self.board))
+    }
+
+    fn packed(&self, text: Vec<u8>) -> Bytes {
+        if self.is_packed { gzip::deflated(&text).into() } else { text.into() }
     }
 
     async fn send(&self, piece: Bytes) -> Result<(), Gone> {

@@ -73,11 +73,17 @@ fn add_run(registry: &mut Registry, board: &Board) {
     registry.register_collector(Box::new(CommitSeconds(run.progress.commit_durations())));
 
     let family = Family::<Labels, Gauge>::default;
-    let (next, end, lag) = (family(), family(), family());
+    let (next, end, records, bytes) = (family(), family(), family(), family());
+    let is_kafka = run.source.is_kafka();
     let lag_seconds = Family::<Labels, Seconds>::default();
     registry.register("partition_next_offset", "The first offset that was not read", next.clone());
     registry.register("partition_end_offset", "The offset at which the partition ends", end.clone());
-    registry.register("partition_lag_records", "Offsets that are there and were not read", lag.clone());
+    if is_kafka {
+        registry.register("partition_lag_records", "Offsets that are there and were not read", records.clone());
+    } else {
+        let help = "What is there and was not read";
+        registry.register_with_unit("partition_lag", help, Unit::Bytes, bytes.clone());
+    }
     let help = "How long ago everything that the partition held had been read";
     registry.register_with_unit("partition_lag", help, Unit::Seconds, lag_seconds.clone());
     for view in &situation.partitions {
@@ -87,8 +93,8 @@ fn add_run(registry: &mut Registry, board: &Board) {
         if let Some(at) = view.end {
             end.get_or_create(&labels).set(at);
         }
-        if let Some(records) = view.lag_records {
-            lag.get_or_create(&labels).set(count(records));
+        if let Some(lag) = view.lag {
+            (if is_kafka { &records } else { &bytes }).get_or_create(&labels).set(count(lag));
         }
         if let Some(seconds) = view.lag_seconds {
             lag_seconds.get_or_create(&labels).set(seconds);

@@ -27,6 +27,7 @@ mod events;
 mod follow;
 mod frames;
 mod guard;
+mod gzip;
 mod health;
 mod listen;
 mod live;

@@ -12,7 +12,7 @@ use tower_service::Service;
 use super::board::Board;
 use super::error::ApiError;
 use super::guard::{self, Access};
-use super::{assets, counts, days, events, health, live, metrics, openapi, rejects, status, tables};
+use super::{assets, counts, days, events, gzip, health, live, metrics, openapi, rejects, status, tables};
 
 /// All paths; all of them only read.
 fn routes() -> [(&'static str, MethodRouter<Arc<Board>>); 14] {
@@ -50,6 +50,7 @@ impl Answering {
 
     /// Answers one request.
     pub(super) async fn answer(&self, request: Request<Body>) -> Response {
+        let takes_gzip = gzip::is_taken(request.headers());
         let mut response = match self.check(&request) {
             Ok(()) => match self.router.clone().call(request).await {
                 Ok(response) => response,
@@ -57,6 +58,9 @@ impl Answering {
             },
             Err(error) => error.into_response(),
         };
+        if takes_gzip {
+            response = gzip::packed(response);
+        }
         guard::add_headers(response.headers_mut());
         response
     }

@@ -12,12 +12,14 @@ use super::partitions::Ends;
 use super::status::now_micros;
 use crate::book::entry::SourceKind;
 use crate::change::Partition;
-use crate::process::Progress;
+use crate::process::{Progress, Quiet};
 
 /// How often the ends of the partitions are asked for.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How long no answer is no news.
+/// How long an error is no news.
 const SILENCE: i64 = 5_000_000;
+/// How long no answer at all is no news: many partitions may take their time.
+const LONG_SILENCE: i64 = 30_000_000;
 
 /// Asks where partitions end now.
 pub type AskEnds = dyn Fn(&[Partition]) -> Result<Vec<(Partition, i64)>, String> + Send;
@@ -34,15 +36,24 @@ pub(super) struct RunView {
     pub(super) begun: i64,
     /// Whether anybody can be asked where partitions end.
     pub(super) knows_ends: bool,
+    /// What the reader knows to be empty behind what was read.
+    quiet: Quiet,
     ends: Mutex<KnownEnds>,
 }
 
 #[derive(Default)]
 struct KnownEnds {
-    by_partition: BTreeMap<Partition, Ends>,
-    /// When somebody last answered.
-    answered: Option<i64>,
+    by_partition: BTreeMap<Partition, Reached>,
+    /// When somebody last answered, and since when every question was answered.
+    answered: Option<(i64, i64)>,
     trouble: Option<String>,
+}
+
+/// The ends of a partition, as what was read and what is committed reach them.
+#[derive(Default)]
+struct Reached {
+    read: Ends,
+    committed: Ends,
 }
 
 /// A partition as people look at it.
@@ -50,43 +61,73 @@ pub(super) struct PartitionView {
     pub(super) partition: Partition,
     pub(super) next: i64,
     pub(super) end: Option<i64>,
-    pub(super) lag_records: Option<u64>,
+    /// What is there and was not read: records of Kafka, of other places bytes.
+    pub(super) lag: Option<u64>,
     pub(super) lag_seconds: Option<f64>,
     /// Everything that it held at this instant was read.
     pub(super) read_to: Option<i64>,
 }
 
 impl RunView {
-    pub(super) fn new(source: SourceKind, commit_interval: Duration, progress: Progress, knows_ends: bool) -> RunView {
+    /// How a run looks that begins now.
+    pub(super) fn new(
+        source: SourceKind,
+        commit_interval: Duration,
+        progress: Progress,
+        knows_ends: bool,
+        quiet: Quiet,
+    ) -> RunView {
         let ends = Mutex::default();
-        RunView { source, commit_interval, progress, begun: now_micros(), knows_ends, ends }
+        RunView { source, commit_interval, progress, begun: now_micros(), knows_ends, quiet, ends }
     }
 
     /// Why the source gives no answers, since when.
     pub(super) fn trouble(&self, now: i64) -> Option<(String, i64)> {
         let ends = self.ends();
-        let since = ends.answered.unwrap_or(self.begun);
-        let trouble = ends.trouble.as_ref().filter(|_| now - since > SILENCE)?;
-        Some((trouble.clone(), since))
+        let since = ends.answered.map_or(self.begun, |(last, _)| last);
+        match &ends.trouble {
+            Some(trouble) if now - since > SILENCE => Some((trouble.clone(), since)),
+            None if self.knows_ends && now - since > LONG_SILENCE => Some(("it is silent".to_owned(), since)),
+            _ => None,
+        }
+    }
+
+    /// Since when the source has answered every question; `None` while it does not.
+    pub(super) fn connected_at(&self) -> Option<i64> {
+        let ends = self.ends();
+        ends.answered.filter(|_| ends.trouble.is_none()).map(|(_, since)| since)
+    }
+
+    /// An instant at which these positions were everything that all partitions held, if one is known.
+    pub(super) fn complete_at(&self, positions: &BTreeMap<String, BTreeMap<i32, i64>>) -> Option<i64> {
+        let mut ends = self.ends();
+        let reached = ends.by_partition.iter_mut().map(|(partition, known)| {
+            // A partition without a position begins at 0.
+            let next = positions.get(&partition.topic).and_then(|topic| topic.get(&partition.number));
+            known.committed.read_to(self.quiet.skip(next.copied().unwrap_or(0)))
+        });
+        // Of an instant of each partition the earliest; what is not known of one is not known of all.
+        reached.collect::<Option<Vec<i64>>>()?.into_iter().min()
     }
 
     /// The partitions, how far they were read and how far behind that is.
     pub(super) fn partitions(&self, live: &Live, now: i64) -> Vec<PartitionView> {
         let mut ends = self.ends();
         let view = |(partition, read): (&Partition, &super::partitions::ReadTo)| {
-            let known = ends.by_partition.entry(partition.clone()).or_default();
+            let known = &mut ends.by_partition.entry(partition.clone()).or_default().read;
             let end = known.newest();
-            let lag_records = end.map(|end| u64::try_from(end - read.next).unwrap_or(0));
-            let reached = known.read_to(read.next);
+            let next = self.quiet.skip(read.next);
+            let lag = end.map(|end| u64::try_from(end - next).unwrap_or(0));
+            let reached = known.read_to(next);
             let read_to = reached.or(read.kafka_time.map(|time| time.min(now)));
-            let lag_seconds = match (lag_records, read_to) {
+            let lag_seconds = match (lag, read_to) {
                 (Some(0), _) => Some(0.0),
                 (Some(_), Some(read_to)) => Some(((now - read_to).max(0) / 1_000) as f64 / 1_000.0),
                 _ => None,
             };
             // It may have been read beyond since it was asked.
             let end = end.map(|end| end.max(read.next));
-            PartitionView { partition: partition.clone(), next: read.next, end, lag_records, lag_seconds, read_to }
+            PartitionView { partition: partition.clone(), next: read.next, end, lag, lag_seconds, read_to }
         };
         live.partitions.iter().map(view).collect()
     }
@@ -99,9 +140,12 @@ impl RunView {
         let mut known = self.ends();
         match answer {
             Ok(ends) => {
-                (known.answered, known.trouble) = (Some(asked), None);
+                let since = known.answered.filter(|_| known.trouble.is_none()).map_or(asked, |(_, since)| since);
+                (known.answered, known.trouble) = (Some((asked, since)), None);
                 for (partition, end) in ends {
-                    known.by_partition.entry(partition).or_default().note(asked, end);
+                    let Reached { read, committed } = known.by_partition.entry(partition).or_default();
+                    read.note(asked, end);
+                    committed.note(asked, end);
                 }
             }
             Err(trouble) => {

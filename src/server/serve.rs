@@ -18,7 +18,7 @@ use super::{Access, ServeError, epochs, listen};
 use crate::book::entry::SourceKind;
 use crate::book::{CompleteTo, Level};
 use crate::live::ClosedEpoch;
-use crate::process::Progress;
+use crate::process::{Progress, Quiet};
 use crate::query::Totals;
 
 /// What a server needs.
@@ -43,6 +43,8 @@ pub struct ServedRun {
     pub progress: Progress,
     /// Asks where partitions end; none where nobody can be asked.
     pub ask_ends: Option<Box<AskEnds>>,
+    /// What its source knows to be empty behind what was read, if that is one partition.
+    pub quiet: Quiet,
     /// Asks how the slot is that it reads; none where it reads no slot.
     pub ask_slot: Option<Box<AskSlot>>,
 }
@@ -87,9 +89,9 @@ impl Server {
     /// # Errors
     /// As [`Server::serve_book`].
     pub fn serve_run(self, settings: ServerSettings, run: ServedRun) -> Result<(), ServeError> {
-        let ServedRun { epochs, counts, source, commit_interval, progress, ask_ends, ask_slot } = run;
+        let ServedRun { epochs, counts, source, commit_interval, progress, ask_ends, quiet, ask_slot } = run;
         let (durable, follower) = follow::read(&settings.book, Some(counts))?;
-        let view = RunView::new(source, commit_interval, progress, ask_ends.is_some());
+        let view = RunView::new(source, commit_interval, progress, ask_ends.is_some(), quiet);
         let live = begin_live(&durable);
         let board = Arc::new(Board::new(&settings.book, durable, Some(live), Some(view)));
         follow::begin(Arc::clone(&board), follower);

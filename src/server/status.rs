@@ -7,14 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::board::Board;
+use super::board::{Board, Durable};
 use super::body;
 use super::error::Answer;
 use super::parameters::Parameters;
-use super::run::PartitionView;
+use super::run::{PartitionView, RunView};
+use crate::book::entry::SourceKind;
 use crate::book::rfc3339;
-use crate::change::Day;
-use crate::query::{RejectRow, RejectSums};
+use crate::change::{Day, Partition};
+use crate::query::{Filter, RejectRow, RejectSums};
 
 /// A partition that is so far behind is not live: half a minute of a commit, and more than the ends are asked for.
 const LIVE_WITHIN: f64 = 5.0;
@@ -33,8 +34,8 @@ pub(super) struct Situation {
     pub(super) reason: Option<String>,
     /// Every record that the topics held at this instant was read.
     pub(super) complete_at: Option<i64>,
-    /// Records that are there and not read, as far as is known.
-    pub(super) lag_records: Option<u64>,
+    /// What is there and was not read, as far as is known: records of Kafka, of other places bytes.
+    pub(super) lag: Option<u64>,
     pub(super) partitions: Vec<PartitionView>,
 }
 
@@ -43,17 +44,17 @@ impl Situation {
         let now = now_micros();
         let (Some(run), Some(live)) = (&board.run, board.live()) else {
             let (complete_at, partitions) = (None, Vec::new());
-            return Situation { now, state: "at_rest", reason: None, complete_at, lag_records: None, partitions };
+            return Situation { now, state: "at_rest", reason: None, complete_at, lag: None, partitions };
         };
         let partitions = run.partitions(&live, now);
-        let lag_records = match run.knows_ends {
-            true => partitions.iter().map(|partition| partition.lag_records).sum::<Option<u64>>(),
+        let lag = match run.knows_ends {
+            true => partitions.iter().map(|partition| partition.lag).sum::<Option<u64>>(),
             false => None,
         };
         let read_to = partitions.iter().map(|partition| partition.read_to);
         // An instant of each partition, or none: what is not known of one is not known of all.
         let complete_at = read_to.collect::<Option<Vec<i64>>>().and_then(|times| times.into_iter().min());
-        let behind = partitions.iter().filter(|partition| partition.lag_records.is_some_and(|lag| lag > 0));
+        let behind = partitions.iter().filter(|partition| partition.lag.is_some_and(|lag| lag > 0));
         let worst = behind
             .filter(|partition| partition.lag_seconds.is_none_or(|seconds| seconds > LIVE_WITHIN))
             .max_by(|one, other| {
@@ -62,17 +63,18 @@ impl Situation {
             });
         let is_empty = live.moment.totals.first_day().is_none() && live.rejects == 0;
         let (state, reason) = if let Some((trouble, since)) = run.trouble(now) {
-            ("disconnected", Some(format!("no answer from the {} since {}: {trouble}", run.source, rfc3339(since))))
+            let source = if run.source == SourceKind::Slot { "server of the slot" } else { &run.source.to_string() };
+            ("disconnected", Some(format!("no answer from the {source} since {}: {trouble}", rfc3339(since))))
         } else if let Some(worst) = worst {
-            ("catching_up", Some(behind_text(worst)))
-        } else if run.knows_ends && lag_records.is_none() {
-            ("catching_up", Some("where the topics end is not known yet".to_owned()))
-        } else if is_empty && lag_records.unwrap_or(0) == 0 {
+            ("catching_up", Some(behind_text(worst, run.source)))
+        } else if run.knows_ends && lag.is_none() {
+            ("catching_up", Some(format!("where the {} ends is not known yet", run.source)))
+        } else if is_empty && lag.unwrap_or(0) == 0 {
             ("waiting", None)
         } else {
             ("live", None)
         };
-        Situation { now, state, reason, complete_at, lag_records, partitions }
+        Situation { now, state, reason, complete_at, lag, partitions }
     }
 
     /// Whether records are there that are not read, or may be.
@@ -81,11 +83,25 @@ impl Situation {
     }
 }
 
-fn behind_text(worst: &PartitionView) -> String {
+fn behind_text(worst: &PartitionView, source: SourceKind) -> String {
     let (topic, number) = (&worst.partition.topic, worst.partition.number);
+    let name = if source.is_kafka() { format!("partition {number} of {topic}") } else { format!("{source} {topic}") };
     match worst.lag_seconds {
-        Some(seconds) => format!("partition {number} of {topic} is {} behind", spoken(seconds)),
-        None => format!("partition {number} of {topic} is {} records behind", worst.lag_records.unwrap_or(0)),
+        Some(seconds) => format!("{name} is {} behind", spoken(seconds)),
+        None => format!("{name} is {} {} behind", worst.lag.unwrap_or(0), lag_unit(source)),
+    }
+}
+
+/// What a lag is counted in: how many changes WAL or a file holds is seen when they are read.
+fn lag_unit(source: SourceKind) -> &'static str {
+    if source.is_kafka() { "records" } else { "bytes" }
+}
+
+/// A lag as records and as bytes: one of the two is never known.
+fn lags(board: &Board, lag: Option<u64>) -> [Option<u64>; 2] {
+    match board.run.as_ref().is_none_or(|run| run.source.is_kafka()) {
+        true => [lag, None],
+        false => [None, lag],
     }
 }
 
@@ -110,6 +126,7 @@ pub(super) fn compact(board: &Board) -> Value {
     let situation = Situation::of(board);
     let now = situation.now;
     let durable = board.durable();
+    let [lag_records, lag_bytes] = lags(board, situation.lag);
     json!({
         "now": rfc3339(now),
         "state": situation.state,
@@ -118,7 +135,8 @@ pub(super) fn compact(board: &Board) -> Value {
         "durable": durable_json(board),
         "live": live_json(board),
         "rate": { "records_per_second": board.rate().per_second(now) },
-        "lag_records": situation.lag_records,
+        "lag_records": lag_records,
+        "lag_bytes": lag_bytes,
         "rejects_total": durable.rejects.total(),
         "today": today(board, now),
     })
@@ -126,12 +144,14 @@ pub(super) fn compact(board: &Board) -> Value {
 
 /// Answers `/api/status`.
 pub(super) async fn status(State(board): State<Arc<Board>>, RawQuery(query): RawQuery) -> Answer {
-    Parameters::read(query.as_deref(), &[])?;
-    Ok(body::json(&whole(&board)))
+    let filter = Parameters::read(query.as_deref(), &["from", "to", "day"])?.filter()?;
+    filter.check()?;
+    Ok(body::json(&whole(&board, &filter)))
 }
 
-fn whole(board: &Board) -> Value {
+fn whole(board: &Board, days: &Filter) -> Value {
     let situation = Situation::of(board);
+    let [lag_records, lag_bytes] = lags(board, situation.lag);
     let now = situation.now;
     let durable = board.durable();
     let live = board.live();
@@ -149,6 +169,7 @@ fn whole(board: &Board) -> Value {
             "day_from": durable.day_from,
             "generation": durable.generation,
             "first_day": moment.totals.first_day(),
+            "made_at": durable.made_at.map(rfc3339),
         },
         "mode": if board.run.is_some() { "run" } else { "serve" },
         "now": rfc3339(now),
@@ -160,19 +181,27 @@ fn whole(board: &Board) -> Value {
         "durable": durable_json(board),
         "live": live_json(board),
         "rate": { "records_per_second": per_second, "history": history },
-        "lag_records": situation.lag_records,
+        "lag_records": lag_records,
+        "lag_bytes": lag_bytes,
+        "commit_interval_seconds": board.run.as_ref().map(|run| run.commit_interval.as_secs_f64()),
+        "connected_at": board.run.as_ref().and_then(RunView::connected_at).map(rfc3339),
         "topics": topics(board, &situation),
-        "rejects": rejects(&durable.rejects),
+        "rejects": rejects(&durable.rejects, days),
         "slot": board.slot().as_deref(),
-        "lost": [],
+        "lost": lost(&durable),
     })
 }
 
 fn durable_json(board: &Board) -> Value {
     let durable = board.durable();
+    let (run, complete_to) = (board.run.as_ref(), &durable.moment.complete_to);
+    let took = run.and_then(|run| run.progress.commit_took(complete_to.commit));
     json!({
-        "commit": durable.moment.complete_to.commit,
+        "commit": complete_to.commit,
         "committed_at": durable.committed_at.map(rfc3339),
+        "complete_at": run.and_then(|run| run.complete_at(&complete_to.positions)).map(rfc3339),
+        "took_seconds": took.map(|took| took.as_secs_f64()),
+        "changes": durable.changes,
         "entry": durable.entry,
     })
 }
@@ -186,11 +215,13 @@ fn topics(board: &Board, situation: &Situation) -> Value {
     let mut topics: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     let durable = board.durable();
     for view in &situation.partitions {
+        let [lag_records, lag_bytes] = lags(board, view.lag);
         topics.entry(&view.partition.topic).or_default().push(json!({
             "partition": view.partition.number,
             "next_offset": view.next,
             "end_offset": view.end,
-            "lag_records": view.lag_records,
+            "lag_records": lag_records,
+            "lag_bytes": lag_bytes,
             "lag_seconds": view.lag_seconds,
             "read_to": view.read_to.map(rfc3339),
         }));
@@ -200,7 +231,7 @@ fn topics(board: &Board, situation: &Situation) -> Value {
             topics.entry(topic).or_default().extend(positions.iter().map(|(number, next)| {
                 json!({
                     "partition": number, "next_offset": next, "end_offset": null, "lag_records": null,
-                    "lag_seconds": null, "read_to": null,
+                    "lag_bytes": null, "lag_seconds": null, "read_to": null,
                 })
             }));
         }
@@ -212,7 +243,16 @@ fn topics(board: &Board, situation: &Situation) -> Value {
     topics.collect()
 }
 
-fn rejects(sums: &RejectSums) -> Value {
+fn lost(durable: &Durable) -> Value {
+    let ranges = durable.lost.iter().map(|(Partition { topic, number }, lost)| {
+        json!({
+            "topic": topic, "partition": number, "from": lost.within.from, "to": lost.within.to, "records": lost.offsets,
+        })
+    });
+    ranges.collect()
+}
+
+fn rejects(sums: &RejectSums, days: &Filter) -> Value {
     let by_reason = sums.by_reason();
     let newest = by_reason.iter().filter_map(|(_, sum)| sum.newest.kafka_time).max();
     let by_reason = by_reason.into_iter().map(|(reason, sum)| {
@@ -232,7 +272,10 @@ fn rejects(sums: &RejectSums) -> Value {
         })
     });
     let by_reason: Vec<Value> = by_reason.collect();
-    json!({ "total": sums.total(), "newest": newest.map(rfc3339), "by_reason": by_reason })
+    let in_range = days.from.or(days.to).and_then(|_| sums.within(days));
+    json!({
+        "total": sums.total(), "in_range": in_range, "newest": newest.map(rfc3339), "by_reason": by_reason,
+    })
 }
 
 /// Bytes as a text; what is no UTF-8 is replaced.

@@ -37,7 +37,7 @@ pub use lines::{Line, Lines};
 pub use options::PluginOptions;
 pub use print::{print_json, print_table};
 pub use pump::{Delivery, Duty, pump};
-pub use server::Server;
+pub use server::{Server, flushed_to};
 pub use settings::{SlotSettings, Spill};
 pub use start::{Standing, Started, create, drop_slot, open, start};
 pub use status::SlotStatus;

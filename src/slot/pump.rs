@@ -12,6 +12,7 @@ use super::transaction::{Assembly, Completed};
 use super::{Handoff, SlotError, SlotSettings, Started, Transaction};
 use crate::change::Lsn;
 use crate::postgres::{Client, ConnectSettings, Purpose};
+use crate::process::Quiet;
 
 /// How often the server is told what is confirmed, whatever else happens; well within `wal_sender_timeout`.
 const TELL: Duration = Duration::from_secs(1);
@@ -50,6 +51,8 @@ pub struct Duty {
     pub delivered: AtomicI64,
     /// The LSN that may be confirmed.
     pub confirmed: Arc<AtomicI64>,
+    /// What is known to be empty behind the last delivery.
+    pub quiet: Quiet,
     /// Set when the pump shall end.
     pub stop: Arc<AtomicBool>,
     /// Called after each delivery.
@@ -169,6 +172,7 @@ impl Pump<'_> {
     /// Everything committed up to `lsn` was delivered.
     fn idle(&mut self, lsn: Lsn, asked: bool) -> Result<(), SlotError> {
         let lsn = lsn.max(self.known);
+        self.duty.quiet.note(self.known.as_i64() + 1, lsn.as_i64() + 1);
         if self.until.is_some_and(|until| lsn >= until) {
             self.known = lsn;
             return self.end(lsn);

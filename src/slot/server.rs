@@ -1,8 +1,13 @@
 //! The server behind a slot: who it is, and whether it can do what is needed.
 
+use std::time::Duration;
+
 use super::{Branch, Identity, SlotError};
 use crate::change::Lsn;
 use crate::postgres::Client;
+
+/// How long an answer may take that is asked for again and again.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a server says of itself.
 #[derive(Clone, Debug)]
@@ -79,6 +84,18 @@ impl Server {
         let content = rows.first().and_then(|row| row.bytes("content")).unwrap_or_default();
         Ok(branches(&String::from_utf8_lossy(content)))
     }
+}
+
+/// Up to where the WAL of a primary is on its disk now: every transaction that was acknowledged before ends at or below it.
+///
+/// Not where the next record begins: at the end of a page that lies behind a header that nobody will decode.
+///
+/// # Errors
+/// What the server says; or that it did not within some seconds.
+pub fn flushed_to(client: &mut Client) -> Result<Lsn, SlotError> {
+    let rows = client.query_within("SELECT pg_catalog.pg_current_wal_flush_lsn() AS flushed", PATIENCE)?;
+    let flushed = rows.first().and_then(|row| row.get("flushed")).and_then(|lsn| lsn.parse().ok());
+    flushed.ok_or_else(|| unanswered("its end of WAL"))
 }
 
 /// Reads a timeline history file: `timeline <tab> LSN <tab> reason` a line (PostgreSQL, `timeline.c`).

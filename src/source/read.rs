@@ -124,7 +124,7 @@ pub fn read_partitions<'scope>(
                     boundaries.push_back((tick.epoch, source.cursors().next_offsets()));
                 }
                 said_flowing = false;
-                lag.store(source.lag(), Ordering::Relaxed);
+                lag.store(source.lag().unwrap_or(-1), Ordering::Relaxed);
             }
             let Some(commit) = commit else { return };
             if shutdown.has_failed() {

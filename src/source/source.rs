@@ -50,8 +50,8 @@ pub trait Source {
     /// How far each partition was read.
     fn cursors(&mut self) -> &mut Cursors;
 
-    /// How many records are there that were not read yet, as far as is known without asking.
-    fn lag(&mut self) -> i64;
+    /// How much is there that was not read yet, as far as is known without asking: records of Kafka, bytes of a file.
+    fn lag(&mut self) -> Option<i64>;
 }
 
 /// The leader's eye on the place where records come from.

@@ -150,8 +150,8 @@ impl Source for MemorySource {
         &mut self.cursors
     }
 
-    fn lag(&mut self) -> i64 {
-        0
+    fn lag(&mut self) -> Option<i64> {
+        None
     }
 }
 

@@ -250,7 +250,6 @@ export class InventedBook {
       committed_at: this.ago(past),
       entry: `log/${this.commit}`,
       complete_at: this.lagging ? "2026-11-21T17:58:00.000000Z" : this.ago(past),
-      next_at: this.ago(past - 10),
       took_seconds: 0.084,
       changes: 388,
     };
@@ -316,6 +315,7 @@ export class InventedBook {
         next_offset: next,
         end_offset: records === null ? null : next + records,
         lag_records: records,
+        lag_bytes: null,
         lag_seconds: seconds,
         read_to: this.completeAt(),
       };

@@ -139,7 +139,7 @@ export const SCENARIOS = {
   rest: () => shop({ mode: "serve" }),
   lost: () =>
     shop({
-      lost: [{ topic: "shop.changes", partition: 1, from: 81_204, to: 85_300, records: 4096, first_day: "2026-11-18" }],
+      lost: [{ topic: "shop.changes", partition: 1, from: 81_204, to: 85_300, records: 4096 }],
     }),
   huge: () => shop({ tables: { "public.counter": [9_007_199_254_740_993n, 3, 0, 0], "public.other": [1, 2, 3, 0] } }),
 };

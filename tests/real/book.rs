@@ -47,16 +47,8 @@ impl Book {
     #[track_caller]
     pub(crate) fn serve_run(&self, topics: &[&Topic], arguments: &[&str]) -> (Running, SocketAddr) {
         let running = self.run(topics, &[&["--serve", "127.0.0.1:0"], arguments].concat());
-        let began = Instant::now();
-        loop {
-            let said = running.stderr();
-            let address = said.split_once("the page is at http://").and_then(|(_, rest)| rest.split_once('/'));
-            if let Some((address, _)) = address {
-                return (running, address.parse().expect("an address"));
-            }
-            assert!(began.elapsed() < PATIENCE, "it does not say where its page is:\n{said}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        let address = running.page();
+        (running, address)
     }
 
     /// Starts a run over `topics`.
@@ -235,6 +227,21 @@ impl Running {
     pub(crate) fn expect_alive(&mut self) {
         let status = self.child.try_wait().expect("a child can be waited for");
         assert!(status.is_none(), "{} ended, {status:?}:\n{}", self.what, self.stderr());
+    }
+
+    /// Where its page is; waits until it says so.
+    #[track_caller]
+    pub(crate) fn page(&self) -> SocketAddr {
+        let began = Instant::now();
+        loop {
+            let said = self.stderr();
+            let address = said.split_once("the page is at http://").and_then(|(_, rest)| rest.split_once('/'));
+            if let Some((address, _)) = address {
+                return address.parse().expect("an address");
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not say where its page is:\n{said}");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits until its messages contain `words`.

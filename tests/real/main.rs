@@ -17,6 +17,7 @@ mod lines;
 mod producer;
 mod psql;
 mod readers;
+mod served_slot;
 mod server;
 mod topic;
 mod truth;

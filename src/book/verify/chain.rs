@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::book::Lost;
 use crate::book::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
 use crate::book::log::LoggedEntry;
 use crate::book::{DayState, PartitionState, State, TopicState};
@@ -17,6 +18,8 @@ pub(super) struct Chain {
     next_offsets: BTreeMap<Partition, i64>,
     /// By partition: the highest place so far.
     highest: BTreeMap<Partition, Place>,
+    /// By partition: what was accepted as lost.
+    lost: BTreeMap<Partition, Lost>,
     /// By topic: what it is, but for positions.
     topics: BTreeMap<String, TopicState>,
     days: BTreeMap<Day, DayState>,
@@ -58,6 +61,9 @@ impl Chain {
                 let partition = Partition { topic: topic.clone(), number: *number };
                 numbers.extend(self.wrong_position(&partition, position, entry.kind, read.source));
                 self.sums.add(position);
+                if let Some(lost) = Lost::after(self.lost.get(&partition).copied(), position) {
+                    self.lost.insert(partition.clone(), lost);
+                }
                 self.next_offsets.insert(partition, position.interval.to);
             }
         }
@@ -100,7 +106,8 @@ impl Chain {
         };
         state.topics.clone_from(&self.topics);
         for (partition, next) in &self.next_offsets {
-            let position = PartitionState { next: *next, highest: self.highest.get(partition).copied() };
+            let (highest, lost) = (self.highest.get(partition).copied(), self.lost.get(partition).copied());
+            let position = PartitionState { next: *next, highest, lost };
             state.topics.get_mut(&partition.topic)?.positions.insert(partition.number, position);
         }
         Some(state)

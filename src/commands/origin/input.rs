@@ -8,6 +8,7 @@ use super::{Leading, Plan, known};
 use crate::book::State;
 use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::change::{Partition, PartitionStart};
+use crate::process::Quiet;
 use crate::server::AskEnds;
 use crate::settings::{InputOrigin, SettingsError};
 use crate::source::Source;
@@ -41,6 +42,7 @@ pub(super) fn lead(origin: &InputOrigin, until_end: bool) -> anyhow::Result<Lead
         discover_interval: Duration::MAX,
         kind: SourceKind::File,
         ask_ends,
+        quiet: Quiet::default(),
         ask_slot: None,
         permit: Box::new(move || Ok(watching.check()?)),
         announce: Box::new(move |state: &State| {

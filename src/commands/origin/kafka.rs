@@ -9,6 +9,7 @@ use super::{Leading, Plan, known};
 use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::book::{Book, State};
 use crate::change::{Partition, PartitionStart};
+use crate::process::Quiet;
 use crate::settings::KafkaOrigin;
 use crate::source::kafka::{
     KafkaDiscovery, KafkaError, KafkaSource, KnownTopic, Topic, Topics, Watermarks, check_same_topics, plan_topic,
@@ -77,6 +78,7 @@ pub(super) fn lead(origin: &KafkaOrigin, until_end: bool, book: &Book) -> anyhow
         announce,
         kind: SourceKind::Kafka,
         ask_ends: Some(ask_ends),
+        quiet: Quiet::default(),
         ask_slot: None,
         finish: Box::new(move || {
             topics.await_group();

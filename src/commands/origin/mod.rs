@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::book::entry::{SourceKind, TopicEntry};
 use crate::book::{Book, State, TopicState};
 use crate::change::PartitionStart;
-use crate::process::Shutdown;
+use crate::process::{Quiet, Shutdown};
 use crate::server::{AskEnds, AskSlot};
 use crate::settings::{Origin, RunSettings, SettingsError};
 use crate::source::{Discovery, MakeSource};
@@ -40,6 +40,8 @@ pub(super) struct Leading {
     pub(super) kind: SourceKind,
     /// Asks where partitions end now, where anybody can be asked.
     pub(super) ask_ends: Option<Box<AskEnds>>,
+    /// What the reader of a place with one partition knows to be empty behind what it read.
+    pub(super) quiet: Quiet,
     /// Asks how the slot is that is read, if it is one.
     pub(super) ask_slot: Option<Box<AskSlot>>,
     /// Waits for whoever must have heard of the last commit, and says what is missing.

@@ -1,25 +1,30 @@
 //! A replication slot as the place that records come from.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::{Leading, Plan, known};
 use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::book::{State, TopicState};
-use crate::change::Lsn;
+use crate::change::{Lsn, Partition};
 use crate::postgres::{Client, Purpose};
-use crate::process::Shutdown;
-use crate::server::SlotView;
-use crate::slot::{Identity, SlotError, SlotSettings, SlotSurvey};
+use crate::process::{Quiet, Shutdown};
+use crate::server::{AskEnds, SlotView};
+use crate::slot::{Identity, SlotError, SlotSettings, SlotSurvey, flushed_to};
 use crate::source::slot::{KnownSlot, SlotPlan, SlotSource, plan_slot};
 use crate::source::{MakeSource, Source};
 
 /// Makes sources that connect when the slot is theirs; `identity` is known once the run is planned.
-fn source(slot: &SlotSettings, identity: Arc<OnceLock<Identity>>, shutdown: &Shutdown) -> Arc<MakeSource> {
-    let (slot, shutdown) = (slot.clone(), shutdown.clone());
+fn source(
+    slot: &SlotSettings,
+    identity: Arc<OnceLock<Identity>>,
+    shutdown: &Shutdown,
+    quiet: &Quiet,
+) -> Arc<MakeSource> {
+    let (slot, shutdown, quiet) = (slot.clone(), shutdown.clone(), quiet.clone());
     Arc::new(move |_worker| {
-        let source = SlotSource::new(slot.clone(), identity.get().cloned(), shutdown.clone());
+        let source = SlotSource::new(slot.clone(), identity.get().cloned(), shutdown.clone(), quiet.clone());
         Ok(Box::new(source) as Box<dyn Source>)
     })
 }
@@ -37,10 +42,10 @@ pub(super) fn lead(slot: &SlotSettings, until_end: bool, shutdown: &Shutdown) ->
         let _ = seen.set(planned.identity);
         Ok(Plan { topics, starts: vec![planned.start] })
     });
-    let asked = slot.clone();
+    let (asked, quiet) = (slot.clone(), Quiet::default());
     Leading {
         name: format!("slot {}", slot.slot),
-        source: source(slot, identity, shutdown),
+        source: source(slot, identity, shutdown, &quiet),
         until_end,
         plan,
         // A slot stays one partition, and its reader hears at once when it changes.
@@ -50,10 +55,31 @@ pub(super) fn lead(slot: &SlotSettings, until_end: bool, shutdown: &Shutdown) ->
         // The reader confirms what is durable.
         announce: Box::new(|_| {}),
         kind: SourceKind::Slot,
-        ask_ends: None,
+        ask_ends: Some(ask_ends(slot)),
+        quiet,
         ask_slot: Some(Box::new(move || ask_slot(&asked).map_err(|error| error.to_string()))),
         finish: Box::new(|| Ok(())),
     }
+}
+
+/// Asks where the WAL ends that the slot is read from, on a connection that is kept, and made anew when it broke.
+fn ask_ends(slot: &SlotSettings) -> Box<AskEnds> {
+    let connect = slot.connect.clone();
+    let kept: Mutex<Option<Client>> = Mutex::default();
+    Box::new(move |partitions: &[Partition]| {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ask = || -> Result<Lsn, SlotError> {
+            let mut client = match kept.take() {
+                Some(client) => client,
+                None => Client::connect(&connect, Purpose::Sql, &[])?,
+            };
+            let end = flushed_to(&mut client)?;
+            *kept = Some(client);
+            Ok(end)
+        };
+        let end = ask().map_err(|error| error.to_string())?;
+        Ok(partitions.iter().map(|partition| (partition.clone(), end.as_i64() + 1)).collect())
+    })
 }
 
 /// Looks at the slot, on a connection of its own.

@@ -5,6 +5,7 @@ import { Counts } from "./counts.js";
 import { byId } from "./dom.js";
 import { matcher } from "./filter.js";
 import { plural } from "./format.js";
+import { lagOf, unitOf } from "./lag.js";
 import { Live } from "./live.js";
 import { States } from "./states.js";
 import { askForToken } from "./token.js";
@@ -95,12 +96,13 @@ export class Feed {
 	/** Whether some partition is further behind than a run that keeps up. */
 	isBehind() {
 		return this.status.topics.some(({ partitions }) =>
-			partitions.some((part) => (part.lag_seconds ?? 0) >= BEHIND && Number(part.lag_records) > 0),
+			partitions.some((part) => (part.lag_seconds ?? 0) >= BEHIND && lagOf(part) > 0),
 		);
 	}
 
-	/** The records that arrive per second, by the ends of the partitions; null while that is not known. */
+	/** The records that arrive per second, by the ends of the partitions; null where these count something else, or none. */
 	arriving() {
+		if (unitOf(this.status) !== "records") return null;
 		const [first, last] = [this.arrivals[0], this.arrivals[this.arrivals.length - 1]];
 		if (this.arrivals.length < 2 || last.at - first.at < 10) return null;
 		return (last.end - first.end) / (last.at - first.at);

@@ -2,7 +2,8 @@
 
 import { byId, el, icon, setAttribute, setText } from "./dom.js";
 import { dateWords, listWords } from "./days.js";
-import { count, duration, plural, rate } from "./format.js";
+import { bytes, count, duration, plural, rate } from "./format.js";
+import { allBehind, lagOf, unitOf } from "./lag.js";
 import { lookedAt } from "./view.js";
 
 /** A lag under this is what a run that keeps up has. */
@@ -14,18 +15,13 @@ const LOST = 5;
 function worstPartition(status) {
 	let worst = null;
 	for (const topic of status.topics) {
-		for (const { partition, lag_seconds: seconds, lag_records: records } of topic.partitions) {
-			if (seconds !== null && Number(records) > 0 && (worst === null || seconds > worst.seconds))
+		for (const part of topic.partitions) {
+			const { partition, lag_seconds: seconds } = part;
+			if (seconds !== null && lagOf(part) > 0 && (worst === null || seconds > worst.seconds))
 				worst = { topic: topic.name, partition, seconds };
 		}
 	}
 	return worst;
-}
-
-/** The records that are still to be read; null when that is not known. */
-export function recordsBehind(status) {
-	const lags = status.topics.flatMap(({ partitions }) => partitions.map(({ lag_records: lag }) => lag));
-	return lags.every((lag) => lag === null) ? null : lags.reduce((sum, lag) => sum + Number(lag ?? 0), 0);
 }
 
 export class Header {
@@ -69,7 +65,7 @@ export class Header {
 			...status.topics.flatMap(({ partitions }) => partitions.map((partition) => partition.lag_seconds ?? 0)),
 			0,
 		);
-		const lag = recordsBehind(status) === null ? "pipeline" : `lag ${duration(worst)}`;
+		const lag = allBehind(status) === null ? "pipeline" : `lag ${duration(worst)}`;
 		setText(byId("fold-words"), `${lag} · ${rejects === 0 ? "no rejects" : plural(rejects, "reject")}`);
 		this.paintStrips();
 	}
@@ -192,7 +188,8 @@ export class Header {
 			el("strong", {}, `${listWords(open, today)} ${open.length === 1 ? "is" : "are"} not complete.`),
 			" ",
 		];
-		const records = recordsBehind(status);
+		const behind = allBehind(status);
+		const records = unitOf(status) === "records" ? behind : null;
 		const reading = status.rate?.records_per_second ?? 0;
 		const arriving = app.arriving();
 		if (arriving !== null && arriving > reading && reading > 0) {
@@ -204,6 +201,8 @@ export class Header {
 					? `${still}, about ${duration(Math.max(1, Math.round(records / reading)))} at the present rate. `
 					: `${still}. `,
 			);
+		} else if (records === null && behind > 0) {
+			words.push(`${bytes(behind)} are still to be read. `);
 		}
 		const before = counts.days.filter((day) => day < open[0] && states.of(day) === "complete");
 		const last = before[before.length - 1];
@@ -226,13 +225,12 @@ export class Header {
 		return { key: `not-complete ${last ?? ""}`, content: words, button };
 	}
 
-	/** Records that Kafka deleted before they were read. */
+	/** Records that Kafka deleted before they were read, which somebody has accepted. */
 	gone() {
-		const { status, today } = this.app;
-		const lost = status.lost ?? [];
+		const { lost } = this.app.status;
 		if (lost.length === 0) return null;
 		const records = lost.reduce((sum, part) => sum + Number(part.records), 0);
-		const { topic, partition, from, to, first_day: day } = lost[0];
+		const { topic, partition, from, to } = lost[0];
 		const more = lost.length > 1 ? ` and ${plural(lost.length - 1, "more range")}` : "";
 		const words = [
 			el(
@@ -240,9 +238,8 @@ export class Header {
 				{},
 				`${plural(records, "record")} ${records === 1 ? "was" : "were"} lost before walbook could read them`,
 			),
-			` (${topic}, partition ${partition}, offsets ${count(from)} to ${count(to)}${more}).`,
+			` (${topic}, partition ${partition}, between offsets ${count(from)} and ${count(to)}${more}). The days they belong to are too low.`,
 		];
-		words.push(day ? ` Days from ${dateWords(day, today)} on may be too low.` : " Days from then on may be too low.");
 		return { key: "gone", bad: true, content: words };
 	}
 }

@@ -3,12 +3,12 @@
 import { byId, el, svg } from "./dom.js";
 import { dayWords } from "./days.js";
 import { ago, bytes, count, duration, plural, rate } from "./format.js";
-import { recordsBehind } from "./header.js";
+import { allBehind, lagOf, unitOf } from "./lag.js";
 import { reasonParts } from "./rejects.js";
 
 const SHOWN = 8;
-/** The bar of a lag is drawn against the longest, but at least against this many records. */
-const LEAST = 10_000;
+/** The bar of a lag is drawn against the longest, but at least against this much. */
+const LEAST = { records: 10_000, bytes: 16_000_000 };
 const BEHIND = 10;
 const FRESH = 24 * 3600;
 const REASONS = 6;
@@ -58,14 +58,8 @@ export class Pipeline {
 		if (status.mode !== "serve") parts.push(line("Live, as shown", at(status.complete_at)));
 		const commit = status.durable?.commit ? `On disk, #${count(status.durable.commit)}` : "On disk";
 		parts.push(
-			line(
-				commit,
-				at(
-					status.durable?.complete_at ??
-						(status.mode === "serve" ? status.complete_at : null) ??
-						status.durable?.committed_at,
-				),
-			),
+			// Where nobody is asked what there is to read, a commit holds what there was when it was made, at best.
+			line(commit, at(status.durable.complete_at ?? (status.mode === "serve" ? status.durable.committed_at : null))),
 		);
 		parts.push(el("p", { class: "note" }, this.completeNote(behind)));
 		return parts;
@@ -95,21 +89,19 @@ export class Pipeline {
 		const all = partitions(status);
 		const name = topics.length === 1 ? topics[0].name : plural(topics.length, "topic");
 		const parts = [heading("Lag", el("span", { translate: "no", title: name }, name))];
-		if (all.length === 0 || recordsBehind(status) === null) {
+		if (all.length === 0 || allBehind(status) === null) {
 			parts.push(
 				el("p", { class: "note" }, status.state === "at_rest" ? "No run is reading, so nobody knows." : "Not known."),
 			);
 			return parts;
 		}
-		const shown =
-			all.length > SHOWN
-				? [...all].sort((a, b) => Number(b.lag_records ?? 0) - Number(a.lag_records ?? 0)).slice(0, SHOWN)
-				: all;
-		const longest = Math.max(LEAST, ...all.map((part) => Number(part.lag_records ?? 0)));
+		const shown = all.length > SHOWN ? [...all].sort((a, b) => lagOf(b) - lagOf(a)).slice(0, SHOWN) : all;
+		const unit = unitOf(status);
+		const longest = Math.max(LEAST[unit], ...all.map(lagOf));
 		const row = (part) => {
-			const records = Number(part.lag_records ?? 0);
-			const behind = records > 0 && (part.lag_seconds ?? 0) >= BEHIND;
-			const width = records === 0 ? 0 : Math.max(1, (records / longest) * 56);
+			const lag = lagOf(part);
+			const behind = lag > 0 && (part.lag_seconds ?? 0) >= BEHIND;
+			const width = lag === 0 ? 0 : Math.max(1, (lag / longest) * 56);
 			const bar = svg(
 				"svg",
 				{ width: 56, height: 5, "aria-hidden": "true" },
@@ -121,7 +113,11 @@ export class Pipeline {
 				{ class: behind ? "warn" : null },
 				el("th", { scope: "row" }, String(part.partition)),
 				el("td", {}, bar),
-				el("td", {}, part.lag_records === null ? "–" : count(part.lag_records)),
+				el(
+					"td",
+					{},
+					(part.lag_records ?? part.lag_bytes ?? null) === null ? "–" : unit === "bytes" ? bytes(lag) : count(lag),
+				),
 				el("td", {}, duration(part.lag_seconds)),
 			);
 		};
@@ -135,7 +131,7 @@ export class Pipeline {
 			"tr",
 			{},
 			el("th", { scope: "col", colspan: 2 }, "Partition"),
-			el("th", { scope: "col" }, "Records"),
+			el("th", { scope: "col" }, unit === "bytes" ? "Left" : "Records"),
 			el("th", { scope: "col" }, "Behind"),
 		);
 		parts.push(
@@ -178,27 +174,14 @@ export class Pipeline {
 		const parts = [heading("Last commit", durable?.commit ? `#${count(durable.commit)}` : "none yet")];
 		const since = clock.since(durable?.committed_at);
 		if (durable?.commit && since !== null) {
-			const next = clock.since(durable.next_at);
 			const written = since < 86_400 * 2 ? ago(since) : this.app.zone.words(durable.committed_at, this.app.today);
-			// Its line stays when the time has come: nothing below it moves.
-			const soon = next === null ? null : next < 0 ? `${Math.max(1, Math.round(-next))} s` : "due";
-			if (status.state === "catching_up") {
-				// There is more to say elsewhere then.
-				parts.push(
-					line("Written", soon === null ? written : `${written}, next ${soon === "due" ? soon : `in ${soon}`}`),
-				);
-				return parts;
-			}
 			parts.push(line("Written", written));
-			if (soon !== null) parts.push(line(soon === "due" ? "Next" : "Next in", soon));
-			if (durable.took_seconds)
-				parts.push(
-					line(
-						"Took",
-						durable.took_seconds < 1 ? `${Math.round(durable.took_seconds * 1000)} ms` : duration(durable.took_seconds),
-					),
-				);
-			if (durable.changes !== undefined) parts.push(line("Changes in it", count(durable.changes)));
+			// What a run tells of has its line also while it is not known: nothing below it moves.
+			const { took_seconds: took, changes } = durable;
+			if (status.mode === "run" && took !== undefined)
+				parts.push(line("Took", took !== null && took < 1 ? `${Math.round(took * 1000)} ms` : duration(took)));
+			if (status.mode === "run" && changes !== undefined)
+				parts.push(line("Changes in it", changes === null ? "–" : count(changes)));
 		} else if (status.commit_interval_seconds) {
 			parts.push(line("First commit", `${duration(status.commit_interval_seconds)} after the first record`));
 		}

@@ -236,15 +236,14 @@ impl Source for KafkaSource {
         &mut self.cursors
     }
 
-    fn lag(&mut self) -> i64 {
-        let Some(queue) = &self.queue else { return 0 };
+    fn lag(&mut self) -> Option<i64> {
+        let Some(queue) = &self.queue else { return Some(0) };
         let native = client(queue.consumer());
-        (0..self.cursors.len())
-            .map(|place| {
-                let partition = self.cursors.partition(place);
-                let high = super::batch::known_end(native, partition);
-                high.map_or(0, |high| (high - self.cursors.next_offset(place)).max(0))
-            })
-            .sum()
+        let lags = (0..self.cursors.len()).map(|place| {
+            let partition = self.cursors.partition(place);
+            let high = super::batch::known_end(native, partition);
+            high.map_or(0, |high| (high - self.cursors.next_offset(place)).max(0))
+        });
+        Some(lags.sum())
     }
 }

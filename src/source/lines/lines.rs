@@ -97,9 +97,14 @@ impl Source for LinesSource {
         &mut self.cursors
     }
 
-    fn lag(&mut self) -> i64 {
+    fn lag(&mut self) -> Option<i64> {
+        // A worker that does not read the input lacks nothing.
+        let Some(_) = &self.reading else { return Some(0) };
+        if self.input.is_stream() {
+            return None;
+        }
         // Bytes: how many records they are is seen when they are read.
-        let read = self.reading.as_ref().map_or(0, |_| self.cursors.next_offset(0));
-        if self.input.is_stream() { 0 } else { self.input.size().map_or(0, |size| (size - read).max(0)) }
+        let read = self.cursors.next_offset(0);
+        self.input.size().ok().map(|size| (size - read).max(0))
     }
 }

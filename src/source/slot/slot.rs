@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::records::{Change, SlotRecords};
 use super::session;
 use crate::change::{PartitionStart, Taken};
-use crate::process::Shutdown;
+use crate::process::{Quiet, Shutdown};
 use crate::slot::{Delivery, Duty, Handoff, Identity, SlotError, SlotSettings, Transaction};
 use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
 
@@ -25,6 +25,7 @@ pub struct SlotSource {
     /// Whose WAL the book goes on with, where that is known.
     known: Option<Identity>,
     shutdown: Shutdown,
+    quiet: Quiet,
     waker: Waker,
     cursors: Cursors,
     reading: Option<Reading>,
@@ -42,12 +43,13 @@ struct Reading {
 }
 
 impl SlotSource {
-    /// A source that has not connected yet.
-    pub fn new(settings: SlotSettings, known: Option<Identity>, shutdown: Shutdown) -> SlotSource {
+    /// A source that has not connected yet; it tells `quiet` what it knows to be empty.
+    pub fn new(settings: SlotSettings, known: Option<Identity>, shutdown: Shutdown, quiet: Quiet) -> SlotSource {
         SlotSource {
             settings,
             known,
             shutdown,
+            quiet,
             waker: Arc::new(|| {}),
             cursors: Cursors::default(),
             reading: None,
@@ -128,6 +130,7 @@ impl Source for SlotSource {
                 deliveries: Arc::clone(&deliveries),
                 delivered: AtomicI64::new(first),
                 confirmed: Arc::clone(&confirmed),
+                quiet: self.quiet.clone(),
                 stop: Arc::clone(&stop),
                 wake: Arc::clone(&self.waker),
             };
@@ -177,8 +180,9 @@ impl Source for SlotSource {
         &mut self.cursors
     }
 
-    fn lag(&mut self) -> i64 {
-        0
+    fn lag(&mut self) -> Option<i64> {
+        // How many changes the WAL holds is seen when it is decoded, and only its server knows where it ends.
+        None
     }
 }
 
@@ -217,7 +221,7 @@ mod tests {
             create: false,
             spill: Spill::default(),
         };
-        let mut source = SlotSource::new(settings, None, Shutdown::default());
+        let mut source = SlotSource::new(settings, None, Shutdown::default(), Quiet::default());
         let partition = Partition { topic: "s".to_owned(), number: 0 };
         source.cursors.add(&PartitionStart { partition, from: 0, until: None });
         let deliveries = Arc::new(Handoff::new(QUEUE_BYTES));

@@ -265,7 +265,7 @@ fn slots_and_files_stand_in_the_log_like_this() {
         id: "7312345678901234567".into(),
         timeline: Some(3),
         partitions: 1,
-        positions: BTreeMap::from([(0, walbook::book::PartitionState { next: 9, highest: tally.highest })]),
+        positions: BTreeMap::from([(0, walbook::book::PartitionState { next: 9, highest: tally.highest, lost: None })]),
     };
     state.topics.insert(SLOT.into(), topic);
     let bytes = String::from_utf8(encode_checkpoint(&state)).expect("JSON is UTF-8");

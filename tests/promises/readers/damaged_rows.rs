@@ -1,7 +1,6 @@
 //! Files of rows that are damaged or foreign: no question shows a row of theirs.
 
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
 
@@ -44,7 +43,6 @@ fn a_flipped_byte_in_events_gives_the_same_rows_or_none() {
     let root = folder.path();
     let expected = newest(&rows.events, &Filter::default(), usize::MAX);
     assert_eq!(ask(root, usize::MAX).expect("a whole book").rows, expected);
-    let (mut refused, mut panicked) = (0, 0);
     for (number, path) in files_of(root, "events").into_iter().enumerate() {
         let path = root.join(path);
         let whole = fs::read(&path).expect("a file");
@@ -52,19 +50,14 @@ fn a_flipped_byte_in_events_gives_the_same_rows_or_none() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << (at % 8);
             fs::write(&path, damaged).expect("a file can be written");
-            // Footers are decoded unchecked: should that panic, the command makes it an error, and so does this.
-            match catch_unwind(AssertUnwindSafe(|| ask(root, usize::MAX))) {
-                Ok(Err(error)) => {
-                    assert_eq!(error.exit_code(), 1, "byte {at} of {path:?}: {error}");
-                    refused += 1;
-                }
-                Ok(Ok(answer)) => panic!("byte {at} of {path:?} went unnoticed: {} rows", answer.rows.len()),
-                Err(_) => panicked += 1,
+            // Footers are decoded unchecked, and the decoder may panic: that is an error too.
+            match ask(root, usize::MAX) {
+                Err(error) => assert_eq!(error.exit_code(), 1, "byte {at} of {path:?}: {error}"),
+                Ok(answer) => panic!("byte {at} of {path:?} went unnoticed: {} rows", answer.rows.len()),
             }
         }
         fs::write(&path, whole).expect("a file can be written");
     }
-    assert!(refused > 10 * panicked, "{refused} refused, {panicked} panicked");
     assert_eq!(ask(root, usize::MAX).expect("whole again").rows, expected);
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use flate2::write::GzDecoder;
 use serde_json::Value;
 
 /// How long an answer may take.
@@ -101,6 +102,8 @@ fn read_chunk(reader: &mut impl BufRead) -> Option<Vec<u8>> {
 pub(crate) struct Watching {
     reader: BufReader<TcpStream>,
     text: String,
+    /// Where it comes in gzip.
+    unpack: Option<GzDecoder<Vec<u8>>>,
 }
 
 /// One event.
@@ -118,7 +121,8 @@ pub(crate) fn watch(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -
     let (status, head) = read_head(&mut reader);
     assert_eq!(status, 200, "{head}");
     assert!(head.contains("text/event-stream"), "{head}");
-    Watching { reader, text: String::new() }
+    let is_packed = head.to_ascii_lowercase().contains("content-encoding: gzip");
+    Watching { reader, text: String::new(), unpack: is_packed.then(|| GzDecoder::new(Vec::new())) }
 }
 
 impl Watching {
@@ -134,7 +138,11 @@ impl Watching {
                     return Event { kind, id, data };
                 }
             }
-            let chunk = read_chunk(&mut self.reader).expect("the stream goes on");
+            let mut chunk = read_chunk(&mut self.reader).expect("the stream goes on");
+            if let Some(unpack) = &mut self.unpack {
+                unpack.write_all(&chunk).and_then(|()| unpack.flush()).expect("gzip");
+                chunk = std::mem::take(unpack.get_mut());
+            }
             self.text.push_str(std::str::from_utf8(&chunk).expect("text"));
         }
     }

@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use serde_json::Value;
 use walbook::book::Snapshot;
 use walbook::book::entry::SourceKind;
-use walbook::process::Progress;
+use walbook::process::{Progress, Quiet};
 use walbook::query::Totals;
 use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
 use walbook::store::{Disk, Store};
@@ -61,6 +61,7 @@ fn check(workers: usize, seed: u64) {
         commit_interval: Duration::from_secs(10),
         progress: Progress::new(),
         ask_ends: None,
+        quiet: Quiet::default(),
         ask_slot: None,
     };
     let settings = ServerSettings { book: folder.path().to_owned(), access: Access::default() };

@@ -3,9 +3,12 @@
 
 mod answers;
 mod client;
+mod damaged;
 mod guard;
 mod live;
+mod packed;
 mod slow;
+mod status;
 mod stream;
 
 use std::net::SocketAddr;

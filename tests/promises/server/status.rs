@@ -1,0 +1,204 @@
+//! A status tells what there is: rejects of a range, what the newest commit was, what is lost, how far a slot is behind.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use walbook::book::Snapshot;
+use walbook::book::entry::SourceKind;
+use walbook::change::{Interval, Partition};
+use walbook::live::ClosedEpoch;
+use walbook::process::{Progress, Quiet};
+use walbook::query::{Event, Totals};
+use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
+use walbook::testing::book_builder::{BookBuilder, Contents, rewrite_log};
+
+use super::client::{ask, get};
+use super::{any_port, serve};
+use crate::readers::loop_of_rows::{folder, newest_entry, open};
+use crate::readers::random::{Rows, day};
+
+/// Asks for the status until it is as it should be.
+#[track_caller]
+fn await_status(address: SocketAddr, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let begin = Instant::now();
+    loop {
+        let status = get(address, "/api/status").json();
+        if is(&status) {
+            return status;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "not {what}: {status:#}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn rejects_of_a_range_are_those_that_are_shown_of_it() {
+    let folder = folder();
+    let mut rows = Rows::new(13);
+    let mut book = open(folder.path());
+    let total = |address| get(address, "/api/status").json()["rejects"]["total"].as_u64();
+    let first = rows.commit(200, 6);
+    let mut all = first.rejects.len() as u64;
+    book.commit(first).expect("a commit");
+    let address = serve(folder.path(), Access::default());
+    for _ in 0..2 {
+        await_status(address, "read", |_| total(address) == Some(all));
+        let mut sum = 0;
+        for number in 0..8 {
+            let day = day(number);
+            let shown = get(address, &format!("/api/rejects?day={day}&limit=1000")).json();
+            let shown = shown["rows"].as_array().expect("rows").len();
+            let told = get(address, &format!("/api/status?day={day}")).json();
+            assert_eq!(told["rejects"]["in_range"], shown, "{day}");
+            sum += shown as u64;
+        }
+        let range = get(address, &format!("/api/status?from={}&to={}", day(0), day(7))).json();
+        assert_eq!(range["rejects"]["in_range"], sum);
+        assert_eq!(get(address, "/api/status").json()["rejects"]["in_range"], Value::Null);
+        // Those of later commits are added.
+        let more = rows.commit(100, 6);
+        all += more.rejects.len() as u64;
+        book.commit(more).expect("a commit");
+    }
+    for wrong in ["from=2026-11-02&to=2026-11-01", "day=x", "table=a.b&table=a.c", "limit=1"] {
+        assert_eq!(ask(address, "GET", &format!("/api/status?{wrong}"), &[]).status, 400, "{wrong}");
+    }
+}
+
+#[test]
+fn the_newest_commit_and_what_is_lost_are_told() {
+    let folder = folder();
+    let root = folder.path();
+    let mut book = BookBuilder::open(root, "UTC", &[("shop", 1)]).expect("a book");
+    // Offsets 3 to 9 are markers, until the log is written anew.
+    let event = |offset| Event {
+        topic: "shop".to_owned(),
+        offset,
+        schema: "public".to_owned(),
+        table: "t".to_owned(),
+        op: "INSERT".to_owned(),
+        ..Event::default()
+    };
+    let events = [0, 1, 2, 10].map(|offset| (day(0), event(offset)));
+    book.commit(Contents { events: events.into(), rejects: Vec::new() }).expect("a commit");
+    drop(book);
+    rewrite_log(root, &mut |entry| {
+        for read in entry.topics.values_mut().flat_map(|topic| topic.positions.values_mut()) {
+            read.lost = std::mem::take(&mut read.tally.markers);
+            read.records -= read.lost;
+        }
+    });
+    let position = newest_entry(root).topics["shop"].positions[&0].clone();
+    assert_eq!(position.lost, 7);
+    let address = serve(root, Access::default());
+    let status = get(address, "/api/status").json();
+    assert_eq!(status["durable"]["changes"], 4);
+    assert!(status["book"]["made_at"].is_string() && status["durable"]["committed_at"].is_string());
+    for unknown in ["complete_at", "took_seconds"] {
+        assert_eq!(status["durable"][unknown], Value::Null, "nobody runs");
+    }
+    let (from, to) = (position.interval.from, position.interval.to);
+    let expected =
+        serde_json::json!([{"topic": "shop", "partition": 0, "from": from, "to": to, "records": position.lost}]);
+    assert_eq!(status["lost"], expected);
+    assert!(walbook::book::verify(root, &mut |_| {}).expect("a report").ok);
+}
+
+/// A slot that a test plays.
+struct Played {
+    address: SocketAddr,
+    epochs: Sender<ClosedEpoch>,
+    end: Arc<Mutex<Result<i64, String>>>,
+    quiet: Quiet,
+}
+
+impl Played {
+    fn serve(root: &Path) -> Played {
+        let (epochs, listener) = channel();
+        let (end, quiet) = (Arc::new(Mutex::new(Ok(0))), Quiet::default());
+        let server = listen_on(any_port()).expect("a port is free");
+        let address = server.address();
+        let answers = Arc::clone(&end);
+        let run = ServedRun {
+            epochs: listener,
+            counts: Totals::read(&Snapshot::take(root).expect("a book")).expect("counts"),
+            source: SourceKind::Slot,
+            commit_interval: Duration::from_secs(10),
+            progress: Progress::new(),
+            ask_ends: Some(Box::new(move |partitions| {
+                let end = answers.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+                Ok(partitions.iter().map(|partition| (partition.clone(), end)).collect())
+            })),
+            quiet: quiet.clone(),
+            ask_slot: None,
+        };
+        server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, run).expect("a book");
+        Played { address, epochs, end, quiet }
+    }
+
+    fn ends(&self, end: Result<i64, String>) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+    }
+
+    /// Reads up to an offset.
+    fn read(&self, epoch: u64, from: i64, to: i64) {
+        let partition = Partition { topic: "shop".to_owned(), number: 0 };
+        let positions = vec![(partition, Interval { from, to })];
+        self.epochs.send(ClosedEpoch { epoch, positions, ..ClosedEpoch::default() }).expect("the server listens");
+    }
+}
+
+#[test]
+fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
+    let folder = folder();
+    let event = Event {
+        topic: "shop".to_owned(),
+        offset: 99,
+        schema: "public".to_owned(),
+        table: "t".to_owned(),
+        op: "INSERT".to_owned(),
+        ..Event::default()
+    };
+    let contents = Contents { events: vec![(day(0), event)], rejects: Vec::new() };
+    BookBuilder::open(folder.path(), "UTC", &[("shop", 1)])
+        .and_then(|mut book| book.commit(contents))
+        .expect("a commit");
+    let slot = Played::serve(folder.path());
+    let part = |status: &Value| status["topics"][0]["partitions"][0].clone();
+    slot.ends(Ok(100));
+    let status = await_status(slot.address, "live", |status| status["state"] == "live");
+    assert_eq!((&status["lag_records"], &status["lag_bytes"]), (&Value::Null, &0.into()));
+    assert!(status["complete_at"].is_string() && status["durable"]["complete_at"].is_string(), "{status:#}");
+    assert!(status["connected_at"].is_string() && status["commit_interval_seconds"] == 10.0);
+
+    // Other databases write; the reader has not said yet what that means.
+    slot.ends(Ok(5_100));
+    let status = await_status(slot.address, "behind", |status| status["lag_bytes"] == 5_000);
+    assert_eq!((&part(&status)["next_offset"], &part(&status)["end_offset"]), (&100.into(), &5_100.into()));
+    // It has, and says that nothing of it is for this slot: no position has moved.
+    slot.quiet.note(100, 5_100);
+    let status = await_status(slot.address, "idle", |status| status["lag_bytes"] == 0);
+    assert_eq!((&status["state"], &part(&status)["next_offset"]), (&"live".into(), &100.into()));
+    assert_eq!(part(&status)["lag_seconds"], 0.0);
+
+    // A transaction, and a backlog that lasts.
+    slot.ends(Ok(900_000));
+    await_status(slot.address, "catching up", |status| status["state"] == "catching_up");
+    slot.read(1, 100, 400_000);
+    let status = await_status(slot.address, "nearer", |status| status["lag_bytes"] == 500_000);
+    assert!(status["state_reason"].as_str().is_some_and(|why| why.contains("slot shop")), "{status:#}");
+    assert_ne!(status["durable"]["complete_at"], Value::Null);
+    assert!(get(slot.address, "/metrics").text().contains("walbook_partition_lag_bytes{topic=\"shop\""));
+    slot.read(2, 400_000, 900_000);
+    await_status(slot.address, "live again", |status| status["state"] == "live");
+
+    slot.ends(Err("connection refused".to_owned()));
+    let status = await_status(slot.address, "disconnected", |status| status["state"] == "disconnected");
+    assert!(status["state_reason"].as_str().is_some_and(|why| why.contains("connection refused")), "{status:#}");
+    assert_eq!(status["connected_at"], Value::Null);
+}
