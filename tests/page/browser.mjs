@@ -123,11 +123,10 @@ export const total = (page) => page.textContent(".grid .all .total .value");
 
 /** Waits until the sum over all tables is another one. */
 export function otherTotal(page, than, timeout = 10_000) {
-  return page.waitForFunction(
-    (text) => document.querySelector(".grid .all .total .value").textContent !== text,
-    than,
-    { polling: 20, timeout },
-  );
+  return page.waitForFunction((text) => document.querySelector(".grid .all .total .value").textContent !== text, than, {
+    polling: 20,
+    timeout,
+  });
 }
 
 /** Keeps what moves in a page from here on, for `moved`. */

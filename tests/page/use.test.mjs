@@ -42,10 +42,7 @@ test("everything can be done with keys alone", async () => {
   await page.keyboard.press("Enter");
   for (let tabs = 0; tabs < 12 && !(await page.evaluate(() => document.activeElement.matches(".cell"))); tabs++)
     await page.keyboard.press("Tab");
-  assert.ok(
-    await page.evaluate(() => document.activeElement.matches(".cell")),
-    "a cell is reached from the skip link",
-  );
+  assert.ok(await page.evaluate(() => document.activeElement.matches(".cell")), "a cell is reached from the skip link");
   await page.keyboard.press("Home");
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("End");
@@ -100,9 +97,7 @@ test("nothing scrolls sideways at 320 pixels or at 200 % zoom", async () => {
       height: 800,
       ready: search.includes("name=") ? "#events .event" : ".row.table",
     });
-    const over = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.ok(over <= 0, `${scenario} at ${width}: ${over} px too wide`);
     await shot(page, `${scenario}-${width}${search.includes("name=") ? "-events" : ""}`);
     await clean(page);

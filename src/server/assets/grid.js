@@ -14,7 +14,7 @@ const MOST_FLASHES = 20;
 /** How long the pointer and the focus must have been elsewhere before rows change places. */
 const REST = 2000;
 /** The widths of the columns that do not grow, and the least for a name that is not cut much. */
-const [SHARE, PER_DAY, NAME] = [152, 144, 220];
+const [SHARE, PER_DAY, NAME] = [152, 144, 176];
 const NARROW = matchMedia("(max-width: 720px)");
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -136,7 +136,7 @@ export class Grid {
 		const layout = drawings ? sparkLayout(counts, app.states) : null;
 		const context = { state: app.state, all: counts.all, largest, layout, drawings, addressOf: app.addressOf };
 		for (const head of this.heads) head.paint(app.view.sort);
-		setText(this.all.head, `All ${plural(counts.tables.size, "table")}`);
+		setText(this.all.head, counts.tables.size === 1 ? "1 table" : `All ${plural(counts.tables.size, "table")}`);
 		this.all.paint(counts.all, context);
 		setText(this.caption, `Changes by table and operation, ${app.rangeWords()}`);
 		setAttribute(this.table, "aria-rowcount", String(this.order.length + 2));

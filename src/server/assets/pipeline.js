@@ -56,7 +56,7 @@ export class Pipeline {
 		const at = (instant) => el("b", { class: behind ? "warn" : null }, zone.words(instant, today));
 		const parts = [heading("Complete to")];
 		if (status.mode !== "serve") parts.push(line("Live, as shown", at(status.complete_at)));
-		const commit = status.durable?.commit ? `On disk, commit #${count(status.durable.commit)}` : "On disk";
+		const commit = status.durable?.commit ? `On disk, #${count(status.durable.commit)}` : "On disk";
 		parts.push(
 			// Where nobody is asked what there is to read, a commit holds what there was when it was made, at best.
 			line(commit, at(status.durable.complete_at ?? (status.mode === "serve" ? status.durable.committed_at : null))),
@@ -95,10 +95,7 @@ export class Pipeline {
 			);
 			return parts;
 		}
-		const shown =
-			all.length > SHOWN
-				? [...all].sort((a, b) => lagOf(b) - lagOf(a)).slice(0, SHOWN)
-				: all;
+		const shown = all.length > SHOWN ? [...all].sort((a, b) => lagOf(b) - lagOf(a)).slice(0, SHOWN) : all;
 		const unit = unitOf(status);
 		const longest = Math.max(LEAST[unit], ...all.map(lagOf));
 		const row = (part) => {
@@ -116,7 +113,11 @@ export class Pipeline {
 				{ class: behind ? "warn" : null },
 				el("th", { scope: "row" }, String(part.partition)),
 				el("td", {}, bar),
-				el("td", {}, (part.lag_records ?? part.lag_bytes ?? null) === null ? "–" : unit === "bytes" ? bytes(lag) : count(lag)),
+				el(
+					"td",
+					{},
+					(part.lag_records ?? part.lag_bytes ?? null) === null ? "–" : unit === "bytes" ? bytes(lag) : count(lag),
+				),
 				el("td", {}, duration(part.lag_seconds)),
 			);
 		};
@@ -129,8 +130,7 @@ export class Pipeline {
 		const head = el(
 			"tr",
 			{},
-			el("th", { scope: "col" }, "Partition"),
-			el("td"),
+			el("th", { scope: "col", colspan: 2 }, "Partition"),
 			el("th", { scope: "col" }, unit === "bytes" ? "Left" : "Records"),
 			el("th", { scope: "col" }, "Behind"),
 		);
@@ -175,20 +175,13 @@ export class Pipeline {
 		const since = clock.since(durable?.committed_at);
 		if (durable?.commit && since !== null) {
 			const written = since < 86_400 * 2 ? ago(since) : this.app.zone.words(durable.committed_at, this.app.today);
-			if (status.state === "catching_up") {
-				// There is more to say elsewhere then.
-				parts.push(line("Written", written));
-				return parts;
-			}
 			parts.push(line("Written", written));
-			if (durable.took_seconds)
-				parts.push(
-					line(
-						"Took",
-						durable.took_seconds < 1 ? `${Math.round(durable.took_seconds * 1000)} ms` : duration(durable.took_seconds),
-					),
-				);
-			if ((durable.changes ?? null) !== null) parts.push(line("Changes in it", count(durable.changes)));
+			// What a run tells of has its line also while it is not known: nothing below it moves.
+			const { took_seconds: took, changes } = durable;
+			if (status.mode === "run" && took !== undefined)
+				parts.push(line("Took", took !== null && took < 1 ? `${Math.round(took * 1000)} ms` : duration(took)));
+			if (status.mode === "run" && changes !== undefined)
+				parts.push(line("Changes in it", changes === null ? "–" : count(changes)));
 		} else if (status.commit_interval_seconds) {
 			parts.push(line("First commit", `${duration(status.commit_interval_seconds)} after the first record`));
 		}

@@ -8,7 +8,9 @@ import { open, sql, today } from "./told.mjs";
 test("an empty book says so, and fills by itself; no data, zero and a number look different", async () => {
   const page = await open("", { ready: ".grid .none", bypassCSP: true });
   assert.match(await page.textContent(".grid .none"), /No change has arrived yet.*This page fills by itself/s);
-  await page.waitForFunction(() => /Waiting for the first record/.test(document.getElementById("state-word").textContent));
+  await page.waitForFunction(() =>
+    /Waiting for the first record/.test(document.getElementById("state-word").textContent),
+  );
   assert.equal(await page.locator(".grid .cell:visible").count(), 0, "no numbers, not even zeros");
   await accessible(page, "empty");
   await shot(page, "real-empty");

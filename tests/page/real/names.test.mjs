@@ -30,7 +30,10 @@ function cellOf(page, name) {
 test("evil names are text, and open on their own events", async () => {
   const page = await open("?range=today&sort=name");
   const names = (await grid(page)).map(([name]) => name);
-  assert.deepEqual(NAMES.filter((name) => !names.includes(name)), []);
+  assert.deepEqual(
+    NAMES.filter((name) => !names.includes(name)),
+    [],
+  );
   await shot(page, "real-names");
   for (const name of NAMES) {
     const cell = cellOf(page, name);

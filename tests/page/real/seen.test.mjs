@@ -23,10 +23,18 @@ async function compare(page) {
   assert.deepEqual(await allRow(page), sumOf(tables).map(grouped));
   const shown = await grid(page);
   for (const [name, texts] of shown) {
-    assert.deepEqual(texts, (tables.get(name) ?? [0, 0, 0, 0, 0]).map(grouped), `${name} in ${days.from} to ${days.to}`);
+    assert.deepEqual(
+      texts,
+      (tables.get(name) ?? [0, 0, 0, 0, 0]).map(grouped),
+      `${name} in ${days.from} to ${days.to}`,
+    );
   }
   const names = new Set(shown.map(([name]) => name));
-  assert.deepEqual([...tables.keys()].filter((name) => !names.has(name)), [], "every table is there");
+  assert.deepEqual(
+    [...tables.keys()].filter((name) => !names.has(name)),
+    [],
+    "every table is there",
+  );
   return rows;
 }
 
@@ -40,10 +48,7 @@ test("in every range, named or not, the numbers are those of walbook query", asy
   const day = await today();
   await page.fill("#from", earlier(day, 23));
   await page.fill("#to", earlier(day, 4));
-  await page.waitForFunction(
-    (from) => new URLSearchParams(location.search).get("from") === from,
-    earlier(day, 23),
-  );
+  await page.waitForFunction((from) => new URLSearchParams(location.search).get("from") === from, earlier(day, 23));
   const rows = await compare(page);
   assert.deepEqual(await range(page), { from: earlier(day, 23), to: earlier(day, 4) });
   t.diagnostic(`${numbers + rows.length} counts compared`);
@@ -76,7 +81,21 @@ test("a cell opens on its raw events, page by page those of walbook events", asy
   assert.match(await page.textContent("#events .details"), /total_cents.*integer/s);
   await shot(page, "real-events");
 
-  const said = await walbook("events", "--from", day, "--to", day, "--table", "public.orders", "--op", "update", "--limit", "1000", "--format", "json");
+  const said = await walbook(
+    "events",
+    "--from",
+    day,
+    "--to",
+    day,
+    "--table",
+    "public.orders",
+    "--op",
+    "update",
+    "--limit",
+    "1000",
+    "--format",
+    "json",
+  );
   const events = JSON.parse(said).rows;
   assert.ok(events.length > 100, "more than two pages");
   assert.equal(await page.textContent("#events .sum b"), grouped(events.length));
@@ -89,12 +108,32 @@ test("a cell opens on its raw events, page by page those of walbook events", asy
     await page.keyboard.press("o");
     await page.waitForFunction((text) => document.querySelector("#events .place").textContent !== text, place);
   }
-  assert.deepEqual(lines, events.map(({ data }) => data));
+  assert.deepEqual(
+    lines,
+    events.map(({ data }) => data),
+  );
   t.diagnostic(`${lines.length} events compared`);
 
   const [file] = await Promise.all([page.waitForEvent("download"), page.click("#events .save a:first-of-type")]);
   const csv = await readFile(await file.path(), "utf8");
-  assert.equal(csv, await walbook("events", "--from", day, "--to", day, "--table", "public.orders", "--op", "update", "--limit", "1000", "--format", "csv"));
+  assert.equal(
+    csv,
+    await walbook(
+      "events",
+      "--from",
+      day,
+      "--to",
+      day,
+      "--table",
+      "public.orders",
+      "--op",
+      "update",
+      "--limit",
+      "1000",
+      "--format",
+      "csv",
+    ),
+  );
   await clean(page);
 });
 

@@ -36,12 +36,21 @@ export async function query({ from, to }, ...parameters) {
 
 /** Runs SQL in the database that is captured. */
 export async function sql(text) {
-  await run(told("WALBOOK_PAGE_PSQL"), ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", text, told("WALBOOK_PAGE_DATABASE")]);
+  await run(told("WALBOOK_PAGE_PSQL"), [
+    "-X",
+    "-q",
+    "-v",
+    "ON_ERROR_STOP=1",
+    "-c",
+    text,
+    told("WALBOOK_PAGE_DATABASE"),
+  ]);
 }
 
 /** The rows of a Parquet file, by pyarrow, as JSON has them. */
 export async function parquet(path) {
-  const program = "import json, sys, pyarrow.parquet as p; print(json.dumps(p.read_table(sys.argv[1]).to_pylist(), default=str))";
+  const program =
+    "import json, sys, pyarrow.parquet as p; print(json.dumps(p.read_table(sys.argv[1]).to_pylist(), default=str))";
   const { stdout } = await run(told("WALBOOK_TEST_PYTHON"), ["-c", program, path], { maxBuffer: 1 << 28 });
   return JSON.parse(stdout);
 }
@@ -54,7 +63,8 @@ export async function range(page) {
 /** Waits until all of a table that is live is on disk too. */
 export async function committed(table) {
   for (;;) {
-    const ask = (level) => fetch(`${URL_OF_PAGE}api/counts?table=${table}&level=${level}`).then((answer) => answer.json());
+    const ask = (level) =>
+      fetch(`${URL_OF_PAGE}api/counts?table=${table}&level=${level}`).then((answer) => answer.json());
     const [live, durable] = [await ask("live"), await ask("durable")];
     if (JSON.stringify(live.rows) === JSON.stringify(durable.rows)) return;
     await new Promise((next) => setTimeout(next, 50));
