@@ -33,7 +33,7 @@ pub(super) fn begin(board: Arc<Board>, epochs: Receiver<ClosedEpoch>) {
             folder.show_if_due();
         }
     };
-    thread::Builder::new().name("live".to_owned()).spawn(fold).expect("a thread can be started");
+    thread::Builder::new().name("serve-live".to_owned()).spawn(fold).expect("a thread can be started");
 }
 
 struct Folder {
