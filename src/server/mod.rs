@@ -46,6 +46,7 @@ mod run;
 mod serve;
 mod slot;
 mod status;
+mod sums;
 mod tables;
 
 pub use error::ServeError;
