@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::totals::{DayTable, Totals};
-use super::{Filter, GroupBy, QueryError};
+use super::{Filter, GroupBy, QueryError, RangeSums};
 use crate::change::{Day, Operation, TableName};
 
 /// A table that is not asked for.
@@ -25,6 +25,10 @@ pub struct Selection {
     /// By the table's number: its rank among the names, or [`UNWANTED`].
     ranks: Vec<u32>,
     days: VecDeque<Day>,
+    /// Whether all tables are asked for.
+    all_tables: bool,
+    /// The sums over these days at this moment, where they are known already.
+    sums: Option<Arc<RangeSums>>,
 }
 
 /// One sum; what is not summed by is the same in all rows, and means nothing.
@@ -53,7 +57,21 @@ impl Selection {
             names.map(|(name, rank)| if filter.has_table(&name.schema, &name.table) { *rank } else { UNWANTED });
         let ranks = ranks.collect();
         let days = totals.days.keys().copied().filter(|day| filter.has_day(*day)).collect();
-        Ok(Selection { by: by_once, operation: filter.operation, ranks, days, totals })
+        let (operation, all_tables) = (filter.operation, !filter.names_tables());
+        Ok(Selection { by: by_once, operation, ranks, days, all_tables, sums: None, totals })
+    }
+
+    /// The same, given the sums over its days at its moment.
+    pub fn with_sums(self, sums: Arc<RangeSums>) -> Selection {
+        Selection { sums: Some(sums), ..self }
+    }
+
+    /// Whether the sums over its days would save work.
+    pub fn is_summed(&self) -> bool {
+        match self.by.contains(&GroupBy::Day) {
+            true => self.all_tables && !self.by.contains(&GroupBy::Table),
+            false => true,
+        }
     }
 
     /// What is summed by, each part once.
@@ -101,6 +119,13 @@ impl Selection {
 
     fn add_days(&self, days: impl IntoIterator<Item = Day>, rows: &mut Vec<SumRow>) {
         let (by_day, by_table) = (self.by.contains(&GroupBy::Day), self.by.contains(&GroupBy::Table));
+        if let Some(sums) = self.sums.as_ref().filter(|_| self.is_summed()) {
+            match by_day {
+                true => days.into_iter().for_each(|day| self.push(day, 0, sums.day(day), rows)),
+                false => self.add_tables(sums.tables(), by_table, rows),
+            }
+            return;
+        }
         // By the table's number, or of all tables; none where each row is a sum of its own.
         let width = match (by_day, by_table) {
             (true, true) => 0,
@@ -127,6 +152,23 @@ impl Selection {
         }
         for (table, counts) in (0..).zip(sums) {
             self.push(Day::EPOCH, table, counts, rows);
+        }
+    }
+
+    /// Adds the sums of tables, or the sum of them all.
+    fn add_tables(&self, sums: &[[u64; 4]], by_table: bool, rows: &mut Vec<SumRow>) {
+        let mut all = [0u64; 4];
+        for ((table, counts), _) in (0..).zip(sums).zip(&self.ranks).filter(|(_, rank)| **rank != UNWANTED) {
+            if by_table {
+                self.push(Day::EPOCH, table, *counts, rows);
+                continue;
+            }
+            for (sum, count) in all.iter_mut().zip(counts) {
+                *sum = sum.saturating_add(*count);
+            }
+        }
+        if !by_table {
+            self.push(Day::EPOCH, 0, all, rows);
         }
     }
 

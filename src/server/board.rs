@@ -14,6 +14,7 @@ use super::rate::Rate;
 use super::recent::Recent;
 use super::run::RunView;
 use super::slot::SlotView;
+use super::sums::KeptSums;
 use crate::book::Lost;
 use crate::book::entry::SourceKind;
 use crate::change::{Epoch, Partition};
@@ -40,8 +41,12 @@ pub(super) struct Board {
     slot: ArcSwapOption<SlotView>,
     /// Answers about the live moment, and about the durable one.
     pub(super) recent: [Recent; 2],
+    /// Sums at the live moment, and at the durable one.
+    pub(super) sums: [KeptSums; 2],
     /// Held while the book's files are read.
     pub(super) readers: Arc<Semaphore>,
+    /// Held while a piece of a snapshot is made.
+    pub(super) snapshots: tokio::sync::Mutex<()>,
     /// Held by clients of the stream.
     pub(super) watchers: Arc<Semaphore>,
 }
@@ -100,8 +105,10 @@ impl Board {
             rate: Mutex::default(),
             run,
             recent: Default::default(),
+            sums: Default::default(),
             slot: ArcSwapOption::empty(),
             readers: Arc::new(Semaphore::new(READERS)),
+            snapshots: tokio::sync::Mutex::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
     }

@@ -13,17 +13,15 @@ use crate::book::{CompleteTo, Level};
 use crate::live::ClosedEpoch;
 use crate::query::Cell;
 
-/// The shortest time between two frames.
-const BETWEEN_FRAMES: Duration = Duration::from_millis(150);
 /// Changed counts that are kept for the next frame before those that changed again are put together.
 const MANY_CELLS: usize = 100_000;
 
 /// Folds epochs until the run ends.
 pub(super) fn begin(board: Arc<Board>, epochs: Receiver<ClosedEpoch>) {
     let fold = move || {
-        let mut folder = Folder { board, cells: Vec::new(), due: None, last: Instant::now() };
+        let mut folder = Folder { board, cells: Vec::new(), has_news: false, last: Instant::now() };
         loop {
-            let wait = folder.due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
+            let wait = folder.due().map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
             match epochs.recv_timeout(wait) {
                 // Those that wait are one step: nobody could have seen the moments between.
                 Ok(first) => folder.fold(std::iter::once(first).chain(epochs.try_iter())),
@@ -33,15 +31,15 @@ pub(super) fn begin(board: Arc<Board>, epochs: Receiver<ClosedEpoch>) {
             folder.show_if_due();
         }
     };
-    thread::Builder::new().name("live".to_owned()).spawn(fold).expect("a thread can be started");
+    thread::Builder::new().name("serve-live".to_owned()).spawn(fold).expect("a thread can be started");
 }
 
 struct Folder {
     board: Arc<Board>,
     /// What changed since the last frame.
     cells: Vec<Cell>,
-    /// When the next frame is due; none while there is nothing to show.
-    due: Option<Instant>,
+    /// Whether an epoch was closed since then.
+    has_news: bool,
     last: Instant,
 }
 
@@ -80,17 +78,22 @@ impl Folder {
         let moment = Arc::new(Moment { totals, complete_to, time_zone: before.moment.time_zone.clone() });
         self.board.rate().add(now, records);
         self.board.set_live(Live { moment, epoch, closed_at: now, partitions, rejects });
-        self.due.get_or_insert(self.last + BETWEEN_FRAMES);
+        self.has_news = true;
     }
 
     fn show_if_due(&mut self) {
-        if self.due.is_some_and(|due| due <= Instant::now()) {
+        if self.due().is_some_and(|due| due <= Instant::now()) {
             self.show();
         }
     }
 
+    /// When the next frame is due; none while there is nothing to show. What watchers take meanwhile may put it off.
+    fn due(&self) -> Option<Instant> {
+        self.has_news.then(|| self.last + self.board.frames.pause())
+    }
+
     fn show(&mut self) {
-        self.due = None;
+        self.has_news = false;
         self.last = Instant::now();
         if let Some(live) = self.board.live() {
             let mut cells = std::mem::take(&mut self.cells);

@@ -122,7 +122,7 @@ pub(super) fn begin(board: Arc<Board>, mut follower: Follower) {
             thread::sleep(LOOK_AGAIN);
         }
     };
-    thread::Builder::new().name("follow".to_owned()).spawn(follow).expect("a thread can be started");
+    thread::Builder::new().name("serve-follow".to_owned()).spawn(follow).expect("a thread can be started");
 }
 
 /// Reads the rejects of the entries that are known so far.

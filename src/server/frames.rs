@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::sync::watch;
@@ -17,6 +18,13 @@ use crate::query::{Cell, Filter};
 const FRAMES: usize = 2_000;
 /// Changes that are remembered, over all frames.
 const CELLS: usize = 200_000;
+
+/// The shortest time between two frames of a run: nearly that of its epochs, so that each is told when it is there.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(90);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Bytes that all watchers together are told in a second: more would take from the run what it needs to catch up.
+const BYTES_PER_SECOND: usize = 32 << 20;
 
 /// A moment with its number.
 #[derive(Clone)]
@@ -44,6 +52,8 @@ struct Ring {
     known_from: u64,
     /// Differences to the newest frame that were told already, by what is watched and the frame they begin at.
     told: HashMap<(String, u64), Bytes>,
+    /// Bytes of the newest frame that watchers were told.
+    told_bytes: usize,
 }
 
 impl Frames {
@@ -55,6 +65,7 @@ impl Frames {
             cells: 0,
             known_from: number,
             told: HashMap::new(),
+            told_bytes: 0,
         };
         Frames { server, ring: Mutex::new(ring), newest: watch::Sender::new(number) }
     }
@@ -72,6 +83,7 @@ impl Frames {
             ring.known_from = number;
         }
         ring.told.clear();
+        ring.told_bytes = 0;
         drop(ring);
         self.newest.send_replace(number);
     }
@@ -84,6 +96,7 @@ impl Frames {
         ring.changes.clear();
         (ring.cells, ring.known_from) = (0, number);
         ring.told.clear();
+        ring.told_bytes = 0;
         drop(ring);
         self.newest.send_replace(number);
     }
@@ -91,6 +104,12 @@ impl Frames {
     /// Wakes whenever there is a new frame.
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
+    }
+
+    /// How long the newest frame should stay the newest.
+    pub(super) fn pause(&self) -> Duration {
+        let seconds = self.ring().told_bytes as f64 / BYTES_PER_SECOND as f64;
+        Duration::from_secs_f64(seconds).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 
     /// The newest frame.
@@ -127,13 +146,15 @@ impl Frames {
             return (newest, None);
         }
         let key = (watched.to_owned(), number);
-        if let Some(told) = ring.told.get(&key) {
-            return (newest, Some(told.clone()));
+        if let Some(told) = ring.told.get(&key).cloned() {
+            ring.told_bytes += told.len();
+            return (newest, Some(told));
         }
         let after = ring.changes.iter().rev().take_while(|(changed, _)| *changed > number);
         let cells: Vec<Cell> = after.flat_map(|(_, cells)| cells).copied().collect();
         let frame = ring.frame.clone();
         let text = tell(&frame, frame.moment.totals.cells_json(&cells, filter));
+        ring.told_bytes += text.len();
         ring.told.insert(key, text.clone());
         (newest, Some(text))
     }

@@ -33,7 +33,9 @@ const REFUSED: Duration = Duration::from_millis(100);
 pub(super) fn begin(listener: TcpListener, answering: Answering) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     // One thread: a page is answered from memory, and the workers of a run need the others.
-    let runtime = Builder::new_current_thread().enable_io().enable_time().max_blocking_threads(FILE_THREADS).build()?;
+    let mut runtime = Builder::new_current_thread();
+    runtime.enable_io().enable_time().max_blocking_threads(FILE_THREADS).thread_name("serve-files");
+    let runtime = runtime.build()?;
     thread::Builder::new().name("serve".to_owned()).spawn(move || {
         runtime.block_on(async move {
             match tokio::net::TcpListener::from_std(listener) {

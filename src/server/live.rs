@@ -11,6 +11,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::board::Board;
@@ -21,7 +22,7 @@ use super::frames::Frame;
 use super::gzip;
 use super::parameters::Parameters;
 use super::status::compact;
-use crate::query::{Filter, GroupBy, RowStyle};
+use crate::query::{Filter, GroupBy, RowStyle, SelectionText};
 
 /// How long nothing is said before a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -123,7 +124,8 @@ impl Watcher {
         let id = self.board.frames.id(frame.number);
         let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
         head.extend(frame.moment.json_head());
-        for piece in selection.text(RowStyle::Json, head, self.end().into_bytes()) {
+        let mut pieces = selection.text(RowStyle::Json, head, self.end().into_bytes());
+        while let Some(piece) = self.next_piece(&mut pieces).await {
             let piece = match self.is_packed {
                 // A large snapshot has hundreds of them, and others wait for this thread.
                 true => aside(move || gzip::deflated(&piece)).await.map_err(|_| Gone)?,
@@ -132,6 +134,15 @@ impl Watcher {
             self.send(piece.into()).await?;
         }
         Ok(frame.number)
+    }
+
+    /// Makes a piece when it is its turn. When a server starts anew all pages come at once, and others wait for their answers:
+    /// of all snapshots together one piece is made, then everybody else has a turn.
+    async fn next_piece(&self, pieces: &mut SelectionText) -> Option<Vec<u8>> {
+        let _turn = self.board.snapshots.lock().await;
+        let piece = pieces.next();
+        yield_now().await;
+        piece
     }
 
     /// What stands behind the rows of an event.

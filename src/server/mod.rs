@@ -13,6 +13,8 @@
 //! byte for byte. Whatever a name or a value holds is data. Requests, rows, connections and waiting are bounded, and a
 //! client that does not read holds a socket and a moment, never a worker: no thread of a run is ever waited for.
 //!
+//! Its threads are called `serve…`, so that what it costs can be told from what the run costs.
+//!
 //! *Why* counts are kept in memory: a page asks for a year of all tables again and again. The log's entries hold deltas, so
 //! one reading at the start is enough, and a moment shares with the one before all days that did not change.
 
@@ -45,6 +47,7 @@ mod run;
 mod serve;
 mod slot;
 mod status;
+mod sums;
 mod tables;
 
 pub use error::ServeError;

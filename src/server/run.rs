@@ -170,5 +170,5 @@ pub(super) fn begin_asking(board: Arc<super::board::Board>, ask: Box<AskEnds>) {
             thread::sleep(ASK_AGAIN);
         }
     };
-    thread::Builder::new().name("ends".to_owned()).spawn(asking).expect("a thread can be started");
+    thread::Builder::new().name("serve-ends".to_owned()).spawn(asking).expect("a thread can be started");
 }

@@ -45,5 +45,5 @@ pub(super) fn begin_asking(board: Arc<Board>, ask: Box<AskSlot>) {
             thread::sleep(ASK_AGAIN);
         }
     };
-    thread::Builder::new().name("slot".to_owned()).spawn(asking).expect("a thread can be started");
+    thread::Builder::new().name("serve-slot".to_owned()).spawn(asking).expect("a thread can be started");
 }

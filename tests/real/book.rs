@@ -1,10 +1,10 @@
-//! The binary on a book: runs that are waited for, killed or stopped, and what the book says.
+//! A place for a book: what is started on it, and what the book says.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::environment;
+pub(crate) use crate::running::{Ended, Running};
 use crate::topic::Topic;
 use crate::truth::Counts;
 
@@ -22,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) struct Book {
     folder: TempDir,
     path: PathBuf,
+    /// The binary.
+    program: PathBuf,
     /// What the binary is started by, for a book that only exists in another mount namespace.
     launcher: Vec<String>,
 }
@@ -30,12 +33,29 @@ impl Book {
     /// A book that does not exist yet.
     pub(crate) fn new(name: &str) -> Book {
         let folder = environment::folder(name);
-        Book { path: folder.path().join("book"), folder, launcher: Vec::new() }
+        let path = folder.path().join("book");
+        let program = env!("CARGO_BIN_EXE_walbook").into();
+        Book { folder, path, program, launcher: Vec::new() }
+    }
+
+    /// A book that does not exist yet, for the binary whose speed counts where there is one.
+    pub(crate) fn for_speed(name: &str) -> Book {
+        let book = Book::new(name);
+        let program = environment::release_binary().unwrap_or(book.program);
+        Book { program, ..book }
+    }
+
+    /// A copy as it stands; nothing may be running on it.
+    pub(crate) fn copy(&self, name: &str) -> Book {
+        let copy = Book { program: self.program.clone(), ..Book::new(name) };
+        let copied = Command::new("cp").arg("-r").arg(&self.path).arg(&copy.path).status().expect("cp is there");
+        assert!(copied.success(), "could not copy {}", self.path.display());
+        copy
     }
 
     /// A book at `path`, reached by putting `launcher` before the binary.
     pub(crate) fn behind(name: &str, launcher: Vec<String>, path: PathBuf) -> Book {
-        Book { folder: environment::folder(name), path, launcher }
+        Book { path, launcher, ..Book::new(name) }
     }
 
     /// Its directory.
@@ -71,10 +91,10 @@ impl Book {
     /// Starts a command with the book as its first argument.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, command: &str, arguments: &[S]) -> Running {
         let mut walbook = match self.launcher.split_first() {
-            None => Command::new(env!("CARGO_BIN_EXE_walbook")),
+            None => Command::new(&self.program),
             Some((program, arguments)) => {
                 let mut launcher = Command::new(program);
-                launcher.args(arguments).arg(env!("CARGO_BIN_EXE_walbook"));
+                launcher.args(arguments).arg(&self.program);
                 launcher
             }
         };
@@ -161,164 +181,4 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
-}
-
-/// A process of the binary; dropped, it is killed.
-pub(crate) struct Running {
-    child: Child,
-    what: String,
-    outputs: TempDir,
-}
-
-impl Running {
-    /// Starts `walbook`; its outputs go to files, so that it never waits for a reader.
-    pub(crate) fn start(mut walbook: Command, folder: &Path) -> Running {
-        let outputs = tempfile::Builder::new().prefix("outputs-").tempdir_in(folder).expect("folders can be made");
-        let what = format!("{walbook:?}");
-        let file = |name| File::create(outputs.path().join(name)).expect("files can be made");
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WALBOOK_")) {
-            // The tests' own variables are none of its settings.
-            walbook.env_remove(name);
-        }
-        walbook.stdin(Stdio::null()).stdout(file("stdout")).stderr(file("stderr"));
-        let child = walbook.spawn().unwrap_or_else(|error| panic!("could not start {what}: {error}"));
-        Running { child, what, outputs }
-    }
-
-    /// Waits for its end, and kills it after `limit`.
-    #[track_caller]
-    pub(crate) fn wait(mut self, limit: Duration) -> Ended {
-        let began = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
-                return self.ended(status, began.elapsed());
-            }
-            assert!(began.elapsed() < limit, "{} does not end within {limit:?}:\n{}", self.what, self.stderr());
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn ended(&mut self, status: ExitStatus, took: Duration) -> Ended {
-        let stdout = fs::read(self.outputs.path().join("stdout")).expect("the file is ours");
-        Ended {
-            what: self.what.clone(),
-            status,
-            took,
-            stdout: String::from_utf8(stdout).expect("answers are UTF-8"),
-            stderr: self.stderr(),
-        }
-    }
-
-    /// Ends it as a power cut would.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("a child can be killed");
-        self.child.wait().expect("a child can be waited for");
-    }
-
-    /// Sends a signal by its name.
-    pub(crate) fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().expect("kill is there");
-        assert!(status.success(), "could not send SIG{name} to {}:\n{}", self.what, self.stderr());
-    }
-
-    /// Fails when it has ended.
-    #[track_caller]
-    pub(crate) fn expect_alive(&mut self) {
-        let status = self.child.try_wait().expect("a child can be waited for");
-        assert!(status.is_none(), "{} ended, {status:?}:\n{}", self.what, self.stderr());
-    }
-
-    /// Where its page is; waits until it says so.
-    #[track_caller]
-    pub(crate) fn page(&self) -> SocketAddr {
-        let began = Instant::now();
-        loop {
-            let said = self.stderr();
-            let address = said.split_once("the page is at http://").and_then(|(_, rest)| rest.split_once('/'));
-            if let Some((address, _)) = address {
-                return address.parse().expect("an address");
-            }
-            assert!(began.elapsed() < PATIENCE, "it does not say where its page is:\n{said}");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Waits until its messages contain `words`.
-    #[track_caller]
-    pub(crate) fn await_said(&mut self, words: &str) {
-        let began = Instant::now();
-        while !self.stderr().contains(words) {
-            self.expect_alive();
-            assert!(began.elapsed() < PATIENCE, "{} does not say {words:?}:\n{}", self.what, self.stderr());
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Whether it still runs.
-    pub(crate) fn is_alive(&mut self) -> bool {
-        self.child.try_wait().expect("a child can be waited for").is_none()
-    }
-
-    /// What it has said so far.
-    pub(crate) fn stderr(&self) -> String {
-        let stderr = fs::read(self.outputs.path().join("stderr")).expect("the file is ours");
-        String::from_utf8_lossy(&stderr).into_owned()
-    }
-
-    /// The processor time it has used, and the most memory it has had at once in bytes; none when it has ended.
-    pub(crate) fn usage(&self) -> Option<(Duration, u64)> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number of kB");
-        // Behind the name in parentheses: state, ten more, then the ticks of 10 ms for itself and in the kernel.
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
-        let ticks = stat.rsplit(')').next()?.split_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks.map(|number| number.parse::<u64>().expect("a number of ticks")).sum();
-        Some((Duration::from_millis(ticks * 10), kilobytes * 1024))
-    }
-
-    /// Its process number.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended long ago.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A process that has ended.
-pub(crate) struct Ended {
-    what: String,
-    status: ExitStatus,
-    /// How long it was waited for.
-    pub(crate) took: Duration,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ended {
-    /// Its exit code; `None` after a signal.
-    pub(crate) fn code(&self) -> Option<i32> {
-        self.status.code()
-    }
-
-    /// Fails unless it exited with `code`.
-    #[track_caller]
-    pub(crate) fn expect_code(&self, code: i32) {
-        assert_eq!(self.status.code(), Some(code), "{}: {}\n{}", self.what, self.status, self.stderr);
-    }
-
-    /// Fails unless its messages contain each of `words`.
-    #[track_caller]
-    pub(crate) fn expect_said(&self, words: &[&str]) {
-        for word in words {
-            assert!(self.stderr.contains(word), "{} does not say {word:?}:\n{}", self.what, self.stderr);
-        }
-    }
 }

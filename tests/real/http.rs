@@ -1,14 +1,14 @@
-//! The API beside a run on a real Kafka: durable answers are the book's to the byte, and a change is soon seen.
+//! The API beside a run on a real Kafka: durable answers are the book's to the byte, and live ones run ahead.
 
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::book::{Book, Running, counts_of};
-use crate::client::{ask, get, watch};
+use crate::client::{ask, get};
 use crate::environment;
 use crate::kills::workload;
 use crate::lines::{self, Shape};
-use crate::topic::{Record, Topic};
+use crate::topic::Topic;
 use crate::truth::assert_same;
 
 const PARTITIONS: i32 = 4;
@@ -84,55 +84,4 @@ fn expect_caught_up(address: std::net::SocketAddr, run: &mut Running) {
     let metrics = get(address, "/metrics");
     assert!(metrics.header("content-type").is_some_and(|kind| kind.starts_with("application/openmetrics-text")));
     assert!(metrics.text().contains("walbook_partition_lag_records{topic="), "{}", metrics.text());
-}
-
-#[test]
-fn a_change_is_soon_seen_through_the_stream() {
-    let topic = Topic::create("http_fresh", PARTITIONS);
-    let book = Book::new("http-fresh");
-    let (run, address) = book.serve_run(&[&topic], &["-w", "2"]);
-    let mut watching = watch(address, "/api/live?table=public.fresh", &[]);
-    let snapshot = watching.next();
-    assert!(snapshot.kind == "snapshot" && !snapshot.id.is_empty(), "{snapshot:?}");
-
-    // Produced at fixed instants, whatever becomes of those before: change number n is seen when the count is above n.
-    let changes = if environment::is_long() { 2_000 } else { 300 };
-    let pause = Duration::from_millis(13);
-    let producer = topic.producer(&[("linger.ms", "0")]);
-    let begin = Instant::now() + Duration::from_millis(500);
-    let instant = |number: u32| begin + pause * number;
-    let mut delays: Vec<Duration> = Vec::new();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for number in 0..changes {
-                thread::sleep(instant(number).saturating_duration_since(Instant::now()));
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
-                let value = lines::plain(Shape::Connect, &format!("table public.fresh: INSERT: id[integer]:{number}"));
-                let time = i64::try_from(now.as_millis()).expect("before the year 292278994");
-                producer.send(&Record {
-                    partition: number as i32 % PARTITIONS,
-                    time,
-                    value: Some(value),
-                    ..Record::default()
-                });
-            }
-            producer.flush();
-        });
-        let mut seen = 0;
-        while seen < changes {
-            let event = watching.next();
-            let now = Instant::now();
-            let rows = event.data["rows"].as_array().expect("rows").clone();
-            let count = rows.iter().filter_map(|row| row["count"].as_u64()).max().unwrap_or(0);
-            while u64::from(seen) < count {
-                delays.push(now.saturating_duration_since(instant(seen)));
-                seen += 1;
-            }
-        }
-    });
-    delays.sort_unstable();
-    let (p50, p99) = (delays[delays.len() / 2], delays[delays.len() * 99 / 100]);
-    println!("produced to seen through the stream: p50 {p50:?}, p99 {p99:?}, of {changes} changes");
-    assert!(p99 < Duration::from_millis(2_000), "a debug build on a busy machine is slow, but not so slow: {p99:?}");
-    drop(run);
 }
