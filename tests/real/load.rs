@@ -53,11 +53,11 @@ const SHORT: Size = Size {
 const LONG: Size = Size {
     days: YEAR,
     tables: 1_000,
-    backlog: 24_000_000,
+    backlog: 30_000_000,
     watchers: 200,
     every: Duration::from_millis(20),
     // What else the machine does meanwhile should strike both alike.
-    rounds: &[false, true, true, false, false, true],
+    rounds: &[false, true, true, false, false, true, true, false],
 };
 
 /// What one run has shown.
