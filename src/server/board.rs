@@ -45,8 +45,8 @@ pub(super) struct Board {
     pub(super) sums: [KeptSums; 2],
     /// Held while the book's files are read.
     pub(super) readers: Arc<Semaphore>,
-    /// Held while a piece of a snapshot is made.
-    pub(super) snapshots: tokio::sync::Mutex<()>,
+    /// Held by the client of the stream whose turn it is.
+    pub(super) turns: tokio::sync::Mutex<()>,
     /// Held by clients of the stream.
     pub(super) watchers: Arc<Semaphore>,
 }
@@ -108,7 +108,7 @@ impl Board {
             sums: Default::default(),
             slot: ArcSwapOption::empty(),
             readers: Arc::new(Semaphore::new(READERS)),
-            snapshots: tokio::sync::Mutex::default(),
+            turns: tokio::sync::Mutex::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
     }

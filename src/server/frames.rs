@@ -22,9 +22,9 @@ const CELLS: usize = 200_000;
 /// The shortest time between two frames of a run: nearly that of its epochs, so that each is told when it is there.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(90);
 /// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// Bytes that all watchers together are told in a second: more would take from the run what it needs to catch up.
-const BYTES_PER_SECOND: usize = 32 << 20;
+const BYTES_PER_SECOND: usize = 16 << 20;
 
 /// A moment with its number.
 #[derive(Clone)]

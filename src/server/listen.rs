@@ -26,6 +26,8 @@ const HEAD: Duration = Duration::from_secs(20);
 const HEAD_BYTES: usize = 32 << 10;
 /// Threads that read files; tasks of the server itself never wait for a disk.
 const FILE_THREADS: usize = 4;
+/// So many tasks are run until new requests are looked for: some of them write a megabyte.
+const TASKS: u32 = 8;
 /// How long nothing is accepted after the system has refused to.
 const REFUSED: Duration = Duration::from_millis(100);
 
@@ -34,7 +36,12 @@ pub(super) fn begin(listener: TcpListener, answering: Answering) -> std::io::Res
     listener.set_nonblocking(true)?;
     // One thread: a page is answered from memory, and the workers of a run need the others.
     let mut runtime = Builder::new_current_thread();
-    runtime.enable_io().enable_time().max_blocking_threads(FILE_THREADS).thread_name("serve-files");
+    runtime
+        .enable_io()
+        .enable_time()
+        .event_interval(TASKS)
+        .max_blocking_threads(FILE_THREADS)
+        .thread_name("serve-files");
     let runtime = runtime.build()?;
     thread::Builder::new().name("serve".to_owned()).spawn(move || {
         runtime.block_on(async move {

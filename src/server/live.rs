@@ -22,7 +22,7 @@ use super::frames::Frame;
 use super::gzip;
 use super::parameters::Parameters;
 use super::status::compact;
-use crate::query::{Filter, GroupBy, RowStyle, SelectionText};
+use crate::query::{Filter, GroupBy, RowStyle};
 
 /// How long nothing is said before a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -109,7 +109,7 @@ impl Watcher {
             );
             self.packed([head.as_bytes(), &rows, self.end().as_bytes()].concat())
         };
-        match frames.since(told, &self.watched, &self.filter, tell) {
+        match self.in_turn(|| frames.since(told, &self.watched, &self.filter, tell)).await {
             (newest, Some(text)) => {
                 self.send(text).await?;
                 Ok(newest)
@@ -125,7 +125,7 @@ impl Watcher {
         let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
         head.extend(frame.moment.json_head());
         let mut pieces = selection.text(RowStyle::Json, head, self.end().into_bytes());
-        while let Some(piece) = self.next_piece(&mut pieces).await {
+        while let Some(piece) = self.in_turn(|| pieces.next()).await {
             let piece = match self.is_packed {
                 // A large snapshot has hundreds of them, and others wait for this thread.
                 true => aside(move || gzip::deflated(&piece)).await.map_err(|_| Gone)?,
@@ -136,13 +136,13 @@ impl Watcher {
         Ok(frame.number)
     }
 
-    /// Makes a piece when it is its turn. When a server starts anew all pages come at once, and others wait for their answers:
-    /// of all snapshots together one piece is made, then everybody else has a turn.
-    async fn next_piece(&self, pieces: &mut SelectionText) -> Option<Vec<u8>> {
-        let _turn = self.board.snapshots.lock().await;
-        let piece = pieces.next();
+    /// Does something when it is this watcher's turn: of all watchers one, then everybody else who has something to do. Else
+    /// whoever asks for counts would wait until hundreds were told a frame, or their snapshots when a server starts anew.
+    async fn in_turn<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _turn = self.board.turns.lock().await;
+        let done = work();
         yield_now().await;
-        piece
+        done
     }
 
     /// What stands behind the rows of an event.

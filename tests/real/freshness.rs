@@ -19,6 +19,8 @@ const LATEST: Duration = Duration::from_millis(400);
 const LATEST_OF_DEBUG: Duration = Duration::from_secs(5);
 /// The time between two changes that are looked for; no multiple of anything that the run does at intervals.
 const PAUSE: Duration = Duration::from_millis(13);
+/// One producer does not reach half the speed of a run.
+const PRODUCERS: usize = 2;
 /// Records of the background are sent so many times a second, some at a time.
 const TURNS: u32 = 200;
 
@@ -37,11 +39,12 @@ fn a_change_is_soon_seen_through_the_stream_while_the_run_is_half_busy() {
     let begin = Instant::now() + Duration::from_secs(2);
     let ended = AtomicBool::new(false);
     let (mut delays, background) = thread::scope(|scope| {
-        let background = scope.spawn(|| produce_evenly(&topic, half, &ended));
+        let background =
+            [(); PRODUCERS].map(|()| scope.spawn(|| produce_evenly(&topic, half / PRODUCERS as u32, &ended)));
         scope.spawn(|| produce_changes(&topic, begin, changes));
         let delays = see(&mut watching, begin, changes);
         ended.store(true, Ordering::Relaxed);
-        (delays, background.join().expect("the background is produced"))
+        (delays, background.map(|part| part.join().expect("the background is produced")).iter().sum::<f64>())
     });
     drop(run);
     delays.sort_unstable();
