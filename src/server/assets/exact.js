@@ -15,7 +15,7 @@ export function parseExactly(text) {
 export function whole(value) {
 	if (typeof value === "number") return value;
 	const exact = BigInt(value ?? 0);
-	return exact <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(exact) : exact;
+	return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
 }
 
 /** The exact sum of two counts. */
@@ -29,7 +29,7 @@ export function plus(a, b) {
 
 /** The exact difference of two counts. */
 export function minus(a, b) {
-	if (typeof a === "number" && typeof b === "number") return a - b;
+	if (typeof a === "number" && typeof b === "number" && Number.isSafeInteger(a - b)) return a - b;
 	return whole(BigInt(a) - BigInt(b));
 }
 

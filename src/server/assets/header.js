@@ -4,7 +4,6 @@ import { byId, el, icon, setAttribute, setText } from "./dom.js";
 import { dateWords, listWords } from "./days.js";
 import { bytes, count, duration, plural, rate } from "./format.js";
 import { allBehind, lagOf, unitOf } from "./lag.js";
-import { lookedAt } from "./view.js";
 
 /** A lag under this is what a run that keeps up has. */
 const BEHIND = 10;
@@ -66,7 +65,7 @@ export class Header {
 			0,
 		);
 		const lag = allBehind(status) === null ? "pipeline" : `lag ${duration(worst)}`;
-		setText(byId("fold-words"), `${lag} · ${rejects === 0 ? "no rejects" : plural(rejects, "reject")}`);
+		setText(byId("fold-words"), `${lag} · ${rejects === 0 ? `no rejects${app.rejects().inRange && Number(app.rejects().book) > 0 ? " in this range" : ""}` : plural(rejects, "reject")}`);
 		this.paintStrips();
 	}
 
@@ -167,18 +166,26 @@ export class Header {
 	refused() {
 		const { app } = this;
 		if (app.refused === null) return null;
-		const button = el("button", { type: "button", class: "button", onclick: () => app.load() }, "Retry");
-		const words =
-			app.counts === null ? " There are no numbers to show yet." : " The numbers are those of the last answer.";
-		return { key: "refused", content: [el("strong", {}, sentence(app.refused)), words], button };
+		const [what, message] = app.refused;
+		const isFile = what === "download";
+		const act = () => (isFile ? app.answered(what) : app.load());
+		const button = el("button", { type: "button", class: "button", onclick: act }, isFile ? "Close" : "Retry");
+		const words = isFile
+			? " Nothing was saved."
+			: app.counts === null
+				? " There are no numbers to show yet."
+				: what === "status"
+					? " The numbers go on; what is said about them is from the last answer."
+					: " The numbers are those of the last answer.";
+		return { key: `refused ${what}`, content: [el("strong", {}, sentence(message)), words], button };
 	}
 
 	/** Days in view can still grow, because records that belong to them have not been read. */
 	notComplete() {
 		const { app } = this;
-		const { counts, states, status, view, today } = app;
+		const { counts, states, status, today } = app;
 		if (!counts || app.lostAt !== null) return null;
-		const range = lookedAt(view);
+		const { range } = app;
 		const open = states.among(
 			counts.days.filter((day) => day >= range.from && day <= range.to),
 			"incomplete",
@@ -218,7 +225,7 @@ export class Header {
 				{
 					type: "button",
 					class: "button",
-					onclick: () => app.go({ preset: null, from: view.from, to: last, days: null }),
+					onclick: () => app.go({ preset: null, from: app.view.from <= last ? app.view.from : last, to: last, days: null }),
 				},
 				"Show complete days only",
 			);

@@ -198,7 +198,7 @@ export class Pipeline {
 		const { app } = this;
 		const { status, zone, today, clock } = app;
 		const rejects = app.rejects();
-		if (Number(rejects.total) === 0) {
+		if (Number(rejects.book) === 0) {
 			return [
 				heading("Rejects", "none"),
 				el("p", { class: "note" }, "Records that cannot be read are kept here with the reason."),
@@ -209,7 +209,9 @@ export class Pipeline {
 		const parts = [
 			heading(
 				"Rejects",
-				`${count(rejects.total)} ${rejects.inRange ? "in this range" : "in the book"}`,
+				rejects.inRange && String(rejects.total) !== String(rejects.book)
+					? `${Number(rejects.total) === 0 ? "none" : count(rejects.total)} in this range · ${count(rejects.book)} in the book`
+					: `${count(rejects.total)} ${rejects.inRange ? "in this range" : "in the book"}`,
 				fresh ? "bad" : null,
 			),
 		];
@@ -229,7 +231,7 @@ export class Pipeline {
 		const open = el(
 			"a",
 			{ class: "link", href: app.addressOf(null) },
-			fresh ? `Show all ${plural(rejects.total, "reject")}` : `Show all ${count(rejects.total)}`,
+			Number(rejects.total) === 0 ? "Show rejects" : `Show all ${count(rejects.total)}${fresh ? " rejects" : ""}`,
 		);
 		open.addEventListener("click", (event) => {
 			if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
