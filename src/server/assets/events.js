@@ -32,6 +32,9 @@ export class Events {
 		this.panel = byId("events");
 		this.mode = "changed";
 		this.asked = null;
+		// Where the panel covers the page nothing under it is to be reached.
+		this.covers = matchMedia("(max-width: 1180px)");
+		this.covers.addEventListener("change", () => this.cover());
 		this.panel.addEventListener("keydown", (event) => {
 			if (event.key === "ArrowDown" && this.isRow(event.target)) this.move(1, event);
 			if (event.key === "ArrowUp" && this.isRow(event.target)) this.move(-1, event);
@@ -42,11 +45,16 @@ export class Events {
 		return !this.panel.hidden;
 	}
 
+	cover() {
+		byId("page").inert = this.isOpen && this.covers.matches;
+	}
+
 	/** Shows what the view names, from its newest page on; nothing when it names nothing. */
 	open(focus) {
 		const { view } = this.app;
 		document.body.classList.toggle("reading", view.open !== null);
 		this.panel.hidden = view.open === null;
+		this.cover();
 		this.request?.abort();
 		this.request = null;
 		if (view.open === null) {

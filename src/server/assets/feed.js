@@ -314,6 +314,7 @@ export class Feed {
 		clearTimeout(this.polling);
 		this.answered("stream");
 		this.answered("numbers");
+		if (this.troubles.has("status")) this.readStatus();
 	}
 
 	/** No stream is to be had (too many listen, or something between cannot carry it): asks for the numbers instead. */

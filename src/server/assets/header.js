@@ -3,7 +3,7 @@
 import { byId, el, icon, setAttribute, setText } from "./dom.js";
 import { dateWords, listWords } from "./days.js";
 import { bytes, count, duration, plural, rate } from "./format.js";
-import { allBehind, lagOf, unitOf } from "./lag.js";
+import { allBehind, lagOf, secondsBehind, unitOf } from "./lag.js";
 
 /** A lag under this is what a run that keeps up has. */
 const BEHIND = 10;
@@ -51,7 +51,8 @@ export class Header {
 		const { status, zone } = app;
 		setText(byId("book"), status.book.name);
 		document.title = `${status.book.name} – walbook`;
-		setText(byId("zone"), zone.name);
+		setText(byId("zone"), zone.said);
+		setAttribute(byId("complete-to"), "title", `Times in ${zone.said}`);
 		const [title, why, behind] = this.complete();
 		setText(byId("complete-to"), title);
 		setText(byId("complete-why"), why);
@@ -59,13 +60,19 @@ export class Header {
 		const [dot, word] = this.state();
 		setAttribute(byId("state"), "data-dot", dot);
 		setText(byId("state-word"), word);
-		const rejects = Number(app.rejects().total);
-		const worst = Math.max(
-			...status.topics.flatMap(({ partitions }) => partitions.map((partition) => partition.lag_seconds ?? 0)),
-			0,
+		const rejects = app.rejects();
+		const none = Number(rejects.book) === 0 ? "no rejects" : "no rejects in this range";
+		const { worst, known } = secondsBehind(status);
+		const lag =
+			allBehind(status) === null
+				? "pipeline"
+				: worst === null
+					? "lag not known"
+					: `lag ${known ? "" : "at least "}${duration(worst)}`;
+		setText(
+			byId("fold-words"),
+			`${lag} · ${Number(rejects.total) === 0 ? none : plural(rejects.total, "reject")}`,
 		);
-		const lag = allBehind(status) === null ? "pipeline" : `lag ${duration(worst)}`;
-		setText(byId("fold-words"), `${lag} · ${rejects === 0 ? `no rejects${app.rejects().inRange && Number(app.rejects().book) > 0 ? " in this range" : ""}` : plural(rejects, "reject")}`);
 		this.paintStrips();
 	}
 
@@ -91,9 +98,12 @@ export class Header {
 		if (app.lostAt !== null) return [`As of ${at(app.lostAt)}`, "No answer from walbook.", true];
 		if (app.counts?.tables.size === 0) {
 			const made = app.clock.since(status.book.made_at);
+			if (status.state === "disconnected")
+				return ["Nothing counted yet", status.state_reason ?? "Not connected.", true];
+			if (allBehind(status) > 0) return ["Nothing counted yet", "There are records that have not been read.", true];
 			return [
 				"Nothing to count yet",
-				made === null ? "No record has arrived." : `The book was made ${duration(made)} ago.`,
+				made === null ? "No change has arrived." : `The book was made ${duration(made)} ago.`,
 				false,
 			];
 		}

@@ -145,12 +145,14 @@ export class Pipeline {
 		);
 		const rest = all.filter((part) => !shown.includes(part));
 		if (rest.length > 0) {
-			const most = Math.max(...rest.map((part) => part.lag_seconds ?? 0));
+			const told = rest.filter((part) => (part.lag_seconds ?? null) !== null);
+			const most = Math.max(...told.map((part) => part.lag_seconds), 0);
+			const which = told.length === rest.length ? "all" : "as far as known";
 			parts.push(
 				el(
 					"p",
 					{ class: "note" },
-					`${count(rest.length)} more, all under ${most < 9 ? `${Math.floor(most) + 1} s` : duration(most + 1)}`,
+					`${count(rest.length)} more, ${which} under ${most < 9 ? `${Math.floor(most) + 1} s` : duration(most + 1)}`,
 				),
 			);
 		}

@@ -22,8 +22,8 @@ export function askForToken() {
 			event.preventDefault();
 			const text = input.value.trim();
 			// A header can carry no other characters.
-			if (!/^[\x21-\x7e]+$/.test(text)) {
-				byId("token-wrong").textContent = "A token has only ASCII characters and no spaces.";
+			if (!/^[\x20-\x7e]+$/.test(text)) {
+				byId("token-wrong").textContent = "A token has only ASCII characters.";
 				return;
 			}
 			setToken(text);
