@@ -63,8 +63,8 @@ test("a server that is gone leaves the numbers, says since when, and is found ag
   await shot(page, "gone");
   book.gone = false;
   await otherTotal(page, before);
-  assert.equal(await page.textContent("#state-word"), "Live");
-  assert.equal(await page.textContent("#strips"), "");
+  await page.waitForFunction(() => document.getElementById("state-word").textContent === "Live", null, { timeout: 3000 });
+  await page.waitForFunction(() => document.getElementById("strips").textContent === "", null, { timeout: 3000 });
   const { rows } = await api("live", `counts?from=2026-11-16&to=2026-11-22&by=op`);
   const sum = rows.reduce((all, { count }) => all + count, 0);
   const shown = number(await total(page));

@@ -3,6 +3,11 @@
 import { parseExactly } from "./exact.js";
 
 const TOKEN = "walbook-token";
+/** How long an answer may take where nobody says otherwise, in milliseconds. */
+const PATIENCE = 20_000;
+
+/** The token where the browser keeps nothing for a tab. */
+let kept = null;
 
 /** An answer that is none: what the server said, or that it said nothing (`status` 0). */
 export class ApiError extends Error {
@@ -15,16 +20,21 @@ export class ApiError extends Error {
 /** The token that was given for this tab, if any. */
 export function token() {
 	try {
-		return sessionStorage.getItem(TOKEN);
+		return sessionStorage.getItem(TOKEN) ?? kept;
 	} catch {
-		return null;
+		return kept;
 	}
 }
 
 /** Keeps a token for this tab; null forgets it. */
 export function setToken(value) {
-	if (value === null) sessionStorage.removeItem(TOKEN);
-	else sessionStorage.setItem(TOKEN, value);
+	kept = value;
+	try {
+		if (value === null) sessionStorage.removeItem(TOKEN);
+		else sessionStorage.setItem(TOKEN, value);
+	} catch {
+		// It holds until the page is left.
+	}
 }
 
 /** The address of a question; parameters that are null are left out. */
@@ -49,9 +59,10 @@ export async function request(url, { signal, headers = {} } = {}) {
 	return response;
 }
 
-/** Asks for JSON. */
-export async function ask(path, parameters, options) {
-	const response = await request(address(path, parameters), options);
+/** Asks for JSON; an answer that is not there after `patience` milliseconds is none. */
+export async function ask(path, parameters, { signal, patience = PATIENCE } = {}) {
+	const limit = AbortSignal.timeout(patience);
+	const response = await request(address(path, parameters), { signal: signal ? AbortSignal.any([signal, limit]) : limit });
 	let text;
 	try {
 		text = await response.text();
@@ -81,8 +92,10 @@ export async function download(url) {
 
 async function reason(response) {
 	try {
-		return (await response.json()).error.message;
+		const { message } = (await response.json()).error;
+		if (typeof message === "string" && message !== "") return message;
 	} catch {
-		return `walbook answered ${response.status}.`;
+		// Not from walbook, but from something between.
 	}
+	return `walbook answered ${response.status}.`;
 }

@@ -6,8 +6,8 @@ import { compare, plus } from "./exact.js";
 const NARROWEST = 2.5;
 
 /**
- * The bars of `sum` (its `cells` by number of the day) in `width` pixels: `{from, to, ops, total, state}` each, where
- * `from` and `to` are numbers of days. `total` leaves TRUNCATE out of the height, `all` does not.
+ * The bars of `sum` (its `cells` by number of the day) in `width` pixels: `{from, to, ops, height, total, state}` each, where
+ * `from` and `to` are numbers of days. `total` counts every operation, `height` all but TRUNCATE.
  */
 export function gather(counts, sum, states, width) {
 	const perDay = width / counts.days.length;

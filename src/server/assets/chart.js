@@ -30,6 +30,8 @@ export class Chart {
 		this.days = el("div", { class: "days", role: "slider", tabindex: "0", "aria-label": "Day" });
 		this.plot.append(this.drawing, this.days);
 		this.asTable = false;
+		this.table = null;
+		this.bars = [];
 		this.listen();
 		/** The size of the plot; to ask for it at every painting would make the browser lay the page out each time. */
 		this.size = { width: 0, height: 0 };
@@ -50,8 +52,10 @@ export class Chart {
 		days.addEventListener("pointerleave", () => hover(null));
 		days.addEventListener("click", (event) => this.pick(this.at(event), event.shiftKey));
 		days.addEventListener("focus", () => {
+			if (this.bars.length === 0) return;
 			this.focused ??= this.bars.findIndex((bar) => bar.to >= this.app.counts.last);
 			this.paint();
+			this.speak();
 		});
 		days.addEventListener("blur", () => {
 			this.focused = null;
@@ -74,6 +78,7 @@ export class Chart {
 	}
 
 	onKey(event) {
+		if (this.bars.length === 0) return;
 		const last = this.bars.length - 1;
 		const week = this.weekly ? 4 : 7;
 		const at = this.focused ?? last;
@@ -93,10 +98,12 @@ export class Chart {
 		event.preventDefault();
 		event.stopPropagation();
 		this.paint();
+		this.speak();
 	}
 
 	/** Narrows the view to a bar's days; again frees them; `extend` keeps what was picked and adds. */
 	pick(index, extend) {
+		if (this.bars.length === 0) return;
 		const { counts, view } = this.app;
 		const bar = this.bars[index];
 		let [from, to] = [counts.days[bar.from], counts.days[bar.to]];
@@ -117,6 +124,7 @@ export class Chart {
 		const { height } = this.size;
 		const { bars, weekly, pitch } = gather(counts, counts.shown, states, width);
 		Object.assign(this, { bars, weekly, pitch, base: height - BELOW });
+		for (const at of ["focused", "hovered"]) if (this[at] !== null) this[at] = Math.min(this[at], bars.length - 1);
 		const key = `${counts.from} ${counts.to} ${this.app.view.filter} ${weekly}`;
 		const most = highest(bars);
 		// The axis grows at once; it shrinks only when something else is looked at.
@@ -129,15 +137,20 @@ export class Chart {
 		this.drawing.toggleAttribute("hidden", this.asTable);
 		this.drawing.style.display = this.asTable ? "none" : "";
 		this.days.hidden = this.asTable;
-		this.plot.querySelector(".plot-table")?.remove();
 		if (this.asTable) {
-			this.plot.append(dayTable(this.bars, counts, this.app.today));
+			const table = dayTable(this.table, this.bars, counts, this.app.today);
+			if (table !== this.table) this.table?.remove();
+			if (!table.isConnected) this.plot.append(table);
+			this.table = table;
 			return;
 		}
+		this.table?.remove();
+		this.table = null;
 		this.days.style.left = `${LEFT}px`;
 		this.days.style.width = `${width}px`;
 		this.draw(width);
-		this.speak();
+		// A slider that has the focus is read out whenever its words change: then they change by focus and keys only.
+		if (document.activeElement !== this.days) this.speak();
 	}
 
 	left(index) {

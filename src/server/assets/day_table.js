@@ -1,29 +1,39 @@
 // The chart as a table: day by operation, newest first.
 
-import { el } from "./dom.js";
+import { el, setText } from "./dom.js";
 import { dateWords, dayWords } from "./days.js";
 import { count } from "./format.js";
 import { STATE_WORDS } from "./states.js";
 import { OPERATIONS } from "./view.js";
 
-/** The bars of a chart as rows. */
-export function dayTable(bars, counts, today) {
-	const head = el(
-		"tr",
-		{},
-		...["Day", ...OPERATIONS, "Total", "State"].map((text) => el("th", { scope: "col" }, text)),
-	);
+/** The bars of a chart as rows. A table of the same days that is `given` stays, and only its texts change. */
+export function dayTable(given, bars, counts, today) {
 	const rows = [...bars].reverse().map((bar) => {
-		const numbers = [...bar.ops, bar.total].map((value) =>
-			el("td", {}, bar.state === "absent" ? "–" : `${bar.state === "incomplete" ? "≥ " : ""}${count(value)}`),
-		);
-		const words =
-			bar.from === bar.to ? dayWords(counts.days[bar.from], today) : `from ${dateWords(counts.days[bar.from], today)}`;
-		return el("tr", {}, el("th", { scope: "row" }, words), ...numbers, el("td", {}, STATE_WORDS[bar.state]));
+		const day = counts.days[bar.from];
+		const words = bar.from === bar.to ? dayWords(day, today) : `from ${dateWords(day, today)}`;
+		const least = bar.state === "incomplete" ? "≥ " : "";
+		const numbers = [...bar.ops, bar.total].map((value) => (bar.state === "absent" ? "–" : least + count(value)));
+		return [words, ...numbers, STATE_WORDS[bar.state]];
 	});
+	const key = `${counts.from} ${counts.to} ${rows.length}`;
+	const table = given?.dataset.key === key ? given : build(key, rows);
+	const lines = table.querySelector("tbody").rows;
+	rows.forEach((texts, at) => texts.forEach((text, column) => setText(lines[at].cells[column], text)));
+	return table;
+}
+
+function build(key, rows) {
+	const head = ["Day", ...OPERATIONS, "Total", "State"].map((text) => el("th", { scope: "col" }, text));
+	const lines = rows.map(([, ...others]) => el("tr", {}, el("th", { scope: "row" }), ...others.map(() => el("td"))));
 	return el(
 		"div",
-		{ class: "plot-table", tabindex: "0", role: "region", "aria-label": "Changes per day as a table" },
-		el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)),
+		{
+			class: "plot-table",
+			"data-key": key,
+			tabindex: "0",
+			role: "region",
+			"aria-label": "Changes per day as a table",
+		},
+		el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...lines)),
 	);
 }

@@ -56,7 +56,7 @@ export function mark(op) {
 	return el("i", { class: `mark ${op.toLowerCase()}`, "aria-hidden": "true" });
 }
 
-/** Shows the rest of a path that is drawn in the text colour. */
+/** A small picture of paths, drawn in the colour of the text. */
 export function icon(...paths) {
 	const shapes = paths.map((d) => svg("path", { d }));
 	return svg("svg", { class: "icon", viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, ...shapes);

@@ -2,6 +2,7 @@
 
 import { copyButton, el } from "./dom.js";
 import { duration, plural } from "./format.js";
+import { allBehind } from "./lag.js";
 
 /** The steps until the first number. */
 export function emptyBook(app) {
@@ -24,13 +25,17 @@ export function emptyBook(app) {
 	const partitions = topics.reduce((sum, topic) => sum + topic.partitions.length, 0);
 	const connected = topics.length > 0 && status.state !== "disconnected" && status.state !== "at_rest";
 	const names = topics.map(({ name }) => name).join(", ");
-	const rejects = Number(app.rejects().total);
+	const rejects = Number(app.rejects().book);
 	const source = topics[0]?.source ?? "kafka";
 	const second = connected
 		? ["Connected to ", el("code", {}, names)]
 		: [status.state === "at_rest" ? "No run is reading into this book" : "Not connected yet"];
+	const behind = allBehind(status);
+	const isRead = topics.some((topic) => topic.partitions.some((part) => Number(part.next_offset ?? 0) > 0));
+	const held =
+		behind > 0 ? `${plural(behind, "record")} to be read` : isRead ? "no change in what was read" : "0 records";
 	const records =
-		rejects > 0 ? `${plural(rejects, "record")} could not be read` : `${plural(partitions, "partition")}, 0 records`;
+		rejects > 0 ? `${plural(rejects, "record")} could not be read` : `${plural(partitions, "partition")}, ${held}`;
 	const command =
 		source === "kafka"
 			? `walbook capture --postgres URL --slot NAME --brokers BROKERS --topic ${topics[0]?.name ?? "TOPIC"}`

@@ -2,6 +2,7 @@
 
 import { copyButton, el } from "./dom.js";
 import { count } from "./format.js";
+import { visible } from "./names.js";
 
 /** Longer values are cut here. */
 const LONGEST = 120;
@@ -74,7 +75,7 @@ export function summary(event, all) {
 	for (const column of columns) {
 		const differs = pairs && changed(column);
 		if (pairs && !differs && !all) continue;
-		const name = el("span", { class: "column", translate: "no" }, column.name, " ");
+		const name = el("span", { class: "column", translate: "no" }, el("bdi", {}, visible(column.name)), " ");
 		if (differs)
 			parts.push(
 				el(
@@ -134,7 +135,7 @@ export function details(event, zone) {
 				]
 			: [el("td", { class: "old", colspan: 3 }, single)];
 		const type = el("td", { class: "type", title: column.type }, TYPES[column.type] ?? column.type ?? "");
-		const name = el("th", { scope: "row", translate: "no" }, column.name);
+		const name = el("th", { scope: "row", translate: "no" }, el("bdi", {}, visible(column.name)));
 		return el("tr", { class: differs ? "differs" : null }, name, type, ...values);
 	});
 	const fact = (name, text, mono) =>

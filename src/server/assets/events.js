@@ -14,8 +14,9 @@ import { downloadButtons } from "./toolbar.js";
 import { OPERATIONS, lookedAt } from "./view.js";
 
 const PAGE = 50;
-/** The most rows one answer of the server holds. */
-const MOST = 1000;
+/** The most rows one file of the server holds, and how long it may take to read them, in milliseconds. */
+const MOST = 100_000;
+const PATIENCE = 90_000;
 const MODES = [
 	["changed", "Changed columns"],
 	["all", "All columns"],
@@ -31,6 +32,9 @@ export class Events {
 		this.panel = byId("events");
 		this.mode = "changed";
 		this.asked = null;
+		// Where the panel covers the page nothing under it is to be reached.
+		this.covers = matchMedia("(max-width: 1180px)");
+		this.covers.addEventListener("change", () => this.cover());
 		this.panel.addEventListener("keydown", (event) => {
 			if (event.key === "ArrowDown" && this.isRow(event.target)) this.move(1, event);
 			if (event.key === "ArrowUp" && this.isRow(event.target)) this.move(-1, event);
@@ -41,12 +45,18 @@ export class Events {
 		return !this.panel.hidden;
 	}
 
+	cover() {
+		byId("page").inert = this.isOpen && this.covers.matches;
+	}
+
 	/** Shows what the view names, from its newest page on; nothing when it names nothing. */
 	open(focus) {
 		const { view } = this.app;
 		document.body.classList.toggle("reading", view.open !== null);
 		this.panel.hidden = view.open === null;
+		this.cover();
 		this.request?.abort();
+		this.request = null;
 		if (view.open === null) {
 			this.panel.replaceChildren();
 			return;
@@ -61,7 +71,7 @@ export class Events {
 
 	parameters() {
 		const { open } = this.app.view;
-		if (open.rejects) return {};
+		if (open.rejects) return this.app.rejectDays();
 		return { ...lookedAt(this.app.view), schema: open.schema, name: open.name, op: open.op };
 	}
 
@@ -83,8 +93,8 @@ export class Events {
 			this.title.append(...nameParts(open.schema, open.name, 46));
 			this.title.title = fullName(open.schema, open.name);
 			chips.push(el("span", { class: "chip" }, open.op ? mark(open.op) : null, open.op ?? "all operations"));
-			chips.push(el("span", { class: "chip" }, rangeWords(range.from, range.to, app.today)));
 		}
+		if (!open.rejects || app.rejectDays().from) chips.push(el("span", { class: "chip" }, rangeWords(range.from, range.to, app.today)));
 		const what = () =>
 			`${this.total !== null && this.total > MOST ? `the newest ${count(MOST)} of ` : ""}${this.total === null ? "" : count(this.total)} events`;
 		this.cutNote = el("span", { class: "note" });
@@ -159,16 +169,16 @@ export class Events {
 		this.request?.abort();
 		this.request = request;
 		const cursor = this.cursors[this.cursors.length - 1];
-		const late = setTimeout(() => setText(this.sum, "Reading …"), 300);
+		const late = setTimeout(() => this.say("Reading …"), 300);
 		try {
-			const options = { signal: request.signal };
+			const options = { signal: request.signal, patience: PATIENCE };
 			const [answer, total] = await Promise.all([
 				ask(open.rejects ? "rejects" : "events", { ...this.parameters(), limit: PAGE, cursor }, options),
 				cursor === null && !open.rejects ? this.durableTotal(options) : this.total,
 			]);
 			if (request.signal.aborted) return;
 			this.answer = answer;
-			this.total = open.rejects ? whole(this.app.rejects().total ?? 0) : total;
+			this.total = total;
 			this.unfolded = new Set();
 			this.fill();
 			this.list.scrollTop = 0;
@@ -176,13 +186,21 @@ export class Events {
 		} catch (error) {
 			if (error.name === "AbortError") return;
 			if (!(error instanceof ApiError)) throw error;
-			this.app.failed(error);
+			if (request.signal.aborted || this.app.denied(error)) return;
+			this.answer = null;
 			const again = el("button", { type: "button", class: "button", onclick: () => this.load() }, "Retry");
 			this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, error.message), again));
-			setText(this.sum, "");
+			this.say("");
 		} finally {
 			clearTimeout(late);
+			if (this.request === request) this.request = null;
 		}
+	}
+
+	/** Says something in the place of the sum. */
+	say(words) {
+		delete this.sum.dataset.key;
+		this.sum.replaceChildren(words);
 	}
 
 	/** How many events the book on disk holds of what is asked: the list is read from there too. */
@@ -200,6 +218,8 @@ export class Events {
 	}
 
 	page(direction) {
+		// What is to come is not known before the answer.
+		if (this.request !== null) return;
 		if (direction > 0 && this.answer?.next) this.cursors.push(this.answer.next);
 		else if (direction < 0 && this.cursors.length > 1) this.cursors.pop();
 		else return;
@@ -217,7 +237,7 @@ export class Events {
 		const rejects = this.app.view.open.rejects;
 		if (rows.length === 0) {
 			const words = rejects
-				? "Records that cannot be read are kept here with the reason."
+				? "No record of these days was kept because it could not be read."
 				: "Nothing of this is on disk yet; a commit brings it.";
 			this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, words)));
 			return;
@@ -310,7 +330,10 @@ export class Events {
 		const { view, counts } = app;
 		const { rows, next } = this.answer;
 		const start = (this.cursors.length - 1) * PAGE;
-		const total = this.total ?? rows.length;
+		const rejects = app.rejects();
+		const total = view.open.rejects
+			? whole(rejects.inRange || !app.rejectDays().from ? rejects.total : rows.length)
+			: (this.total ?? rows.length);
 		this.back.disabled = this.cursors.length === 1;
 		this.forth.disabled = !next;
 		setText(
@@ -318,7 +341,8 @@ export class Events {
 			rows.length === 0 ? "0" : `${count(start + 1)} – ${count(start + rows.length)} of ${count(total)}`,
 		);
 		if (view.open.rejects) {
-			setText(this.sum, `${plural(total, "record")} that could not be read, newest first`);
+			const said = `${plural(total, "record")} that could not be read, newest first`;
+			if (this.sum.textContent !== said) this.say(said);
 			return;
 		}
 		const state = app.state;
@@ -329,7 +353,7 @@ export class Events {
 			absent: "not in the book",
 		}[state];
 		const key = `${total} ${state}`;
-		if (this.sum.dataset.key !== key || this.sum.childElementCount === 0) {
+		if (this.sum.dataset.key !== key) {
 			this.sum.dataset.key = key;
 			const least = state === "incomplete" ? el("span", { class: "ge" }, "≥ ") : null;
 			this.sum.replaceChildren(

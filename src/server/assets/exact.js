@@ -1,21 +1,37 @@
 // Whole numbers of any size. Offsets, LSNs and counts may lie beyond 2^53, where a browser's number is no longer exact.
 
-// A text of JSON, or a number outside of texts.
-const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
+const NUMBER = /-?\d[\d.eE+-]*/g;
 // Shorter numbers are exact as they are.
 const LONG = /^-?\d{16,}$/;
 
 /** Parses JSON; whole numbers of 16 digits and more become texts of digits. */
 export function parseExactly(text) {
 	if (!/\d{16}/.test(text)) return JSON.parse(text);
-	return JSON.parse(text.replace(TEXT_OR_NUMBER, (part) => (LONG.test(part) ? `"${part}"` : part)));
+	const pieces = [];
+	for (let at = 0; at < text.length; ) {
+		const quote = text.indexOf('"', at);
+		const open = quote < 0 ? text.length : quote;
+		pieces.push(text.slice(at, open).replace(NUMBER, (part) => (LONG.test(part) ? `"${part}"` : part)));
+		at = endOfText(text, open);
+		pieces.push(text.slice(open, at));
+	}
+	return JSON.parse(pieces.join(""));
+}
+
+/** Where the text of JSON that begins at `open` is over. */
+function endOfText(text, open) {
+	for (let at = open + 1; at < text.length; at++) {
+		if (text[at] === '"') return at + 1;
+		if (text[at] === "\\") at++;
+	}
+	return text.length;
 }
 
 /** A count as it came (a number or a text of digits): a number where that is exact, else a bigint. */
 export function whole(value) {
 	if (typeof value === "number") return value;
 	const exact = BigInt(value ?? 0);
-	return exact <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(exact) : exact;
+	return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
 }
 
 /** The exact sum of two counts. */
@@ -29,7 +45,7 @@ export function plus(a, b) {
 
 /** The exact difference of two counts. */
 export function minus(a, b) {
-	if (typeof a === "number" && typeof b === "number") return a - b;
+	if (typeof a === "number" && typeof b === "number" && Number.isSafeInteger(a - b)) return a - b;
 	return whole(BigInt(a) - BigInt(b));
 }
 

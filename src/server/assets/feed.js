@@ -1,4 +1,9 @@
 // What the server says, and how it is asked: one stream of numbers, a status every few seconds, the states of the days.
+//
+// A range is taken over at once when three answers to the question for it are there, in whatever order they come: the
+// numbers, the states of its days, and the tables of the book. Until then they wait in `pending`, and what was shown before
+// stays; an answer to an earlier question is dropped (`generation`). A stream that begins anew in the same range brings
+// only numbers. What is not answered is kept by what was asked for (`troubles`), until that is answered.
 
 import { ApiError, ask } from "./api.js";
 import { Counts } from "./counts.js";
@@ -14,6 +19,8 @@ import { Clock, Zone } from "./zone.js";
 
 /** Where no stream is to be had, the numbers are asked for this often, in milliseconds. */
 const POLL = 5000;
+/** Numbers in one answer may take this long. */
+const LONG = 60_000;
 /** A lag shorter than this is that of a run that keeps up, in seconds. */
 const BEHIND = 10;
 
@@ -27,10 +34,12 @@ export class Feed {
 		this.counts = null;
 		this.states = new States([]);
 		this.status = null;
-		/** Since when the server does not answer; what it refused to answer; whether an answer is late. */
-		this.lostAt = null;
-		this.refused = null;
+		/** What goes wrong, by what was asked for (stream, numbers, range, status, download): `{at, status, message}`. */
+		this.troubles = new Map();
+		/** Whether an answer is late; whether the numbers come by a stream; up to which state of the book they go. */
 		this.reading = false;
+		this.streams = false;
+		this.reached = null;
 		/** A range whose numbers and states have not all come. */
 		this.pending = null;
 		this.generation = 0;
@@ -38,8 +47,8 @@ export class Feed {
 		this.live = new Live({
 			onSnapshot: (answer) => this.onSnapshot(answer),
 			onDelta: (answer) => this.onDelta(answer),
-			onLost: () => this.lost(),
-			onBack: () => this.streaming(),
+			onLost: () => this.onStreamLost(),
+			onBack: () => this.onStream(),
 			onRefused: (error) => this.onRefused(error),
 		});
 	}
@@ -68,11 +77,21 @@ export class Feed {
 		return this.status.today;
 	}
 
+	/** Since when the server, or the stream, does not answer; null while both do. */
+	get lostAt() {
+		return [...this.troubles.values()].find(({ status }) => status === 0)?.at ?? null;
+	}
+
+	/** What the server refuses: `[what was asked for, message]`, or null. */
+	get refused() {
+		const found = [...this.troubles].find(([, { status }]) => status !== 0);
+		return found ? [found[0], found[1].message] : null;
+	}
+
 	/** The days that the numbers are of: while others are being read, still those before. */
 	get range() {
 		const { counts, view } = this;
-		const read = counts === null || (counts.from === view.from && counts.to === view.to);
-		return read ? lookedAt(view) : { from: counts.from, to: counts.to };
+		return counts === null ? lookedAt(view) : { from: counts.days[counts.first], to: counts.days[counts.last] };
 	}
 
 	/** The state of the days that are looked at. */
@@ -86,11 +105,17 @@ export class Feed {
 		return Number(this.status.durable?.commit ?? 0);
 	}
 
-	/** The rejects: in this range where the server tells, else in the book. */
+	/** The rejects: in the days that are looked at where the server has told, else in the book. */
 	rejects() {
 		const { rejects } = this.status;
-		const inRange = rejects.in_range !== undefined && rejects.in_range !== null;
-		return { total: inRange ? rejects.in_range : rejects.total, newest: rejects.newest, inRange };
+		const { from, to } = lookedAt(this.view);
+		const inRange = this.rejectsOf === `${from} ${to}` && (rejects.in_range ?? null) !== null;
+		return { total: inRange ? rejects.in_range : rejects.total, book: rejects.total, newest: rejects.newest, inRange };
+	}
+
+	/** The days to ask for rejects of: a server that cannot count those of some days refuses the question. */
+	rejectDays() {
+		return "in_range" in this.status.rejects ? lookedAt(this.view) : {};
 	}
 
 	/** Whether some partition is further behind than a run that keeps up. */
@@ -112,7 +137,6 @@ export class Feed {
 	async load() {
 		const generation = ++this.generation;
 		const { from, to } = this.view;
-		this.refused = null;
 		clearTimeout(this.again);
 		clearTimeout(this.polling);
 		clearTimeout(this.late);
@@ -126,19 +150,25 @@ export class Feed {
 		try {
 			const [days, tables] = await Promise.all([ask("days", { from, to }), ask("tables")]);
 			if (generation !== this.generation) return;
+			this.answered("range");
 			this.pending.days = days;
 			this.pending.tables = tables;
 			this.arrive();
 		} catch (error) {
 			if (!(error instanceof ApiError)) throw error;
 			if (generation !== this.generation) return;
-			this.failed(error);
-			if (error.status === 0) this.again = setTimeout(() => this.load(), 2000);
+			// Without the states of its days a range is not shown, and numbers must not gather meanwhile.
+			this.live.close();
+			this.pending.answer = null;
+			clearTimeout(this.late);
+			this.reading = false;
+			this.failed("range", error);
+			this.again = setTimeout(() => document.hidden || this.load(), error.status === 0 ? 2000 : POLL);
 		}
 	}
 
 	onSnapshot(answer) {
-		this.takeLive(answer);
+		if (!this.takeLive(answer)) return;
 		if (this.pending) {
 			this.pending.answer = answer;
 			this.arrive();
@@ -160,19 +190,21 @@ export class Feed {
 		clearTimeout(this.late);
 		this.reading = false;
 		const counts = sameRange ? this.counts : new Counts(pending.from, pending.to, this.view.days);
-		if (!sameRange) counts.filter(matcher(this.view.filter));
 		for (const { schema, table } of pending.tables.tables) counts.know(schema, table);
 		counts.replace(pending.answer.rows);
+		// While the answers were on their way other days or tables may have been picked.
+		counts.select(this.view.days);
+		counts.filter(matcher(this.view.filter));
 		this.counts = counts;
 		if (pending.days) this.takeDays(pending.days);
-		this.onNumbers(sameRange);
+		this.onNumbers(sameRange, pending.days !== null);
 	}
 
 	onDelta(answer) {
-		this.takeLive(answer);
+		if (!this.takeLive(answer)) return;
 		if (this.pending !== null) {
 			// Totals, so that the later one holds; they wait with the snapshot for the states of the days.
-			this.pending.answer?.rows.push(...answer.rows);
+			if (this.pending.answer !== null) for (const row of answer.rows) this.pending.answer.rows.push(row);
 			return;
 		}
 		if (this.counts === null) return;
@@ -181,13 +213,14 @@ export class Feed {
 		if (answer.rows.some(({ day }) => this.states.of(day) === "absent")) this.readStatusSoon(0);
 	}
 
-	/** Takes over the few words about the state that come with the numbers. */
+	/** Takes over the few words about the state that come with numbers; false where they began another day, and another range. */
 	takeLive(answer) {
+		const { generation } = this;
 		const { status } = answer;
-		if (!status) return;
+		this.reached = reachOf(answer);
 		const before = this.status;
 		const now = { ...before };
-		for (const part of ["state", "complete_at", "today"]) if (part in status) now[part] = status[part];
+		for (const part of ["now", "state", "complete_at", "today"]) if (part in status) now[part] = status[part];
 		if (status.durable) now.durable = { ...before.durable, ...status.durable };
 		const perSecond = typeof status.rate === "number" ? status.rate : status.rate?.records_per_second;
 		if (perSecond !== undefined) now.rate = { ...before.rate, records_per_second: perSecond };
@@ -195,6 +228,7 @@ export class Feed {
 		if (now.state !== before.state || now.today !== before.today) this.readStatus();
 		else if (status.rejects_total !== undefined && String(status.rejects_total) !== String(before.rejects.total))
 			this.readStatusSoon();
+		return generation === this.generation;
 	}
 
 	readStatusSoon(delay = 1000) {
@@ -206,24 +240,37 @@ export class Feed {
 	}
 
 	async readStatus() {
-		const generation = this.generation;
-		// A server that can count the rejects of a range has a place for that in every status; another refuses the question.
-		const range = "in_range" in this.status.rejects ? lookedAt(this.view) : {};
-		const reader =
+		const { generation } = this;
+		const range = this.rejectDays();
+		const of = `${range.from} ${range.to}`;
+		// One question at a time: the same again would bring nothing, and for other days the answer is of no use.
+		if (this.statusRun?.of === of) return;
+		this.statusRun?.abort();
+		const run = Object.assign(new AbortController(), { of });
+		this.statusRun = run;
+		const asksDays =
 			this.counts !== null &&
 			(this.state !== "complete" || this.states.among(this.counts.days, "incomplete").length > 0);
 		try {
 			const [status, days] = await Promise.all([
-				ask("status", range),
-				reader ? ask("days", { from: this.view.from, to: this.view.to }) : null,
+				ask("status", range, run),
+				asksDays ? ask("days", { from: this.view.from, to: this.view.to }, run) : null,
 			]);
-			this.back();
+			this.answered("status");
+			this.rejectsOf = of;
+			const { now, state, complete_at, today } = this.status;
+			// The stream may have told of a later time already, even of another day; and the book may be ahead of the numbers.
+			if (Date.parse(status.now) < Date.parse(now)) Object.assign(status, { now, state, complete_at, today });
+			else if (this.reached !== null && reachOf(status) > this.reached) status.complete_at = complete_at;
 			this.takeStatus(status);
 			if (days !== null && generation === this.generation && this.pending === null) this.takeDays(days);
 			this.schedule();
 		} catch (error) {
+			if (run.signal.aborted) return;
 			if (!(error instanceof ApiError)) throw error;
-			this.failed(error);
+			this.failed("status", error);
+		} finally {
+			if (this.statusRun === run) this.statusRun = null;
 		}
 	}
 
@@ -251,61 +298,82 @@ export class Feed {
 	}
 
 	onRefused(error) {
-		this.back();
-		if (error.status === 401 || error.status === 403) this.failed(error);
-		else this.pollCounts();
+		this.streams = false;
+		this.answered("stream");
+		if (!this.denied(error)) this.pollCounts();
+	}
+
+	onStreamLost() {
+		this.streams = false;
+		this.failed("stream", new ApiError(0, "The stream broke off."));
+	}
+
+	/** The stream is there: no need to ask for the numbers. */
+	onStream() {
+		this.streams = true;
+		clearTimeout(this.polling);
+		this.answered("stream");
+		this.answered("numbers");
+		if (this.troubles.has("status")) this.readStatus();
 	}
 
 	/** No stream is to be had (too many listen, or something between cannot carry it): asks for the numbers instead. */
 	async pollCounts() {
-		const generation = this.generation;
+		const { generation } = this;
+		if (this.polled === generation) return;
+		this.polled = generation;
 		const { from, to } = this.view;
 		try {
-			const answer = await ask("counts", { from, to, by: "day,table,op" });
-			if (generation === this.generation) this.onSnapshot(answer);
+			// What is complete when it is asked first is in the numbers that are asked for then.
+			const status = await ask("status", this.rejectDays());
+			const answer = await ask("counts", { from, to, by: "day,table,op" }, { patience: LONG });
+			if (generation !== this.generation || this.streams) return;
+			this.answered("numbers");
+			const { now, state, complete_at, today } = status;
+			this.onSnapshot({ ...answer, status: { now, state, complete_at, today } });
 		} catch (error) {
 			if (!(error instanceof ApiError)) throw error;
-			this.failed(error);
+			if (generation === this.generation) this.failed("numbers", error);
+		} finally {
+			this.polled = null;
 		}
 		clearTimeout(this.polling);
-		this.polling = setTimeout(() => document.hidden || this.pollCounts(), POLL);
+		this.polling = setTimeout(() => document.hidden || this.streams || this.pollCounts(), POLL);
 	}
 
-	async failed(error) {
-		if (error.status === 0) {
-			this.lost();
-		} else if (error.status === 401 || error.status === 403) {
-			if (this.asking) return;
-			this.asking = true;
-			this.live.close();
-			await askForToken();
-			this.asking = false;
-			this.load();
-			this.onToken();
-		} else {
-			this.refused = error.message;
-			this.schedule();
-		}
+	/** Asks for a token where the server wants one; says whether it does. */
+	denied(error) {
+		if (error.status !== 401 && error.status !== 403) return false;
+		this.giveToken();
+		return true;
 	}
 
-	lost() {
-		if (this.lostAt !== null) return;
-		this.lostAt = this.clock.now();
-		this.say("No answer from walbook. The numbers are from before.");
-		this.paint();
+	async giveToken() {
+		if (this.asking) return;
+		this.asking = true;
+		this.live.close();
+		await askForToken();
+		this.asking = false;
+		this.load();
+		this.onToken();
 	}
 
-	/** The stream is there: no need to ask for the numbers. */
-	streaming() {
-		clearTimeout(this.polling);
-		this.back();
+	/** Something that was asked for is not to be had. */
+	failed(what, error) {
+		if (this.denied(error)) return;
+		const wasLost = this.lostAt !== null;
+		const known = this.troubles.get(what);
+		const at = known && (known.status === 0) === (error.status === 0) ? known.at : this.clock.now();
+		this.troubles.set(what, { at, status: error.status, message: error.message });
+		if (!wasLost && this.lostAt !== null) this.say("No answer from walbook. The numbers are from before.");
+		this.schedule();
 	}
 
-	back() {
-		if (this.lostAt === null) return;
-		this.lostAt = null;
-		this.say("walbook answers again.");
-		if (this.pending !== null && this.pending.days === null && this.counts === null) this.load();
+	/** Something that was asked for is there. */
+	answered(what) {
+		const wasLost = this.lostAt !== null;
+		if (!this.troubles.delete(what)) return;
+		if (wasLost && this.lostAt === null) this.say("walbook answers again.");
 		this.schedule();
 	}
 
@@ -319,4 +387,9 @@ export class Feed {
 		};
 		this.say(words[this.status.state] ?? "");
 	}
+}
+
+/** How far in the book an answer goes. */
+function reachOf({ complete_to: { epoch, commit } }) {
+	return epoch ?? commit;
 }

@@ -10,10 +10,27 @@ export function patternOf(filter) {
 export function matcher(filter) {
 	if (filter === "") return () => true;
 	if (!/[*?]/.test(filter)) return (name) => name.includes(filter);
-	const escaped = filter
-		.replace(/[.+^${}()|[\]\\/]/g, "\\$&")
-		.replace(/\*/g, "[^]*")
-		.replace(/\?/g, "[^]");
-	const regex = new RegExp(`^${escaped}$`, "u");
-	return (name) => regex.test(name);
+	const pattern = Array.from(filter);
+	return (name) => matches(pattern, Array.from(name));
+}
+
+/** Only the last `*` can have to take more than it took at first, so that nothing is tried twice over. */
+function matches(pattern, name) {
+	let [at, star, taken] = [0, -1, 0];
+	for (let place = 0; place < name.length; ) {
+		if (pattern[at] === "*") {
+			star = at++;
+			taken = place;
+		} else if (at < pattern.length && (pattern[at] === "?" || pattern[at] === name[place])) {
+			at++;
+			place++;
+		} else if (star >= 0) {
+			at = star + 1;
+			place = ++taken;
+		} else {
+			return false;
+		}
+	}
+	while (pattern[at] === "*") at++;
+	return at === pattern.length;
 }

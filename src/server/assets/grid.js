@@ -38,6 +38,7 @@ export class Grid {
 		this.all = new Row(null, "all");
 		this.rest = new Row(null, "rest");
 		this.before = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td"));
+		this.between = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td"));
 		this.after = el("tr", { class: "spacer", "aria-hidden": "true" }, el("td"));
 		this.said = el("div", { hidden: true });
 		this.body = el("tbody", { role: "rowgroup" }, ...waiting());
@@ -152,10 +153,23 @@ export class Grid {
 		const height = this.rowHeight();
 		const first = Math.max(0, Math.floor(above / height) - AROUND);
 		const last = Math.min(order.length, Math.ceil((above + innerHeight) / height) + AROUND);
-		const nodes = [this.before];
 		const { open } = app.view;
-		const free = this.free(new Set(order.slice(first, last).map(({ key }) => key)));
-		for (let index = first; index < last; index++) {
+		const indices = Array.from({ length: Math.max(0, last - first) }, (_, at) => first + at);
+		// A row that has the focus stays in the page, in its place: focus that falls out of the page is lost.
+		const kept = [...this.rows].find(([, row]) => row.tr.contains(document.activeElement))?.[0];
+		const apart = kept === undefined ? -1 : order.findIndex(({ key }) => key === kept);
+		if (apart >= 0 && apart < first) indices.unshift(apart);
+		if (apart >= Math.max(first, last)) indices.push(apart);
+		const free = this.free(new Set(indices.map((index) => order[index].key)));
+		const nodes = [this.before];
+		let end = indices[0] ?? first;
+		this.before.firstChild.style.height = `${end * height}px`;
+		for (const index of indices) {
+			if (index > end) {
+				this.between.firstChild.style.height = `${(index - end) * height}px`;
+				nodes.push(this.between);
+			}
+			end = index + 1;
 			const item = order[index];
 			let row = this.rows.get(item.key);
 			if (row === undefined) this.rows.set(item.key, (row = free.pop() ?? new Row(item, "table")));
@@ -167,9 +181,8 @@ export class Grid {
 			setAttribute(row.tr, "aria-rowindex", String(index + 3));
 			nodes.push(row.tr);
 		}
-		this.before.firstChild.style.height = `${first * height}px`;
-		this.after.firstChild.style.height = `${Math.max(0, order.length - last) * height}px`;
-		if (last < order.length) nodes.push(this.after);
+		this.after.firstChild.style.height = `${Math.max(0, order.length - end) * height}px`;
+		if (end < order.length) nodes.push(this.after);
 		const hidden = app.counts.hidden();
 		if (hidden.tables > 0) {
 			setText(this.rest.head, `${plural(hidden.tables, "table")} not shown`);

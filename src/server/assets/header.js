@@ -3,8 +3,7 @@
 import { byId, el, icon, setAttribute, setText } from "./dom.js";
 import { dateWords, listWords } from "./days.js";
 import { bytes, count, duration, plural, rate } from "./format.js";
-import { allBehind, lagOf, unitOf } from "./lag.js";
-import { lookedAt } from "./view.js";
+import { allBehind, lagOf, secondsBehind, unitOf } from "./lag.js";
 
 /** A lag under this is what a run that keeps up has. */
 const BEHIND = 10;
@@ -52,7 +51,8 @@ export class Header {
 		const { status, zone } = app;
 		setText(byId("book"), status.book.name);
 		document.title = `${status.book.name} – walbook`;
-		setText(byId("zone"), zone.name);
+		setText(byId("zone"), zone.said);
+		setAttribute(byId("complete-to"), "title", `Times in ${zone.said}`);
 		const [title, why, behind] = this.complete();
 		setText(byId("complete-to"), title);
 		setText(byId("complete-why"), why);
@@ -60,13 +60,19 @@ export class Header {
 		const [dot, word] = this.state();
 		setAttribute(byId("state"), "data-dot", dot);
 		setText(byId("state-word"), word);
-		const rejects = Number(app.rejects().total);
-		const worst = Math.max(
-			...status.topics.flatMap(({ partitions }) => partitions.map((partition) => partition.lag_seconds ?? 0)),
-			0,
+		const rejects = app.rejects();
+		const none = Number(rejects.book) === 0 ? "no rejects" : "no rejects in this range";
+		const { worst, known } = secondsBehind(status);
+		const lag =
+			allBehind(status) === null
+				? "pipeline"
+				: worst === null
+					? "lag not known"
+					: `lag ${known ? "" : "at least "}${duration(worst)}`;
+		setText(
+			byId("fold-words"),
+			`${lag} · ${Number(rejects.total) === 0 ? none : plural(rejects.total, "reject")}`,
 		);
-		const lag = allBehind(status) === null ? "pipeline" : `lag ${duration(worst)}`;
-		setText(byId("fold-words"), `${lag} · ${rejects === 0 ? "no rejects" : plural(rejects, "reject")}`);
 		this.paintStrips();
 	}
 
@@ -92,9 +98,12 @@ export class Header {
 		if (app.lostAt !== null) return [`As of ${at(app.lostAt)}`, "No answer from walbook.", true];
 		if (app.counts?.tables.size === 0) {
 			const made = app.clock.since(status.book.made_at);
+			if (status.state === "disconnected")
+				return ["Nothing counted yet", status.state_reason ?? "Not connected.", true];
+			if (allBehind(status) > 0) return ["Nothing counted yet", "There are records that have not been read.", true];
 			return [
 				"Nothing to count yet",
-				made === null ? "No record has arrived." : `The book was made ${duration(made)} ago.`,
+				made === null ? "No change has arrived." : `The book was made ${duration(made)} ago.`,
 				false,
 			];
 		}
@@ -167,18 +176,26 @@ export class Header {
 	refused() {
 		const { app } = this;
 		if (app.refused === null) return null;
-		const button = el("button", { type: "button", class: "button", onclick: () => app.load() }, "Retry");
-		const words =
-			app.counts === null ? " There are no numbers to show yet." : " The numbers are those of the last answer.";
-		return { key: "refused", content: [el("strong", {}, sentence(app.refused)), words], button };
+		const [what, message] = app.refused;
+		const isFile = what === "download";
+		const act = () => (isFile ? app.answered(what) : app.load());
+		const button = el("button", { type: "button", class: "button", onclick: act }, isFile ? "Close" : "Retry");
+		const words = isFile
+			? " Nothing was saved."
+			: app.counts === null
+				? " There are no numbers to show yet."
+				: what === "status"
+					? " The numbers go on; what is said about them is from the last answer."
+					: " The numbers are those of the last answer.";
+		return { key: `refused ${what}`, content: [el("strong", {}, sentence(message)), words], button };
 	}
 
 	/** Days in view can still grow, because records that belong to them have not been read. */
 	notComplete() {
 		const { app } = this;
-		const { counts, states, status, view, today } = app;
+		const { counts, states, status, today } = app;
 		if (!counts || app.lostAt !== null) return null;
-		const range = lookedAt(view);
+		const { range } = app;
 		const open = states.among(
 			counts.days.filter((day) => day >= range.from && day <= range.to),
 			"incomplete",
@@ -218,7 +235,7 @@ export class Header {
 				{
 					type: "button",
 					class: "button",
-					onclick: () => app.go({ preset: null, from: view.from, to: last, days: null }),
+					onclick: () => app.go({ preset: null, from: app.view.from <= last ? app.view.from : last, to: last, days: null }),
 				},
 				"Show complete days only",
 			);

@@ -6,6 +6,13 @@ export function lagOf({ lag_records: records, lag_bytes: bytes }) {
 	return Number(records ?? bytes ?? 0);
 }
 
+/** How many seconds a status is behind: `{worst, known}`, where `known` tells whether that is so of every partition. */
+export function secondsBehind(status) {
+	const seconds = status.topics.flatMap((topic) => topic.partitions.map((part) => part.lag_seconds ?? null));
+	const told = seconds.filter((value) => value !== null);
+	return { worst: told.length > 0 ? Math.max(...told) : null, known: told.length === seconds.length };
+}
+
 /** What the lags of a status count: "records", "bytes", or null while none is known. */
 export function unitOf(status) {
 	const partitions = status.topics.flatMap((topic) => topic.partitions);

@@ -3,6 +3,9 @@
 import { ApiError, address, request } from "./api.js";
 import { parseExactly } from "./exact.js";
 
+/** A stream that says nothing for this long is taken for broken, in milliseconds: the server gives a sign of life every 15 s. */
+const SILENCE = 40_000;
+
 /** Cuts a stream of text into events; lines may arrive in any pieces. */
 class EventParser {
 	constructor(onEvent, onRetry) {
@@ -50,8 +53,8 @@ class EventParser {
 }
 
 /**
- * Keeps one stream open: `onSnapshot` and `onDelta` get what it says, `onLost` and `onBack` the state of the connection.
- * A stream that breaks goes on after the last event that was seen.
+ * Keeps one stream open while the page is seen: `onSnapshot` and `onDelta` get what it says, `onLost` and `onBack` the state
+ * of the connection. A stream that breaks or falls silent goes on after the last event that was taken over.
  */
 export class Live {
 	constructor({ onSnapshot, onDelta, onLost, onBack, onRefused }) {
@@ -72,21 +75,26 @@ export class Live {
 
 	/** Stops reading. */
 	close() {
-		this.run?.abort();
+		const { run } = this;
 		this.run = null;
+		run?.abort();
 		clearTimeout(this.timer);
 	}
 
 	async connect() {
+		// A browser has few connections to a server, and tabs that nobody sees must not take them all.
+		if (document.hidden) return;
 		const run = new AbortController();
 		this.run = run;
+		this.wait(run);
 		try {
 			const headers = { Accept: "text/event-stream" };
 			if (this.lastId !== null) headers["Last-Event-ID"] = this.lastId;
 			const response = await request(address("live", this.range), { signal: run.signal, headers });
 			await this.read(response, run);
 		} catch (error) {
-			if (run.signal.aborted) return;
+			if (this.run !== run) return;
+			if (!(error instanceof ApiError) && error.name !== "AbortError") throw error;
 			if (error instanceof ApiError && error.status !== 0) {
 				this.onRefused(error);
 				// A server that refuses will do so for a while: too many clients, or a token that is wrong.
@@ -94,8 +102,10 @@ export class Live {
 				this.again(run, this.retry * 5);
 				return;
 			}
+		} finally {
+			clearTimeout(run.silence);
 		}
-		if (run.signal.aborted) return;
+		if (this.run !== run) return;
 		this.onLost();
 		this.again(run, this.retry);
 	}
@@ -106,13 +116,20 @@ export class Live {
 		}, delay);
 	}
 
+	/** Gives the stream anew the time in which it has to say something. */
+	wait(run) {
+		clearTimeout(run.silence);
+		run.silence = setTimeout(() => run.abort(), SILENCE);
+	}
+
 	async read(response, run) {
 		const parser = new EventParser(
 			({ event, id, data }) => {
-				if (run.signal.aborted) return;
-				if (id !== null) this.lastId = id;
+				if (this.run !== run) return;
 				if (event === "snapshot") this.onSnapshot(parseExactly(data));
 				else if (event === "delta") this.onDelta(parseExactly(data));
+				// Only what was taken over need not be told again; what was told may have opened another stream.
+				if (id !== null && this.run === run) this.lastId = id;
 			},
 			(retry) => {
 				this.retry = Math.min(retry, 60_000);
@@ -122,8 +139,9 @@ export class Live {
 		const decoder = new TextDecoder();
 		this.onBack();
 		for (;;) {
-			const { done, value } = await reader.read();
-			if (done || run.signal.aborted) return;
+			const { done, value } = await reader.read().catch(() => ({ done: true }));
+			if (done || this.run !== run) return;
+			this.wait(run);
 			parser.push(decoder.decode(value, { stream: true }));
 		}
 	}

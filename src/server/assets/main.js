@@ -12,7 +12,7 @@ import { Keys } from "./keys.js";
 import { Pipeline } from "./pipeline.js";
 import { Speaker } from "./speak.js";
 import { Toolbar } from "./toolbar.js";
-import { neighbour, parseView, presetOf, resolve, viewAddress } from "./view.js";
+import { lookedAt, neighbour, parseView, presetOf, resolve, viewAddress } from "./view.js";
 
 /** The least time between two paintings, in milliseconds. */
 const PAINT = 250;
@@ -113,32 +113,34 @@ class App extends Feed {
 		const differs = (part) => JSON.stringify(before[part]) !== JSON.stringify(next[part]);
 		const range = differs("from") || differs("to");
 		const days = differs("days");
+		const looked = JSON.stringify(lookedAt(before)) !== JSON.stringify(lookedAt(next));
 		if (range) {
 			this.toolbar.showRange();
 			this.load();
 		} else if (this.counts) {
-			if (days) this.counts.select(next.days);
+			// The days of a range that is still being read are picked as it arrives.
+			if (days && this.pending === null) this.counts.select(next.days);
 			if (differs("filter")) this.counts.filter(matcher(next.filter));
 			if (days || differs("filter") || differs("sort")) this.grid.reorder(true);
+			if (days) this.readStatus();
 		}
-		if (differs("open") || (next.open !== null && !next.open.rejects && (range || days))) {
-			this.events.open(differs("open"));
-		}
+		if (differs("open") || (next.open !== null && looked)) this.events.open(differs("open"));
 		this.paint();
 		if (before.open !== null && next.open === null) this.grid.focusBack();
 	}
 
 	// What the feed has to say.
 
-	onNumbers(sameRange) {
+	onNumbers(sameRange, asked) {
 		if (!sameRange) this.grid.forgetWidths();
-		this.grid.reorder(!sameRange);
+		this.grid.reorder(asked);
 		this.paint();
 	}
 
 	onChanges(changed) {
-		this.changed.push(...changed);
 		if (changed.length > 0) this.grid.dirty = true;
+		// What nobody sees need not be marked.
+		if (!document.hidden) for (const cell of changed) this.changed.push(cell);
 		this.schedule();
 	}
 
@@ -155,17 +157,17 @@ class App extends Feed {
 		const { view } = this;
 		if (view.preset === null && view.to !== before) return;
 		const next = resolve({ ...view, to: view.preset === null ? this.today : view.to }, this.today);
-		this.view = next;
 		history.replaceState(null, "", viewAddress(next));
-		this.toolbar?.showRange();
-		this.load();
+		this.show(next);
 	}
 
 	onVisible() {
 		if (document.hidden) {
 			this.live.close();
+			clearTimeout(this.polling);
 		} else {
-			this.live.open(this.view.from, this.view.to);
+			if (this.pending !== null) this.load();
+			else this.live.open(this.view.from, this.view.to);
 			this.readStatus();
 			this.paint();
 		}
@@ -212,7 +214,7 @@ class App extends Feed {
 /** A fault of the page itself is said, not swallowed: numbers might otherwise stand still unnoticed. */
 function onFault(message) {
 	if (byId("fault")) return;
-	byId("strips").append(
+	byId("faults").append(
 		el(
 			"div",
 			{ class: "strip bad", id: "fault" },

@@ -145,12 +145,14 @@ export class Pipeline {
 		);
 		const rest = all.filter((part) => !shown.includes(part));
 		if (rest.length > 0) {
-			const most = Math.max(...rest.map((part) => part.lag_seconds ?? 0));
+			const told = rest.filter((part) => (part.lag_seconds ?? null) !== null);
+			const most = Math.max(...told.map((part) => part.lag_seconds), 0);
+			const which = told.length === rest.length ? "all" : "as far as known";
 			parts.push(
 				el(
 					"p",
 					{ class: "note" },
-					`${count(rest.length)} more, all under ${most < 9 ? `${Math.floor(most) + 1} s` : duration(most + 1)}`,
+					`${count(rest.length)} more, ${which} under ${most < 9 ? `${Math.floor(most) + 1} s` : duration(most + 1)}`,
 				),
 			);
 		}
@@ -198,7 +200,7 @@ export class Pipeline {
 		const { app } = this;
 		const { status, zone, today, clock } = app;
 		const rejects = app.rejects();
-		if (Number(rejects.total) === 0) {
+		if (Number(rejects.book) === 0) {
 			return [
 				heading("Rejects", "none"),
 				el("p", { class: "note" }, "Records that cannot be read are kept here with the reason."),
@@ -209,7 +211,9 @@ export class Pipeline {
 		const parts = [
 			heading(
 				"Rejects",
-				`${count(rejects.total)} ${rejects.inRange ? "in this range" : "in the book"}`,
+				rejects.inRange && String(rejects.total) !== String(rejects.book)
+					? `${Number(rejects.total) === 0 ? "none" : count(rejects.total)} in this range · ${count(rejects.book)} in the book`
+					: `${count(rejects.total)} ${rejects.inRange ? "in this range" : "in the book"}`,
 				fresh ? "bad" : null,
 			),
 		];
@@ -229,7 +233,7 @@ export class Pipeline {
 		const open = el(
 			"a",
 			{ class: "link", href: app.addressOf(null) },
-			fresh ? `Show all ${plural(rejects.total, "reject")}` : `Show all ${count(rejects.total)}`,
+			Number(rejects.total) === 0 ? "Show rejects" : `Show all ${count(rejects.total)}${fresh ? " rejects" : ""}`,
 		);
 		open.addEventListener("click", (event) => {
 			if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;

@@ -20,8 +20,13 @@ export function askForToken() {
 		const node = byId("token");
 		form.addEventListener("submit", (event) => {
 			event.preventDefault();
-			if (input.value.trim() === "") return;
-			setToken(input.value.trim());
+			const text = input.value.trim();
+			// A header can carry no other characters.
+			if (!/^[\x20-\x7e]+$/.test(text)) {
+				byId("token-wrong").textContent = "A token has only ASCII characters.";
+				return;
+			}
+			setToken(text);
 			node.hidden = true;
 			node.replaceChildren();
 			byId("page").hidden = false;

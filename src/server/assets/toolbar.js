@@ -1,6 +1,6 @@
 // Range, filter and downloads.
 
-import { ApiError, address, download, token } from "./api.js";
+import { ApiError, address, download } from "./api.js";
 import { byId, el, icon, setAttribute, setText } from "./dom.js";
 import { PRESETS, daysBetween, isDay, rangeWords } from "./days.js";
 import { count, plural } from "./format.js";
@@ -116,7 +116,7 @@ export class Toolbar {
 	}
 }
 
-/** Two buttons that save what is seen; links, or, where a token must be sent, questions. */
+/** Two buttons that save what is seen: links, so that their addresses can be copied, but pressed they ask as the page does. */
 export function downloadButtons(app, url, what) {
 	const links = [
 		["csv", "CSV"],
@@ -129,14 +129,13 @@ export function downloadButtons(app, url, what) {
 			word,
 		);
 		link.addEventListener("click", async (event) => {
-			link.href = url(format);
-			if (token() === null) return;
 			event.preventDefault();
 			try {
 				await download(url(format));
+				app.answered("download");
 			} catch (error) {
 				if (!(error instanceof ApiError)) throw error;
-				app.failed(error);
+				app.failed("download", error);
 				app.say(`The download failed: ${error.message}`);
 			}
 		});

@@ -21,7 +21,7 @@ export function parseView(search) {
 		view.from = from;
 		view.to = to;
 	} else {
-		view.preset = given.get("range") in PRESETS ? given.get("range") : DEFAULT_RANGE;
+		view.preset = Object.hasOwn(PRESETS, given.get("range")) ? given.get("range") : DEFAULT_RANGE;
 	}
 	const days = (given.get("day") ?? "").split("..");
 	if (days.length <= 2 && days.every(isDay) && days[0] <= days[days.length - 1]) {

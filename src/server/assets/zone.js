@@ -6,6 +6,8 @@ import { dayWords } from "./days.js";
 export class Zone {
 	constructor(name) {
 		this.name = name;
+		/** The zone in words: a browser older than the zone tells times in UTC, though days are those of the zone. */
+		this.said = name;
 		const parts = {
 			year: "numeric",
 			month: "2-digit",
@@ -17,8 +19,7 @@ export class Zone {
 		try {
 			this.format = new Intl.DateTimeFormat("en-GB", { ...parts, hourCycle: "h23", timeZone: name });
 		} catch {
-			// A browser older than the zone. UTC is then said to be UTC.
-			this.name = "UTC";
+			this.said = `${name}, times in UTC`;
 			this.format = new Intl.DateTimeFormat("en-GB", { ...parts, hourCycle: "h23", timeZone: "UTC" });
 		}
 	}
