@@ -377,7 +377,10 @@ export class InventedBook {
 
   /** The reasons whose newest record is of these days. */
   rejectsIn({ from = "0001-01-01", to = "9999-12-31" }) {
-    return this.byReason.filter(({ newest }) => newest && newest.kafka_time >= from && newest.kafka_time.slice(0, 10) <= to);
+    return this.byReason.filter(({ newest }) => {
+      const day = newest?.kafka_time.slice(0, 10) ?? from;
+      return day >= from && day <= to;
+    });
   }
 
   rejectList(asked) {
