@@ -26,9 +26,9 @@ after(() => browser?.close());
 
 /**
  * Opens an address and waits until `ready` is there. `expected` matches the errors of the console that the test causes;
- * what is not named here goes to the browser's context. The browser is in New York, and no book is.
+ * `init` runs in the page before anything else; what is not named here goes to the browser's context. The browser is in New York, and no book is.
  */
-export async function open(address, { width = 1440, height = 900, ready = ".row.table", expected, ...options } = {}) {
+export async function open(address, { width = 1440, height = 900, ready = ".row.table", expected, init, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, timezoneId: "America/New_York", ...options });
   const page = await context.newPage();
   page.faults = [];
@@ -47,6 +47,7 @@ export async function open(address, { width = 1440, height = 900, ready = ".row.
     const near = protocol === "blob:" || protocol === "data:" || hostname === "127.0.0.1";
     if (!near) page.faults.push(`a request to ${request.url()}`);
   });
+  if (init) await page.addInitScript(init);
   await page.goto(address);
   if (ready) await page.waitForSelector(ready, { timeout: 20_000 });
   return page;

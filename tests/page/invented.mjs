@@ -10,6 +10,7 @@ const TODAY = "2026-11-22";
 const WEIGHTS = [673, 619, 621, 683, 794, 859, 767, 670, 602, 693, 670, 907, 965, 445];
 
 const addDays = (day, days) => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
+const sumOf = (reasons) => reasons.reduce((sum, { count }) => sum + count, 0);
 const key = (...parts) => parts.join("\0");
 
 /** A number of the same value in [0, 1) for the same texts. */
@@ -42,6 +43,11 @@ export class InventedBook {
     this.commit = lagging ? 398 : firstDay === null ? 0 : 412;
     this.gone = false;
     this.delay = 0;
+    /** A path to a client that is dead: streams stay open and bring nothing. */
+    this.silent = false;
+    /** How many of the next questions are refused, by endpoint. */
+    this.refusals = {};
+    this.today = TODAY;
     this.listeners = new Map();
     this.history = [];
     /** By day, schema, table, operation. */
@@ -107,10 +113,10 @@ export class InventedBook {
   /** Some changes of today; `rows` says which, else a few at random. */
   change(rows = null) {
     const changed = (rows ?? this.randomChanges()).map(({ schema, table, op, by = 1 }) => {
-      const at = key(TODAY, schema, table, op);
+      const at = key(this.today, schema, table, op);
       const count = (this.cells.get(at)?.count ?? 0) + by;
-      this.set(TODAY, schema, table, op, count);
-      return { day: TODAY, schema, table, op, count };
+      this.set(this.today, schema, table, op, count);
+      return { day: this.today, schema, table, op, count };
     });
     this.epoch += 1;
     if (this.epoch % 10 === 0) this.commit += 1;
@@ -223,12 +229,12 @@ export class InventedBook {
     const days = [];
     for (let day = from; day <= to; day = addDays(day, 1)) {
       let state = "complete";
-      if (this.firstDay === null || day < this.firstDay || day > TODAY) state = "absent";
+      if (this.firstDay === null || day < this.firstDay || day > this.today) state = "absent";
       else if (this.lagging && day >= addDays(TODAY, -1)) state = "incomplete";
-      else if (day === TODAY) state = "open";
+      else if (day === this.today) state = "open";
       days.push({ day, state });
     }
-    return { complete_to: this.completeTo(), days, first_day: this.firstDay, today: TODAY };
+    return { complete_to: this.completeTo(), days, first_day: this.firstDay, today: this.today };
   }
 
   completeAt() {
@@ -256,7 +262,7 @@ export class InventedBook {
   }
 
   compact() {
-    const rejects = this.byReason.reduce((sum, { count }) => sum + count, 0);
+    const rejects = sumOf(this.byReason);
     return {
       state: this.state(),
       complete_at: this.completeAt(),
@@ -264,7 +270,8 @@ export class InventedBook {
       rate: this.rate(),
       lag_records: this.lagging ? 1_606_636 : 4,
       rejects_total: rejects,
-      today: TODAY,
+      now: this.now(),
+      today: this.today,
     };
   }
 
@@ -329,7 +336,7 @@ export class InventedBook {
             : 40
           : 38 + chance(index) * 8 + 4 * Math.sin(index / 6),
     );
-    const total = this.byReason.reduce((sum, { count }) => sum + count, 0);
+    const total = sumOf(this.byReason);
     const newest =
       this.byReason
         .map((reason) => reason.newest?.kafka_time ?? null)
@@ -348,7 +355,7 @@ export class InventedBook {
       },
       mode: this.mode,
       now: this.now(),
-      today: TODAY,
+      today: this.today,
       state: this.state(),
       state_reason: null,
       complete_at: this.mode === "serve" ? null : this.completeAt(),
@@ -359,7 +366,7 @@ export class InventedBook {
       connected_at: this.firstDay === null ? this.ago(38) : null,
       rate: { records_per_second: this.rate(), history },
       topics: [{ name: "shop.changes", source: "kafka", partitions }],
-      rejects: { total, newest, by_reason: this.byReason, in_range: from && to ? total : null },
+      rejects: { total, newest, by_reason: this.byReason, in_range: from && to ? sumOf(this.rejectsIn({ from, to })) : null },
       slot:
         this.mode === "serve" || this.lagging || this.firstDay === null
           ? null
@@ -368,8 +375,16 @@ export class InventedBook {
     };
   }
 
-  rejectList() {
-    const rows = this.byReason.flatMap(({ reason, newest }) => [{ ...newest, reason }]);
+  /** The reasons whose newest record is of these days. */
+  rejectsIn({ from = "0001-01-01", to = "9999-12-31" }) {
+    return this.byReason.filter(({ newest }) => {
+      const day = newest?.kafka_time.slice(0, 10) ?? from;
+      return day >= from && day <= to;
+    });
+  }
+
+  rejectList(asked) {
+    const rows = this.rejectsIn(asked).flatMap(({ reason, newest }) => [{ ...newest, reason }]);
     return { complete_to: this.completeTo(), rows, next: null, previous: null };
   }
 

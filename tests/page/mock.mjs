@@ -64,6 +64,10 @@ async function answer(request, response, book) {
   if (it.delay) await new Promise((next) => setTimeout(next, it.delay));
   const asked = Object.fromEntries(url.searchParams);
   const endpoint = path.replace(/^api\//, "");
+  if (it.refusals[endpoint] > 0) {
+    it.refusals[endpoint] -= 1;
+    return send(response, 503, { error: { code: "busy", message: "too many questions at once" } });
+  }
   if (endpoint === "live") return live(request, response, it, asked);
   if (endpoint === "counts") return counts(response, it, asked);
   if (endpoint === "events") return events(response, it, asked);
@@ -110,6 +114,7 @@ function file(response, name, columns, rows, format) {
 function live(request, response, book, asked) {
   if (book.full)
     return send(response, 503, { error: { code: "too_many", message: "500 clients are listening already" } });
+  if (book.silent) return;
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
   const write = (event, id, data) => response.write(`event: ${event}\nid: ${id}\ndata: ${json(data)}\n\n`);
   response.write("retry: 300\n\n");
@@ -124,6 +129,7 @@ function live(request, response, book, asked) {
   else write("snapshot", book.epoch, { ...book.counts(asked), status: book.compact() });
   const stop = book.listen(
     (rows) => {
+      if (book.silent) return;
       const inRange = rows.filter((row) => row.day >= asked.from && row.day <= asked.to);
       write("delta", book.epoch, { complete_to: book.completeTo(), rows: inRange, status: book.compact() });
     },

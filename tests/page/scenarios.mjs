@@ -141,5 +141,10 @@ export const SCENARIOS = {
     shop({
       lost: [{ topic: "shop.changes", partition: 1, from: 81_204, to: 85_300, records: 4096 }],
     }),
+  silent: () => shop({ changesEvery: 400 }),
+  unseen: () => shop(),
+  busy: () => shop(),
+  slow: () => shop(),
+  midnight: () => shop(),
   huge: () => shop({ tables: { "public.counter": [9_007_199_254_740_993n, 3, 0, 0], "public.other": [1, 2, 3, 0] } }),
 };

@@ -99,6 +99,7 @@ test("columns sort, and say so", async () => {
 
 test("a click on a day narrows the grid, again frees it", async () => {
   const page = await open("typical", "?range=7d");
+  await page.waitForSelector(".days[aria-valuetext]");
   const box = await page.locator(".days").boundingBox();
   await page.mouse.click(box.x + (box.width * 6.5) / 7, box.y + 100);
   assert.equal(new URL(page.url()).searchParams.get("day"), TODAY);

@@ -3,13 +3,13 @@
 import { parseExactly } from "./exact.js";
 
 const TOKEN = "walbook-token";
-/** How long an answer may take where nobody says otherwise, in milliseconds. */
+// How long an answer may take where nobody says otherwise, in milliseconds.
 const PATIENCE = 20_000;
 
-/** The token where the browser keeps nothing for a tab. */
+// The token where the browser keeps nothing for a tab.
 let kept = null;
 
-/** An answer that is none: what the server said, or that it said nothing (`status` 0). */
+// An answer that is none: what the server said, or that it said nothing (`status` 0).
 export class ApiError extends Error {
 	constructor(status, message) {
 		super(message);
@@ -17,7 +17,7 @@ export class ApiError extends Error {
 	}
 }
 
-/** The token that was given for this tab, if any. */
+// The token that was given for this tab, if any.
 export function token() {
 	try {
 		return sessionStorage.getItem(TOKEN) ?? kept;
@@ -26,7 +26,7 @@ export function token() {
 	}
 }
 
-/** Keeps a token for this tab; null forgets it. */
+// Keeps a token for this tab; null forgets it.
 export function setToken(value) {
 	kept = value;
 	try {
@@ -37,14 +37,14 @@ export function setToken(value) {
 	}
 }
 
-/** The address of a question; parameters that are null are left out. */
+// The address of a question; parameters that are null are left out.
 export function address(path, parameters = {}) {
 	const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== undefined);
 	const text = new URLSearchParams(given).toString();
 	return text === "" ? `api/${path}` : `api/${path}?${text}`;
 }
 
-/** Sends a question and gives the response once its head is there. */
+// Sends a question and gives the response once its head is there.
 export async function request(url, { signal, headers = {} } = {}) {
 	const given = token();
 	if (given !== null) headers.Authorization = `Bearer ${given}`;
@@ -59,7 +59,7 @@ export async function request(url, { signal, headers = {} } = {}) {
 	return response;
 }
 
-/** Asks for JSON; an answer that is not there after `patience` milliseconds is none. */
+// Asks for JSON; an answer that is not there after `patience` milliseconds is none.
 export async function ask(path, parameters, { signal, patience = PATIENCE } = {}) {
 	const limit = AbortSignal.timeout(patience);
 	const response = await request(address(path, parameters), { signal: signal ? AbortSignal.any([signal, limit]) : limit });
@@ -77,7 +77,7 @@ export async function ask(path, parameters, { signal, patience = PATIENCE } = {}
 	}
 }
 
-/** Saves an answer as a file. With a token a link would not do: it cannot send one. */
+// Saves an answer as a file. With a token a link would not do: it cannot send one.
 export async function download(url) {
 	const response = await request(url);
 	const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "walbook";

@@ -2,7 +2,7 @@
 
 import { compare, plus } from "./exact.js";
 
-/** Days that have less room than this, in pixels, are drawn by week: a bar of two pixels and a gap. */
+// Days that have less room than this, in pixels, are drawn by week: a bar of two pixels and a gap.
 const NARROWEST = 2.5;
 
 /**
@@ -30,12 +30,11 @@ export function gather(counts, sum, states, width) {
 	return { bars, weekly: length === 7, pitch: width / bars.length };
 }
 
-/** The highest of the bars. */
 export function highest(bars) {
 	return bars.reduce((most, bar) => (compare(bar.height, most) > 0 ? bar.height : most), 0);
 }
 
-/** The ticks of an axis from 0 to at least `most`: at most `lines` above 0, at round numbers; only 0 when there is nothing. */
+// The ticks of an axis from 0 to at least `most`: at most `lines` above 0, at round numbers; only 0 when there is nothing.
 export function ticks(most, lines) {
 	const top = Number(most);
 	if (top <= 0) return [0];
@@ -48,7 +47,7 @@ export function ticks(most, lines) {
 	}
 }
 
-/** The pieces of a bar from the bottom up: `[operation, y, height]`, `between` pixels between two, none lower than one. */
+// The pieces of a bar from the bottom up: `[operation, y, height]`, `between` pixels between two, none lower than one.
 export function pieces(ops, base, scale, between) {
 	const drawn = [];
 	let sum = 0;
@@ -64,7 +63,7 @@ export function pieces(ops, base, scale, between) {
 	return drawn;
 }
 
-/** Runs of bars in one state: `[first, last]`. */
+// Runs of bars in one state: `[first, last]`.
 export function runs(bars, state) {
 	const found = [];
 	bars.forEach((bar, index) => {

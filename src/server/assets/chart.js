@@ -33,7 +33,7 @@ export class Chart {
 		this.table = null;
 		this.bars = [];
 		this.listen();
-		/** The size of the plot; to ask for it at every painting would make the browser lay the page out each time. */
+		// The size of the plot; to ask for it at every painting would make the browser lay the page out each time.
 		this.size = { width: 0, height: 0 };
 		new ResizeObserver(([{ contentRect }]) => {
 			this.size = { width: contentRect.width, height: contentRect.height };
@@ -70,7 +70,6 @@ export class Chart {
 		});
 	}
 
-	/** The number of the bar under the pointer. */
 	at(event) {
 		const { left, width } = this.days.getBoundingClientRect();
 		const index = Math.floor(((event.clientX - left) / width) * this.bars.length);
@@ -101,7 +100,7 @@ export class Chart {
 		this.speak();
 	}
 
-	/** Narrows the view to a bar's days; again frees them; `extend` keeps what was picked and adds. */
+	// Narrows the view to a bar's days; again frees them; `extend` keeps what was picked and adds.
 	pick(index, extend) {
 		if (this.bars.length === 0) return;
 		const { counts, view } = this.app;
@@ -308,12 +307,7 @@ export class Chart {
 			const label = chip
 				? el(
 						"button",
-						{
-							type: "button",
-							class: "chip",
-							"aria-label": `${words}, free the selection`,
-							onclick: () => app.go({ days: null }),
-						},
+						{ class: "chip", "aria-label": `${words}, free the selection`, onclick: () => app.go({ days: null }) },
 						words,
 						el("span", { "aria-hidden": "true" }, "×"),
 					)
@@ -337,7 +331,7 @@ export class Chart {
 		this.tighten(`${this.size.width} ${readout.dataset.key} ${readout.textContent.length}`);
 	}
 
-	/** Where there is little room the operations step aside, never the total. */
+	// Where there is little room the operations step aside, never the total.
 	tighten(key) {
 		const { classList } = this.readout;
 		if (this.readout.dataset.room === key) return;
@@ -348,7 +342,7 @@ export class Chart {
 		if (over()) classList.add("tighter");
 	}
 
-	/** What the chart shows, for those who do not see it. */
+	// What the chart shows, for those who do not see it.
 	sentence() {
 		const { counts, view, today, states } = this.app;
 		const parts = [`Changes per ${this.weekly ? "week" : "day"}, ${rangeWords(counts.from, counts.to, today)}`];
@@ -377,14 +371,14 @@ export class Chart {
 	}
 }
 
-/** Builds the children of an element anew only when `key` is another one. */
+// Builds the children of an element anew only when `key` is another one.
 function redo(element, key, children) {
 	if (element.dataset.key === key) return;
 	element.dataset.key = key;
 	element.replaceChildren(...children());
 }
 
-/** Makes the children of a layer be `[name, attributes, text]`; elements of the same name stay and change. */
+// Makes the children of a layer be `[name, attributes, text]`; elements of the same name stay and change.
 function redraw(layer, shapes) {
 	shapes.forEach(([name, attributes, text], index) => {
 		let node = layer.childNodes[index];

@@ -7,24 +7,22 @@ import { OPERATIONS } from "./view.js";
 const OP_INDEX = new Map(OPERATIONS.map((op, index) => [op, index]));
 const none = () => [0, 0, 0, 0];
 
-/** The text that stands for a table in maps; no PostgreSQL name holds a zero byte. */
+// The text that stands for a table in maps; no PostgreSQL name holds a zero byte.
 export function tableKey(schema, name) {
 	return `${schema}\0${name}`;
 }
 
-/** The sum over the operations. */
 export function totalOf(ops) {
 	return ops.reduce(plus, 0);
 }
 
-/** The changes of a range of days. */
 export class Counts {
 	constructor(from, to, days = null) {
 		this.from = from;
 		this.to = to;
 		this.days = daysOf(from, to);
 		this.numbers = new Map(this.days.map((day, number) => [day, number]));
-		/** By key: `{key, schema, name, full, cells, sum, total, shown}`; `cells` by number of the day, four counts each. */
+		// By key: `{key, schema, name, full, cells, sum, total, shown}`; `cells` by number of the day, four counts each.
 		this.tables = new Map();
 		this.all = { cells: new Map(), sum: none(), total: 0 };
 		this.match = () => true;
@@ -32,7 +30,7 @@ export class Counts {
 		this.select(days);
 	}
 
-	/** Makes a table known, though nothing may have happened to it. */
+	// Makes a table known, though nothing may have happened to it.
 	know(schema, name) {
 		const key = tableKey(schema, name);
 		let table = this.tables.get(key);
@@ -45,7 +43,7 @@ export class Counts {
 		return table;
 	}
 
-	/** Takes over new totals; returns the keys of what changed in the selected days, as `[table key, operation]`. */
+	// Takes over new totals; returns the keys of what changed in the selected days, as `[table key, operation]`.
 	apply(rows) {
 		const changed = [];
 		for (const row of rows) {
@@ -65,7 +63,7 @@ export class Counts {
 		return changed;
 	}
 
-	/** Takes over a whole answer: what it does not tell of is nothing. */
+	// Takes over a whole answer: what it does not tell of is nothing.
 	replace(rows) {
 		const told = new Map();
 		for (const { schema, table, day, op } of rows) {
@@ -85,7 +83,7 @@ export class Counts {
 		return this.apply(gone.concat(rows));
 	}
 
-	/** Sums over some of the days only; null for all. */
+	// Sums over some of the days only; null for all.
 	select(days) {
 		this.first = this.numbers.get(days?.from) ?? 0;
 		this.last = this.numbers.get(days?.to) ?? this.days.length - 1;
@@ -98,7 +96,7 @@ export class Counts {
 		}
 	}
 
-	/** Shows only the tables whose `schema.table` matches. */
+	// Shows only the tables whose `schema.table` matches.
 	filter(match) {
 		this.match = match;
 		this.shown = { cells: new Map(), sum: none(), total: 0, tables: 0 };
@@ -121,7 +119,6 @@ export class Counts {
 		}
 	}
 
-	/** The sums of the tables that are not shown. */
 	hidden() {
 		const sum = this.all.sum.map((count, op) => minus(count, this.shown.sum[op]));
 		return { sum, total: totalOf(sum), tables: this.tables.size - this.shown.tables };

@@ -6,7 +6,7 @@ import { count } from "./format.js";
 import { STATE_WORDS } from "./states.js";
 import { OPERATIONS } from "./view.js";
 
-/** The bars of a chart as rows. A table of the same days that is `given` stays, and only its texts change. */
+// The bars of a chart as rows. A table of the same days that is `given` stays, and only its texts change.
 export function dayTable(given, bars, counts, today) {
 	const rows = [...bars].reverse().map((bar) => {
 		const day = counts.days[bar.from];
@@ -27,13 +27,7 @@ function build(key, rows) {
 	const lines = rows.map(([, ...others]) => el("tr", {}, el("th", { scope: "row" }), ...others.map(() => el("td"))));
 	return el(
 		"div",
-		{
-			class: "plot-table",
-			"data-key": key,
-			tabindex: "0",
-			role: "region",
-			"aria-label": "Changes per day as a table",
-		},
+		{ class: "plot-table", "data-key": key, tabindex: "0", role: "region", "aria-label": "Changes per day as a table" },
 		el("table", {}, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...lines)),
 	);
 }

@@ -4,7 +4,7 @@ const DAY = 86_400_000;
 const WEEKDAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** The ranges that have a name: its word, the word where there is little room, and its days up to `today`. */
+// The ranges that have a name: its word, the word where there is little room, and its days up to `today`.
 export const PRESETS = {
 	today: { word: "Today", short: "Today", from: (today) => today },
 	"7d": { word: "7 days", short: "7 d", from: (today) => addDays(today, -6) },
@@ -13,60 +13,57 @@ export const PRESETS = {
 	month: { word: "This month", short: "Month", from: (today) => `${today.slice(0, 8)}01` },
 };
 
-/** Whether a text is a day. */
 export function isDay(text) {
 	if (!/^\d{4}-\d\d-\d\d$/.test(text ?? "")) return false;
 	const time = Date.parse(`${text}T00:00:00Z`);
 	return !Number.isNaN(time) && iso(time) === text;
 }
 
-/** The day some days later. */
 export function addDays(day, days) {
 	return iso(Date.parse(`${day}T00:00:00Z`) + days * DAY);
 }
 
-/** How many days lie between two days; 0 for the same. */
+// How many days lie between two days; 0 for the same.
 export function daysBetween(from, to) {
 	return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY);
 }
 
-/** Every day of a range, both ends included. */
 export function daysOf(from, to) {
 	return Array.from({ length: daysBetween(from, to) + 1 }, (_, index) => addDays(from, index));
 }
 
-/** 0 for Sunday to 6 for Saturday. */
+// 0 for Sunday to 6 for Saturday.
 export function weekday(day) {
 	return new Date(`${day}T00:00:00Z`).getUTCDay();
 }
 
-/** `Fri 20 Nov`, with the year where it is not that of `today`. */
+// `Fri 20 Nov`, with the year where it is not that of `today`.
 export function dayWords(day, today) {
 	return `${WEEKDAYS[weekday(day)]} ${dateWords(day, today)}`;
 }
 
-/** `20 Nov`, likewise. */
+// `20 Nov`, likewise.
 export function dateWords(day, today) {
 	const year = today && day.slice(0, 4) === today.slice(0, 4) ? "" : ` ${day.slice(0, 4)}`;
 	return `${dayOfMonth(day)} ${monthWord(day)}${year}`;
 }
 
-/** `20`. */
+// `20`.
 export function dayOfMonth(day) {
 	return String(Number(day.slice(8)));
 }
 
-/** `Nov`. */
+// `Nov`.
 export function monthWord(day) {
 	return MONTHS[Number(day.slice(5, 7)) - 1];
 }
 
-/** `Fri 20`. */
+// `Fri 20`.
 export function shortDay(day) {
 	return `${WEEKDAYS[weekday(day)]} ${dayOfMonth(day)}`;
 }
 
-/** A range in words: `Fri 20 Nov`, `9 – 22 Nov`, `30 Oct – 2 Nov`. */
+// A range in words: `Fri 20 Nov`, `9 – 22 Nov`, `30 Oct – 2 Nov`.
 export function rangeWords(from, to, today) {
 	if (from === to) return dayWords(from, today);
 	const sameMonth = from.slice(0, 7) === to.slice(0, 7);
@@ -76,7 +73,7 @@ export function rangeWords(from, to, today) {
 	return `${sameYear ? `${dayOfMonth(from)} ${monthWord(from)}` : dateWords(from, today)} – ${end}`;
 }
 
-/** Some days in words: `21 and 22 Nov`, `3 to 22 Nov`; they follow each other. */
+// Some days in words: `21 and 22 Nov`, `3 to 22 Nov`; they follow each other.
 export function listWords(days, today) {
 	const first = days[0];
 	const last = days[days.length - 1];

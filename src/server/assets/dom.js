@@ -3,6 +3,8 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, attributes, children) {
+	// Not one that sends a form.
+	if (element.localName === "button") element.type = "button";
 	for (const [name, value] of Object.entries(attributes)) {
 		if (value === null || value === undefined || value === false) continue;
 		if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -12,22 +14,19 @@ function fill(element, attributes, children) {
 	return element;
 }
 
-/** An HTML element; `on…` attributes are listeners, `null`, `undefined` and `false` are left out. */
+// An HTML element; `on…` attributes are listeners, `null`, `undefined` and `false` are left out.
 export function el(name, attributes = {}, ...children) {
 	return fill(document.createElement(name), attributes, children);
 }
 
-/** An SVG element, likewise. */
 export function svg(name, attributes = {}, ...children) {
 	return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
-/** The element of index.html with this id. */
 export function byId(id) {
 	return document.getElementById(id);
 }
 
-/** Changes the text of an element if it is another one, and touches nothing but the text node. */
 export function setText(element, text) {
 	const node = element.firstChild;
 	if (node === null) {
@@ -37,7 +36,6 @@ export function setText(element, text) {
 	}
 }
 
-/** Sets or removes an attribute if that changes anything. */
 export function setAttribute(element, name, value) {
 	if (value === null) {
 		if (element.hasAttribute(name)) element.removeAttribute(name);
@@ -46,23 +44,22 @@ export function setAttribute(element, name, value) {
 	}
 }
 
-/** Text that only a screen reader gets. */
 export function unseen(text) {
 	return el("span", { class: "unseen" }, text);
 }
 
-/** The mark of an operation: a square in its colour, a diamond for TRUNCATE. */
+// The mark of an operation: a square in its colour, a diamond for TRUNCATE.
 export function mark(op) {
 	return el("i", { class: `mark ${op.toLowerCase()}`, "aria-hidden": "true" });
 }
 
-/** A small picture of paths, drawn in the colour of the text. */
+// A small picture of paths, drawn in the colour of the text.
 export function icon(...paths) {
 	const shapes = paths.map((d) => svg("path", { d }));
 	return svg("svg", { class: "icon", viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, ...shapes);
 }
 
-/** Puts a text on the clipboard; says whether that worked. */
+// Puts a text on the clipboard; says whether that worked.
 async function copy(text) {
 	try {
 		await navigator.clipboard.writeText(text);
@@ -72,9 +69,9 @@ async function copy(text) {
 	}
 }
 
-/** A button that copies a text and says so in its own place. */
+// A button that copies a text and says so in its own place.
 export function copyButton(label, text) {
-	const button = el("button", { type: "button", class: "link" }, label);
+	const button = el("button", { class: "link" }, label);
 	button.addEventListener("click", async (event) => {
 		event.stopPropagation();
 		setText(button, (await copy(text())) ? "Copied" : "Select the text to copy it");

@@ -4,7 +4,7 @@ import { copyButton, el } from "./dom.js";
 import { duration, plural } from "./format.js";
 import { allBehind } from "./lag.js";
 
-/** The steps until the first number. */
+// The steps until the first number.
 export function emptyBook(app) {
 	const { status } = app;
 	const step = (number, done, title, rest, ...more) =>
@@ -56,12 +56,7 @@ export function emptyBook(app) {
 			...(command
 				? [
 						el("p", {}, "Is the capture running? It fills the topic from a slot:"),
-						el(
-							"div",
-							{ class: "command" },
-							el("code", {}, command),
-							copyButton("Copy", () => command),
-						),
+						el("div", { class: "command" }, el("code", {}, command), copyButton("Copy", () => command)),
 					]
 				: []),
 		),

@@ -4,12 +4,11 @@ import { copyButton, el } from "./dom.js";
 import { count } from "./format.js";
 import { visible } from "./names.js";
 
-/** Longer values are cut here. */
 const LONGEST = 120;
 const LONGEST_LINE = 400;
 const NO_OLD = "no old value in the line: it was null, or the table logs only its key";
 
-/** What SQL says for short. */
+// What SQL says for short.
 const TYPES = {
 	"timestamp with time zone": "timestamptz",
 	"timestamp without time zone": "timestamp",
@@ -18,7 +17,7 @@ const TYPES = {
 	"time without time zone": "time",
 };
 
-/** Whether a column differs between the old and the new row, as far as the line tells. */
+// Whether a column differs between the old and the new row, as far as the line tells.
 function changed(column) {
 	const { old: before, new: after } = column;
 	if (after === undefined) return before !== undefined;
@@ -28,11 +27,11 @@ function changed(column) {
 	return before.text !== after.text || Boolean(before.null) !== Boolean(after.null);
 }
 
-/** A text, cut where it is long; the rest is one press away. */
+// A text, cut where it is long; the rest is one press away.
 function cut(text, longest = LONGEST) {
 	if (text.length <= longest + 20) return [text];
 	const head = text.slice(0, longest).replace(/[\ud800-\udbff]$/, "");
-	const more = el("button", { type: "button", class: "link" }, `${count(text.length - head.length)} more`);
+	const more = el("button", { class: "link" }, `${count(text.length - head.length)} more`);
 	const shown = document.createTextNode(head);
 	const dots = document.createTextNode("… ");
 	more.addEventListener("click", (event) => {
@@ -44,7 +43,7 @@ function cut(text, longest = LONGEST) {
 	return [shown, dots, more];
 }
 
-/** A value: `null` and what is not known look different from any text. */
+// A value: `null` and what is not known look different from any text.
 function value(side, otherwise) {
 	if (side === undefined) return el("span", { class: "absent", title: NO_OLD }, "–");
 	if (side.null) return el("i", {}, "null");
@@ -66,7 +65,7 @@ function arrow() {
 	);
 }
 
-/** The columns of an event in a line: those that changed, or all. */
+// The columns of an event in a line: those that changed, or all.
 export function summary(event, all) {
 	if (event.op === "TRUNCATE") return [el("span", {}, event.options || "no options")];
 	const columns = event.columns ?? [];
@@ -102,26 +101,22 @@ export function summary(event, all) {
 	return parts;
 }
 
-/** The column that names a row: the first of its line. */
 export function keyOf(event) {
 	const column = event.columns?.[0];
 	if (column === undefined) return null;
 	return { name: column.name, value: column.new?.unchanged ? column.old : (column.new ?? column.old) };
 }
 
-/** The text of a key, short enough for its column. */
 export function keyCell(event) {
 	const key = keyOf(event);
 	if (key === null || key.value === undefined) return el("span", { class: "absent" }, "–");
 	return value(key.value);
 }
 
-/** A line as it was received. */
 export function rawLine(text) {
 	return el("div", { class: "raw", translate: "no" }, ...cut(text, LONGEST_LINE));
 }
 
-/** Everything about an event. */
 export function details(event, zone) {
 	const pairs = event.op === "UPDATE" && event.has_old;
 	const rows = (event.columns ?? []).map((column) => {
@@ -174,11 +169,6 @@ export function details(event, zone) {
 					el("tbody", {}, ...rows),
 				)
 			: null;
-	const raw = el(
-		"div",
-		{ class: "raw-box" },
-		rawLine(event.data),
-		copyButton("Copy whole line", () => event.data),
-	);
+	const raw = el("div", { class: "raw-box" }, rawLine(event.data), copyButton("Copy whole line", () => event.data));
 	return el("div", { class: "details" }, table, hint, el("p", { class: "facts" }, ...facts.filter(Boolean)), raw);
 }

@@ -10,20 +10,17 @@ import { minus, plus, whole } from "./exact.js";
 import { count, plural } from "./format.js";
 import { fullName, nameParts } from "./names.js";
 import { rejectRow } from "./rejects.js";
+import { STATE_WORDS } from "./states.js";
 import { downloadButtons } from "./toolbar.js";
 import { OPERATIONS, lookedAt } from "./view.js";
 
 const PAGE = 50;
-/** The most rows one file of the server holds, and how long it may take to read them, in milliseconds. */
+// The most rows one file of the server holds, and how long it may take to read them, in milliseconds.
 const MOST = 100_000;
 const PATIENCE = 90_000;
-const MODES = [
-	["changed", "Changed columns"],
-	["all", "All columns"],
-	["raw", "Raw line"],
-];
+const MODES = [["changed", "Changed columns"], ["all", "All columns"], ["raw", "Raw line"]];
 
-/** What the columns of an event hold, by its operation. */
+// What the columns of an event hold, by its operation.
 const VALUES = { insert: "New row", update: "Old → new", delete: "Old row", truncate: "Options", any: "Row" };
 
 export class Events {
@@ -49,7 +46,7 @@ export class Events {
 		byId("page").inert = this.isOpen && this.covers.matches;
 	}
 
-	/** Shows what the view names, from its newest page on; nothing when it names nothing. */
+	// Shows what the view names, from its newest page on; nothing when it names nothing.
 	open(focus) {
 		const { view } = this.app;
 		document.body.classList.toggle("reading", view.open !== null);
@@ -81,10 +78,10 @@ export class Events {
 		const range = lookedAt(app.view);
 		const close = el(
 			"button",
-			{ type: "button", class: "quiet square close", "aria-label": "Close", onclick: () => app.go({ open: null }) },
+			{ class: "quiet square close", "aria-label": "Close", onclick: () => app.go({ open: null }) },
 			icon("M4 4l8 8M12 4l-8 8"),
 		);
-		const back = el("button", { type: "button", class: "quiet back", onclick: () => app.go({ open: null }) }, "‹ Back");
+		const back = el("button", { class: "quiet back", onclick: () => app.go({ open: null }) }, "‹ Back");
 		this.title = el("h2", { tabindex: "-1", translate: open.rejects ? null : "no" });
 		const chips = [];
 		if (open.rejects) {
@@ -108,11 +105,7 @@ export class Events {
 				);
 		this.sum = el("p", { class: "sum" });
 		const modes = MODES.map(([mode, words]) =>
-			el(
-				"button",
-				{ type: "button", "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) },
-				words,
-			),
+			el("button", { "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) }, words),
 		);
 		this.modes = el("div", { class: "segments modes", role: "group", "aria-label": "Show" }, ...modes);
 		this.newer = el("div", { class: "newer", hidden: true });
@@ -120,13 +113,7 @@ export class Events {
 		const step = (words, direction, key) =>
 			el(
 				"button",
-				{
-					type: "button",
-					class: "button",
-					disabled: true,
-					"aria-keyshortcuts": key,
-					onclick: () => this.page(direction),
-				},
+				{ class: "button", disabled: true, "aria-keyshortcuts": key, onclick: () => this.page(direction) },
 				words,
 			);
 		this.back = step("‹ Newer", -1, "n");
@@ -162,7 +149,7 @@ export class Events {
 		this.fill();
 	}
 
-	/** Reads the present page; what is shown stays until the answer is there. */
+	// Reads the present page; what is shown stays until the answer is there.
 	async load() {
 		const { open } = this.app.view;
 		const request = new AbortController();
@@ -188,7 +175,7 @@ export class Events {
 			if (!(error instanceof ApiError)) throw error;
 			if (request.signal.aborted || this.app.denied(error)) return;
 			this.answer = null;
-			const again = el("button", { type: "button", class: "button", onclick: () => this.load() }, "Retry");
+			const again = el("button", { class: "button", onclick: () => this.load() }, "Retry");
 			this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, error.message), again));
 			this.say("");
 		} finally {
@@ -197,13 +184,12 @@ export class Events {
 		}
 	}
 
-	/** Says something in the place of the sum. */
 	say(words) {
 		delete this.sum.dataset.key;
 		this.sum.replaceChildren(words);
 	}
 
-	/** How many events the book on disk holds of what is asked: the list is read from there too. */
+	// How many events the book on disk holds of what is asked: the list is read from there too.
 	async durableTotal(options) {
 		const { from, to, schema, name, op } = this.parameters();
 		const { rows } = await ask(
@@ -275,7 +261,6 @@ export class Events {
 		const time = el(
 			"button",
 			{
-				type: "button",
 				class: "time",
 				"aria-expanded": "false",
 				title: row.commit_time ? null : "Kafka's time; the record has no commit time",
@@ -323,7 +308,7 @@ export class Events {
 		return body;
 	}
 
-	/** What changes while the panel is open: the sums and the line of newer events; never the list. */
+	// What changes while the panel is open: the sums and the line of newer events; never the list.
 	paint() {
 		if (!this.isOpen || this.answer === null) return;
 		const { app } = this;
@@ -346,12 +331,6 @@ export class Events {
 			return;
 		}
 		const state = app.state;
-		const word = {
-			complete: "complete",
-			open: "day still open",
-			incomplete: "not complete, can still grow",
-			absent: "not in the book",
-		}[state];
 		const key = `${total} ${state}`;
 		if (this.sum.dataset.key !== key) {
 			this.sum.dataset.key = key;
@@ -360,7 +339,7 @@ export class Events {
 				least ?? "",
 				el("b", {}, count(total)),
 				` event${Number(total) === 1 ? "" : "s"}, newest first  ·  `,
-				el("span", { class: state === "incomplete" ? "ge" : null }, word),
+				el("span", { class: state === "incomplete" ? "ge" : null }, STATE_WORDS[state]),
 			);
 		}
 		setText(this.cutNote, total > MOST ? `newest ${count(MOST)}` : "");
@@ -371,7 +350,7 @@ export class Events {
 		this.newer.hidden = state === "complete" || state === "absent";
 		if (newer) {
 			if (this.newer.firstChild === null)
-				this.newer.append(el("button", { type: "button", class: "link", onclick: () => this.newest() }));
+				this.newer.append(el("button", { class: "link", onclick: () => this.newest() }));
 			setText(this.newer.firstChild, `${plural(grown, "newer event")} – show`);
 		} else {
 			this.newer.replaceChildren();
@@ -382,7 +361,6 @@ export class Events {
 		return target.classList?.contains("time");
 	}
 
-	/** Moves the focus to another event. */
 	move(direction, event) {
 		const times = [...this.list.querySelectorAll("button.time")];
 		if (times.length === 0) return;

@@ -4,7 +4,7 @@ const NUMBER = /-?\d[\d.eE+-]*/g;
 // Shorter numbers are exact as they are.
 const LONG = /^-?\d{16,}$/;
 
-/** Parses JSON; whole numbers of 16 digits and more become texts of digits. */
+// Parses JSON; whole numbers of 16 digits and more become texts of digits.
 export function parseExactly(text) {
 	if (!/\d{16}/.test(text)) return JSON.parse(text);
 	const pieces = [];
@@ -18,7 +18,7 @@ export function parseExactly(text) {
 	return JSON.parse(pieces.join(""));
 }
 
-/** Where the text of JSON that begins at `open` is over. */
+// Where the text of JSON that begins at `open` is over.
 function endOfText(text, open) {
 	for (let at = open + 1; at < text.length; at++) {
 		if (text[at] === '"') return at + 1;
@@ -27,14 +27,13 @@ function endOfText(text, open) {
 	return text.length;
 }
 
-/** A count as it came (a number or a text of digits): a number where that is exact, else a bigint. */
+// A count as it came (a number or a text of digits): a number where that is exact, else a bigint.
 export function whole(value) {
 	if (typeof value === "number") return value;
 	const exact = BigInt(value ?? 0);
 	return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
 }
 
-/** The exact sum of two counts. */
 export function plus(a, b) {
 	if (typeof a === "number" && typeof b === "number") {
 		const sum = a + b;
@@ -43,13 +42,11 @@ export function plus(a, b) {
 	return whole(BigInt(a) + BigInt(b));
 }
 
-/** The exact difference of two counts. */
 export function minus(a, b) {
 	if (typeof a === "number" && typeof b === "number" && Number.isSafeInteger(a - b)) return a - b;
 	return whole(BigInt(a) - BigInt(b));
 }
 
-/** Orders two counts. */
 export function compare(a, b) {
 	return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -17,11 +17,11 @@ import { askForToken } from "./token.js";
 import { lookedAt } from "./view.js";
 import { Clock, Zone } from "./zone.js";
 
-/** Where no stream is to be had, the numbers are asked for this often, in milliseconds. */
+// Where no stream is to be had, the numbers are asked for this often, in milliseconds.
 const POLL = 5000;
-/** Numbers in one answer may take this long. */
+// Numbers in one answer may take this long.
 const LONG = 60_000;
-/** A lag shorter than this is that of a run that keeps up, in seconds. */
+// A lag shorter than this is that of a run that keeps up, in seconds.
 const BEHIND = 10;
 
 /**
@@ -34,13 +34,13 @@ export class Feed {
 		this.counts = null;
 		this.states = new States([]);
 		this.status = null;
-		/** What goes wrong, by what was asked for (stream, numbers, range, status, download): `{at, status, message}`. */
+		// What goes wrong, by what was asked for (stream, numbers, range, status, download): `{at, status, message}`.
 		this.troubles = new Map();
-		/** Whether an answer is late; whether the numbers come by a stream; up to which state of the book they go. */
+		// Whether an answer is late; whether the numbers come by a stream; up to which state of the book they go.
 		this.reading = false;
 		this.streams = false;
 		this.reached = null;
-		/** A range whose numbers and states have not all come. */
+		// A range whose numbers and states have not all come.
 		this.pending = null;
 		this.generation = 0;
 		this.arrivals = [];
@@ -77,35 +77,33 @@ export class Feed {
 		return this.status.today;
 	}
 
-	/** Since when the server, or the stream, does not answer; null while both do. */
+	// Since when the server, or the stream, does not answer; null while both do.
 	get lostAt() {
 		return [...this.troubles.values()].find(({ status }) => status === 0)?.at ?? null;
 	}
 
-	/** What the server refuses: `[what was asked for, message]`, or null. */
+	// What the server refuses: `[what was asked for, message]`, or null.
 	get refused() {
 		const found = [...this.troubles].find(([, { status }]) => status !== 0);
 		return found ? [found[0], found[1].message] : null;
 	}
 
-	/** The days that the numbers are of: while others are being read, still those before. */
+	// The days that the numbers are of: while others are being read, still those before.
 	get range() {
 		const { counts, view } = this;
 		return counts === null ? lookedAt(view) : { from: counts.days[counts.first], to: counts.days[counts.last] };
 	}
 
-	/** The state of the days that are looked at. */
 	get state() {
 		const { from, to } = this.range;
 		return this.states.over((this.counts?.days ?? []).filter((day) => day >= from && day <= to));
 	}
 
-	/** The number of the newest commit on disk. */
 	commit() {
 		return Number(this.status.durable?.commit ?? 0);
 	}
 
-	/** The rejects: in the days that are looked at where the server has told, else in the book. */
+	// The rejects: in the days that are looked at where the server has told, else in the book.
 	rejects() {
 		const { rejects } = this.status;
 		const { from, to } = lookedAt(this.view);
@@ -113,19 +111,19 @@ export class Feed {
 		return { total: inRange ? rejects.in_range : rejects.total, book: rejects.total, newest: rejects.newest, inRange };
 	}
 
-	/** The days to ask for rejects of: a server that cannot count those of some days refuses the question. */
+	// The days to ask for rejects of: a server that cannot count those of some days refuses the question.
 	rejectDays() {
 		return "in_range" in this.status.rejects ? lookedAt(this.view) : {};
 	}
 
-	/** Whether some partition is further behind than a run that keeps up. */
+	// Whether some partition is further behind than a run that keeps up.
 	isBehind() {
 		return this.status.topics.some(({ partitions }) =>
 			partitions.some((part) => (part.lag_seconds ?? 0) >= BEHIND && lagOf(part) > 0),
 		);
 	}
 
-	/** The records that arrive per second, by the ends of the partitions; null where these count something else, or none. */
+	// The records that arrive per second, by the ends of the partitions; null where these count something else, or none.
 	arriving() {
 		if (unitOf(this.status) !== "records") return null;
 		const [first, last] = [this.arrivals[0], this.arrivals[this.arrivals.length - 1]];
@@ -133,7 +131,7 @@ export class Feed {
 		return (last.end - first.end) / (last.at - first.at);
 	}
 
-	/** Reads the range of the view anew; the old numbers stay until the new ones are there. */
+	// Reads the range of the view anew; the old numbers stay until the new ones are there.
 	async load() {
 		const generation = ++this.generation;
 		const { from, to } = this.view;
@@ -180,7 +178,7 @@ export class Feed {
 		this.arrive();
 	}
 
-	/** Takes over a range once its numbers and the states of its days are there. */
+	// Takes over a range once its numbers and the states of its days are there.
 	arrive() {
 		const { pending } = this;
 		if (pending === null || pending.answer === null || pending.tables === null) return;
@@ -213,7 +211,7 @@ export class Feed {
 		if (answer.rows.some(({ day }) => this.states.of(day) === "absent")) this.readStatusSoon(0);
 	}
 
-	/** Takes over the few words about the state that come with numbers; false where they began another day, and another range. */
+	// Takes over the few words about the state that come with numbers; false where they began another day, and another range.
 	takeLive(answer) {
 		const { generation } = this;
 		const { status } = answer;
@@ -308,7 +306,7 @@ export class Feed {
 		this.failed("stream", new ApiError(0, "The stream broke off."));
 	}
 
-	/** The stream is there: no need to ask for the numbers. */
+	// The stream is there: no need to ask for the numbers.
 	onStream() {
 		this.streams = true;
 		clearTimeout(this.polling);
@@ -317,7 +315,7 @@ export class Feed {
 		if (this.troubles.has("status")) this.readStatus();
 	}
 
-	/** No stream is to be had (too many listen, or something between cannot carry it): asks for the numbers instead. */
+	// No stream is to be had (too many listen, or something between cannot carry it): asks for the numbers instead.
 	async pollCounts() {
 		const { generation } = this;
 		if (this.polled === generation) return;
@@ -341,7 +339,7 @@ export class Feed {
 		this.polling = setTimeout(() => document.hidden || this.streams || this.pollCounts(), POLL);
 	}
 
-	/** Asks for a token where the server wants one; says whether it does. */
+	// Asks for a token where the server wants one; says whether it does.
 	denied(error) {
 		if (error.status !== 401 && error.status !== 403) return false;
 		this.giveToken();
@@ -358,7 +356,7 @@ export class Feed {
 		this.onToken();
 	}
 
-	/** Something that was asked for is not to be had. */
+	// Something that was asked for is not to be had.
 	failed(what, error) {
 		if (this.denied(error)) return;
 		const wasLost = this.lostAt !== null;
@@ -369,7 +367,6 @@ export class Feed {
 		this.schedule();
 	}
 
-	/** Something that was asked for is there. */
 	answered(what) {
 		const wasLost = this.lostAt !== null;
 		if (!this.troubles.delete(what)) return;
@@ -389,7 +386,7 @@ export class Feed {
 	}
 }
 
-/** How far in the book an answer goes. */
+// How far in the book an answer goes.
 function reachOf({ complete_to: { epoch, commit } }) {
 	return epoch ?? commit;
 }

@@ -1,12 +1,12 @@
 // Which tables are looked at. The pattern is that of `walbook query --table`, so that a download holds what is seen.
 
-/** The pattern of a filter as the API takes it; null without a filter. */
+// The pattern of a filter as the API takes it; null without a filter.
 export function patternOf(filter) {
 	if (filter === "") return null;
 	return /[*?]/.test(filter) ? filter : `*${filter}*`;
 }
 
-/** A function that tells whether a filter lets `schema.table` through. */
+// A function that tells whether a filter lets `schema.table` through.
 export function matcher(filter) {
 	if (filter === "") return () => true;
 	if (!/[*?]/.test(filter)) return (name) => name.includes(filter);
@@ -14,7 +14,7 @@ export function matcher(filter) {
 	return (name) => matches(pattern, Array.from(name));
 }
 
-/** Only the last `*` can have to take more than it took at first, so that nothing is tried twice over. */
+// Only the last `*` can have to take more than it took at first, so that nothing is tried twice over.
 function matches(pattern, name) {
 	let [at, star, taken] = [0, -1, 0];
 	for (let place = 0; place < name.length; ) {

@@ -1,40 +1,30 @@
 // Numbers, durations and sizes in words. Never by the browser's locale: two people who share a view see the same text.
 
-/** `1,709,894`: a whole number, always in full; from a number, a bigint or a text of digits. */
+// `1,709,894`: a whole number, always in full; from a number, a bigint or a text of digits.
 export function count(value) {
 	return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** `673 k`, `1.21 M`: three digits that count, for axes and labels. */
+// `673 k`, `1.21 M`: three digits that count, for axes and labels.
 export function short(value) {
 	const number = Number(value);
 	if (number < 1000) return three(number);
-	for (const [unit, size] of [
-		["k", 1e3],
-		["M", 1e6],
-		["G", 1e9],
-		["T", 1e12],
-	]) {
+	for (const [unit, size] of [["k", 1e3], ["M", 1e6], ["G", 1e9], ["T", 1e12]]) {
 		const scaled = number / size;
 		if (scaled < 999.5 || unit === "T") return `${three(scaled)} ${unit}`;
 	}
 	return count(value);
 }
 
-/** The text of a tick of an axis: `250 k`, without digits that are only zeros. */
+// The text of a tick of an axis: `250 k`, without digits that are only zeros.
 export function tick(value) {
-	for (const [unit, size] of [
-		["T", 1e12],
-		["G", 1e9],
-		["M", 1e6],
-		["k", 1e3],
-	]) {
+	for (const [unit, size] of [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
 		if (value >= size) return `${Number((value / size).toPrecision(4))} ${unit}`;
 	}
 	return String(value);
 }
 
-/** `34.5 %`; `< 0.1 %` when it is more than nothing. */
+// `34.5 %`; `< 0.1 %` when it is more than nothing.
 export function share(part, all) {
 	if (Number(part) === 0) return "0 %";
 	const percent = (Number(part) / Number(all)) * 100;
@@ -42,13 +32,13 @@ export function share(part, all) {
 	return percent >= 99.95 ? (part === all ? "100 %" : "99.9 %") : `${percent.toFixed(1)} %`;
 }
 
-/** `9,840`, `1.25 M`: three digits that count. */
+// `9,840`, `1.25 M`: three digits that count.
 export function rate(perSecond) {
 	if (perSecond >= 999_500) return short(perSecond);
 	return perSecond < 1000 ? three(perSecond) : count(Number(perSecond.toPrecision(3)));
 }
 
-/** `0.4 s`, `12 s`, `3 min`, `7 h 02 min`, `4 d 6 h`; `–` when it is not known. */
+// `0.4 s`, `12 s`, `3 min`, `7 h 02 min`, `4 d 6 h`; `–` when it is not known.
 export function duration(seconds) {
 	if (seconds === null || seconds === undefined || Number.isNaN(seconds)) return "–";
 	const past = Math.max(0, seconds);
@@ -61,26 +51,21 @@ export function duration(seconds) {
 	return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** `3 s ago`; whole seconds, as it ticks. */
+// `3 s ago`; whole seconds, as it ticks.
 export function ago(seconds) {
 	return `${seconds < 59.5 ? `${Math.max(0, Math.round(seconds))} s` : duration(seconds)} ago`;
 }
 
-/** `1.2 MB`; 1 MB is 10^6 bytes. */
+// `1.2 MB`; 1 MB is 10^6 bytes.
 export function bytes(value) {
 	const number = Number(value);
-	for (const [unit, size] of [
-		["TB", 1e12],
-		["GB", 1e9],
-		["MB", 1e6],
-		["kB", 1e3],
-	]) {
+	for (const [unit, size] of [["TB", 1e12], ["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
 		if (number >= size) return `${(number / size).toFixed(number / size < 99.95 ? 1 : 0)} ${unit}`;
 	}
 	return `${number} B`;
 }
 
-/** `1 record`, `3 records`. */
+// `1 record`, `3 records`.
 export function plural(value, one, many = `${one}s`) {
 	return `${count(value)} ${Number(value) === 1 ? one : many}`;
 }

@@ -11,9 +11,9 @@ import { OPERATIONS } from "./view.js";
 
 const AROUND = 20;
 const MOST_FLASHES = 20;
-/** How long the pointer and the focus must have been elsewhere before rows change places. */
+// How long the pointer and the focus must have been elsewhere before rows change places.
 const REST = 2000;
-/** The widths of the columns that do not grow, and the least for a name that is not cut much. */
+// The widths of the columns that do not grow, and the least for a name that is not cut much.
 const [SHARE, PER_DAY, NAME] = [152, 144, 176];
 const NARROW = matchMedia("(max-width: 720px)");
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
@@ -51,7 +51,7 @@ export class Grid {
 			this.body,
 		);
 		this.section.append(this.table, this.said);
-		/** The tables in the order they are shown in, and the rows that are in the page by key. */
+		// The tables in the order they are shown in, and the rows that are in the page by key.
 		this.order = [];
 		this.rows = new Map();
 		this.at = { key: null, column: COLUMNS.length - 1 };
@@ -97,13 +97,12 @@ export class Grid {
 		}).observe(section);
 	}
 
-	/** Whether somebody reads or uses the grid just now. */
 	inUse() {
 		const focused = this.section.contains(document.activeElement) && document.activeElement !== this.section;
 		return this.busy.pointer || focused || performance.now() - this.busy.left < REST;
 	}
 
-	/** Puts the rows in order; without `now` only when nobody would lose the place. */
+	// Puts the rows in order; without `now` only when nobody would lose the place.
 	reorder(now) {
 		const { counts, view } = this.app;
 		this.dirty = true;
@@ -120,12 +119,11 @@ export class Grid {
 		this.order = order;
 	}
 
-	/** Where the table begins, counted from the top of the screen. */
 	top() {
 		return this.table.getBoundingClientRect().top;
 	}
 
-	/** Paints; `top` is given where it was asked for before anything else was painted: the page is laid out once less. */
+	// Paints; `top` is given where it was asked for before anything else was painted: the page is laid out once less.
 	paint(top = this.top()) {
 		const { app } = this;
 		const { counts } = app;
@@ -147,7 +145,6 @@ export class Grid {
 		this.keyline();
 	}
 
-	/** Brings the rows on screen into the page and paints them. */
 	window(context, above) {
 		const { app, order } = this;
 		const height = this.rowHeight();
@@ -193,7 +190,7 @@ export class Grid {
 		this.roving();
 	}
 
-	/** Takes the rows of other tables than these, to be used for what comes instead; but none that has the focus. */
+	// Takes the rows of other tables than these, to be used for what comes instead; but none that has the focus.
 	free(keys) {
 		const free = [];
 		for (const [key, row] of this.rows) {
@@ -204,7 +201,7 @@ export class Grid {
 		return free;
 	}
 
-	/** Makes the body hold exactly these rows, and moves none that is in its place. */
+	// Makes the body hold exactly these rows, and moves none that is in its place.
 	show(nodes) {
 		const keep = new Set(nodes);
 		for (const node of [...this.body.children]) if (!keep.has(node)) node.remove();
@@ -215,7 +212,6 @@ export class Grid {
 		}
 	}
 
-	/** What stands in place of rows when there are none. */
 	message() {
 		const { app, said } = this;
 		let message = null;
@@ -224,7 +220,7 @@ export class Grid {
 		} else if (app.counts.shown.tables === 0) {
 			const clear = el(
 				"button",
-				{ type: "button", class: "button", onclick: () => app.go({ filter: "" }, { replace: true }) },
+				{ class: "button", onclick: () => app.go({ filter: "" }, { replace: true }) },
 				"Clear",
 			);
 			message = el("div", { class: "none" }, el("p", {}, "No table matches ", el("code", {}, app.view.filter)), clear);
@@ -260,7 +256,7 @@ export class Grid {
 		setText(byId("legend-incomplete"), app.state === "incomplete" ? "not complete, can still grow" : "not complete");
 	}
 
-	/** Widens the columns for the longest number, once for all rows; tells how long a name may be. */
+	// Widens the columns for the longest number, once for all rows; tells how long a name may be.
 	fit() {
 		const { counts, state } = this.app;
 		const room = (value) => this.app.measure(`${state === "incomplete" ? "≥ " : ""}${count(value)}`, 600);
@@ -295,12 +291,11 @@ export class Grid {
 		return this.section.classList.contains("stacked") ? 80 : 56;
 	}
 
-	/** Lets the columns shrink again, as another range is looked at. */
 	forgetWidths() {
 		this.widest = null;
 	}
 
-	/** Marks changed cells for a moment, when they are few. */
+	// Marks changed cells for a moment, when they are few.
 	flash(changed) {
 		if (STILL.matches || changed.length > MOST_FLASHES) return;
 		for (const [key, op] of changed) this.rows.get(key)?.cells[op].flash();
@@ -360,7 +355,7 @@ export class Grid {
 		this.focus(Math.min(Math.max(row, 0), last), Math.min(Math.max(column, 0), COLUMNS.length - 1));
 	}
 
-	/** Focuses the cell of a row by its number, and brings it on screen first. */
+	// Focuses the cell of a row by its number, and brings it on screen first.
 	focus(index, column) {
 		const height = this.rowHeight();
 		const top = this.before.getBoundingClientRect().top + index * height;
@@ -372,7 +367,6 @@ export class Grid {
 		this.rows.get(this.at.key)?.cells[column].node.focus({ preventScroll: true });
 	}
 
-	/** Gives the focus back to the cell it last had. */
 	focusBack() {
 		const index = this.order.findIndex(({ key }) => key === this.at.key);
 		if (index >= 0) this.focus(index, this.at.column);
@@ -390,7 +384,7 @@ export class Grid {
 	}
 }
 
-/** Rows of blocks at their final size, before the first answer. */
+// Rows of blocks at their final size, before the first answer.
 function waiting() {
 	return Array.from({ length: 8 }, () => {
 		const cells = Array.from({ length: 6 }, () => el("td", {}, el("span", {}, unseen(""))));

@@ -5,12 +5,12 @@ import { dateWords, listWords } from "./days.js";
 import { bytes, count, duration, plural, rate } from "./format.js";
 import { allBehind, lagOf, secondsBehind, unitOf } from "./lag.js";
 
-/** A lag under this is what a run that keeps up has. */
+// A lag under this is what a run that keeps up has.
 const BEHIND = 10;
-/** A lost connection is said in a strip when it lasts longer. */
+// A lost connection is said in a strip when it lasts longer.
 const LOST = 5;
 
-/** The partition that is furthest behind: `{topic, partition, seconds}`. */
+// The partition that is furthest behind: `{topic, partition, seconds}`.
 function worstPartition(status) {
 	let worst = null;
 	for (const topic of status.topics) {
@@ -69,10 +69,7 @@ export class Header {
 				: worst === null
 					? "lag not known"
 					: `lag ${known ? "" : "at least "}${duration(worst)}`;
-		setText(
-			byId("fold-words"),
-			`${lag} · ${Number(rejects.total) === 0 ? none : plural(rejects.total, "reject")}`,
-		);
+		setText(byId("fold-words"), `${lag} · ${Number(rejects.total) === 0 ? none : plural(rejects.total, "reject")}`);
 		this.paintStrips();
 	}
 
@@ -158,7 +155,6 @@ export class Header {
 		});
 	}
 
-	/** The server does not answer. */
 	lost() {
 		const { app } = this;
 		const since = app.clock.since(app.lostAt);
@@ -172,34 +168,25 @@ export class Header {
 		};
 	}
 
-	/** The server answers, but not with these numbers. */
 	refused() {
 		const { app } = this;
 		if (app.refused === null) return null;
 		const [what, message] = app.refused;
 		const isFile = what === "download";
 		const act = () => (isFile ? app.answered(what) : app.load());
-		const button = el("button", { type: "button", class: "button", onclick: act }, isFile ? "Close" : "Retry");
-		const words = isFile
-			? " Nothing was saved."
-			: app.counts === null
-				? " There are no numbers to show yet."
-				: what === "status"
-					? " The numbers go on; what is said about them is from the last answer."
-					: " The numbers are those of the last answer.";
+		const button = el("button", { class: "button", onclick: act }, isFile ? "Close" : "Retry");
+		const shown = what === "status" ? "The state shown is" : "What is shown is";
+		const words = isFile ? " Nothing was saved." : app.counts ? ` ${shown} that of the last answer.` : " There are no numbers yet.";
 		return { key: `refused ${what}`, content: [el("strong", {}, sentence(message)), words], button };
 	}
 
-	/** Days in view can still grow, because records that belong to them have not been read. */
+	// Days in view can still grow, because records that belong to them have not been read.
 	notComplete() {
 		const { app } = this;
 		const { counts, states, status, today } = app;
 		if (!counts || app.lostAt !== null) return null;
 		const { range } = app;
-		const open = states.among(
-			counts.days.filter((day) => day >= range.from && day <= range.to),
-			"incomplete",
-		);
+		const open = states.among(counts.days.filter((day) => day >= range.from && day <= range.to), "incomplete");
 		if (open.length === 0) return null;
 		const words = [
 			el("strong", {}, `${listWords(open, today)} ${open.length === 1 ? "is" : "are"} not complete.`),
@@ -233,7 +220,6 @@ export class Header {
 			el(
 				"button",
 				{
-					type: "button",
 					class: "button",
 					onclick: () => app.go({ preset: null, from: app.view.from <= last ? app.view.from : last, to: last, days: null }),
 				},
@@ -242,7 +228,7 @@ export class Header {
 		return { key: `not-complete ${last ?? ""}`, content: words, button };
 	}
 
-	/** Records that Kafka deleted before they were read, which somebody has accepted. */
+	// Records that Kafka deleted before they were read, which somebody has accepted.
 	gone() {
 		const { lost } = this.app.status;
 		if (lost.length === 0) return null;
@@ -261,7 +247,6 @@ export class Header {
 	}
 }
 
-/** Makes a message a sentence. */
 function sentence(message) {
 	const text = `${message[0].toUpperCase()}${message.slice(1)}`;
 	return /[.!?]$/.test(text) ? text : `${text}.`;

@@ -30,7 +30,7 @@ export class Keys {
 		this.letters.addEventListener("change", () => writeLetters(this.letters.checked));
 		const close = el(
 			"button",
-			{ type: "button", class: "quiet square close", "aria-label": "Close", onclick: () => this.show(false) },
+			{ class: "quiet square close", "aria-label": "Close", onclick: () => this.show(false) },
 			"×",
 		);
 		this.panel.append(

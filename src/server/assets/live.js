@@ -3,15 +3,15 @@
 import { ApiError, address, request } from "./api.js";
 import { parseExactly } from "./exact.js";
 
-/** A stream that says nothing for this long is taken for broken, in milliseconds: the server gives a sign of life every 15 s. */
+// A stream that says nothing for this long is taken for broken, in milliseconds: the server gives a sign of life every 15 s.
 const SILENCE = 40_000;
 
-/** Cuts a stream of text into events; lines may arrive in any pieces. */
+// Cuts a stream of text into events; lines may arrive in any pieces.
 class EventParser {
 	constructor(onEvent, onRetry) {
 		this.onEvent = onEvent;
 		this.onRetry = onRetry;
-		/** The pieces of a line whose end has not come; a snapshot is one line of megabytes. */
+		// The pieces of a line whose end has not come; a snapshot is one line of megabytes.
 		this.pieces = [];
 		this.clear();
 	}
@@ -65,7 +65,7 @@ export class Live {
 		this.timer = null;
 	}
 
-	/** Follows a range of days from a snapshot on. */
+	// Follows a range of days from a snapshot on.
 	open(from, to) {
 		this.close();
 		this.range = { from, to };
@@ -73,7 +73,6 @@ export class Live {
 		this.connect();
 	}
 
-	/** Stops reading. */
 	close() {
 		const { run } = this;
 		this.run = null;
@@ -116,7 +115,7 @@ export class Live {
 		}, delay);
 	}
 
-	/** Gives the stream anew the time in which it has to say something. */
+	// Gives the stream anew the time in which it has to say something.
 	wait(run) {
 		clearTimeout(run.silence);
 		run.silence = setTimeout(() => run.abort(), SILENCE);

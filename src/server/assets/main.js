@@ -14,14 +14,13 @@ import { Speaker } from "./speak.js";
 import { Toolbar } from "./toolbar.js";
 import { lookedAt, neighbour, parseView, presetOf, resolve, viewAddress } from "./view.js";
 
-/** The least time between two paintings, in milliseconds. */
+// The least time between two paintings, in milliseconds.
 const PAINT = 250;
 const STATUS = 5000;
 class App extends Feed {
 	constructor() {
 		super();
 		this.view = parseView(location.search);
-		/** The cells that changed since the last painting. */
 		this.changed = [];
 		this.painted = -Infinity;
 		this.addressOf = (table, op) =>
@@ -57,7 +56,6 @@ class App extends Feed {
 		return rangeWords(from, to, this.today);
 	}
 
-	/** The width of a text in the grid's face. */
 	measure(text, weight) {
 		this.pen ??= document.createElement("canvas").getContext("2d");
 		this.face ??= getComputedStyle(document.body).fontFamily;
@@ -65,7 +63,6 @@ class App extends Feed {
 		return this.pen.measureText(text).width;
 	}
 
-	/** The width of a character of a name. */
 	measureMono() {
 		if (this.mono === undefined) {
 			const family = getComputedStyle(document.documentElement).getPropertyValue("--mono");
@@ -77,7 +74,6 @@ class App extends Feed {
 
 	// What the person does.
 
-	/** Changes the view and its address. */
 	go(change, { replace = false } = {}) {
 		const next = { ...this.view, ...change };
 		if ("preset" in change && change.preset === null) next.preset = presetOf(next.from, next.to, this.today);
@@ -88,7 +84,7 @@ class App extends Feed {
 		this.show(next);
 	}
 
-	/** Brings the address up to date a little later: browsers refuse to do so at every key that is pressed. */
+	// Brings the address up to date a little later: browsers refuse to do so at every key that is pressed.
 	replaceAddress() {
 		clearTimeout(this.addressing);
 		this.addressing = setTimeout(() => history.replaceState(null, "", viewAddress(this.view)), 200);
@@ -106,7 +102,7 @@ class App extends Feed {
 		this.go({ sort: next }, { replace: true });
 	}
 
-	/** Shows another view: only what differs is done anew. */
+	// Shows another view: only what differs is done anew.
 	show(next) {
 		const before = this.view;
 		this.view = next;
@@ -152,7 +148,7 @@ class App extends Feed {
 		this.events.open(false);
 	}
 
-	/** A range that ended on the day that is over goes on with the new one. */
+	// A range that ended on the day that is over goes on with the new one.
 	midnight(before) {
 		const { view } = this;
 		if (view.preset === null && view.to !== before) return;
@@ -203,7 +199,6 @@ class App extends Feed {
 		this.events.paint();
 	}
 
-	/** What ticks by the server's clock. */
 	tick() {
 		if (this.timer) return;
 		this.header.paint();
@@ -211,7 +206,7 @@ class App extends Feed {
 	}
 }
 
-/** A fault of the page itself is said, not swallowed: numbers might otherwise stand still unnoticed. */
+// A fault of the page itself is said, not swallowed: numbers might otherwise stand still unnoticed.
 function onFault(message) {
 	if (byId("fault")) return;
 	byId("faults").append(
@@ -219,7 +214,7 @@ function onFault(message) {
 			"div",
 			{ class: "strip bad", id: "fault" },
 			el("p", {}, el("strong", {}, "This page failed and may stand still. "), String(message)),
-			el("button", { type: "button", class: "button", onclick: () => location.reload() }, "Reload"),
+			el("button", { class: "button", onclick: () => location.reload() }, "Reload"),
 		),
 	);
 }

@@ -3,18 +3,18 @@
 import { el } from "./dom.js";
 
 const SYMBOLS = { "\n": "↵", "\r": "↵", "\t": "⇥" };
-/** What is not seen, or makes others be seen elsewhere: controls, and marks that turn text around. */
+// What is not seen, or makes others be seen elsewhere: controls, and marks that turn text around.
 const UNSEEN =
 	/[\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\u{e0000}-\u{e007f}]|(?<![^\u0000-\u02ff])[\u200c\u200d]|[\u200c\u200d](?![^\u0000-\u02ff])/gu;
 
-/** Draws what cannot be seen, and outer spaces, as symbols that most faces have, so that names that differ look different. */
+// Draws what cannot be seen, and outer spaces, as symbols that most faces have, so that names that differ look different.
 export function visible(name) {
 	return name
 		.replace(UNSEEN, (sign) => SYMBOLS[sign] ?? `‹${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}›`)
 		.replace(/^ +| +$/g, (spaces) => "␣".repeat(spaces.length));
 }
 
-/** Takes the middle out of a text so that `room` characters are left. */
+// Takes the middle out of a text so that `room` characters are left.
 function middleCut(text, room) {
 	const characters = Array.from(text);
 	if (characters.length <= room) return text;
@@ -23,12 +23,12 @@ function middleCut(text, room) {
 	return `${characters.slice(0, head).join("")}…${characters.slice(characters.length - (keep - head)).join("")}`;
 }
 
-/** `schema.table` in one text, as a title or for a screen reader. */
+// `schema.table` in one text, as a title or for a screen reader.
 export function fullName(schema, table) {
 	return `${visible(schema)}.${visible(table)}`;
 }
 
-/** The two parts of a table's name, each isolated against bidirectional text; cut to `room` characters. */
+// The two parts of a table's name, each isolated against bidirectional text; cut to `room` characters.
 export function nameParts(schema, table, room = Infinity) {
 	let first = visible(schema);
 	let second = visible(table);

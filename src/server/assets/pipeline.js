@@ -7,7 +7,7 @@ import { allBehind, lagOf, unitOf } from "./lag.js";
 import { reasonParts } from "./rejects.js";
 
 const SHOWN = 8;
-/** The bar of a lag is drawn against the longest, but at least against this much. */
+// The bar of a lag is drawn against the longest, but at least against this much.
 const LEAST = { records: 10_000, bytes: 16_000_000 };
 const BEHIND = 10;
 const FRESH = 24 * 3600;
@@ -61,7 +61,7 @@ export class Pipeline {
 			// Where nobody is asked what there is to read, a commit holds what there was when it was made, at best.
 			line(commit, at(status.durable.complete_at ?? (status.mode === "serve" ? status.durable.committed_at : null))),
 		);
-		parts.push(el("p", { class: "note" }, this.completeNote(behind)));
+		parts.push(note(this.completeNote(behind)));
 		return parts;
 	}
 
@@ -90,9 +90,7 @@ export class Pipeline {
 		const name = topics.length === 1 ? topics[0].name : plural(topics.length, "topic");
 		const parts = [heading("Lag", el("span", { translate: "no", title: name }, name))];
 		if (all.length === 0 || allBehind(status) === null) {
-			parts.push(
-				el("p", { class: "note" }, status.state === "at_rest" ? "No run is reading, so nobody knows." : "Not known."),
-			);
+			parts.push(note(status.state === "at_rest" ? "No run is reading, so nobody knows." : "Not known."));
 			return parts;
 		}
 		const shown = all.length > SHOWN ? [...all].sort((a, b) => lagOf(b) - lagOf(a)).slice(0, SHOWN) : all;
@@ -201,10 +199,7 @@ export class Pipeline {
 		const { status, zone, today, clock } = app;
 		const rejects = app.rejects();
 		if (Number(rejects.book) === 0) {
-			return [
-				heading("Rejects", "none"),
-				el("p", { class: "note" }, "Records that cannot be read are kept here with the reason."),
-			];
+			return [heading("Rejects", "none"), note("Records that cannot be read are kept here with the reason.")];
 		}
 		const age = clock.since(rejects.newest);
 		const fresh = age !== null && age < FRESH;
@@ -222,7 +217,7 @@ export class Pipeline {
 			parts.push(line(el("span", { title: reason }, reasonParts(reason)[0]), count(number)));
 		}
 		if (reasons.length > REASONS)
-			parts.push(el("p", { class: "note" }, `${count(reasons.length - REASONS)} more reasons`));
+			parts.push(note(`${count(reasons.length - REASONS)} more reasons`));
 		const newest = reasons
 			.filter((part) => part.newest)
 			.map((part) => ({ ...part.newest, reason: part.reason }))
@@ -242,7 +237,7 @@ export class Pipeline {
 		});
 		const day = rejects.newest ? zone.at(rejects.newest).day : null;
 		const when = day === null ? "" : day === today ? " · newest today" : ` · newest on ${dayWords(day, today)}`;
-		parts.push(el("p", { class: "note" }, open, fresh ? " · kept in the book" : when));
+		parts.push(note(open, fresh ? " · kept in the book" : when));
 		return parts;
 	}
 
@@ -254,15 +249,19 @@ export class Pipeline {
 		return el(
 			"div",
 			{ class: "sample" },
-			el("p", { class: "note" }, place),
+			note(place),
 			el("code", { translate: "no" }, text),
-			advice === "" ? null : el("p", { class: "note" }, advice),
+			advice === "" ? null : note(advice),
 		);
 	}
 }
 
 function partitions(status) {
 	return status.topics.flatMap((topic) => topic.partitions.map((part) => ({ topic: topic.name, ...part })));
+}
+
+function note(...children) {
+	return el("p", { class: "note" }, ...children);
 }
 
 function heading(text, end, kind) {
@@ -284,7 +283,6 @@ function words(numbers) {
 		: `${numbers.slice(0, -1).join(", ")} and ${numbers[numbers.length - 1]}`;
 }
 
-/** The rate of the last quarter of an hour. */
 function curve(history, behind) {
 	const width = 268;
 	const height = 26;

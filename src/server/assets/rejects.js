@@ -4,7 +4,7 @@ import { copyButton, el } from "./dom.js";
 import { rawLine } from "./event.js";
 import { count } from "./format.js";
 
-/** The name of a reason, and what to do about it: the server's words have a colon between them. */
+// The name of a reason, and what to do about it: the server's words have a colon between them.
 export function reasonParts(reason) {
 	if (reason.startsWith("streamed change names no table")) {
 		return [
@@ -18,7 +18,7 @@ export function reasonParts(reason) {
 	return [reason.slice(0, colon), `${advice[0].toUpperCase()}${advice.slice(1)}.`];
 }
 
-/** One reject in the panel. */
+// One reject in the panel.
 export function rejectRow(row, time) {
 	const [name, advice] = reasonParts(row.reason);
 	const text = typeof row.value === "string" ? row.value : (row.value?.text ?? "");

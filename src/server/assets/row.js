@@ -7,15 +7,13 @@ import { fullName, nameParts } from "./names.js";
 import { OPERATIONS } from "./view.js";
 import { Share, Spark } from "./spark.js";
 
-/** The columns that hold counts. */
 export const COLUMNS = [...OPERATIONS, null];
 
-/** The class of a column. */
 function columnClass(op) {
 	return op === null ? "total" : `op ${op.toLowerCase()}`;
 }
 
-/** A cell's content: a number that is a link where it stands for changes. */
+// A cell's content: a number that is a link where it stands for changes.
 class Cell {
 	constructor(op, sum) {
 		this.op = op;
@@ -78,7 +76,7 @@ class Cell {
 	}
 }
 
-/** A table's row, or the row of a sum when there is no table. */
+// A table's row, or the row of a sum when there is no table.
 export class Row {
 	constructor(table, kind) {
 		this.table = table;
@@ -102,7 +100,7 @@ export class Row {
 		if (table !== null) this.head.setAttribute("translate", "no");
 	}
 
-	/** Makes the row that of a table, its name in `room` characters. */
+	// Makes the row that of a table, its name in `room` characters.
 	bind(table, room) {
 		const same = this.table.key === table.key;
 		this.table = table;
@@ -139,7 +137,6 @@ export class Row {
 	}
 }
 
-/** The head of a column that sorts. */
 export function headCell(app, op, word) {
 	const key = op === undefined ? "name" : op === null ? "total" : op.toLowerCase();
 	const arrow = el("span", { class: "arrow", "aria-hidden": "true" });
@@ -153,7 +150,7 @@ export function headCell(app, op, word) {
 			: [el("span", { class: "word" }, word)];
 	const button = el(
 		"button",
-		{ type: "button", onclick: () => app.sortBy(key) },
+		{ onclick: () => app.sortBy(key) },
 		op ? mark(op) : null,
 		...(op ? words : [word]),
 		arrow,

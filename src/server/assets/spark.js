@@ -7,11 +7,11 @@ import { totalOf } from "./counts.js";
 const WIDTH = 114;
 const HEIGHT = 16;
 const SHARE = 73;
-/** More days than this are drawn by week. */
+// More days than this are drawn by week.
 const MOST_DAYS = 60;
 const CLASSES = ["ins", "upd", "del", "trn"];
 
-/** Where the bars of a range stand; the same for every row. */
+// Where the bars of a range stand; the same for every row.
 export function sparkLayout(counts, states) {
 	const length = counts.days.length > MOST_DAYS ? 7 : 1;
 	const bars = [];
@@ -23,7 +23,7 @@ export function sparkLayout(counts, states) {
 	return { bars, pitch, width: Math.max(1, pitch - (pitch > 3 ? 1.5 : 0.5)) };
 }
 
-/** A row's sparkline; `paint` changes nothing that stays. */
+// A row's sparkline; `paint` changes nothing that stays.
 export class Spark {
 	constructor() {
 		this.absent = svg("path", { class: "absent" });
@@ -75,7 +75,7 @@ export class Spark {
 	}
 }
 
-/** A row's share of the largest table, in pieces by operation. */
+// A row's share of the largest table, in pieces by operation.
 export class Share {
 	constructor() {
 		this.pieces = CLASSES.map((name) => svg("rect", { class: name, y: 0, height: 7, width: 0, x: 0 }));

@@ -11,7 +11,7 @@ export class Speaker {
 		this.timer = null;
 	}
 
-	/** Says a sentence at once, or, when another was said just now, the newest one later. */
+	// Says a sentence at once, or, when another was said just now, the newest one later.
 	say(text) {
 		clearTimeout(this.timer);
 		const wait = this.last + PAUSE - performance.now();

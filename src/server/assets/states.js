@@ -1,6 +1,6 @@
 // How complete each day is: what the server says, never what a clock here says.
 
-/** The states of the days of a range; a day that was not told of is `absent`. */
+// The states of the days of a range; a day that was not told of is `absent`.
 export class States {
 	constructor(days) {
 		this.byDay = new Map(days.map(({ day, state }) => [day, state]));
@@ -10,12 +10,11 @@ export class States {
 		return this.byDay.get(day) ?? "absent";
 	}
 
-	/** The days among `days` that are in a state. */
 	among(days, state) {
 		return days.filter((day) => this.of(day) === state);
 	}
 
-	/** The state of a sum over days: as complete as its least complete day; absent if the book has none of them. */
+	// The state of a sum over days: as complete as its least complete day; absent if the book has none of them.
 	over(days) {
 		const states = new Set(days.map((day) => this.of(day)));
 		for (const state of ["incomplete", "open", "complete"]) if (states.has(state)) return state;
@@ -23,7 +22,6 @@ export class States {
 	}
 }
 
-/** What a state is called. */
 export const STATE_WORDS = {
 	complete: "complete",
 	open: "day still open",

@@ -3,7 +3,7 @@
 import { byId, el } from "./dom.js";
 import { setToken, token } from "./api.js";
 
-/** Asks for a token; resolves when one was given. It is kept for this tab only. */
+// Asks for a token; resolves when one was given. It is kept for this tab only.
 export function askForToken() {
 	return new Promise((given) => {
 		const wrong = token() !== null;

@@ -7,7 +7,7 @@ import { count, plural } from "./format.js";
 import { patternOf } from "./filter.js";
 import { lookedAt } from "./view.js";
 
-/** More days than a chart can show. */
+// More days than a chart can show.
 const MOST_DAYS = 3660;
 
 export class Toolbar {
@@ -17,7 +17,6 @@ export class Toolbar {
 			const button = el(
 				"button",
 				{
-					type: "button",
 					"aria-pressed": "false",
 					"aria-keyshortcuts": name === "today" ? "t" : null,
 					onclick: () => app.go({ preset: name, days: null }),
@@ -38,11 +37,7 @@ export class Toolbar {
 		});
 		filter.addEventListener("focus", () => byId("filter-box").classList.add("active"));
 		filter.addEventListener("blur", () => this.paint());
-		this.files = downloadButtons(
-			app,
-			(format) => this.file(format),
-			() => this.what(),
-		);
+		this.files = downloadButtons(app, (format) => this.file(format), () => this.what());
 		byId("downloads").replaceWith(this.files);
 		this.files.id = "downloads";
 		this.files.classList.add("downloads");
@@ -88,7 +83,7 @@ export class Toolbar {
 		this.files.refresh();
 	}
 
-	/** Shows the range in its fields; a range that was refused is forgotten. */
+	// Shows the range in its fields; a range that was refused is forgotten.
 	showRange() {
 		const { from, to } = this.app.view;
 		byId("from").value = from;
@@ -116,12 +111,9 @@ export class Toolbar {
 	}
 }
 
-/** Two buttons that save what is seen: links, so that their addresses can be copied, but pressed they ask as the page does. */
+// Two buttons that save what is seen: links, so that their addresses can be copied, but pressed they ask as the page does.
 export function downloadButtons(app, url, what) {
-	const links = [
-		["csv", "CSV"],
-		["parquet", "Parquet"],
-	].map(([format, word]) => {
+	const links = [["csv", "CSV"], ["parquet", "Parquet"]].map(([format, word]) => {
 		const link = el(
 			"a",
 			{ download: "" },

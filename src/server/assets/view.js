@@ -3,16 +3,16 @@
 
 import { PRESETS, addDays, daysBetween, isDay } from "./days.js";
 
-/** The operations, in the one order they are ever shown in. */
+// The operations, in the one order they are ever shown in.
 export const OPERATIONS = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 
 const DEFAULT_RANGE = "7d";
 const DEFAULT_SORT = "-total";
 const SORTS = ["name", "insert", "update", "delete", "truncate", "total"];
-/** Longer ranges than the chart can draw or a person can mean. */
+// Longer ranges than the chart can draw or a person can mean.
 const MAX_DAYS = 3660;
 
-/** Reads a view from the part of an address after `?`. */
+// Reads a view from the part of an address after `?`.
 export function parseView(search) {
 	const given = new URLSearchParams(search);
 	const view = { preset: null, from: null, to: null, days: null, filter: given.get("filter") ?? "", open: null };
@@ -38,7 +38,7 @@ export function parseView(search) {
 	return view;
 }
 
-/** The address of a view, relative to the page. */
+// The address of a view, relative to the page.
 export function viewAddress(view) {
 	const given = new URLSearchParams();
 	if (view.preset === null) {
@@ -61,7 +61,7 @@ export function viewAddress(view) {
 	return text === "" ? "./" : `./?${text}`;
 }
 
-/** Gives a view with a named range its days; drops a selection that lies outside. */
+// Gives a view with a named range its days; drops a selection that lies outside.
 export function resolve(view, today) {
 	if (view.preset !== null) {
 		view.from = PRESETS[view.preset].from(today);
@@ -71,18 +71,18 @@ export function resolve(view, today) {
 	return view;
 }
 
-/** The days that the grid and the events are about. */
+// The days that the grid and the events are about.
 export function lookedAt(view) {
 	return view.days ?? { from: view.from, to: view.to };
 }
 
-/** The range of the same length just before (`-1`) or after (`1`). */
+// The range of the same length just before (`-1`) or after (`1`).
 export function neighbour(view, direction) {
 	const length = (daysBetween(view.from, view.to) + 1) * direction;
 	return { preset: null, from: addDays(view.from, length), to: addDays(view.to, length), days: null };
 }
 
-/** The named range that two days make, if any. */
+// The named range that two days make, if any.
 export function presetOf(from, to, today) {
 	if (to !== today) return null;
 	return Object.keys(PRESETS).find((name) => PRESETS[name].from(today) === from) ?? null;

@@ -2,11 +2,11 @@
 
 import { dayWords } from "./days.js";
 
-/** Tells the day and the time of day of an instant in one zone. */
+// Tells the day and the time of day of an instant in one zone.
 export class Zone {
 	constructor(name) {
 		this.name = name;
-		/** The zone in words: a browser older than the zone tells times in UTC, though days are those of the zone. */
+		// The zone in words: a browser older than the zone tells times in UTC, though days are those of the zone.
 		this.said = name;
 		const parts = {
 			year: "numeric",
@@ -24,7 +24,7 @@ export class Zone {
 		}
 	}
 
-	/** The ISO day, `HH:MM:SS`, and the milliseconds of an instant as RFC 3339 in UTC. */
+	// The ISO day, `HH:MM:SS`, and the milliseconds of an instant as RFC 3339 in UTC.
 	at(instant) {
 		const parts = {};
 		for (const { type, value } of this.format.formatToParts(new Date(seconds(instant)))) parts[type] = value;
@@ -33,7 +33,7 @@ export class Zone {
 		return { day, time: `${parts.hour}:${parts.minute}:${parts.second}`, ms: fraction.padEnd(3, "0").slice(0, 3) };
 	}
 
-	/** `14:20:06` on `today`, else `Sat 21 Nov 19:09`. */
+	// `14:20:06` on `today`, else `Sat 21 Nov 19:09`.
 	words(instant, today) {
 		if (!instant) return "–";
 		const { day, time } = this.at(instant);
@@ -41,33 +41,29 @@ export class Zone {
 	}
 }
 
-/** The milliseconds since 1970 of an instant, without its fraction of a second: what browsers agree on. */
+// The milliseconds since 1970 of an instant, without its fraction of a second: what browsers agree on.
 function seconds(instant) {
 	return Date.parse(instant.replace(/\.\d+/, ""));
 }
 
-/** The milliseconds since 1970 of an instant. */
 function millis(instant) {
 	return seconds(instant) + Number((/\.(\d+)/.exec(instant)?.[1] ?? "0").padEnd(3, "0").slice(0, 3));
 }
 
-/** The server's clock, as far as its newest answer tells it. */
+// The server's clock, as far as its newest answer tells it.
 export class Clock {
 	constructor() {
 		this.base = null;
 	}
 
-	/** Takes over the server's time from an answer that just came. */
 	set(now) {
 		this.base = millis(now) - performance.now();
 	}
 
-	/** The seconds since an instant; null before the first answer. */
 	since(instant) {
 		return this.base === null || !instant ? null : (this.base + performance.now() - millis(instant)) / 1000;
 	}
 
-	/** The present instant by the server's clock. */
 	now() {
 		return this.base === null ? null : new Date(this.base + performance.now()).toISOString();
 	}
