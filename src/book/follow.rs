@@ -37,15 +37,15 @@ impl Follower {
             entries: 0,
             digest: String::new(),
         };
-        follower.stand_at(snapshot);
+        follower.accept(snapshot);
         follower
     }
 
-    /// Looks once.
+    /// Looks once. The next look begins where this one did, until what was found is [accepted](Follower::accept).
     ///
     /// # Errors
-    /// [`BookError`] when the log is damaged or cannot be read; the next look begins where this one did.
-    pub fn look(&mut self) -> Result<Found, BookError> {
+    /// [`BookError`] when the log is damaged or cannot be read.
+    pub fn look(&self) -> Result<Found, BookError> {
         let exists = |number| self.disk.root().join(layout::entry_path(number)).exists();
         let is_there = self.entries.checked_sub(1).is_none_or(exists);
         if is_there && !exists(self.entries) {
@@ -53,7 +53,6 @@ impl Follower {
         }
         let snapshot = Snapshot::take(&self.root)?;
         let entries = self.entries_up_to(&snapshot)?;
-        self.stand_at(&snapshot);
         Ok(match entries {
             Some(entries) if entries.is_empty() => Found::Nothing,
             Some(entries) => Found::Entries(entries, snapshot),
@@ -81,7 +80,8 @@ impl Follower {
         Ok((digest == state.digest).then_some(entries))
     }
 
-    fn stand_at(&mut self, snapshot: &Snapshot) {
+    /// Takes what a look has found as known.
+    pub fn accept(&mut self, snapshot: &Snapshot) {
         let state = snapshot.state();
         self.book.clone_from(&state.book);
         self.entries = state.entries;

@@ -1,6 +1,6 @@
 //! The commit log, followed: each new entry becomes what the server calls durable.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -12,25 +12,33 @@ use super::ServeError;
 use super::board::{Board, Durable};
 use super::frames::Frame;
 use super::moment::Moment;
+use super::pending_rejects::PendingRejects;
 use super::status::now_micros;
 use crate::book::entry::EntryKind;
 use crate::book::{Entry, Follower, Found, Lost, Snapshot, State, log};
 use crate::change::{CountKey, Partition};
 use crate::query::{Cell, RejectSums, Totals};
 use crate::store::Disk;
-use crate::store::layout::FilePlace;
 
 /// How often the log is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How many entries are read back for the newest commit.
 const LOOK_BACK: u64 = 32;
 
+/// A book that is followed, and the rejects that are not summed up yet.
+pub(super) struct Following {
+    follower: Follower,
+    rejects: PendingRejects,
+}
+
 /// Reads a book as it stands now, but for its rejects; `totals` are its counts, where they are known already.
-pub(super) fn read(book: &Path, totals: Option<Totals>) -> Result<(Durable, Follower), ServeError> {
+pub(super) fn read(book: &Path, totals: Option<Totals>) -> Result<(Durable, Following), ServeError> {
     let snapshot = Snapshot::take(book)?;
     let totals = totals.map_or_else(|| Totals::read(&snapshot), Ok)?;
     let durable = durable_of(book, &snapshot, totals, RejectSums::default());
-    Ok((durable, Follower::after(book, &snapshot)))
+    // There may be many rejects, and nobody has to wait for them.
+    let rejects = PendingRejects::all(&snapshot)?;
+    Ok((durable, Following { follower: Follower::after(book, &snapshot), rejects }))
 }
 
 fn durable_of(book: &Path, snapshot: &Snapshot, totals: Totals, rejects: RejectSums) -> Durable {
@@ -60,14 +68,6 @@ fn changes(commit: &Entry) -> u64 {
     commit.deltas.iter().map(|delta| delta.4.unsigned_abs()).sum()
 }
 
-fn all_rejects(snapshot: &Snapshot) -> Result<RejectSums, ServeError> {
-    let mut rejects = RejectSums::default();
-    for file in snapshot.reject_files()? {
-        rejects.add(snapshot, &file)?;
-    }
-    Ok(rejects)
-}
-
 fn at(snapshot: &Snapshot, totals: Totals, told: Told, rejects: RejectSums) -> Durable {
     let state = snapshot.state();
     let Told { committed_at, changes, made_at } = told;
@@ -95,21 +95,12 @@ fn lost(state: &State) -> BTreeMap<Partition, Lost> {
 }
 
 /// Follows the log as long as the process lives.
-pub(super) fn begin(board: Arc<Board>, mut follower: Follower) {
+pub(super) fn begin(board: Arc<Board>, mut following: Following) {
     let follow = move || {
         let mut said = String::new();
-        // There may be many rejects, and nobody has to wait for them.
-        let mut has_rejects = false;
         loop {
-            let looked = match has_rejects {
-                true => look(&board, &mut follower),
-                false => read_rejects(&board),
-            };
-            match looked {
-                Ok(()) => {
-                    has_rejects = true;
-                    said.clear();
-                }
+            match look(&board, &mut following) {
+                Ok(()) => said.clear(),
                 Err(error) => {
                     // Once, however often it comes again.
                     let text = error.to_string();
@@ -119,44 +110,43 @@ pub(super) fn begin(board: Arc<Board>, mut follower: Follower) {
                     }
                 }
             }
+            if following.rejects.read(|| Ok(Snapshot::take(&board.book)?)) {
+                let rejects = Arc::new(following.rejects.sums().clone());
+                board.set_durable(Durable { rejects, ..Durable::clone(&board.durable()) });
+            }
             thread::sleep(LOOK_AGAIN);
         }
     };
     thread::Builder::new().name("serve-follow".to_owned()).spawn(follow).expect("a thread can be started");
 }
 
-/// Reads the rejects of the entries that are known so far.
-fn read_rejects(board: &Board) -> Result<(), ServeError> {
-    let snapshot = Snapshot::take(&board.book)?;
-    let before = board.durable();
-    let mut rejects = RejectSums::default();
-    // Files of later commits are added when their entries are.
-    let is_known =
-        |path: &str| FilePlace::parse(path).is_some_and(|place| place.commit <= before.moment.complete_to.commit);
-    for file in snapshot.reject_files()?.iter().filter(|file| is_known(&file.path)) {
-        rejects.add(&snapshot, file)?;
-    }
-    board.set_durable(Durable { rejects: Arc::new(rejects), ..Durable::clone(&before) });
-    Ok(())
-}
-
-fn look(board: &Board, follower: &mut Follower) -> Result<(), ServeError> {
-    match follower.look()? {
-        Found::Nothing => Ok(()),
-        Found::Entries(entries, snapshot) => advance(board, &entries, &snapshot),
+/// Looks once. What was found counts as known only when it stands on the board: a failure before is made good by the next look.
+fn look(board: &Board, following: &mut Following) -> Result<(), ServeError> {
+    let snapshot = match following.follower.look()? {
+        Found::Nothing => return Ok(()),
+        Found::Entries(entries, snapshot) => {
+            following.rejects.add(&entries);
+            following.rejects.read(|| Ok(Snapshot::take(&board.book)?));
+            advance(board, &entries, &snapshot, following.rejects.sums());
+            snapshot
+        }
         Found::Another(snapshot) => {
-            let durable = durable_of(&board.book, &snapshot, Totals::read(&snapshot)?, all_rejects(&snapshot)?);
+            let (totals, rejects) = (Totals::read(&snapshot)?, PendingRejects::all(&snapshot)?);
+            let durable = durable_of(&board.book, &snapshot, totals, RejectSums::default());
+            following.rejects = rejects;
             let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
             board.set_durable(durable);
             if board.run.is_none() {
                 board.frames.begin_anew(frame);
             }
-            Ok(())
+            snapshot
         }
-    }
+    };
+    following.follower.accept(&snapshot);
+    Ok(())
 }
 
-fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot) -> Result<(), ServeError> {
+fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot, rejects: &RejectSums) {
     let before = board.durable();
     let mut totals = before.moment.totals.clone();
     let cells = entries.iter().flat_map(|entry| add_deltas(&mut totals, entry)).collect();
@@ -166,20 +156,7 @@ fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot) -> Result<(), 
         changes: commit.map(changes).or(before.changes),
         made_at: before.made_at,
     };
-
-    let mut rejects = RejectSums::clone(&before.rejects);
-    let added: HashSet<&str> = entries
-        .iter()
-        .flat_map(|entry| &entry.added)
-        .map(|file| file.path.as_str())
-        .filter(|path| path.starts_with("rejects/"))
-        .collect();
-    if !added.is_empty() {
-        for file in snapshot.reject_files()?.iter().filter(|file| added.contains(file.path.as_str())) {
-            rejects.add(snapshot, file)?;
-        }
-    }
-    let durable = at(snapshot, totals, told, rejects);
+    let durable = at(snapshot, totals, told, rejects.clone());
     let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
     board.set_durable(durable);
     if board.run.is_none() {
@@ -187,7 +164,6 @@ fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot) -> Result<(), 
         board.rate().add(now_micros(), read.map(|read| read.records).sum());
         board.frames.publish(frame, cells);
     }
-    Ok(())
 }
 
 fn add_deltas(totals: &mut Totals, entry: &Entry) -> Vec<Cell> {

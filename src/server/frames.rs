@@ -56,6 +56,16 @@ struct Ring {
     told_bytes: usize,
 }
 
+impl Ring {
+    /// Takes the newest frame. Numbers always grow: a book that was made again begins with low ones, and whoever was told
+    /// of the one before must not be taken for somebody who was told of this one.
+    fn take(&mut self, frame: Frame) -> u64 {
+        let number = frame.number.max(self.frame.number + 1);
+        self.frame = Frame { number, ..frame };
+        number
+    }
+}
+
 impl Frames {
     pub(super) fn new(number: u64, moment: Arc<Moment>) -> Frames {
         let server = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
@@ -72,9 +82,8 @@ impl Frames {
 
     /// Publishes a frame, given what changed since the one before.
     pub(super) fn publish(&self, frame: Frame, changes: Vec<Cell>) {
-        let number = frame.number;
         let mut ring = self.ring();
-        ring.frame = frame;
+        let number = ring.take(frame);
         ring.cells += changes.len();
         ring.changes.push_back((number, changes));
         while ring.changes.len() > FRAMES || ring.cells > CELLS {
@@ -90,9 +99,8 @@ impl Frames {
 
     /// Publishes a frame that has nothing to do with those before.
     pub(super) fn begin_anew(&self, frame: Frame) {
-        let number = frame.number;
         let mut ring = self.ring();
-        ring.frame = frame;
+        let number = ring.take(frame);
         ring.changes.clear();
         (ring.cells, ring.known_from) = (0, number);
         ring.told.clear();
@@ -161,5 +169,39 @@ impl Frames {
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::book::{CompleteTo, Level};
+    use crate::query::Totals;
+
+    fn frame(number: u64) -> Frame {
+        let complete_to =
+            CompleteTo { commit: number, positions: BTreeMap::new(), commit_time: None, level: Level::Durable };
+        let moment = Moment { totals: Totals::default(), complete_to, time_zone: "UTC".to_owned() };
+        Frame { number, moment: Arc::new(moment) }
+    }
+
+    #[test]
+    fn who_was_told_of_another_book_begins_anew() {
+        let frames = Frames::new(40, frame(40).moment);
+        let known = frames.id(40);
+        assert_eq!(frames.resume(&known), Some(40));
+        let mut newest = frames.watch();
+        newest.mark_unchanged();
+        for again in [40, 60, 3] {
+            frames.begin_anew(frame(again));
+            assert_eq!(frames.resume(&known), None, "{again}");
+            assert!(newest.has_changed().expect("it is there") && *newest.borrow_and_update() > 40);
+        }
+        let number = frames.newest().number;
+        frames.publish(frame(4), Vec::new());
+        assert!(frames.newest().number > number);
+        assert_eq!(frames.resume(&frames.id(number)), Some(number));
     }
 }

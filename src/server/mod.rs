@@ -39,6 +39,7 @@ mod openapi;
 mod parameters;
 mod partitions;
 mod patience;
+mod pending_rejects;
 mod rate;
 mod recent;
 mod rejects;
