@@ -4,10 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use walbook::book::verify;
 use walbook::demo::Random;
-use walbook::query::{Filter, events};
+use walbook::query::{Filter, GroupBy, counts, events};
 use walbook::server::Access;
 
 use super::client::{ask, get};
@@ -103,4 +105,31 @@ fn damaged_files_are_named_and_nobody_ends() {
         assert!(get(address, question).body == expected, "the server goes on");
     }
     assert!(peak_kib() - before < MOST_KIB, "from {before} to {} KiB", peak_kib());
+}
+
+#[test]
+fn counts_follow_the_book_while_rejects_cannot_be_read() {
+    let folder = folder();
+    let mut rows = Rows::new(17);
+    let mut book = open(folder.path());
+    book.commit(rows.commit(200, 3)).expect("a commit");
+    let damaged = folder.path().join(file_of(folder.path(), "rejects"));
+    let whole = fs::read(&damaged).expect("a file");
+    fs::write(&damaged, &whole[..whole.len() / 2]).expect("it can be written");
+
+    let address = serve(folder.path(), Access::default());
+    for _ in 0..3 {
+        let commit = book.commit(rows.commit(40, 3)).expect("a commit");
+        let began = Instant::now();
+        while get(address, "/api/status").json()["durable"]["commit"] != commit {
+            assert!(began.elapsed() < Duration::from_secs(20), "counts stand still");
+            thread::sleep(Duration::from_millis(20));
+        }
+        let expected = counts(folder.path(), &Filter::default(), &GroupBy::DEFAULT).expect("an answer");
+        let told = get(address, "/api/counts").json();
+        let sum = |rows: &serde_json::Value| {
+            rows.as_array().expect("rows").iter().filter_map(|row| row["count"].as_u64()).sum::<u64>()
+        };
+        assert_eq!(sum(&told["rows"]), expected.rows.iter().map(|row| row.count).sum::<u64>());
+    }
 }
