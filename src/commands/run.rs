@@ -186,7 +186,10 @@ fn lead(
             let (listener, epochs) = channel();
             let counts = Totals::of(initial_counts.iter().map(|(key, count)| (key, *count)));
             let (commit_interval, progress) = (settings.commit_interval, progress.clone());
-            let run = ServedRun { epochs, counts, source: kind, commit_interval, progress, ask_ends, quiet, ask_slot };
+            let partitions = start.partitions.clone();
+            let source = kind;
+            let run =
+                ServedRun { epochs, counts, partitions, source, commit_interval, progress, ask_ends, quiet, ask_slot };
             serving.serve_run(&settings.book, run)?;
             Some(listener)
         }

@@ -55,6 +55,7 @@ impl Known {
         let durable = board.durable();
         // Where nobody says what there is to read, the book is whole up to its last transaction.
         let last = durable.moment.complete_to.commit_time.or(durable.committed_at);
+        let last = last.filter(|_| board.run.as_ref().is_none_or(|run| !run.knows_ends));
         let read_to = situation.complete_at.or(last).map(|time| time.min(situation.now));
         let read_to = read_to.and_then(|time| board.days()?.day(None, Some(time), None).ok());
         let is_caught_up = !situation.is_behind();

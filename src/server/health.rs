@@ -19,7 +19,8 @@ const PATIENCE: i64 = 30_000_000;
 pub(super) async fn healthz(State(board): State<Arc<Board>>) -> Answer {
     let Some(run) = &board.run else { return Ok(well()) };
     let situation = Situation::of(&board);
-    let last = board.durable().committed_at.unwrap_or(0).max(run.begun);
+    // After a pause the last commit may be long ago: it counts how long something waits already.
+    let last = board.durable().committed_at.unwrap_or(0).max(run.begun).max(run.behind_since().unwrap_or(0));
     let limit = i64::try_from(run.commit_interval.as_micros()).unwrap_or(i64::MAX).saturating_mul(3).max(PATIENCE);
     match stuck(run.source, situation.lag, situation.now - last, limit) {
         Some(message) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", message)),

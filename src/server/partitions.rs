@@ -9,7 +9,12 @@ const ENDS: usize = 600;
 
 /// How far each partition was read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Partitions(BTreeMap<Partition, ReadTo>);
+pub(super) struct Partitions {
+    /// Those that the run reads.
+    read: BTreeMap<Partition, ReadTo>,
+    /// Those that the book knows from other runs: nobody asks how they go on.
+    others: BTreeMap<Partition, i64>,
+}
 
 /// How far a partition was read.
 #[derive(Clone, Copy, Debug)]
@@ -21,32 +26,39 @@ pub(super) struct ReadTo {
 }
 
 impl Partitions {
-    /// Partitions at their first offset that was not read.
-    pub(super) fn starting_at(next_offsets: impl IntoIterator<Item = (Partition, i64)>) -> Partitions {
-        let read = |next| ReadTo { next, kafka_time: None };
-        Partitions(next_offsets.into_iter().map(|(partition, next)| (partition, read(next))).collect())
+    /// Partitions at their first offset that was not read: those that a run reads, and all that its book knows.
+    pub(super) fn starting_at(
+        read: impl IntoIterator<Item = (Partition, i64)>,
+        known: impl IntoIterator<Item = (Partition, i64)>,
+    ) -> Partitions {
+        let at = |next| ReadTo { next, kafka_time: None };
+        let read = read.into_iter().map(|(partition, next)| (partition, at(next))).collect();
+        Partitions { read, others: known.into_iter().collect() }
     }
 
     pub(super) fn moved(&mut self, partition: Partition, interval: Interval) {
-        let read = self.0.entry(partition).or_insert(ReadTo { next: interval.from, kafka_time: None });
+        let read = self.read.entry(partition).or_insert(ReadTo { next: interval.from, kafka_time: None });
         read.next = read.next.max(interval.to);
     }
 
     pub(super) fn read_at(&mut self, partition: &Partition, kafka_time: i64) {
-        if let Some(read) = self.0.get_mut(partition) {
+        if let Some(read) = self.read.get_mut(partition) {
             read.kafka_time = Some(kafka_time);
         }
     }
 
+    /// Those that the run reads.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Partition, &ReadTo)> {
-        self.0.iter()
+        self.read.iter()
     }
 
     /// By topic and partition: the first offset that was not read.
     pub(super) fn positions(&self) -> BTreeMap<String, BTreeMap<i32, i64>> {
         let mut positions: BTreeMap<String, BTreeMap<i32, i64>> = BTreeMap::new();
-        for (partition, read) in &self.0 {
-            positions.entry(partition.topic.clone()).or_default().insert(partition.number, read.next);
+        let read = self.read.iter().map(|(partition, read)| (partition, read.next));
+        // What the run has read counts, whatever the book knew.
+        for (partition, next) in self.others.iter().map(|(partition, next)| (partition, *next)).chain(read) {
+            positions.entry(partition.topic.clone()).or_default().insert(partition.number, next);
         }
         positions
     }
@@ -97,6 +109,17 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_have_read_is_told_and_not_asked_for() {
+        let partition = |topic: &str| Partition { topic: topic.to_owned(), number: 0 };
+        let known = [(partition("old"), 7), (partition("shop"), 3)];
+        let mut partitions = Partitions::starting_at([(partition("shop"), 5)], known);
+        partitions.moved(partition("shop"), Interval { from: 5, to: 9 });
+        assert_eq!(partitions.iter().map(|(partition, _)| partition.topic.as_str()).collect::<Vec<_>>(), ["shop"]);
+        let positions = partitions.positions();
+        assert_eq!((positions["old"][&0], positions["shop"][&0]), (7, 9));
+    }
 
     #[test]
     fn what_was_read_is_everything_until_the_last_end_that_was_reached() {

@@ -1,6 +1,7 @@
 //! The run beside which a server serves: what it does not tell through its epochs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(super) struct RunView {
     /// What the reader knows to be empty behind what was read.
     quiet: Quiet,
     ends: Mutex<KnownEnds>,
+    /// Since when something waits to be read, without a break; 0 while nothing does.
+    behind_since: AtomicI64,
 }
 
 #[derive(Default)]
@@ -78,7 +81,16 @@ impl RunView {
         quiet: Quiet,
     ) -> RunView {
         let ends = Mutex::default();
-        RunView { source, commit_interval, progress, begun: now_micros(), knows_ends, quiet, ends }
+        RunView {
+            source,
+            commit_interval,
+            progress,
+            begun: now_micros(),
+            knows_ends,
+            quiet,
+            ends,
+            behind_since: AtomicI64::new(0),
+        }
     }
 
     /// Why the source gives no answers, since when.
@@ -112,24 +124,40 @@ impl RunView {
 
     /// The partitions, how far they were read and how far behind that is.
     pub(super) fn partitions(&self, live: &Live, now: i64) -> Vec<PartitionView> {
+        let is_silent = self.trouble(now).is_some();
         let mut ends = self.ends();
         let view = |(partition, read): (&Partition, &super::partitions::ReadTo)| {
             let known = &mut ends.by_partition.entry(partition.clone()).or_default().read;
             let end = known.newest();
             let next = self.quiet.skip(read.next);
             let lag = end.map(|end| u64::try_from(end - next).unwrap_or(0));
-            let reached = known.read_to(next);
-            let read_to = reached.or(read.kafka_time.map(|time| time.min(now)));
-            let lag_seconds = match (lag, read_to) {
-                (Some(0), _) => Some(0.0),
-                (Some(_), Some(read_to)) => Some(((now - read_to).max(0) / 1_000) as f64 / 1_000.0),
-                _ => None,
+            let read_to = known.read_to(next);
+            // Before it is certain, the last record's time tells about how far it is; a producer may say anything.
+            let about = read_to.or(read.kafka_time);
+            let since = about.map(|time| (now.saturating_sub(time).max(0) / 1_000) as f64 / 1_000.0);
+            let (lag, lag_seconds) = match lag {
+                // What was there when the source fell silent says nothing of what is there now.
+                _ if is_silent => (None, since),
+                Some(0) => (lag, Some(0.0)),
+                Some(_) => (lag, since),
+                None => (None, None),
             };
             // It may have been read beyond since it was asked.
             let end = end.map(|end| end.max(read.next));
             PartitionView { partition: partition.clone(), next: read.next, end, lag, lag_seconds, read_to }
         };
         live.partitions.iter().map(view).collect()
+    }
+
+    /// Since when something waits to be read; `None` while nothing does.
+    pub(super) fn behind_since(&self) -> Option<i64> {
+        Some(self.behind_since.load(Ordering::Relaxed)).filter(|since| *since > 0)
+    }
+
+    fn note_behind(&self, live: &Live, now: i64) {
+        let is_behind = self.partitions(live, now).iter().any(|partition| partition.lag.is_some_and(|lag| lag > 0));
+        let since = self.behind_since().filter(|_| is_behind).unwrap_or(if is_behind { now } else { 0 });
+        self.behind_since.store(since, Ordering::Relaxed);
     }
 
     fn ends(&self) -> MutexGuard<'_, KnownEnds> {
@@ -166,6 +194,7 @@ pub(super) fn begin_asking(board: Arc<super::board::Board>, ask: Box<AskEnds>) {
                 // Before the question: everything that was there at this instant lies below the answer.
                 let asked = now_micros();
                 run.note(asked, ask(&partitions));
+                run.note_behind(&board.live().unwrap_or(live), now_micros());
             }
             thread::sleep(ASK_AGAIN);
         }

@@ -17,6 +17,7 @@ use super::status::now_micros;
 use super::{Access, ServeError, epochs, listen};
 use crate::book::entry::SourceKind;
 use crate::book::{CompleteTo, Level};
+use crate::change::{Partition, PartitionStart};
 use crate::live::ClosedEpoch;
 use crate::process::{Progress, Quiet};
 use crate::query::Totals;
@@ -35,6 +36,8 @@ pub struct ServedRun {
     pub epochs: Receiver<ClosedEpoch>,
     /// The counts that it begins with.
     pub counts: Totals,
+    /// The partitions that it reads from the beginning, and where it begins; others may be found later.
+    pub partitions: Vec<PartitionStart>,
     /// Where records come from.
     pub source: SourceKind,
     /// How long a commit takes records.
@@ -89,10 +92,11 @@ impl Server {
     /// # Errors
     /// As [`Server::serve_book`].
     pub fn serve_run(self, settings: ServerSettings, run: ServedRun) -> Result<(), ServeError> {
-        let ServedRun { epochs, counts, source, commit_interval, progress, ask_ends, quiet, ask_slot } = run;
+        let ServedRun { epochs, counts, partitions, source, commit_interval, progress, ask_ends, quiet, ask_slot } =
+            run;
         let (durable, follower) = follow::read(&settings.book, Some(counts))?;
         let view = RunView::new(source, commit_interval, progress, ask_ends.is_some(), quiet);
-        let live = begin_live(&durable);
+        let live = begin_live(&durable, &partitions);
         let board = Arc::new(Board::new(&settings.book, durable, Some(live), Some(view)));
         follow::begin(Arc::clone(&board), follower);
         epochs::begin(Arc::clone(&board), epochs);
@@ -115,17 +119,16 @@ impl Server {
 }
 
 /// A run that has closed no epoch yet: what it begins with is what the book holds.
-fn begin_live(durable: &super::board::Durable) -> Live {
+fn begin_live(durable: &super::board::Durable, starts: &[PartitionStart]) -> Live {
     let moment = &durable.moment;
     let level = Level::Live { epoch: 0 };
     let complete_to = CompleteTo { level, ..moment.complete_to.clone() };
     let next_offsets = moment.complete_to.positions.iter().flat_map(|(topic, positions)| {
-        positions
-            .iter()
-            .map(|(number, next)| (crate::change::Partition { topic: topic.clone(), number: *number }, *next))
+        positions.iter().map(|(number, next)| (Partition { topic: topic.clone(), number: *number }, *next))
     });
+    let read = starts.iter().map(|start| (start.partition.clone(), start.from));
     Live {
-        partitions: Partitions::starting_at(next_offsets),
+        partitions: Partitions::starting_at(read, next_offsets),
         moment: Arc::new(Moment { totals: moment.totals.clone(), complete_to, time_zone: moment.time_zone.clone() }),
         epoch: 0,
         closed_at: now_micros(),

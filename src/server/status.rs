@@ -56,7 +56,10 @@ impl Situation {
         let complete_at = read_to.collect::<Option<Vec<i64>>>().and_then(|times| times.into_iter().min());
         let behind = partitions.iter().filter(|partition| partition.lag.is_some_and(|lag| lag > 0));
         let worst = behind
-            .filter(|partition| partition.lag_seconds.is_none_or(|seconds| seconds > LIVE_WITHIN))
+            // Until it is certain up to when everything was read, it may be long ago.
+            .filter(|partition| {
+                partition.read_to.is_none() || partition.lag_seconds.is_none_or(|seconds| seconds > LIVE_WITHIN)
+            })
             .max_by(|one, other| {
                 let seconds = |partition: &PartitionView| partition.lag_seconds.unwrap_or(f64::INFINITY);
                 seconds(one).total_cmp(&seconds(other))

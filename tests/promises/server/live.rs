@@ -57,6 +57,7 @@ fn check(workers: usize, seed: u64) {
     let served = ServedRun {
         epochs,
         counts: totals,
+        partitions: Vec::new(),
         source: SourceKind::Kafka,
         commit_interval: Duration::from_secs(10),
         progress: Progress::new(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use walbook::book::Snapshot;
 use walbook::book::entry::SourceKind;
-use walbook::change::{Interval, Partition};
+use walbook::change::{Interval, Partition, PartitionStart};
 use walbook::live::ClosedEpoch;
 use walbook::process::{Progress, Quiet};
 use walbook::query::{Event, Totals};
@@ -127,6 +127,11 @@ impl Played {
         let run = ServedRun {
             epochs: listener,
             counts: Totals::read(&Snapshot::take(root).expect("a book")).expect("counts"),
+            partitions: vec![PartitionStart {
+                partition: Partition { topic: "shop".to_owned(), number: 0 },
+                from: 100,
+                until: None,
+            }],
             source: SourceKind::Slot,
             commit_interval: Duration::from_secs(10),
             progress: Progress::new(),
@@ -165,7 +170,8 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
         ..Event::default()
     };
     let contents = Contents { events: vec![(day(0), event)], rejects: Vec::new() };
-    BookBuilder::open(folder.path(), "UTC", &[("shop", 1)])
+    // Another run has read another source into the book; nobody asks how that one goes on.
+    BookBuilder::open(folder.path(), "UTC", &[("old", 1), ("shop", 1)])
         .and_then(|mut book| book.commit(contents))
         .expect("a commit");
     let slot = Played::serve(folder.path());
@@ -173,6 +179,7 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     slot.ends(Ok(100));
     let status = await_status(slot.address, "live", |status| status["state"] == "live");
     assert_eq!((&status["lag_records"], &status["lag_bytes"]), (&Value::Null, &0.into()));
+    assert_eq!((&status["topics"][0]["name"], status["topics"].as_array().map(Vec::len)), (&"shop".into(), Some(1)));
     assert!(status["complete_at"].is_string() && status["durable"]["complete_at"].is_string(), "{status:#}");
     assert!(status["connected_at"].is_string() && status["commit_interval_seconds"] == 10.0);
 
@@ -201,4 +208,6 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     let status = await_status(slot.address, "disconnected", |status| status["state"] == "disconnected");
     assert!(status["state_reason"].as_str().is_some_and(|why| why.contains("connection refused")), "{status:#}");
     assert_eq!(status["connected_at"], Value::Null);
+    // What was there when it fell silent says nothing of what is there now.
+    assert_eq!(status["lag_bytes"], Value::Null);
 }
