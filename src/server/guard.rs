@@ -104,15 +104,20 @@ impl Access {
     }
 
     fn is_name(&self, host: &str) -> bool {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => name,
-            _ => host,
-        };
+        let name = without_port(host);
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         let name = name.strip_suffix('.').unwrap_or(name);
         address.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
-            || self.names.iter().any(|known| name.eq_ignore_ascii_case(known))
+            || self.names.iter().any(|known| name.eq_ignore_ascii_case(without_port(known)))
+    }
+}
+
+/// A name without the port behind it; names are allowed at any port.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 
@@ -165,10 +170,17 @@ mod tests {
 
     #[test]
     fn only_its_own_names_reach_it() {
-        let access = Access { token: None, names: vec!["book.example".to_owned()] };
-        for host in
-            ["localhost", "LOCALHOST:8321", "127.0.0.1:8321", "[::1]:8321", "10.0.0.7", "book.example:80", "localhost."]
-        {
+        let access = Access { token: None, names: vec!["book.example".to_owned(), "other.example:8321".to_owned()] };
+        for host in [
+            "localhost",
+            "LOCALHOST:8321",
+            "127.0.0.1:8321",
+            "[::1]:8321",
+            "10.0.0.7",
+            "book.example:80",
+            "other.example:1",
+            "localhost.",
+        ] {
             assert_eq!(asks(&access, host, "/", None), 200, "{host}");
         }
         for host in

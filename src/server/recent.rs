@@ -11,6 +11,9 @@ use super::moment::Moment;
 /// Bytes that are kept for one moment.
 const MOST_BYTES: usize = 32 << 20;
 
+/// About what else it costs to keep an answer.
+const OVERHEAD: usize = 256;
+
 /// A question: its parameters as they came, and how the answer is written.
 pub(super) type Question = (String, Format);
 
@@ -38,8 +41,10 @@ impl Recent {
             *given = Some(Given { moment: Arc::clone(moment), answers: HashMap::new(), bytes: 0 });
         }
         let Some(given) = given.as_mut() else { return };
-        if given.bytes + answer.len() <= MOST_BYTES && !given.answers.contains_key(&question) {
-            given.bytes += answer.len();
+        // A question may be longer than its answer.
+        let bytes = answer.len() + question.0.len() + OVERHEAD;
+        if given.bytes + bytes <= MOST_BYTES && !given.answers.contains_key(&question) {
+            given.bytes += bytes;
             given.answers.insert(question, answer.clone());
         }
     }
