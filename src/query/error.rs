@@ -30,12 +30,9 @@ pub enum QueryError {
         /// What is wrong.
         source: parquet::errors::ParquetError,
     },
-    /// The rows asked for hold too much.
-    #[error("the rows hold more than {most_bytes} bytes: ask for fewer")]
-    TooLarge {
-        /// What is allowed.
-        most_bytes: usize,
-    },
+    /// Nobody waits for the answer any more.
+    #[error("finding the rows took too long: ask for fewer days, or for one table")]
+    TooSlow,
     /// The book could not be read.
     #[error(transparent)]
     Read(#[from] BookError),
@@ -45,8 +42,8 @@ impl QueryError {
     /// The exit code a command ends with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            QueryError::NoDays { .. } | QueryError::Pattern { .. } | QueryError::TooLarge { .. } => 2,
-            QueryError::Rejects { .. } => 1,
+            QueryError::NoDays { .. } | QueryError::Pattern { .. } => 2,
+            QueryError::Rejects { .. } | QueryError::TooSlow => 1,
             QueryError::Read(error) => error.exit_code(),
         }
     }

@@ -8,10 +8,10 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 
 use super::event::Event;
-use super::find::{Found, Wanted, find_rows};
+use super::find::{Found, Row, find_rows};
 use super::order::{Order, Page, RowKey};
 use super::print::{Format, print};
-use super::{Filter, QueryError};
+use super::{Effort, Filter, QueryError};
 use crate::book::columns::{Texts, column, numbers};
 use crate::book::{BookError, CompleteTo, Snapshot};
 
@@ -46,45 +46,31 @@ pub struct EventsPage {
 /// [`QueryError`] when there is no book, it is damaged, or the filter makes no sense.
 pub fn events(book: &Path, filter: &Filter, limit: usize) -> Result<EventsAnswer, QueryError> {
     let page = Page { limit, order: Order::Newest, after: None };
-    Ok(events_page(book, filter, &page, usize::MAX)?.answer)
+    Ok(events_page(book, filter, &page, &Effort::ANY)?.answer)
 }
 
 /// Finds a page of the changes that `filter` lets through. What is committed between two pages comes where it belongs:
 /// no row is shown twice or passed over that was there before.
 ///
 /// # Errors
-/// As [`events`]; [`QueryError::TooLarge`] when the rows have more than `most_bytes` of data.
-pub fn events_page(book: &Path, filter: &Filter, page: &Page, most_bytes: usize) -> Result<EventsPage, QueryError> {
+/// As [`events`]; [`QueryError::TooSlow`] when nobody waits any more.
+pub fn events_page(book: &Path, filter: &Filter, page: &Page, effort: &Effort<'_>) -> Result<EventsPage, QueryError> {
     filter.check()?;
-    let wanted = Wanted { filter, has_ordinal: true };
     repeat(book, |snapshot| {
         let files = snapshot.event_files(&|day| filter.has_day(day))?;
-        let mut budget = most_bytes;
-        let found = find_rows(snapshot, &files, &wanted, page, &Event::COLUMNS, &mut |batch| {
-            let rows = whole_rows(batch)?;
-            let bytes = rows.iter().map(|row| row.data.len()).sum();
-            match budget.checked_sub(bytes) {
-                Some(rest) => budget = rest,
-                None => return Ok(None),
-            }
-            Ok(Some(rows))
-        })?;
-        let Some(Found { rows, keys, has_more }) = found else { return Ok(Err(QueryError::TooLarge { most_bytes })) };
+        let Found { rows, keys, has_more } = find_rows(snapshot, &files, filter, page, effort)?;
         let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
-        Ok(Ok(EventsPage { answer: EventsAnswer { complete_to, time_zone, rows }, keys, has_more }))
+        Ok(EventsPage { answer: EventsAnswer { complete_to, time_zone, rows }, keys, has_more })
     })
 }
 
 /// Asks a snapshot of the book; another one when files were taken out of the book meanwhile.
-pub(super) fn repeat<T>(
-    book: &Path,
-    mut ask: impl FnMut(&Snapshot) -> Result<Result<T, QueryError>, BookError>,
-) -> Result<T, QueryError> {
+pub(super) fn repeat<T>(book: &Path, mut ask: impl FnMut(&Snapshot) -> Result<T, QueryError>) -> Result<T, QueryError> {
     let mut attempt = 1;
     loop {
         match ask(&Snapshot::take(book)?) {
-            Err(BookError::Vanished { .. }) if attempt < ATTEMPTS => attempt += 1,
-            answered => return answered?,
+            Err(QueryError::Read(BookError::Vanished { .. })) if attempt < ATTEMPTS => attempt += 1,
+            answered => return answered,
         }
     }
 }
@@ -99,6 +85,19 @@ impl EventsAnswer {
         print(format, out, &self.complete_to, &self.time_zone, &Event::COLUMNS, rows, &|row, values| {
             self.rows[row].values(values);
         })
+    }
+}
+
+impl Row for Event {
+    const COLUMNS: &'static [&'static str] = &Event::COLUMNS;
+    const HAS_ORDINAL: bool = true;
+
+    fn read(batch: &RecordBatch) -> Result<Vec<Event>, String> {
+        whole_rows(batch)
+    }
+
+    fn bytes(&self) -> usize {
+        self.data.len()
     }
 }
 

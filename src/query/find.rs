@@ -13,18 +13,29 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 
-use super::Filter;
 use super::order::{Best, Page, Place, RowKey};
 use super::pruning::{may_hold, times};
+use super::{Effort, Filter, QueryError};
 use crate::book::columns::{self, Texts, numbers, read_group};
 use crate::book::{BookError, DataFile, Snapshot};
 
-/// Which rows are wanted.
-pub(super) struct Wanted<'a> {
-    /// What they must be; only its days for rows that name no table.
-    pub(super) filter: &'a Filter,
+/// Rows that are read whole at once, where none is large.
+const ROWS: usize = 64;
+/// About how many bytes are read whole at once.
+const BYTES: i64 = 1 << 20;
+
+/// A row of one of the book's tables.
+pub(super) trait Row: Sized {
+    /// Its columns.
+    const COLUMNS: &'static [&'static str];
     /// Whether several rows come from one record.
-    pub(super) has_ordinal: bool,
+    const HAS_ORDINAL: bool;
+
+    /// Reads the rows of a batch.
+    fn read(batch: &RecordBatch) -> Result<Vec<Self>, String>;
+
+    /// How many bytes of data it has.
+    fn bytes(&self) -> usize;
 }
 
 /// What was found.
@@ -37,20 +48,17 @@ pub(super) struct Found<T> {
     pub(super) has_more: bool,
 }
 
-/// Reads whole rows of a batch; none when they are too much.
-pub(super) type ReadRows<'a, T> = dyn FnMut(&RecordBatch) -> Result<Option<Vec<T>>, String> + 'a;
-
-/// Finds the rows of a page; `None` when `read` has had enough.
-pub(super) fn find_rows<T>(
+/// Finds the rows of a page; of a filter only the days count for rows that name no table.
+pub(super) fn find_rows<T: Row>(
     snapshot: &Snapshot,
     files: &[DataFile],
-    wanted: &Wanted<'_>,
+    filter: &Filter,
     page: &Page,
-    columns: &[&str],
-    read: &mut ReadRows<'_, T>,
-) -> Result<Option<Found<T>>, BookError> {
+    effort: &Effort<'_>,
+) -> Result<Found<T>, QueryError> {
     let mut groups = Vec::new();
     for (index, file) in files.iter().enumerate() {
+        effort.check()?;
         let reader = match Reader::open(snapshot, file) {
             // Whatever else lies in the folder of a day need not be readable.
             Err(_) if !snapshot.is_whole(file)? => continue,
@@ -58,10 +66,10 @@ pub(super) fn find_rows<T>(
         };
         let row_groups = reader.metadata.metadata().row_groups();
         if row_groups.is_empty() && snapshot.is_whole(file)? {
-            return Err(reader.damaged("it has no rows"));
+            return Err(reader.damaged("it has no rows").into());
         }
         for (number, group) in row_groups.iter().enumerate() {
-            if may_hold(group, wanted.filter) {
+            if may_hold(group, filter) {
                 groups.push((times(group, page.order), index, number));
             }
         }
@@ -80,17 +88,19 @@ pub(super) fn find_rows<T>(
             Some(times) if best.is_before(times.last) => continue,
             _ => {}
         }
+        effort.check()?;
         if snapshot.is_whole(&files[file])? {
-            Reader::open(snapshot, &files[file])?.find(file, group, wanted, &mut best)?;
+            Reader::open(snapshot, &files[file])?.find::<T>(file, group, filter, &mut best)?;
         }
     }
     let mut candidates = best.into_sorted();
     let has_more = candidates.len() > page.limit;
     candidates.truncate(page.limit);
     let places: Vec<Place> = candidates.iter().map(|candidate| candidate.place).collect();
-    let rows = read_rows(snapshot, files, &places, columns, read)?;
-    let keys = candidates.into_iter().map(|candidate| candidate.key).collect();
-    Ok(rows.map(|rows| Found { rows, keys, has_more }))
+    let rows = read_rows(snapshot, files, &places, effort)?;
+    let has_more = has_more || rows.len() < candidates.len();
+    let keys = candidates.into_iter().take(rows.len()).map(|candidate| candidate.key).collect();
+    Ok(Found { rows, keys, has_more })
 }
 
 /// A file of events or rejects.
@@ -116,10 +126,9 @@ impl<'a> Reader<'a> {
         group: usize,
         columns: &[&str],
         rows: Option<RowSelection>,
+        batch: usize,
     ) -> Result<impl Iterator<Item = Result<RecordBatch, BookError>>, BookError> {
         let file = self.snapshot.open(self.file)?;
-        // Rows that are shown whole may be large: few at a time.
-        let batch = if rows.is_some() { 64 } else { 8192 };
         let reader = read_group(file, &self.metadata, group, columns, |reader| {
             let reader = reader.with_batch_size(batch);
             match rows {
@@ -132,50 +141,58 @@ impl<'a> Reader<'a> {
     }
 
     /// Offers the rows of a row group that are wanted.
-    fn find(&self, file: usize, group: usize, wanted: &Wanted<'_>, best: &mut Best<'_>) -> Result<(), BookError> {
-        let filter = wanted.filter;
+    fn find<T: Row>(&self, file: usize, group: usize, filter: &Filter, best: &mut Best<'_>) -> Result<(), BookError> {
         let mut columns = vec!["topic", "partition", "offset", "kafka_time"];
-        columns.extend(wanted.has_ordinal.then_some("ordinal"));
+        columns.extend(T::HAS_ORDINAL.then_some("ordinal"));
         columns.extend(filter.names_tables().then_some(["schema", "table"]).iter().flatten());
         columns.extend(filter.operation.map(|_| "op"));
         let mut first = 0;
-        for batch in self.batches(group, &columns, None)? {
+        for batch in self.batches(group, &columns, None, 8192)? {
             let batch = batch?;
-            offer_rows(&batch, Place { file, group, row: first }, wanted, best).map_err(|what| self.damaged(what))?;
+            let place = Place { file, group, row: first };
+            offer_rows(&batch, place, T::HAS_ORDINAL, filter, best).map_err(|what| self.damaged(what))?;
             first += batch.num_rows();
         }
         Ok(())
     }
 
     /// Reads some rows of a row group, given in ascending order.
-    fn rows<T>(
+    fn rows<T: Row>(
         &self,
         group: usize,
         rows: &[usize],
-        columns: &[&str],
-        read: &mut ReadRows<'_, T>,
-    ) -> Result<Option<Vec<T>>, BookError> {
-        let total = self.metadata.metadata().row_group(group).num_rows() as usize;
-        let selection = RowSelection::from_consecutive_ranges(rows.iter().map(|row| *row..*row + 1), total);
-        let mut found = Vec::with_capacity(rows.len());
-        for batch in self.batches(group, columns, Some(selection))? {
-            match read(&batch?).map_err(|what| self.damaged(what))? {
-                Some(rows) => found.extend(rows),
-                None => return Ok(None),
-            }
+        effort: &Effort<'_>,
+        show: &mut dyn FnMut(T),
+    ) -> Result<(), QueryError> {
+        let about = self.metadata.metadata().row_group(group);
+        let (total, bytes) = (about.num_rows(), about.total_byte_size());
+        let selection = RowSelection::from_consecutive_ranges(rows.iter().map(|row| *row..*row + 1), total as usize);
+        let each = (bytes / total.max(1)).max(1);
+        let batch = usize::try_from(BYTES / each).unwrap_or(1).clamp(1, ROWS);
+        let mut shown = 0;
+        for batch in self.batches(group, T::COLUMNS, Some(selection), batch)? {
+            effort.check()?;
+            let rows = T::read(&batch?).map_err(|what| self.damaged(what))?;
+            shown += rows.len();
+            rows.into_iter().for_each(&mut *show);
         }
-        if found.len() == rows.len() { Ok(Some(found)) } else { Err(self.damaged("it has fewer rows than it says")) }
+        if shown == rows.len() { Ok(()) } else { Err(self.damaged("it has fewer rows than it says").into()) }
     }
 }
 
-fn offer_rows(batch: &RecordBatch, first: Place, wanted: &Wanted<'_>, best: &mut Best<'_>) -> Result<(), String> {
-    let filter = wanted.filter;
+fn offer_rows(
+    batch: &RecordBatch,
+    first: Place,
+    has_ordinal: bool,
+    filter: &Filter,
+    best: &mut Best<'_>,
+) -> Result<(), String> {
     let topics = Texts::of(batch, "topic")?;
     let names: Vec<Arc<str>> = topics.values().iter().map(|name| Arc::from(name.unwrap_or_default())).collect();
     let partitions = numbers::<Int32Type>(batch, "partition")?;
     let offsets = numbers::<Int64Type>(batch, "offset")?;
     let times = numbers::<TimestampMicrosecondType>(batch, "kafka_time")?;
-    let ordinals = match wanted.has_ordinal {
+    let ordinals = match has_ordinal {
         true => Some(numbers::<Int32Type>(batch, "ordinal")?),
         false => None,
     };
@@ -217,26 +234,84 @@ fn offer_rows(batch: &RecordBatch, first: Place, wanted: &Wanted<'_>, best: &mut
     Ok(())
 }
 
-fn read_rows<T>(
+/// Reads the first ones of some rows whole: as many as may be shown.
+fn read_rows<T: Row>(
     snapshot: &Snapshot,
     files: &[DataFile],
     found: &[Place],
-    columns: &[&str],
-    read: &mut ReadRows<'_, T>,
-) -> Result<Option<Vec<T>>, BookError> {
+    effort: &Effort<'_>,
+) -> Result<Vec<T>, QueryError> {
     let mut by_group: BTreeMap<(usize, usize), Vec<(usize, usize)>> = BTreeMap::new();
     for (rank, place) in found.iter().enumerate() {
         by_group.entry((place.file, place.group)).or_default().push((place.row, rank));
     }
-    let mut ranked = Vec::with_capacity(found.len());
+    let mut first = First { most_bytes: effort.most_bytes, bytes: 0, end: found.len(), rows: BTreeMap::new() };
     for ((file, group), mut places) in by_group {
+        places.retain(|(_, rank)| *rank < first.end);
+        if places.is_empty() {
+            continue;
+        }
         places.sort_unstable();
         let rows: Vec<usize> = places.iter().map(|(row, _)| *row).collect();
-        let Some(read) = Reader::open(snapshot, &files[file])?.rows(group, &rows, columns, read)? else {
-            return Ok(None);
-        };
-        ranked.extend(places.into_iter().map(|(_, rank)| rank).zip(read));
+        let mut ranks = places.iter().map(|(_, rank)| *rank);
+        let mut show = |row| first.offer(ranks.next().unwrap_or(usize::MAX), row);
+        Reader::open(snapshot, &files[file])?.rows(group, &rows, effort, &mut show)?;
     }
-    ranked.sort_unstable_by_key(|(rank, _)| *rank);
-    Ok(Some(ranked.into_iter().map(|(_, row)| row).collect()))
+    Ok(first.rows.into_values().collect())
+}
+
+/// The first rows of those that were offered, as many as have no more than so many bytes; at least one.
+struct First<T> {
+    most_bytes: usize,
+    bytes: usize,
+    /// Rows of this rank and behind it are too many.
+    end: usize,
+    rows: BTreeMap<usize, T>,
+}
+
+impl<T: Row> First<T> {
+    fn offer(&mut self, rank: usize, row: T) {
+        if rank >= self.end {
+            return;
+        }
+        self.bytes += row.bytes();
+        self.rows.insert(rank, row);
+        while self.bytes > self.most_bytes && self.rows.len() > 1 {
+            let Some((last, row)) = self.rows.pop_last() else { return };
+            self.bytes -= row.bytes();
+            self.end = last;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Row for usize {
+        const COLUMNS: &'static [&'static str] = &[];
+        const HAS_ORDINAL: bool = false;
+
+        fn read(_batch: &RecordBatch) -> Result<Vec<usize>, String> {
+            Ok(Vec::new())
+        }
+
+        fn bytes(&self) -> usize {
+            *self
+        }
+    }
+
+    #[test]
+    fn the_first_rows_are_kept_however_they_come() {
+        let first = |offered: &[(usize, usize)]| {
+            let mut first = First { most_bytes: 10, bytes: 0, end: usize::MAX, rows: BTreeMap::new() };
+            offered.iter().for_each(|(rank, bytes)| first.offer(*rank, *bytes));
+            (first.rows.into_keys().collect::<Vec<_>>(), first.end)
+        };
+        assert_eq!(first(&[(2, 4), (0, 3), (1, 3)]), (vec![0, 1, 2], usize::MAX));
+        assert_eq!(first(&[(2, 5), (0, 3), (1, 3), (3, 1)]), (vec![0, 1], 2));
+        // A row that is too large for itself is shown alone, and the next page begins behind it.
+        assert_eq!(first(&[(1, 40), (0, 30), (2, 1)]), (vec![0], 1));
+        assert_eq!(first(&[(2, 1), (1, 1), (0, 30)]), (vec![0], 1));
+    }
 }

@@ -11,6 +11,7 @@
 //! of every file instead would make each question as slow as a verification.
 
 mod counts;
+mod effort;
 mod error;
 mod event;
 mod event_columns;
@@ -32,6 +33,7 @@ mod table_names;
 mod totals;
 
 pub use counts::{CountRow, CountsAnswer, GroupBy, counts};
+pub use effort::Effort;
 pub use error::QueryError;
 pub use event::Event;
 pub use event_columns::event_columns;

@@ -8,15 +8,14 @@ use arrow_array::{Array, BinaryArray, RecordBatch};
 use parquet::errors::ParquetError;
 
 use super::events::repeat;
-use super::find::{Found, Wanted, find_rows};
+use super::find::{Found, Row, find_rows};
 use super::order::{Page, RowKey};
-use super::{Filter, QueryError};
+use super::{Effort, Filter, QueryError};
 use crate::book::columns::{Texts, column, metadata, numbers, read_group};
-use crate::book::{BookError, CompleteTo, DataFile, Snapshot};
+use crate::book::{CompleteTo, DataFile, Snapshot};
 
 /// The columns of the rejects table, in the order of the files.
-pub(super) const REJECT_COLUMNS: [&str; 8] =
-    ["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"];
+const REJECT_COLUMNS: [&str; 8] = ["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"];
 
 /// A record that could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,43 +56,31 @@ pub struct RejectsPage {
 /// Finds a page of the rejects on some days.
 ///
 /// # Errors
-/// [`QueryError`] when there is no book or it is damaged; [`QueryError::TooLarge`] when the rows have more than `most_bytes`.
-pub fn rejects_page(book: &Path, days: &Filter, page: &Page, most_bytes: usize) -> Result<RejectsPage, QueryError> {
+/// [`QueryError`] when there is no book, or it is damaged; [`QueryError::TooSlow`] when nobody waits any more.
+pub fn rejects_page(book: &Path, days: &Filter, page: &Page, effort: &Effort<'_>) -> Result<RejectsPage, QueryError> {
     days.check()?;
     repeat(book, |snapshot| {
         let files: Vec<DataFile> = snapshot.reject_files()?;
         let files: Vec<DataFile> =
             files.into_iter().filter(|file| file.day().is_some_and(|day| days.has_day(day))).collect();
-        Ok(match read_page(snapshot, &files, page, most_bytes)? {
-            Some(Found { rows, keys, has_more }) => {
-                let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
-                Ok(RejectsPage { complete_to, time_zone, rows, keys, has_more })
-            }
-            None => Err(QueryError::TooLarge { most_bytes }),
-        })
+        // Rejects name no table.
+        let Found { rows, keys, has_more } = find_rows(snapshot, &files, &Filter::default(), page, effort)?;
+        let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
+        Ok(RejectsPage { complete_to, time_zone, rows, keys, has_more })
     })
 }
 
-/// Finds a page of the rejects in some files; `None` when they are too large.
-pub(super) fn read_page(
-    snapshot: &Snapshot,
-    files: &[DataFile],
-    page: &Page,
-    most_bytes: usize,
-) -> Result<Option<Found<RejectRow>>, BookError> {
-    // Rejects name no table.
-    let wanted = Wanted { filter: &Filter::default(), has_ordinal: false };
-    let mut budget = most_bytes;
-    find_rows(snapshot, files, &wanted, page, &REJECT_COLUMNS, &mut |batch| {
-        let rows = whole_rows(batch)?;
-        let long = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-        let bytes = rows.iter().map(|row| long(&row.key) + long(&row.value) + long(&row.headers)).sum();
-        match budget.checked_sub(bytes) {
-            Some(rest) => budget = rest,
-            None => return Ok(None),
-        }
-        Ok(Some(rows))
-    })
+impl Row for RejectRow {
+    const COLUMNS: &'static [&'static str] = &REJECT_COLUMNS;
+    const HAS_ORDINAL: bool = false;
+
+    fn read(batch: &RecordBatch) -> Result<Vec<RejectRow>, String> {
+        whole_rows(batch)
+    }
+
+    fn bytes(&self) -> usize {
+        [&self.key, &self.value, &self.headers].into_iter().flatten().map(Vec::len).sum()
+    }
 }
 
 fn whole_rows(batch: &RecordBatch) -> Result<Vec<RejectRow>, String> {

@@ -91,6 +91,22 @@ impl Selection {
         }
     }
 
+    /// Whether the rows come day by day, each day's when it is their turn.
+    pub fn is_day_by_day(&self) -> bool {
+        self.by.first() == Some(&GroupBy::Day)
+    }
+
+    /// A number of rows at the same time that is not passed.
+    pub(super) fn rows_at_once(&self) -> usize {
+        let most = self.days.iter().map(|day| self.totals.days.get(day).map_or(0, |tables| tables.len())).max();
+        if self.is_day_by_day() { most.unwrap_or(0) * BY_TEXT.len() } else { self.most_rows() }
+    }
+
+    /// How many tables have a name.
+    pub(super) fn tables(&self) -> usize {
+        self.ranks.len()
+    }
+
     /// How many tables of days are to be summed.
     pub(super) fn counts(&self) -> usize {
         self.days.iter().map(|day| self.totals.days.get(day).map_or(0, |tables| tables.len())).sum()
@@ -103,7 +119,7 @@ impl Selection {
     /// The next rows; `None` after the last. May be empty before.
     pub(super) fn next_rows(&mut self) -> Option<Vec<SumRow>> {
         let mut rows = Vec::new();
-        if self.by.first() == Some(&GroupBy::Day) {
+        if self.is_day_by_day() {
             let day = self.days.pop_front()?;
             self.add_days([day], &mut rows);
         } else {

@@ -10,6 +10,8 @@ use crate::change::Operation;
 const PIECE: usize = 64 << 10;
 /// More than most rows have.
 const ROW: usize = 256;
+/// More than most names of tables have.
+const NAME: usize = 64;
 
 /// How rows look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +95,12 @@ const FEW: usize = 200_000;
 impl SelectionText {
     /// Whether each piece is made in a moment.
     pub fn is_quick(&self) -> bool {
-        self.selection.by().first() == Some(&GroupBy::Day) || self.selection.counts() < FEW
+        self.selection.is_day_by_day() || self.selection.counts() < FEW
+    }
+
+    /// About how many bytes it holds at most between two pieces.
+    pub fn most_bytes(&self) -> usize {
+        self.selection.rows_at_once() * size_of::<SumRow>() + self.selection.tables() * NAME + PIECE
     }
 
     fn write(&mut self, row: &SumRow, out: &mut Vec<u8>) {

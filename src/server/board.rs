@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Semaphore;
 
+use super::aside::Queues;
 use super::frames::Frames;
+use super::memory::Memory;
 use super::moment::Moment;
 use super::partitions::Partitions;
 use super::rate::Rate;
@@ -20,9 +22,6 @@ use crate::book::entry::SourceKind;
 use crate::change::{Epoch, Partition};
 use crate::parse::DayRule;
 use crate::query::RejectSums;
-
-/// Questions to the book's files that are answered at the same time.
-const READERS: usize = 2;
 
 /// Clients of the stream at the same time.
 const WATCHERS: usize = 500;
@@ -43,8 +42,10 @@ pub(super) struct Board {
     pub(super) recent: [Recent; 2],
     /// Sums at the live moment, and at the durable one.
     pub(super) sums: [KeptSums; 2],
-    /// Held while the book's files are read.
-    pub(super) readers: Arc<Semaphore>,
+    /// Who may take a thread for long.
+    pub(super) queues: Queues,
+    /// What answers hold that are not read yet.
+    pub(super) memory: Memory,
     /// Held by the client of the stream whose turn it is.
     pub(super) turns: tokio::sync::Mutex<()>,
     /// Held by clients of the stream.
@@ -107,7 +108,8 @@ impl Board {
             recent: Default::default(),
             sums: Default::default(),
             slot: ArcSwapOption::empty(),
-            readers: Arc::new(Semaphore::new(READERS)),
+            queues: Queues::default(),
+            memory: Memory::default(),
             turns: tokio::sync::Mutex::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }

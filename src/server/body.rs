@@ -59,6 +59,22 @@ pub(super) fn json(value: &serde_json::Value) -> Response {
     answer("application/json", format!("{value}\n"))
 }
 
+/// An answer in JSON: an object with `rows`, which are written one by one, and what else it has.
+pub(super) fn json_rows(rows: impl Iterator<Item = serde_json::Value>, rest: &serde_json::Value) -> Response {
+    let mut text = b"{\"rows\":[".to_vec();
+    for (number, row) in rows.enumerate() {
+        if number > 0 {
+            text.push(b',');
+        }
+        serde_json::to_writer(&mut text, &row).expect("a value is JSON, and memory takes all bytes");
+    }
+    let rest = rest.to_string();
+    text.extend_from_slice(b"],");
+    text.extend_from_slice(rest.strip_prefix('{').unwrap_or(&rest).as_bytes());
+    text.push(b'\n');
+    answer("application/json", text)
+}
+
 /// Lets a browser save an answer under a name.
 pub(super) fn as_download(response: &mut Response, name: &str) {
     // Names of books are paths' ends, which may hold anything.

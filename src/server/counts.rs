@@ -7,9 +7,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
 
+use super::aside::aside;
 use super::board::Board;
 use super::body;
 use super::error::{Answer, ApiError};
+use super::memory::holding;
 use super::moment::Moment;
 use super::parameters::Parameters;
 use crate::book::{CompleteTo, Level};
@@ -18,7 +20,7 @@ use crate::query::{RowStyle, Selection, SelectionText};
 
 /// Rows of the longest answer.
 const MOST_ROWS: usize = 5_000_000;
-/// Rows of the longest answer that is made as a whole.
+/// Rows of the longest answer whose rows are all made before the first is told.
 const MOST_ROWS_AT_ONCE: usize = 2_000_000;
 /// Rows of an answer that is made as a whole and kept for those who ask the same.
 const FEW_ROWS: usize = 50_000;
@@ -79,7 +81,8 @@ pub(super) async fn counts(State(board): State<Arc<Board>>, RawQuery(query): Raw
     let format = Format::asked(&parameters, &headers)?;
     let moment = moment(&board, parameters.text("level"))?;
     let selection = moment.totals.select(&filter, &by)?;
-    let most = if matches!(format, Format::Json | Format::Csv) { MOST_ROWS } else { MOST_ROWS_AT_ONCE };
+    let is_text = matches!(format, Format::Json | Format::Csv);
+    let most = if is_text && selection.is_day_by_day() { MOST_ROWS } else { MOST_ROWS_AT_ONCE };
     if selection.most_rows() > most {
         let what = format!("the answer may have more than {most} rows: ask for fewer days, or sum by less");
         return Err(ApiError::too_large(what));
@@ -105,7 +108,7 @@ pub(super) async fn counts(State(board): State<Arc<Board>>, RawQuery(query): Raw
             recent.keep(&moment, question, &given);
             Body::from(given)
         }
-        None => long(&moment, selection, format).await?,
+        None => long(&board, &moment, selection, format).await?,
     };
     let mut response = body::answer(format.content_type(), body);
     if format != Format::Json {
@@ -149,21 +152,31 @@ fn written(moment: &Moment, selection: Selection, format: Format) -> Vec<u8> {
     }
 }
 
-/// Writes a long answer: a text while it is read, and its first piece on another thread where that takes its time.
-async fn long(moment: &Arc<Moment>, selection: Selection, format: Format) -> Result<Body, ApiError> {
+/// Writes a long answer: a text while it is read, if its rows come day by day; else on another thread, when it is its turn.
+async fn long(board: &Board, moment: &Arc<Moment>, selection: Selection, format: Format) -> Result<Body, ApiError> {
     match text(moment, selection, format) {
-        Ok(text) if text.is_quick() => Ok(body::pieces(text)),
-        Ok(text) => aside(move || body::pieces(text)).await,
+        Ok(text) => {
+            let held = board.memory.take(text.most_bytes())?;
+            let body = match text.is_quick() {
+                true => body::pieces(text),
+                false => in_turn(board, move || body::pieces(text)).await?,
+            };
+            Ok(holding(body, held))
+        }
         Err(selection) => {
             let moment = Arc::clone(moment);
-            Ok(Body::from(aside(move || written(&moment, selection, format)).await?))
+            Ok(Body::from(in_turn(board, move || written(&moment, selection, format)).await?))
         }
     }
 }
 
-/// Does something that takes its time on another thread.
-pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::failed())
+async fn in_turn<T: Send + 'static>(board: &Board, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let permit = board.queues.long.wait().await?;
+    aside(move || {
+        let _permit = permit;
+        work()
+    })
+    .await
 }
 
 /// Says what an answer is complete to where its body cannot.

@@ -94,7 +94,7 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> ApiError {
         match error {
             QueryError::NoDays { .. } | QueryError::Pattern { .. } => ApiError::bad_request(error.to_string()),
-            QueryError::TooLarge { .. } => ApiError::too_large(error.to_string()),
+            QueryError::TooSlow => ApiError::too_large(error.to_string()),
             QueryError::Rejects { .. } | QueryError::Read(_) => {
                 warn!(%error, "could not answer from the book");
                 ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable", error.to_string())

@@ -2,33 +2,31 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
 
 use super::board::Board;
 use super::body;
-use super::counts::{Format, aside, download_name, say_complete_to};
+use super::counts::{Format, download_name, say_complete_to};
 use super::error::{Answer, ApiError};
+use super::files;
 use super::parameters::Parameters;
 use crate::change::Lsn;
 use crate::parse::{ColumnValue, RowChange, read_row};
-use crate::query::{Event, EventsPage, Filter, Order, Page, RowKey, events_page};
+use crate::query::{Effort, Event, EventsPage, Filter, Order, Page, RowKey, events_page};
 
 /// Rows of a page.
 const MOST_ROWS: usize = 1_000;
 /// Rows of a download.
 const MOST_ROWS_SAVED: usize = 100_000;
-/// Bytes of the data in one answer.
-const MOST_BYTES: usize = 64 << 20;
-/// How long a question waits for those before it.
-const QUEUE: Duration = Duration::from_secs(10);
+/// Bytes of the data in a page, each of which is told twice.
+const MOST_BYTES: usize = 16 << 20;
+/// Bytes of the data in a download.
+const MOST_BYTES_SAVED: usize = 64 << 20;
 
 const PARAMETERS: [&str; 13] =
     ["from", "to", "day", "table", "schema", "name", "op", "limit", "cursor", "order", "format", "download", "level"];
@@ -45,27 +43,15 @@ pub(super) async fn events(State(board): State<Arc<Board>>, RawQuery(query): Raw
         return Err(ApiError::bad_request("format: rows come as json, csv or parquet"));
     }
     let turn = Turn::read(&parameters, if format == Format::Json { MOST_ROWS } else { MOST_ROWS_SAVED })?;
-    let permit = wait_for_turn(&board).await?;
     let book = board.book.clone();
     let days = (filter.from, filter.to);
-    let mut response = aside(move || {
-        let _permit = permit;
-        read(&book, &filter, &turn, format)
-    })
-    .await??;
+    let most_bytes = if format == Format::Json { MOST_BYTES } else { MOST_BYTES_SAVED };
+    let read = move |effort: &Effort<'_>| read(&book, &filter, &turn, format, effort);
+    let mut response = files::ask(&board.queues.files, most_bytes, read).await?;
     if parameters.is_set("download") {
         body::as_download(&mut response, &download_name(&board, "events", days, format));
     }
     Ok(response)
-}
-
-/// Waits until the book's files may be read: only so many questions read at the same time.
-pub(super) async fn wait_for_turn(board: &Board) -> Result<OwnedSemaphorePermit, ApiError> {
-    let busy = || ApiError::busy("other questions are being answered from the book's files; ask again");
-    match timeout(QUEUE, Arc::clone(&board.readers).acquire_owned()).await {
-        Ok(permit) => permit.map_err(|_| busy()),
-        Err(_) => Err(busy()),
-    }
 }
 
 /// Which page is asked for, and from which side it is reached.
@@ -108,17 +94,16 @@ impl Turn {
     }
 }
 
-fn read(book: &Path, filter: &Filter, turn: &Turn, format: Format) -> Answer {
-    let EventsPage { mut answer, mut keys, has_more } = events_page(book, filter, &turn.page, MOST_BYTES)?;
+fn read(book: &Path, filter: &Filter, turn: &Turn, format: Format, effort: &Effort<'_>) -> Answer {
+    let EventsPage { mut answer, mut keys, has_more } = events_page(book, filter, &turn.page, effort)?;
     let (next, previous) = turn.settle(&mut answer.rows, &mut keys, has_more);
     let failed = |_| ApiError::failed();
     let mut response = match format {
         Format::Json => {
-            let rows: Vec<Value> = answer.rows.iter().map(event_json).collect();
-            return Ok(body::json(&json!({
-                "complete_to": answer.complete_to, "time_zone": answer.time_zone, "rows": rows,
-                "next": next, "previous": previous,
-            })));
+            let rest = json!({
+                "complete_to": answer.complete_to, "time_zone": answer.time_zone, "next": next, "previous": previous,
+            });
+            return Ok(body::json_rows(answer.rows.into_iter().map(|event| event_json(&event)), &rest));
         }
         Format::Csv => {
             let mut text = Vec::new();

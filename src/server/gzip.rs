@@ -15,8 +15,8 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 use futures_core::Stream;
 use tokio::sync::mpsc::{Sender, channel};
 
+use super::aside::aside;
 use super::body;
-use super::counts::aside;
 
 /// Bytes of an answer that is worth it.
 const WORTH: u64 = 1 << 10;

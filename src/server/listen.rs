@@ -9,23 +9,25 @@ use axum::body::Body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use super::aside::THREADS;
 use super::patience::Patient;
 use super::routes::Answering;
 
-/// Connections at the same time.
+/// Connections at the same time, where the process may have so many files.
 const CONNECTIONS: usize = 1_024;
+/// Files that a process may have open, where the system lets it raise its limit so far.
+const FILES: u64 = 8_192;
 /// How long a client may take to send the head of a request, or rest between two.
 const HEAD: Duration = Duration::from_secs(20);
 /// Bytes of the head of a request.
 const HEAD_BYTES: usize = 32 << 10;
-/// Threads that read files; tasks of the server itself never wait for a disk.
-const FILE_THREADS: usize = 4;
 /// So many tasks are run until new requests are looked for: some of them write a megabyte.
 const TASKS: u32 = 8;
 /// How long nothing is accepted after the system has refused to.
@@ -36,12 +38,7 @@ pub(super) fn begin(listener: TcpListener, answering: Answering) -> std::io::Res
     listener.set_nonblocking(true)?;
     // One thread: a page is answered from memory, and the workers of a run need the others.
     let mut runtime = Builder::new_current_thread();
-    runtime
-        .enable_io()
-        .enable_time()
-        .event_interval(TASKS)
-        .max_blocking_threads(FILE_THREADS)
-        .thread_name("serve-files");
+    runtime.enable_io().enable_time().event_interval(TASKS).max_blocking_threads(THREADS).thread_name("serve-aside");
     let runtime = runtime.build()?;
     thread::Builder::new().name("serve".to_owned()).spawn(move || {
         runtime.block_on(async move {
@@ -55,7 +52,7 @@ pub(super) fn begin(listener: TcpListener, answering: Answering) -> std::io::Res
 }
 
 async fn accept(listener: tokio::net::TcpListener, answering: Answering) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Arc::new(Semaphore::new(most_connections()));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -74,6 +71,20 @@ async fn accept(listener: tokio::net::TcpListener, answering: Answering) {
             answer(stream, answering).await;
         });
     }
+}
+
+/// How many connections are taken: never more than half of the files that the process may have open, for a run in it must be
+/// able to open its own.
+fn most_connections() -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // None: as many as there are.
+    let wanted = maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+        raised.unwrap_or_else(|error| debug!(%error, "could not raise the limit of open files"));
+    }
+    let half = getrlimit(Resource::Nofile).current.map_or(CONNECTIONS, |files| (files / 2) as usize);
+    half.min(CONNECTIONS)
 }
 
 async fn answer(stream: TcpStream, answering: Answering) {

@@ -14,9 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use super::aside::aside;
 use super::board::Board;
 use super::body;
-use super::counts::aside;
 use super::error::{Answer, ApiError};
 use super::frames::Frame;
 use super::gzip;

@@ -18,6 +18,7 @@
 //! *Why* counts are kept in memory: a page asks for a year of all tables again and again. The log's entries hold deltas, so
 //! one reading at the start is enough, and a moment shares with the one before all days that did not change.
 
+mod aside;
 mod assets;
 mod board;
 mod body;
@@ -26,6 +27,7 @@ mod days;
 mod epochs;
 mod error;
 mod events;
+mod files;
 mod follow;
 mod frames;
 mod guard;
@@ -33,6 +35,7 @@ mod gzip;
 mod health;
 mod listen;
 mod live;
+mod memory;
 mod metrics;
 mod moment;
 mod openapi;

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::board::Board;
 use super::body;
-use super::counts::aside;
 use super::error::Answer;
-use super::events::{Turn, wait_for_turn};
+use super::events::Turn;
+use super::files;
 use super::parameters::Parameters;
 use super::status::lossy;
 use crate::book::rfc3339;
@@ -18,26 +18,22 @@ use crate::query::{RejectRow, RejectsPage, rejects_page};
 /// Rows of a page.
 const MOST_ROWS: usize = 1_000;
 /// Bytes of keys, values and headers in one answer.
-const MOST_BYTES: usize = 32 << 20;
+const MOST_BYTES: usize = 16 << 20;
 
 /// Answers `/api/rejects`.
 pub(super) async fn rejects(State(board): State<Arc<Board>>, RawQuery(query): RawQuery) -> Answer {
     let parameters = Parameters::read(query.as_deref(), &["from", "to", "day", "limit", "cursor", "order"])?;
     let filter = parameters.filter()?;
     let turn = Turn::read(&parameters, MOST_ROWS)?;
-    let permit = wait_for_turn(&board).await?;
     let book = board.book.clone();
-    aside(move || {
-        let _permit = permit;
-        let page = rejects_page(&book, &filter, &turn.page, MOST_BYTES)?;
+    files::ask(&board.queues.files, MOST_BYTES, move |effort| {
+        let page = rejects_page(&book, &filter, &turn.page, effort)?;
         let RejectsPage { complete_to, time_zone, mut rows, mut keys, has_more } = page;
         let (next, previous) = turn.settle(&mut rows, &mut keys, has_more);
-        let rows: Vec<Value> = rows.iter().map(row_json).collect();
-        Ok(body::json(&json!({
-            "complete_to": complete_to, "time_zone": time_zone, "rows": rows, "next": next, "previous": previous,
-        })))
+        let rest = json!({ "complete_to": complete_to, "time_zone": time_zone, "next": next, "previous": previous });
+        Ok(body::json_rows(rows.into_iter().map(|row| row_json(&row)), &rest))
     })
-    .await?
+    .await
 }
 
 fn row_json(row: &RejectRow) -> Value {

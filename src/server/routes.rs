@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::board::Board;
 use super::error::ApiError;
 use super::guard::{self, Access};
+use super::memory::Memory;
 use super::{assets, counts, days, events, gzip, health, live, metrics, openapi, rejects, status, tables};
 
 /// All paths; all of them only read.
@@ -38,14 +39,16 @@ fn routes() -> [(&'static str, MethodRouter<Arc<Board>>); 14] {
 #[derive(Clone)]
 pub(super) struct Answering {
     router: Router,
+    memory: Memory,
     access: Arc<Access>,
 }
 
 impl Answering {
     pub(super) fn new(board: Arc<Board>, access: Access) -> Answering {
         let router = routes().into_iter().fold(Router::new(), |router, (path, answer)| router.route(path, answer));
+        let memory = board.memory.clone();
         let router = router.fallback(nothing).method_not_allowed_fallback(only_reading).with_state(board);
-        Answering { router, access: Arc::new(access) }
+        Answering { router, memory, access: Arc::new(access) }
     }
 
     /// Answers one request.
@@ -53,7 +56,7 @@ impl Answering {
         let takes_gzip = gzip::is_taken(request.headers());
         let mut response = match self.check(&request) {
             Ok(()) => match self.router.clone().call(request).await {
-                Ok(response) => response,
+                Ok(response) => self.memory.counted(response),
                 Err(never) => match never {},
             },
             Err(error) => error.into_response(),

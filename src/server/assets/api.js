@@ -77,7 +77,7 @@ export async function ask(path, parameters, { signal, patience = PATIENCE } = {}
 	}
 }
 
-// Saves an answer as a file. With a token a link would not do: it cannot send one.
+// Saves an answer as a file, and says whether it is cut. With a token a link would not do: it cannot send one.
 export async function download(url) {
 	const response = await request(url);
 	const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "walbook";
@@ -88,6 +88,7 @@ export async function download(url) {
 	link.click();
 	// The browser reads the object after this turn of its loop; a minute is ample.
 	setTimeout(() => URL.revokeObjectURL(object), 60_000);
+	return response.headers.has("Walbook-Next-Cursor");
 }
 
 async function reason(response) {

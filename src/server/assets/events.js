@@ -58,7 +58,7 @@ export class Events {
 			this.panel.replaceChildren();
 			return;
 		}
-		this.cursors = [null];
+		this.cursors = [[null, 0]];
 		this.answer = null;
 		this.total = null;
 		this.frame();
@@ -155,7 +155,7 @@ export class Events {
 		const request = new AbortController();
 		this.request?.abort();
 		this.request = request;
-		const cursor = this.cursors[this.cursors.length - 1];
+		const [cursor] = this.cursors.at(-1);
 		const late = setTimeout(() => this.say("Reading …"), 300);
 		try {
 			const options = { signal: request.signal, patience: PATIENCE };
@@ -206,14 +206,14 @@ export class Events {
 	page(direction) {
 		// What is to come is not known before the answer.
 		if (this.request !== null) return;
-		if (direction > 0 && this.answer?.next) this.cursors.push(this.answer.next);
+		if (direction > 0 && this.answer?.next) this.cursors.push([this.answer.next, this.cursors.at(-1)[1] + this.answer.rows.length]);
 		else if (direction < 0 && this.cursors.length > 1) this.cursors.pop();
 		else return;
 		this.load();
 	}
 
 	newest() {
-		this.cursors = [null];
+		this.cursors = [[null, 0]];
 		this.load();
 	}
 
@@ -314,7 +314,7 @@ export class Events {
 		const { app } = this;
 		const { view, counts } = app;
 		const { rows, next } = this.answer;
-		const start = (this.cursors.length - 1) * PAGE;
+		const start = this.cursors.at(-1)[1];
 		const rejects = app.rejects();
 		const total = view.open.rejects
 			? whole(rejects.inRange || !app.rejectDays().from ? rejects.total : rows.length)

@@ -172,11 +172,11 @@ export class Header {
 		const { app } = this;
 		if (app.refused === null) return null;
 		const [what, message] = app.refused;
-		const isFile = what === "download";
+		const isFile = what === "download" || what === "cut";
 		const act = () => (isFile ? app.answered(what) : app.load());
 		const button = el("button", { class: "button", onclick: act }, isFile ? "Close" : "Retry");
 		const shown = what === "status" ? "The state shown is" : "What is shown is";
-		const words = isFile ? " Nothing was saved." : app.counts ? ` ${shown} that of the last answer.` : " There are no numbers yet.";
+		const words = what === "cut" ? "" : isFile ? " Nothing was saved." : app.counts ? ` ${shown} that of the last answer.` : " There are no numbers yet.";
 		return { key: `refused ${what}`, content: [el("strong", {}, sentence(message)), words], button };
 	}
 

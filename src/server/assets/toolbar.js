@@ -123,8 +123,10 @@ export function downloadButtons(app, url, what) {
 		link.addEventListener("click", async (event) => {
 			event.preventDefault();
 			try {
-				await download(url(format));
+				const isCut = await download(url(format));
 				app.answered("download");
+				if (isCut) app.failed("cut", new ApiError(200, "The file ends early: there are more events"));
+				else app.answered("cut");
 			} catch (error) {
 				if (!(error instanceof ApiError)) throw error;
 				app.failed("download", error);

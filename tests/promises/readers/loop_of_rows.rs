@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use walbook::book::entry::Entry;
 use walbook::book::{BookError, Snapshot, verify};
 use walbook::query::{
-    CountsAnswer, Filter, Format, GroupBy, Order, Page, RowStyle, Totals, counts, events, events_page, json_head,
-    rejects,
+    CountsAnswer, Effort, Filter, Format, GroupBy, Order, Page, QueryError, RowStyle, Totals, counts, events,
+    events_page, json_head, rejects,
 };
 use walbook::testing::book_builder::BookBuilder;
 
@@ -86,11 +86,16 @@ fn compare_in_memory(root: &Path, rows: &mut Rows, what: &str) {
 fn compare_pages(root: &Path, rows: &mut Rows, what: &str) {
     let (filter, limit) = (rows.filter(), 1 + rows.random.below(40) as usize);
     let mut expected = newest(&rows.events, &filter, usize::MAX);
+    // One row, a few, or as many as may be.
+    let most_bytes = [0, 500, usize::MAX][rows.random.below(3) as usize];
+    let effort = Effort { most_bytes, ..Effort::ANY };
     for order in [Order::Newest, Order::Oldest] {
         let (mut found, mut after, mut firsts) = (Vec::new(), None, Vec::new());
         loop {
             let page = Page { limit, order, after: after.clone() };
-            let page = events_page(root, &filter, &page, usize::MAX).expect("a page");
+            let page = events_page(root, &filter, &page, &effort).expect("a page");
+            let bytes: usize = page.answer.rows.iter().map(|row| row.data.len()).sum();
+            assert!(page.answer.rows.len() <= 1 || bytes <= most_bytes, "{what}: {bytes} bytes");
             firsts.push((page.answer.rows.clone(), page.keys.first().cloned()));
             after = page.keys.last().cloned();
             found.extend(page.answer.rows);
@@ -102,11 +107,18 @@ fn compare_pages(root: &Path, rows: &mut Rows, what: &str) {
         assert_eq!(found, expected, "{what}: {order:?} {filter:?}");
         for pair in firsts.windows(2) {
             let page = Page { limit, order: order.reversed(), after: pair[1].1.clone() };
-            let mut before = events_page(root, &filter, &page, usize::MAX).expect("a page").answer.rows;
+            let mut before = events_page(root, &filter, &page, &Effort::ANY).expect("a page").answer.rows;
+            before.truncate(pair[0].0.len());
             before.reverse();
             assert_eq!(before, pair[0].0, "{what}: back, {order:?} {filter:?}");
         }
         expected.reverse();
+    }
+    let page = Page { limit, order: Order::Newest, after: None };
+    let given_up = Effort { goes_on: &|| false, ..Effort::ANY };
+    match events_page(root, &filter, &page, &given_up) {
+        Ok(page) => assert!(expected.is_empty() && page.answer.rows.is_empty(), "{what}"),
+        Err(error) => assert!(matches!(error, QueryError::TooSlow), "{what}: {error}"),
     }
 }
 

@@ -58,7 +58,8 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&st
     Response { status, head, body }
 }
 
-fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
+/// Asks, and reads nothing of the answer.
+pub(crate) fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("the server listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     let mut request = format!("{method} {path} HTTP/1.1\r\n");

@@ -1,11 +1,12 @@
 //! Those who take nothing of their answers, or say nothing, keep nobody else waiting.
 
+use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use walbook::server::Access;
 
-use super::client::{Watching, ask, get, watch};
+use super::client::{Watching, ask, get, send, watch};
 use super::serve;
 use crate::readers::loop_of_rows::{folder, open};
 use crate::readers::random::Rows;
@@ -44,4 +45,49 @@ fn clients_that_rest_keep_nobody_waiting_and_are_bounded() {
         book.commit(rows.commit(5, 4)).expect("a commit");
     }
     drop(silent);
+}
+
+#[test]
+fn large_answers_that_nobody_reads_are_bounded() {
+    let folder = folder();
+    let mut rows = Rows::new(3);
+    let mut book = open(folder.path());
+    let mut contents = rows.commit(60, 1);
+    for (_, event) in &mut contents.events {
+        event.data = format!("{} {}", event.data, "x".repeat(1 << 20));
+    }
+    let events = contents.events.len();
+    book.commit(contents).expect("a commit");
+    let address = serve(folder.path(), Access::default());
+
+    // A page ends before its rows are too much, and says where the next one begins.
+    let (mut seen, mut cursor) = (0, String::new());
+    while seen < events {
+        let page = get(address, &format!("/api/events?limit=1000{cursor}")).json();
+        let rows = page["rows"].as_array().map_or(0, Vec::len);
+        assert!(rows > 0 && rows <= 16, "{rows} rows of a megabyte");
+        seen += rows;
+        assert_eq!(page["next"].is_null(), seen == events);
+        cursor = format!("&cursor={}", page["next"].as_str().unwrap_or_default());
+    }
+
+    let path = "/api/events?limit=1000";
+    let resting: Vec<TcpStream> = (0..20).map(|_| send(address, "GET", path, &[])).collect();
+    // Each has its answer, or none: the last one waits for those before it.
+    let statuses = resting.iter().map(status);
+    let busy = statuses.filter(|status| *status == 503).count();
+    assert!((1..20).contains(&busy), "{busy} of 20 were told to ask again");
+    assert_eq!(get(address, "/api/counts?by=op").status, 200);
+    drop(resting);
+    let begin = Instant::now();
+    while ask(address, "GET", path, &[]).status != 200 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "answers that nobody reads any more still count");
+    }
+}
+
+/// The status of an answer of which nothing else is read.
+fn status(stream: &TcpStream) -> u16 {
+    let mut line = [0; 12];
+    (&*stream).read_exact(&mut line).expect("a status line");
+    std::str::from_utf8(&line[9..]).ok().and_then(|status| status.parse().ok()).expect("a status")
 }
