@@ -35,6 +35,33 @@ test("a click on a cell shows its events, in pages, and closing gives the focus 
   await clean(page);
 });
 
+test("pages that end early go on where they ended, and a file that does says so", async () => {
+  const page = await open("typical", "?range=7d");
+  // As a server answers whose rows are large: twenty rows where fifty were asked for, and a file with a next cursor.
+  await page.route("**/api/events?*", async (route) => {
+    const url = route.request().url().replace(/limit=\d+/, "limit=20");
+    const answer = await route.fetch({ url });
+    const headers = url.includes("format=csv") ? { ...answer.headers(), "walbook-next-cursor": "n7" } : answer.headers();
+    await route.fulfill({ response: answer, headers });
+  });
+  await page.locator(".grid .row.table a.cell[href]").first().click();
+  await page.waitForSelector("#events .event");
+  const place = (text) =>
+    page.waitForFunction((text) => document.querySelector("#events .place").textContent.startsWith(text), text);
+  await place("1 – 20 of");
+  await page.keyboard.press("o");
+  await place("21 – 40 of");
+  await page.keyboard.press("n");
+  await place("1 – 20 of");
+  await Promise.all([page.waitForEvent("download"), page.click("#events .save a:first-child")]);
+  const strip = page.locator(".strip", { hasText: "The file ends early" });
+  await strip.waitFor();
+  assert.doesNotMatch(await strip.textContent(), /Nothing was saved/);
+  await strip.locator("button").click();
+  await strip.waitFor({ state: "detached" });
+  await clean(page);
+});
+
 test("everything can be done with keys alone", async () => {
   const page = await open("typical", "?range=7d");
   await page.keyboard.press("Tab");
