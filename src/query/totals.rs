@@ -4,7 +4,7 @@
 //! shares all days with the original; what changes afterwards is copied day by day. So a moment can be kept for a slow
 //! reader, and the next one costs only the days that it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::table_names::TableNames;
@@ -134,7 +134,16 @@ impl Totals {
     /// Some counts as JSON objects with commas between them, sorted as `query` sorts; those that the filter lets through.
     pub fn cells_json(&self, cells: &[Cell], filter: &Filter) -> Vec<u8> {
         let ranks = self.names.ranks();
-        let mut wanted: Vec<&Cell> = cells.iter().filter(|cell| self.is_wanted(cell, filter)).collect();
+        let mut known_tables: HashMap<u32, bool> = HashMap::new();
+        let mut has_table = |table: u32| {
+            *known_tables.entry(table).or_insert_with(|| {
+                let name = &self.names.names()[table as usize];
+                filter.has_table(&name.schema, &name.table)
+            })
+        };
+        let is_wanted =
+            |cell: &&Cell| filter.has_day(cell.day) && filter.has_operation(cell.op) && has_table(cell.table);
+        let mut wanted: Vec<&Cell> = cells.iter().filter(is_wanted).collect();
         wanted.sort_unstable_by_key(|cell| (cell.day, ranks[cell.table as usize], cell.op.as_str()));
         wanted.dedup();
         let mut text = Vec::new();
@@ -149,11 +158,6 @@ impl Totals {
             text.extend_from_slice(row.to_string().as_bytes());
         }
         text
-    }
-
-    fn is_wanted(&self, cell: &Cell, filter: &Filter) -> bool {
-        let name = &self.names.names()[cell.table as usize];
-        filter.has_day(cell.day) && filter.has_operation(cell.op) && filter.has_table(&name.schema, &name.table)
     }
 
     fn count(&self, cell: &Cell) -> u64 {

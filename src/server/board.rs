@@ -30,6 +30,8 @@ const WATCHERS: usize = 500;
 pub(super) struct Board {
     /// The book's directory.
     pub(super) book: PathBuf,
+    /// The book's name: the last part of its path.
+    pub(super) name: String,
     durable: ArcSwap<Durable>,
     live: ArcSwapOption<Live>,
     /// What watchers are told.
@@ -100,6 +102,7 @@ impl Board {
         let frames = Frames::new(number, Arc::clone(first));
         Board {
             book: book.to_owned(),
+            name: name_of(book),
             durable: ArcSwap::from_pointee(durable),
             live: ArcSwapOption::from_pointee(live),
             frames,
@@ -113,12 +116,6 @@ impl Board {
             turns: tokio::sync::Mutex::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
-    }
-
-    /// The book's name: the last part of its path.
-    pub(super) fn name(&self) -> String {
-        let path = self.book.canonicalize().unwrap_or_else(|_| self.book.clone());
-        path.file_name().map_or_else(|| "book".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
     pub(super) fn durable(&self) -> Arc<Durable> {
@@ -160,4 +157,9 @@ impl Board {
     pub(super) fn days(&self) -> Option<DayRule> {
         DayRule::from_names(&self.durable.load().moment.time_zone, "kafka")
     }
+}
+
+fn name_of(book: &Path) -> String {
+    let path = book.canonicalize().unwrap_or_else(|_| book.to_owned());
+    path.file_name().map_or_else(|| "book".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -14,7 +14,7 @@ use super::error::{Answer, ApiError};
 use super::memory::holding;
 use super::moment::Moment;
 use super::parameters::Parameters;
-use crate::book::{CompleteTo, Level};
+use crate::book::CompleteTo;
 use crate::change::Day;
 use crate::query::{RowStyle, Selection, SelectionText};
 
@@ -88,9 +88,9 @@ pub(super) async fn counts(State(board): State<Arc<Board>>, RawQuery(query): Raw
         return Err(ApiError::too_large(what));
     }
     let days = (filter.from.or(moment.totals.first_day()), filter.to);
-    let level = usize::from(matches!(moment.complete_to.level, Level::Durable));
+    let level = moment.level();
     let recent = &board.recent[level];
-    let question = (query.unwrap_or_default(), format);
+    let question = ("counts", query.unwrap_or_default(), format);
     let body = match recent.find(&moment, &question) {
         Some(given) => Body::from(given),
         None if selection.most_rows() <= FEW_ROWS => {
@@ -208,5 +208,5 @@ fn ascii(json: &str) -> String {
 /// The name under which a browser saves an answer.
 pub(super) fn download_name(board: &Board, what: &str, days: (Option<Day>, Option<Day>), format: Format) -> String {
     let day = |day: Option<Day>, none: &str| day.map_or_else(|| none.to_owned(), |day| day.to_string());
-    format!("{}-{what}-{}-{}.{}", board.name(), day(days.0, "first"), day(days.1, "last"), format.name())
+    format!("{}-{what}-{}-{}.{}", board.name, day(days.0, "first"), day(days.1, "last"), format.name())
 }

@@ -46,7 +46,7 @@ pub(super) struct Frames {
 struct Ring {
     frame: Frame,
     /// By frame, the newest last: what changed since the one before.
-    changes: VecDeque<(u64, Vec<Cell>)>,
+    changes: VecDeque<(u64, Arc<[Cell]>)>,
     cells: usize,
     /// All changes after this frame are remembered.
     known_from: u64,
@@ -54,6 +54,37 @@ struct Ring {
     told: HashMap<(String, u64), Bytes>,
     /// Bytes of the newest frame that watchers were told.
     told_bytes: usize,
+}
+
+/// What is known of the difference between a frame and the newest.
+pub(super) enum Since {
+    /// Somebody was told already: the newest frame's number, and the text.
+    Told(u64, Bytes),
+    /// What changed.
+    Changed(Difference),
+    /// It is not known any more.
+    Unknown,
+}
+
+/// What changed between two frames.
+pub(super) struct Difference {
+    since: u64,
+    /// The second of them.
+    pub(super) frame: Frame,
+    changes: Vec<Arc<[Cell]>>,
+}
+
+impl Difference {
+    /// How many changes it has; counts that changed again are among them twice.
+    pub(super) fn len(&self) -> usize {
+        self.changes.iter().map(|cells| cells.len()).sum()
+    }
+
+    /// The counts that changed, as rows in JSON.
+    pub(super) fn rows(&self, filter: &Filter) -> Vec<u8> {
+        let cells: Vec<Cell> = self.changes.iter().flat_map(|cells| cells.iter()).copied().collect();
+        self.frame.moment.totals.cells_json(&cells, filter)
+    }
 }
 
 impl Ring {
@@ -85,7 +116,7 @@ impl Frames {
         let mut ring = self.ring();
         let number = ring.take(frame);
         ring.cells += changes.len();
-        ring.changes.push_back((number, changes));
+        ring.changes.push_back((number, changes.into()));
         while ring.changes.len() > FRAMES || ring.cells > CELLS {
             let Some((number, cells)) = ring.changes.pop_front() else { break };
             ring.cells -= cells.len();
@@ -138,33 +169,29 @@ impl Frames {
         (ring.known_from <= number && number <= ring.frame.number).then_some(number)
     }
 
-    /// The difference between a frame and the newest, with that one's number; no text when it is not known any more.
-    ///
-    /// `tell` makes the text of a frame and its changed counts; `watched` names what is watched, filter and all.
-    pub(super) fn since(
-        &self,
-        number: u64,
-        watched: &str,
-        filter: &Filter,
-        tell: impl FnOnce(&Frame, Vec<u8>) -> Bytes,
-    ) -> (u64, Option<Bytes>) {
+    /// The difference between a frame and the newest; `watched` names what is watched, filter and all.
+    pub(super) fn since(&self, number: u64, watched: &str) -> Since {
         let mut ring = self.ring();
         let newest = ring.frame.number;
         if number < ring.known_from || number > newest {
-            return (newest, None);
+            return Since::Unknown;
         }
-        let key = (watched.to_owned(), number);
-        if let Some(told) = ring.told.get(&key).cloned() {
+        if let Some(told) = ring.told.get(&(watched.to_owned(), number)).cloned() {
             ring.told_bytes += told.len();
-            return (newest, Some(told));
+            return Since::Told(newest, told);
         }
         let after = ring.changes.iter().rev().take_while(|(changed, _)| *changed > number);
-        let cells: Vec<Cell> = after.flat_map(|(_, cells)| cells).copied().collect();
-        let frame = ring.frame.clone();
-        let text = tell(&frame, frame.moment.totals.cells_json(&cells, filter));
-        ring.told_bytes += text.len();
-        ring.told.insert(key, text.clone());
-        (newest, Some(text))
+        let changes = after.map(|(_, cells)| Arc::clone(cells)).collect();
+        Since::Changed(Difference { since: number, frame: ring.frame.clone(), changes })
+    }
+
+    /// Keeps the text of a difference for others who watch the same.
+    pub(super) fn keep(&self, difference: &Difference, watched: &str, text: &Bytes) {
+        let mut ring = self.ring();
+        if ring.frame.number == difference.frame.number {
+            ring.told_bytes += text.len();
+            ring.told.insert((watched.to_owned(), difference.since), text.clone());
+        }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -178,13 +205,49 @@ mod tests {
 
     use super::*;
     use crate::book::{CompleteTo, Level};
+    use crate::change::{CountKey, Day, Operation};
     use crate::query::Totals;
 
-    fn frame(number: u64) -> Frame {
+    fn frame_moment(number: u64) -> Moment {
         let complete_to =
             CompleteTo { commit: number, positions: BTreeMap::new(), commit_time: None, level: Level::Durable };
-        let moment = Moment { totals: Totals::default(), complete_to, time_zone: "UTC".to_owned() };
-        Frame { number, moment: Arc::new(moment) }
+        Moment { totals: Totals::default(), complete_to, time_zone: "UTC".to_owned() }
+    }
+
+    fn frame(number: u64) -> Frame {
+        Frame { number, moment: Arc::new(frame_moment(number)) }
+    }
+
+    #[test]
+    fn a_difference_is_told_once_to_those_who_watch_the_same() {
+        let frames = Frames::new(1, frame(1).moment);
+        let mut totals = Totals::default();
+        let key = |table: &str| CountKey {
+            day: Day::EPOCH,
+            schema: "public".to_owned(),
+            table: table.to_owned(),
+            op: Operation::Insert,
+        };
+        for (number, table) in [(2, "a"), (3, "b"), (4, "a")] {
+            let changes = vec![totals.add(&key(table), number)];
+            let moment = Moment { totals: totals.clone(), ..frame_moment(number) };
+            frames.publish(Frame { number, moment: Arc::new(moment) }, changes);
+        }
+        let Since::Changed(difference) = frames.since(2, "all") else { panic!("both changes are known") };
+        assert_eq!((difference.len(), difference.frame.number), (2, 4));
+        let rows = String::from_utf8(difference.rows(&Filter::default())).expect("text");
+        assert!(rows.contains(r#""count":6,"day":"1970-01-01","op":"INSERT","schema":"public","table":"a""#), "{rows}");
+        let text = Bytes::from(rows);
+        frames.keep(&difference, "all", &text);
+        assert!(matches!(frames.since(2, "all"), Since::Told(4, told) if told == text));
+        assert!(
+            matches!(frames.since(3, "all"), Since::Changed(_)) && matches!(frames.since(2, "some"), Since::Changed(_))
+        );
+        assert!(matches!(frames.since(0, "all"), Since::Unknown) && matches!(frames.since(5, "all"), Since::Unknown));
+        // What was told of a frame is nothing for the next one, and neither is what comes late.
+        frames.publish(frame(5), Vec::new());
+        frames.keep(&difference, "all", &text);
+        assert!(matches!(frames.since(2, "all"), Since::Changed(_)));
     }
 
     #[test]

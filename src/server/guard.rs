@@ -86,6 +86,10 @@ impl Access {
         if called == 0 {
             return Err(ApiError::bad_request("the request names no host"));
         }
+        let path = request.uri().path();
+        if is_of_another_site(request.headers()) && (path.starts_with("/api/") || path == "/metrics") {
+            return Err(forbidden("a page of another site may not put this server to work".to_owned()));
+        }
         let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
         if target > LONGEST_TARGET {
             return Err(ApiError::new(
@@ -111,6 +115,12 @@ impl Access {
             || name.eq_ignore_ascii_case("localhost")
             || self.names.iter().any(|known| name.eq_ignore_ascii_case(without_port(known)))
     }
+}
+
+/// Whether a browser says that another site's page asks: it could not read the answer, but have it made again and again.
+/// What a person opens or what is no browser says `none`, or nothing.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 /// A name without the port behind it; names are allowed at any port.
@@ -191,6 +201,25 @@ mod tests {
         // What the request line says counts as well.
         assert_eq!(asks(&access, "localhost", "http://evil.example/", None), 403);
         assert_eq!(asks(&access, "localhost", &format!("/?{}", "x".repeat(9000)), None), 414);
+    }
+
+    #[test]
+    fn pages_of_other_sites_put_it_to_no_work() {
+        let status = |site: Option<&str>, path: &str| {
+            let mut request = Request::builder().uri(path).header(header::HOST, "localhost");
+            if let Some(site) = site {
+                request = request.header("sec-fetch-site", site);
+            }
+            Access::default().permit(&request.body(()).expect("a request")).is_ok()
+        };
+        for site in ["cross-site", "same-site", "whatever"] {
+            assert!(!status(Some(site), "/api/events") && !status(Some(site), "/metrics"), "{site}");
+            // Links from elsewhere lead to the page.
+            assert!(status(Some(site), "/") && status(Some(site), "/assets/app.js"), "{site}");
+        }
+        for site in [None, Some("same-origin"), Some("none")] {
+            assert!(status(site, "/api/events"), "{site:?}");
+        }
     }
 
     #[test]

@@ -18,12 +18,16 @@ use super::aside::aside;
 use super::board::Board;
 use super::body;
 use super::error::{Answer, ApiError};
-use super::frames::Frame;
+use super::frames::Since;
 use super::gzip;
 use super::parameters::Parameters;
 use super::status::compact;
 use crate::query::{Filter, GroupBy, RowStyle};
 
+/// Changes that are told in a moment; more are on another thread.
+const FEW_CHANGES: usize = 2_000;
+/// How long a watcher waits until it looks for room again.
+const NO_ROOM: Duration = Duration::from_millis(500);
 /// How long nothing is said before a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -100,31 +104,68 @@ impl Watcher {
     }
 
     async fn tell_difference(&self, told: u64) -> Result<u64, Gone> {
-        let frames = &self.board.frames;
-        let tell = |frame: &Frame, rows: Vec<u8>| {
-            let complete_to = frame.moment.complete_to();
-            let head = format!(
-                "event: delta\nid: {}\ndata: {{\"complete_to\":{complete_to},\"rows\":[",
-                frames.id(frame.number)
-            );
-            self.packed([head.as_bytes(), &rows, self.end().as_bytes()].concat())
+        let (newest, text) = loop {
+            match self.difference(told).await? {
+                Some(difference) => break difference,
+                None => self.wait_for_room().await?,
+            }
         };
-        match self.in_turn(|| frames.since(told, &self.watched, &self.filter, tell)).await {
-            (newest, Some(text)) => {
+        match text {
+            Some(text) => {
                 self.send(text).await?;
                 Ok(newest)
             }
-            (_, None) => self.tell_all().await,
+            None => self.tell_all().await,
         }
     }
 
+    /// The newest frame and what changed until then, if that is known; none at all where others have not read theirs.
+    ///
+    /// It is made when it is this watcher's turn: of all watchers one, then everybody else who has something to do. Else
+    /// whoever asks for counts would wait until hundreds were told a frame.
+    async fn difference(&self, told: u64) -> Result<Option<(u64, Option<Bytes>)>, Gone> {
+        let _turn = self.board.turns.lock().await;
+        let frames = &self.board.frames;
+        let difference = match frames.since(told, &self.watched) {
+            Since::Told(newest, text) => {
+                yield_now().await;
+                return Ok(Some((newest, Some(text))));
+            }
+            Since::Unknown => return Ok(Some((told, None))),
+            Since::Changed(difference) => difference,
+        };
+        let (newest, changes) = (difference.frame.number, difference.len());
+        let (id, end) = (frames.id(newest), self.end());
+        let (filter, is_packed) = (self.filter.clone(), self.is_packed);
+        let tell = move || {
+            let complete_to = difference.frame.moment.complete_to();
+            let head = format!("event: delta\nid: {id}\ndata: {{\"complete_to\":{complete_to},\"rows\":[");
+            let text = [head.as_bytes(), &difference.rows(&filter), end.as_bytes()].concat();
+            (if is_packed { gzip::deflated(&text) } else { text }, difference)
+        };
+        let (text, difference) = match changes {
+            0..FEW_CHANGES => tell(),
+            _ => aside(tell).await.map_err(|_| Gone)?,
+        };
+        let Ok(text) = self.board.memory.hold(text) else { return Ok(None) };
+        frames.keep(&difference, &self.watched, &text);
+        yield_now().await;
+        Ok(Some((newest, Some(text))))
+    }
+
     async fn tell_all(&self) -> Result<u64, Gone> {
-        let frame = self.board.frames.newest();
-        let selection = frame.moment.totals.select(&self.filter, &GroupBy::DEFAULT).map_err(|_| Gone)?;
-        let id = self.board.frames.id(frame.number);
-        let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
-        head.extend(frame.moment.json_head());
-        let mut pieces = selection.text(RowStyle::Json, head, self.end().into_bytes());
+        let (frame, mut pieces, _held) = loop {
+            let frame = self.board.frames.newest();
+            let selection = frame.moment.totals.select(&self.filter, &GroupBy::DEFAULT).map_err(|_| Gone)?;
+            let id = self.board.frames.id(frame.number);
+            let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
+            head.extend(frame.moment.json_head());
+            let pieces = selection.text(RowStyle::Json, head, self.end().into_bytes());
+            match self.board.memory.take(pieces.most_bytes()) {
+                Ok(held) => break (frame, pieces, held),
+                Err(_) => self.wait_for_room().await?,
+            }
+        };
         while let Some(piece) = self.in_turn(|| pieces.next()).await {
             let piece = match self.is_packed {
                 // A large snapshot has hundreds of them, and others wait for this thread.
@@ -136,8 +177,15 @@ impl Watcher {
         Ok(frame.number)
     }
 
-    /// Does something when it is this watcher's turn: of all watchers one, then everybody else who has something to do. Else
-    /// whoever asks for counts would wait until hundreds were told a frame, or their snapshots when a server starts anew.
+    /// Waits a moment, for others to read what they asked for.
+    async fn wait_for_room(&self) -> Result<(), Gone> {
+        match timeout(NO_ROOM, self.pieces.closed()).await {
+            Ok(()) => Err(Gone),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Does something when it is this watcher's turn: its snapshot's pieces come between those of others.
     async fn in_turn<T>(&self, work: impl FnOnce() -> T) -> T {
         let _turn = self.board.turns.lock().await;
         let done = work();

@@ -42,6 +42,15 @@ impl Memory {
         taken.map_err(|_| ApiError::busy("others have not read their large answers yet; ask again"))
     }
 
+    /// Bytes that count until their last clone is gone, if they are many.
+    pub(super) fn hold(&self, bytes: Vec<u8>) -> Result<Bytes, ApiError> {
+        if bytes.len() as u64 <= FREE {
+            return Ok(bytes.into());
+        }
+        let held = Arc::new(self.take(bytes.len())?);
+        Ok(Bytes::from_owner(Piece { bytes: bytes.into(), _held: held }))
+    }
+
     /// The same answer, counted; or that there is no room for it.
     pub(super) fn counted(&self, answer: Response) -> Response {
         let size = answer.body().size_hint().exact().filter(|size| *size > FREE);

@@ -1,6 +1,6 @@
 //! One moment of a book: what is counted, and what that is complete to.
 
-use crate::book::CompleteTo;
+use crate::book::{CompleteTo, Level};
 use crate::query::{Totals, json_head};
 
 /// All counts at a commit or at a closed epoch.
@@ -17,6 +17,11 @@ impl Moment {
     /// What stands before the rows of an answer in JSON.
     pub(super) fn json_head(&self) -> Vec<u8> {
         json_head(&self.complete_to, &self.time_zone).into_bytes()
+    }
+
+    /// The place of what is kept about moments of its level: 0 where it is live, 1 where it is durable.
+    pub(super) fn level(&self) -> usize {
+        usize::from(matches!(self.complete_to.level, Level::Durable))
     }
 
     /// What it is complete to, as JSON.

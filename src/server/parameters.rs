@@ -6,6 +6,11 @@ use super::error::ApiError;
 use crate::change::TableName;
 use crate::query::{Filter, GroupBy};
 
+/// Characters of the longest pattern: that of two names of 63 characters, each of which may stand for itself.
+const LONGEST_PATTERN: usize = 256;
+/// Wildcards of a pattern: each makes all names take longer.
+const MOST_WILDCARDS: usize = 16;
+
 /// Names and values, decoded.
 pub(super) struct Parameters(Vec<(String, String)>);
 
@@ -62,6 +67,11 @@ impl Parameters {
             _ => return Err(ApiError::bad_request("schema and name belong together")),
         };
         let (from, to) = (from.or(day), to.or(day));
+        let pattern = self.text("table").unwrap_or_default();
+        if pattern.chars().count() > LONGEST_PATTERN || pattern.matches(['*', '?']).count() > MOST_WILDCARDS {
+            let what = format!("table: at most {LONGEST_PATTERN} characters and {MOST_WILDCARDS} of * and ?");
+            return Err(ApiError::bad_request(what));
+        }
         Ok(Filter { from, to, tables: self.parsed("table")?, name, operation: self.parsed("op")? })
     }
 
@@ -102,6 +112,17 @@ mod tests {
         assert_eq!(parameters.text("table"), Some("public.<script> x"));
         assert_eq!(parameters.number("limit", 50, 10).ok(), Some(7));
         assert!(parameters.filter().expect("a filter").tables.is_some());
+        let long = |characters: usize| format!("table=*.{}", "x".repeat(characters));
+        let wild = |stars: usize| format!("table=a.{}", "*x".repeat(stars));
+        for (pattern, is_taken) in [
+            (long(LONGEST_PATTERN - 2), true),
+            (long(LONGEST_PATTERN - 1), false),
+            (wild(MOST_WILDCARDS), true),
+            (wild(MOST_WILDCARDS + 1), false),
+        ] {
+            let parameters = Parameters::read(Some(&pattern), &["table"]).expect("a known name");
+            assert_eq!(parameters.filter().is_ok(), is_taken, "{pattern}");
+        }
         for wrong in ["tables=x", "from=1&from=2", "table=%ff"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

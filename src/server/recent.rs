@@ -14,8 +14,8 @@ const MOST_BYTES: usize = 32 << 20;
 /// About what else it costs to keep an answer.
 const OVERHEAD: usize = 256;
 
-/// A question: its parameters as they came, and how the answer is written.
-pub(super) type Question = (String, Format);
+/// A question: its path, its parameters as they came, and how the answer is written.
+pub(super) type Question = (&'static str, String, Format);
 
 /// The answers about one moment; the next moment begins without any.
 #[derive(Default)]
@@ -42,7 +42,7 @@ impl Recent {
         }
         let Some(given) = given.as_mut() else { return };
         // A question may be longer than its answer.
-        let bytes = answer.len() + question.0.len() + OVERHEAD;
+        let bytes = answer.len() + question.1.len() + OVERHEAD;
         if given.bytes + bytes <= MOST_BYTES && !given.answers.contains_key(&question) {
             given.bytes += bytes;
             given.answers.insert(question, answer.clone());

@@ -166,7 +166,7 @@ fn whole(board: &Board, days: &Filter) -> Value {
     json!({
         "walbook": env!("CARGO_PKG_VERSION"),
         "book": {
-            "name": board.name(),
+            "name": board.name,
             "id": durable.id,
             "time_zone": durable.moment.time_zone,
             "day_from": durable.day_from,

@@ -2,20 +2,35 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
+use super::aside::aside;
 use super::board::Board;
 use super::body;
+use super::counts::Format;
 use super::error::Answer;
+use super::moment::Moment;
 use super::parameters::Parameters;
 
 /// Answers `/api/tables`.
 pub(super) async fn tables(State(board): State<Arc<Board>>, RawQuery(query): RawQuery) -> Answer {
     Parameters::read(query.as_deref(), &[])?;
-    let live = board.live();
-    let durable = board.durable();
-    let moment = live.as_ref().map_or(&durable.moment, |live| &live.moment);
+    let live = board.live().map(|live| Arc::clone(&live.moment));
+    let moment = live.unwrap_or_else(|| Arc::clone(&board.durable().moment));
+    let recent = &board.recent[moment.level()];
+    let question = ("tables", String::new(), Format::Json);
+    if let Some(given) = recent.find(&moment, &question) {
+        return Ok(body::answer(Format::Json.content_type(), given));
+    }
+    let at = Arc::clone(&moment);
+    let text = Bytes::from(aside(move || text(&at)).await?);
+    recent.keep(&moment, question, &text);
+    Ok(body::answer(Format::Json.content_type(), text))
+}
+
+fn text(moment: &Moment) -> String {
     let tables = moment.totals.tables();
     let tables = tables.iter().map(|sum| {
         let (first_day, last_day) = (sum.first_day, sum.last_day);
@@ -25,5 +40,5 @@ pub(super) async fn tables(State(board): State<Arc<Board>>, RawQuery(query): Raw
         })
     });
     let tables: Vec<Value> = tables.collect();
-    Ok(body::json(&json!({ "complete_to": moment.complete_to(), "tables": tables })))
+    format!("{}\n", json!({ "complete_to": moment.complete_to(), "tables": tables }))
 }
