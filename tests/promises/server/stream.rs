@@ -76,3 +76,31 @@ fn a_watcher_ends_with_the_counts_of_the_book() {
         expect_kind(&stranger, "snapshot");
     }
 }
+
+#[test]
+fn a_commit_of_thousands_of_counts_is_told_as_any_other() {
+    let folder = folder();
+    let mut rows = Rows::new(22);
+    let mut book = open(folder.path());
+    book.commit(rows.commit(50, 4)).expect("a commit");
+    let address = serve(folder.path(), Access::default());
+    let mut watching: Vec<_> = (0..3).map(|_| watch(address, "/api/live", &[])).collect();
+    let mut counts: Vec<Counts> = Vec::new();
+    for watching in &mut watching {
+        counts.push(Counts::new());
+        apply(counts.last_mut().expect("just pushed"), &watching.next().data["rows"]);
+    }
+    book.commit(rows.commit(6_000, 400)).expect("a commit");
+    let mut texts = Vec::new();
+    for (watching, counts) in watching.iter_mut().zip(&mut counts) {
+        let delta = watching.next();
+        expect_kind(&delta, "delta");
+        assert!(delta.data["rows"].as_array().is_some_and(|rows| rows.len() > 2_000));
+        apply(counts, &delta.data["rows"]);
+        texts.push(delta.data);
+    }
+    assert!(texts.windows(2).all(|pair| pair[0] == pair[1]), "who watches the same is told the same");
+    let mut expected = Counts::new();
+    apply(&mut expected, &get(address, "/api/counts").json()["rows"]);
+    assert!(counts.iter().all(|counts| *counts == expected));
+}
