@@ -18,7 +18,6 @@ use super::sums::KeptSums;
 use crate::book::Lost;
 use crate::book::entry::SourceKind;
 use crate::change::{Epoch, Partition};
-use crate::parse::DayRule;
 use crate::query::RejectSums;
 
 /// Questions to the book's files that are answered at the same time.
@@ -152,10 +151,5 @@ impl Board {
     /// How fast records come.
     pub(super) fn rate(&self) -> MutexGuard<'_, Rate> {
         self.rate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What turns an instant into one of the book's days.
-    pub(super) fn days(&self) -> Option<DayRule> {
-        DayRule::from_names(&self.durable.load().moment.time_zone, "kafka")
     }
 }

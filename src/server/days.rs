@@ -9,7 +9,8 @@ use super::board::Board;
 use super::body;
 use super::error::{Answer, ApiError};
 use super::parameters::Parameters;
-use super::status::{Situation, today};
+use super::situation::Situation;
+use super::view::View;
 use crate::change::Day;
 
 /// Days of the longest answer.
@@ -18,12 +19,10 @@ const MOST_DAYS: i32 = 20_000;
 /// Answers `/api/days`.
 pub(super) async fn days(State(board): State<Arc<Board>>, RawQuery(query): RawQuery) -> Answer {
     let parameters = Parameters::read(query.as_deref(), &["from", "to"])?;
-    let situation = Situation::of(&board);
-    let live = board.live();
-    let durable = board.durable();
-    let moment = live.as_ref().map_or(&durable.moment, |live| &live.moment);
+    let view = View::of(&board);
+    let moment = view.moment();
     let first_day = moment.totals.first_day();
-    let today = today(&board, situation.now).ok_or_else(ApiError::failed)?;
+    let today = view.today().ok_or_else(ApiError::failed)?;
     let to: Day = parameters.parsed("to")?.unwrap_or(today);
     let from: Day = parameters.parsed("from")?.unwrap_or_else(|| first_day.unwrap_or(today).min(to));
     if from > to {
@@ -32,7 +31,7 @@ pub(super) async fn days(State(board): State<Arc<Board>>, RawQuery(query): RawQu
     if to.days() - from.days() >= MOST_DAYS {
         return Err(ApiError::too_large(format!("at most {MOST_DAYS} days at a time")));
     }
-    let known = Known::of(&board, &situation, first_day, today);
+    let known = Known::of(&board, &view, first_day, today);
     let days = (from.days()..=to.days()).filter_map(|number| Day::from_days(number.into()).ok());
     let days: Vec<Value> = days.map(|day| json!({ "day": day, "state": known.state(day) })).collect();
     Ok(body::json(&json!({
@@ -51,13 +50,13 @@ struct Known {
 }
 
 impl Known {
-    fn of(board: &Board, situation: &Situation, first_day: Option<Day>, today: Day) -> Known {
-        let durable = board.durable();
+    fn of(board: &Board, view: &View, first_day: Option<Day>, today: Day) -> Known {
+        let (situation, durable) = (Situation::of(board, view), &view.durable);
         // Where nobody says what there is to read, the book is whole up to its last transaction.
         let last = durable.moment.complete_to.commit_time.or(durable.committed_at);
         let last = last.filter(|_| board.run.as_ref().is_none_or(|run| !run.knows_ends));
-        let read_to = situation.complete_at.or(last).map(|time| time.min(situation.now));
-        let read_to = read_to.and_then(|time| board.days()?.day(None, Some(time), None).ok());
+        let read_to = situation.complete_at.or(last).map(|time| time.min(view.now));
+        let read_to = read_to.and_then(|time| view.day(time));
         let is_caught_up = !situation.is_behind();
         Known { first_day, today, read_to, is_caught_up }
     }

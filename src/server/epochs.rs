@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::board::{Board, Live};
 use super::frames::Frame;
 use super::moment::Moment;
-use super::status::now_micros;
+use super::view::now_micros;
 use crate::book::{CompleteTo, Level};
 use crate::live::ClosedEpoch;
 use crate::query::Cell;

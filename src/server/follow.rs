@@ -13,7 +13,7 @@ use super::board::{Board, Durable};
 use super::frames::Frame;
 use super::moment::Moment;
 use super::pending_rejects::PendingRejects;
-use super::status::now_micros;
+use super::view::now_micros;
 use crate::book::entry::EntryKind;
 use crate::book::{Entry, Follower, Found, Lost, Snapshot, State, log};
 use crate::change::{CountKey, Partition};

@@ -10,7 +10,7 @@ use tracing::debug;
 
 use super::board::Live;
 use super::partitions::Ends;
-use super::status::now_micros;
+use super::view::now_micros;
 use crate::book::entry::SourceKind;
 use crate::change::Partition;
 use crate::process::{Progress, Quiet};

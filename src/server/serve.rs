@@ -13,7 +13,7 @@ use super::partitions::Partitions;
 use super::routes::Answering;
 use super::run::{AskEnds, RunView, begin_asking};
 use super::slot::{self, AskSlot};
-use super::status::now_micros;
+use super::view::now_micros;
 use super::{Access, ServeError, epochs, listen};
 use crate::book::entry::SourceKind;
 use crate::book::{CompleteTo, Level};

@@ -1,0 +1,108 @@
+//! How a run stands: whether it is live, and if not, why.
+
+use super::board::Board;
+use super::run::PartitionView;
+use super::view::View;
+use crate::book::entry::SourceKind;
+use crate::book::rfc3339;
+
+/// A partition that is so far behind is not live: half a minute of a commit, and more than the ends are asked for.
+const LIVE_WITHIN: f64 = 5.0;
+
+/// How things stand, at one instant.
+pub(super) struct Situation {
+    /// `live`, `catching_up`, `waiting`, `disconnected` or `at_rest`.
+    pub(super) state: &'static str,
+    pub(super) reason: Option<String>,
+    /// Every record that the topics held at this instant was read.
+    pub(super) complete_at: Option<i64>,
+    /// What is there and was not read, as far as is known: records of Kafka, of other places bytes.
+    pub(super) lag: Option<u64>,
+    pub(super) partitions: Vec<PartitionView>,
+}
+
+impl Situation {
+    pub(super) fn of(board: &Board, view: &View) -> Situation {
+        let (Some(run), Some(live)) = (&board.run, &view.live) else {
+            let (complete_at, partitions) = (None, Vec::new());
+            return Situation { state: "at_rest", reason: None, complete_at, lag: None, partitions };
+        };
+        let now = view.now;
+        let partitions = run.partitions(live, now);
+        let lag = match run.knows_ends {
+            true => partitions.iter().map(|partition| partition.lag).sum::<Option<u64>>(),
+            false => None,
+        };
+        let read_to = partitions.iter().map(|partition| partition.read_to);
+        // An instant of each partition, or none: what is not known of one is not known of all.
+        let complete_at = read_to.collect::<Option<Vec<i64>>>().and_then(|times| times.into_iter().min());
+        let behind = partitions.iter().filter(|partition| partition.lag.is_some_and(|lag| lag > 0));
+        let worst = behind
+            // Until it is certain up to when everything was read, it may be long ago.
+            .filter(|partition| {
+                partition.read_to.is_none() || partition.lag_seconds.is_none_or(|seconds| seconds > LIVE_WITHIN)
+            })
+            .max_by(|one, other| {
+                let seconds = |partition: &PartitionView| partition.lag_seconds.unwrap_or(f64::INFINITY);
+                seconds(one).total_cmp(&seconds(other))
+            });
+        let is_empty = live.moment.totals.first_day().is_none() && live.rejects == 0;
+        let (state, reason) = if let Some((trouble, since)) = run.trouble(now) {
+            let source = if run.source == SourceKind::Slot { "server of the slot" } else { &run.source.to_string() };
+            ("disconnected", Some(format!("no answer from the {source} since {}: {trouble}", rfc3339(since))))
+        } else if let Some(worst) = worst {
+            ("catching_up", Some(behind_text(worst, run.source)))
+        } else if run.knows_ends && lag.is_none() {
+            ("catching_up", Some(format!("where the {} ends is not known yet", run.source)))
+        } else if is_empty && lag.unwrap_or(0) == 0 {
+            ("waiting", None)
+        } else {
+            ("live", None)
+        };
+        Situation { state, reason, complete_at, lag, partitions }
+    }
+
+    /// Whether records are there that are not read, or may be.
+    pub(super) fn is_behind(&self) -> bool {
+        matches!(self.state, "catching_up" | "disconnected")
+    }
+}
+
+fn behind_text(worst: &PartitionView, source: SourceKind) -> String {
+    let (topic, number) = (&worst.partition.topic, worst.partition.number);
+    let name = if source.is_kafka() { format!("partition {number} of {topic}") } else { format!("{source} {topic}") };
+    match worst.lag_seconds {
+        Some(seconds) => format!("{name} is {} behind", spoken(seconds)),
+        None => format!("{name} is {} {} behind", worst.lag.unwrap_or(0), lag_unit(source)),
+    }
+}
+
+/// What a lag is counted in: how many changes WAL or a file holds is seen when they are read.
+fn lag_unit(source: SourceKind) -> &'static str {
+    if source.is_kafka() { "records" } else { "bytes" }
+}
+
+fn spoken(seconds: f64) -> String {
+    let seconds = seconds as u64;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600, seconds / 60);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{minutes} min"),
+        3_600..86_400 => format!("{hours} h {:02} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spoken;
+
+    #[test]
+    fn durations_are_told_as_people_say_them() {
+        for (seconds, text) in
+            [(0.4, "0 s"), (59.9, "59 s"), (180.0, "3 min"), (25_320.0, "7 h 02 min"), (367_200.0, "4 d 6 h")]
+        {
+            assert_eq!(spoken(seconds), text);
+        }
+    }
+}
