@@ -5,6 +5,7 @@ use super::run::PartitionView;
 use super::view::View;
 use crate::book::entry::SourceKind;
 use crate::book::rfc3339;
+use crate::change::Partition;
 
 /// A partition that is so far behind is not live: half a minute of a commit, and more than the ends are asked for.
 const LIVE_WITHIN: f64 = 5.0;
@@ -40,7 +41,7 @@ impl Situation {
         let worst = behind
             // Until it is certain up to when everything was read, it may be long ago.
             .filter(|partition| {
-                partition.read_to.is_none() || partition.lag_seconds.is_none_or(|seconds| seconds > LIVE_WITHIN)
+                partition.caught_up_at.is_none() || partition.lag_seconds.is_none_or(|seconds| seconds > LIVE_WITHIN)
             })
             .max_by(|one, other| {
                 let seconds = |partition: &PartitionView| partition.lag_seconds.unwrap_or(f64::INFINITY);
@@ -54,10 +55,9 @@ impl Situation {
             ("catching_up", Some(behind_text(worst, run.source)))
         } else if run.knows_ends && lag.is_none() {
             ("catching_up", Some(format!("where the {} ends is not known yet", run.source)))
-        } else if is_empty && lag.unwrap_or(0) == 0 {
-            ("waiting", None)
         } else {
-            ("live", None)
+            let is_waiting = is_empty && lag.unwrap_or(0) == 0;
+            (if is_waiting { "waiting" } else { "live" }, open_text(&partitions, now))
         };
         Situation { state, reason, complete_at, lag, partitions }
     }
@@ -75,6 +75,19 @@ fn behind_text(worst: &PartitionView, source: SourceKind) -> String {
         Some(seconds) => format!("{name} is {} behind", spoken(seconds)),
         None => format!("{name} is {} {} behind", worst.lag.unwrap_or(0), lag_unit(source)),
     }
+}
+
+/// What keeps `complete_at` from moving on where nothing is late: a transaction that has been open for a while.
+fn open_text(partitions: &[PartitionView], now: i64) -> Option<String> {
+    let open = partitions.iter().filter_map(|partition| Some((partition.open_since?, &partition.partition)));
+    let (since, Partition { topic, number }) = open.min_by_key(|(since, _)| *since)?;
+    let text = || {
+        let since = rfc3339(since);
+        format!(
+            "a transaction is open in partition {number} of {topic} since {since}; what it wrote is not counted yet"
+        )
+    };
+    ((now - since) as f64 / 1e6 > LIVE_WITHIN).then(text)
 }
 
 /// What a lag is counted in: how many changes WAL or a file holds is seen when they are read.
@@ -95,7 +108,26 @@ fn spoken(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::spoken;
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_stays_open_is_told_and_a_short_one_is_not() {
+        let partition = |number, open_since| PartitionView {
+            partition: Partition { topic: "shop".to_owned(), number },
+            next: 5,
+            end: Some(5),
+            lag: Some(0),
+            lag_seconds: Some(0.0),
+            caught_up_at: Some(90_000_000),
+            read_to: Some(1_000_000),
+            open_since,
+        };
+        let partitions = [partition(0, None), partition(3, Some(10_000_000)), partition(4, Some(80_000_000))];
+        assert_eq!(open_text(&partitions, 14_000_000), None);
+        let text = open_text(&partitions, 90_000_000).expect("it is open for long");
+        assert!(text.starts_with("a transaction is open in partition 3 of shop since 1970-01-01T00:00:10"), "{text}");
+        assert_eq!(open_text(&partitions[..1], 90_000_000), None);
+    }
 
     #[test]
     fn durations_are_told_as_people_say_them() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use walbook::book::Snapshot;
 use walbook::book::entry::SourceKind;
-use walbook::change::{Interval, Partition, PartitionStart};
+use walbook::change::{End, Interval, Partition, PartitionStart};
 use walbook::live::ClosedEpoch;
 use walbook::process::{Progress, Quiet};
 use walbook::query::{Event, Totals};
@@ -109,18 +109,18 @@ fn the_newest_commit_and_what_is_lost_are_told() {
     assert!(walbook::book::verify(root, &mut |_| {}).expect("a report").ok);
 }
 
-/// A slot that a test plays.
+/// A run that a test plays.
 struct Played {
     address: SocketAddr,
     epochs: Sender<ClosedEpoch>,
-    end: Arc<Mutex<Result<i64, String>>>,
+    end: Arc<Mutex<Result<End, String>>>,
     quiet: Quiet,
 }
 
 impl Played {
-    fn serve(root: &Path) -> Played {
+    fn serve(root: &Path, source: SourceKind, end: End) -> Played {
         let (epochs, listener) = channel();
-        let (end, quiet) = (Arc::new(Mutex::new(Ok(0))), Quiet::default());
+        let (end, quiet) = (Arc::new(Mutex::new(Ok(end))), Quiet::default());
         let server = listen_on(any_port()).expect("a port is free");
         let address = server.address();
         let answers = Arc::clone(&end);
@@ -132,7 +132,7 @@ impl Played {
                 from: 100,
                 until: None,
             }],
-            source: SourceKind::Slot,
+            source,
             commit_interval: Duration::from_secs(10),
             progress: Progress::new(),
             ask_ends: Some(Box::new(move |partitions| {
@@ -146,7 +146,7 @@ impl Played {
         Played { address, epochs, end, quiet }
     }
 
-    fn ends(&self, end: Result<i64, String>) {
+    fn ends(&self, end: Result<End, String>) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
     }
 
@@ -158,25 +158,38 @@ impl Played {
     }
 }
 
+/// One change, and markers before it.
+fn up_to(offset: i64) -> Contents {
+    let (topic, schema, table, op) = ("shop".to_owned(), "public".to_owned(), "t".to_owned(), "INSERT".to_owned());
+    let event = Event { topic, offset, schema, table, op, ..Event::default() };
+    Contents { events: vec![(day(0), event)], rejects: Vec::new() }
+}
+
+#[test]
+fn nothing_counts_as_read_while_it_lies_behind_an_open_transaction() {
+    let folder = folder();
+    let mut book = BookBuilder::open(folder.path(), "UTC", &[("shop", 1)]).expect("a book");
+    book.commit(up_to(99)).expect("a commit");
+    let run = Played::serve(folder.path(), SourceKind::Kafka, End { readable: 100, written: 150 });
+    let end = |status: &Value| status["topics"][0]["partitions"][0]["end_offset"].clone();
+    let status = await_status(run.address, "live", |status| status["state"] == "live" && end(status) == 100);
+    assert_eq!((&status["lag_records"], &status["complete_at"]), (&0.into(), &Value::Null), "{status:#}");
+    assert_eq!(status["durable"]["complete_at"], Value::Null);
+    run.ends(Ok(End::at(151)));
+    await_status(run.address, "committed there", |status| status["lag_records"] == 51);
+    run.read(1, 100, 151);
+    await_status(run.address, "whole", |status| status["complete_at"].is_string());
+}
+
 #[test]
 fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     let folder = folder();
-    let event = Event {
-        topic: "shop".to_owned(),
-        offset: 99,
-        schema: "public".to_owned(),
-        table: "t".to_owned(),
-        op: "INSERT".to_owned(),
-        ..Event::default()
-    };
-    let contents = Contents { events: vec![(day(0), event)], rejects: Vec::new() };
     // Another run has read another source into the book; nobody asks how that one goes on.
     BookBuilder::open(folder.path(), "UTC", &[("old", 1), ("shop", 1)])
-        .and_then(|mut book| book.commit(contents))
+        .and_then(|mut book| book.commit(up_to(99)))
         .expect("a commit");
-    let slot = Played::serve(folder.path());
+    let slot = Played::serve(folder.path(), SourceKind::Slot, End::at(100));
     let part = |status: &Value| status["topics"][0]["partitions"][0].clone();
-    slot.ends(Ok(100));
     let status = await_status(slot.address, "live", |status| status["state"] == "live");
     assert_eq!((&status["lag_records"], &status["lag_bytes"]), (&Value::Null, &0.into()));
     assert_eq!((&status["topics"][0]["name"], status["topics"].as_array().map(Vec::len)), (&"shop".into(), Some(1)));
@@ -184,7 +197,7 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     assert!(status["connected_at"].is_string() && status["commit_interval_seconds"] == 10.0);
 
     // Other databases write; the reader has not said yet what that means.
-    slot.ends(Ok(5_100));
+    slot.ends(Ok(End::at(5_100)));
     let status = await_status(slot.address, "behind", |status| status["lag_bytes"] == 5_000);
     assert_eq!((&part(&status)["next_offset"], &part(&status)["end_offset"]), (&100.into(), &5_100.into()));
     // It has, and says that nothing of it is for this slot: no position has moved.
@@ -194,7 +207,7 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     assert_eq!(part(&status)["lag_seconds"], 0.0);
 
     // A transaction, and a backlog that lasts.
-    slot.ends(Ok(900_000));
+    slot.ends(Ok(End::at(900_000)));
     await_status(slot.address, "catching up", |status| status["state"] == "catching_up");
     slot.read(1, 100, 400_000);
     let status = await_status(slot.address, "nearer", |status| status["lag_bytes"] == 500_000);
