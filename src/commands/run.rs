@@ -188,8 +188,18 @@ fn lead(
             let (commit_interval, progress) = (settings.commit_interval, progress.clone());
             let partitions = start.partitions.clone();
             let source = kind;
-            let run =
-                ServedRun { epochs, counts, partitions, source, commit_interval, progress, ask_ends, quiet, ask_slot };
+            let run = ServedRun {
+                epochs,
+                generation: start.generation.clone(),
+                counts,
+                partitions,
+                source,
+                commit_interval,
+                progress,
+                ask_ends,
+                quiet,
+                ask_slot,
+            };
             serving.serve_run(&settings.book, run)?;
             Some(listener)
         }

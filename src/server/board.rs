@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Semaphore;
 
-use super::frames::Frames;
+use super::frames::{Frame, Frames};
 use super::moment::Moment;
 use super::partitions::Partitions;
 use super::rate::Rate;
@@ -32,6 +32,8 @@ pub(super) struct Board {
     pub(super) book: PathBuf,
     durable: ArcSwap<Durable>,
     live: ArcSwapOption<Live>,
+    /// Held while what is live changes or is told to watchers: what has ended does not come back.
+    telling: Mutex<()>,
     /// What watchers are told.
     pub(super) frames: Frames,
     rate: Mutex<Rate>,
@@ -100,6 +102,7 @@ impl Board {
             book: book.to_owned(),
             durable: ArcSwap::from_pointee(durable),
             live: ArcSwapOption::from_pointee(live),
+            telling: Mutex::default(),
             frames,
             rate: Mutex::default(),
             run,
@@ -130,8 +133,25 @@ impl Board {
         self.durable.store(Arc::new(durable));
     }
 
-    pub(super) fn set_live(&self, live: Live) {
-        self.live.store(Some(Arc::new(live)));
+    /// Does something with what is live, which may make it newer; nothing once that has ended.
+    pub(super) fn with_live(&self, work: impl FnOnce(&Live) -> Option<Live>) {
+        let _telling = self.telling();
+        if let Some(live) = self.live().and_then(|live| work(&live)) {
+            self.live.store(Some(Arc::new(live)));
+        }
+    }
+
+    /// Lets all answers be durable from now on: another run writes the book.
+    pub(super) fn end_live(&self, durable: Durable) {
+        let _telling = self.telling();
+        self.live.store(None);
+        let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
+        self.set_durable(durable);
+        self.frames.begin_anew(frame);
+    }
+
+    fn telling(&self) -> MutexGuard<'_, ()> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run's slot, as far as is known.

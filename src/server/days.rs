@@ -54,7 +54,7 @@ impl Known {
         let (situation, durable) = (Situation::of(board, view), &view.durable);
         // Where nobody says what there is to read, the book is whole up to its last transaction.
         let last = durable.moment.complete_to.commit_time.or(durable.committed_at);
-        let last = last.filter(|_| board.run.as_ref().is_none_or(|run| !run.knows_ends));
+        let last = last.filter(|_| view.run(board).is_none_or(|run| !run.knows_ends));
         let read_to = situation.complete_at.or(last).map(|time| time.min(view.now));
         let read_to = read_to.and_then(|time| view.day(time));
         let is_caught_up = !situation.is_behind();

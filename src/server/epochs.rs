@@ -45,7 +45,11 @@ struct Folder {
 
 impl Folder {
     fn fold(&mut self, epochs: impl Iterator<Item = ClosedEpoch>) {
-        let Some(before) = self.board.live() else { return };
+        let board = Arc::clone(&self.board);
+        board.with_live(|before| Some(self.folded(before, epochs)));
+    }
+
+    fn folded(&mut self, before: &Live, epochs: impl Iterator<Item = ClosedEpoch>) -> Live {
         let mut totals = before.moment.totals.clone();
         let mut partitions = before.partitions.clone();
         let (mut epoch, mut rejects, mut records) = (before.epoch, before.rejects, 0);
@@ -77,8 +81,8 @@ impl Folder {
         };
         let moment = Arc::new(Moment { totals, complete_to, time_zone: before.moment.time_zone.clone() });
         self.board.rate().add(now, records);
-        self.board.set_live(Live { moment, epoch, closed_at: now, partitions, rejects });
         self.has_news = true;
+        Live { moment, epoch, closed_at: now, partitions, rejects }
     }
 
     fn show_if_due(&mut self) {
@@ -95,11 +99,12 @@ impl Folder {
     fn show(&mut self) {
         self.has_news = false;
         self.last = Instant::now();
-        if let Some(live) = self.board.live() {
-            let mut cells = std::mem::take(&mut self.cells);
+        let mut cells = std::mem::take(&mut self.cells);
+        self.board.with_live(|live| {
             cells.sort_unstable();
             cells.dedup();
             self.board.frames.publish(Frame { number: live.epoch, moment: Arc::clone(&live.moment) }, cells);
-        }
+            None
+        });
     }
 }

@@ -18,8 +18,8 @@ const PATIENCE: i64 = 30_000_000;
 
 /// Answers `/healthz`: fails when records wait and no commit has come for three intervals.
 pub(super) async fn healthz(State(board): State<Arc<Board>>) -> Answer {
-    let Some(run) = &board.run else { return Ok(well()) };
     let view = View::of(&board);
+    let Some(run) = view.run(&board) else { return Ok(well()) };
     let situation = Situation::of(&board, &view);
     // After a pause the last commit may be long ago: it counts how long something waits already.
     let last = view.durable.committed_at.unwrap_or(0).max(run.begun).max(run.behind_since().unwrap_or(0));

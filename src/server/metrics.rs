@@ -59,7 +59,7 @@ fn add_book(registry: &mut Registry, board: &Board, view: &View) {
 }
 
 fn add_run(registry: &mut Registry, board: &Board, view: &View) {
-    let (Some(run), Some(live)) = (&board.run, &view.live) else { return };
+    let (Some(run), Some(live)) = (view.run(board), &view.live) else { return };
     let situation = Situation::of(board, view);
     let records = Counter::<u64>::default();
     records.inc_by(run.progress.records());

@@ -29,6 +29,8 @@ pub type AskEnds = dyn Fn(&[Partition]) -> Result<Vec<(Partition, End)>, String>
 pub(super) struct RunView {
     /// Where records come from.
     pub(super) source: SourceKind,
+    /// Who it is in the log.
+    pub(super) generation: String,
     /// How long a commit takes records.
     pub(super) commit_interval: Duration,
     /// What its workers count.
@@ -95,6 +97,7 @@ impl RunView {
     /// How a run looks that begins now.
     pub(super) fn new(
         source: SourceKind,
+        generation: String,
         commit_interval: Duration,
         progress: Progress,
         knows_ends: bool,
@@ -103,6 +106,7 @@ impl RunView {
         let ends = Mutex::default();
         RunView {
             source,
+            generation,
             commit_interval,
             progress,
             begun: now_micros(),

@@ -34,6 +34,8 @@ pub struct ServerSettings {
 pub struct ServedRun {
     /// The epochs that it closes.
     pub epochs: Receiver<ClosedEpoch>,
+    /// Who it is in the log: what others write is not of it.
+    pub generation: String,
     /// The counts that it begins with.
     pub counts: Totals,
     /// The partitions that it reads from the beginning, and where it begins; others may be found later.
@@ -92,12 +94,23 @@ impl Server {
     /// # Errors
     /// As [`Server::serve_book`].
     pub fn serve_run(self, settings: ServerSettings, run: ServedRun) -> Result<(), ServeError> {
-        let ServedRun { epochs, counts, partitions, source, commit_interval, progress, ask_ends, quiet, ask_slot } =
-            run;
+        let ServedRun {
+            epochs,
+            generation,
+            counts,
+            partitions,
+            source,
+            commit_interval,
+            progress,
+            ask_ends,
+            quiet,
+            ask_slot,
+        } = run;
         let (durable, follower) = follow::read(&settings.book, Some(counts))?;
-        let view = RunView::new(source, commit_interval, progress, ask_ends.is_some(), quiet);
-        let live = begin_live(&durable, &partitions);
-        let board = Arc::new(Board::new(&settings.book, durable, Some(live), Some(view)));
+        // Another run may have taken the book in the meantime: what this one reads counts no more.
+        let live = (durable.generation == generation).then(|| begin_live(&durable, &partitions));
+        let view = RunView::new(source, generation, commit_interval, progress, ask_ends.is_some(), quiet);
+        let board = Arc::new(Board::new(&settings.book, durable, live, Some(view)));
         follow::begin(Arc::clone(&board), follower);
         epochs::begin(Arc::clone(&board), epochs);
         if let Some(ask_ends) = ask_ends {

@@ -24,9 +24,11 @@ pub(super) struct Situation {
 
 impl Situation {
     pub(super) fn of(board: &Board, view: &View) -> Situation {
-        let (Some(run), Some(live)) = (&board.run, &view.live) else {
+        let (Some(run), Some(live)) = (view.run(board), &view.live) else {
             let (complete_at, partitions) = (None, Vec::new());
-            return Situation { state: "at_rest", reason: None, complete_at, lag: None, partitions };
+            let taken = "another run has taken the book over: what this one reads does not count";
+            let reason = board.run.is_some().then(|| taken.to_owned());
+            return Situation { state: "at_rest", reason, complete_at, lag: None, partitions };
         };
         let now = view.now;
         let partitions = run.partitions(live, now);

@@ -35,7 +35,7 @@ pub(super) fn compact(board: &Board) -> Value {
         "state": situation.state,
         "state_reason": situation.reason,
         "complete_at": situation.complete_at.map(rfc3339),
-        "durable": durable_json(board, &view.durable),
+        "durable": durable_json(view.run(board), &view.durable),
         "live": live_json(&view),
         "rate": { "records_per_second": board.rate().per_second(view.now) },
         "lag_records": lag_records,
@@ -55,7 +55,7 @@ pub(super) async fn status(State(board): State<Arc<Board>>, RawQuery(query): Raw
 fn whole(board: &Board, view: &View, days: &Filter) -> Value {
     let situation = Situation::of(board, view);
     let [lag_records, lag_bytes] = lags(board, situation.lag);
-    let (now, durable, moment) = (view.now, &view.durable, view.moment());
+    let (now, durable, moment, run) = (view.now, &view.durable, view.moment(), view.run(board));
     let (per_second, history) = {
         let rate = board.rate();
         (rate.per_second(now), rate.history(now))
@@ -71,29 +71,29 @@ fn whole(board: &Board, view: &View, days: &Filter) -> Value {
             "first_day": moment.totals.first_day(),
             "made_at": durable.made_at.map(rfc3339),
         },
-        "mode": if board.run.is_some() { "run" } else { "serve" },
+        "mode": if run.is_some() { "run" } else { "serve" },
         "now": rfc3339(now),
         "today": view.today(),
         "state": situation.state,
         "state_reason": situation.reason,
         "complete_at": situation.complete_at.map(rfc3339),
         "complete_to": moment.complete_to(),
-        "durable": durable_json(board, durable),
+        "durable": durable_json(run, durable),
         "live": live_json(view),
         "rate": { "records_per_second": per_second, "history": history },
         "lag_records": lag_records,
         "lag_bytes": lag_bytes,
-        "commit_interval_seconds": board.run.as_ref().map(|run| run.commit_interval.as_secs_f64()),
-        "connected_at": board.run.as_ref().and_then(RunView::connected_at).map(rfc3339),
+        "commit_interval_seconds": run.map(|run| run.commit_interval.as_secs_f64()),
+        "connected_at": run.and_then(RunView::connected_at).map(rfc3339),
         "topics": topics(board, view, &situation),
         "rejects": rejects(&durable.rejects, days),
-        "slot": board.slot().as_deref(),
+        "slot": board.slot().filter(|_| run.is_some()).as_deref(),
         "lost": lost(durable),
     })
 }
 
-fn durable_json(board: &Board, durable: &Durable) -> Value {
-    let (run, complete_to) = (board.run.as_ref(), &durable.moment.complete_to);
+fn durable_json(run: Option<&RunView>, durable: &Durable) -> Value {
+    let complete_to = &durable.moment.complete_to;
     let took = run.and_then(|run| run.progress.commit_took(complete_to.commit));
     json!({
         "commit": complete_to.commit,

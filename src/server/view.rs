@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::board::{Board, Durable, Live};
 use super::moment::Moment;
+use super::run::RunView;
 use crate::change::Day;
 use crate::parse::DayRule;
 
@@ -31,6 +32,11 @@ impl View {
         let durable = board.durable();
         let live = board.live();
         View { now: now_micros(), durable, live }
+    }
+
+    /// The run that is served; none where another one has taken the book over.
+    pub(super) fn run<'a>(&self, board: &'a Board) -> Option<&'a RunView> {
+        board.run.as_ref().filter(|_| self.live.is_some())
     }
 
     /// What is counted: live where there is a run.

@@ -1,40 +1,17 @@
 //! A status tells what there is: rejects of a range, what the newest commit was, what is lost, how far a slot is behind.
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
-use walbook::book::Snapshot;
 use walbook::book::entry::SourceKind;
-use walbook::change::{End, Interval, Partition, PartitionStart};
-use walbook::live::ClosedEpoch;
-use walbook::process::{Progress, Quiet};
-use walbook::query::{Event, Totals};
-use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
+use walbook::change::End;
+use walbook::query::Event;
+use walbook::server::Access;
 use walbook::testing::book_builder::{BookBuilder, Contents, rewrite_log};
 
 use super::client::{ask, get};
-use super::{any_port, serve};
+use super::played::{Played, await_status, up_to};
+use super::serve;
 use crate::readers::loop_of_rows::{folder, newest_entry, open};
 use crate::readers::random::{Rows, day};
-
-/// Asks for the status until it is as it should be.
-#[track_caller]
-fn await_status(address: SocketAddr, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-    let begin = Instant::now();
-    loop {
-        let status = get(address, "/api/status").json();
-        if is(&status) {
-            return status;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(20), "not {what}: {status:#}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
 
 #[test]
 fn rejects_of_a_range_are_those_that_are_shown_of_it() {
@@ -107,62 +84,6 @@ fn the_newest_commit_and_what_is_lost_are_told() {
         serde_json::json!([{"topic": "shop", "partition": 0, "from": from, "to": to, "records": position.lost}]);
     assert_eq!(status["lost"], expected);
     assert!(walbook::book::verify(root, &mut |_| {}).expect("a report").ok);
-}
-
-/// A run that a test plays.
-struct Played {
-    address: SocketAddr,
-    epochs: Sender<ClosedEpoch>,
-    end: Arc<Mutex<Result<End, String>>>,
-    quiet: Quiet,
-}
-
-impl Played {
-    fn serve(root: &Path, source: SourceKind, end: End) -> Played {
-        let (epochs, listener) = channel();
-        let (end, quiet) = (Arc::new(Mutex::new(Ok(end))), Quiet::default());
-        let server = listen_on(any_port()).expect("a port is free");
-        let address = server.address();
-        let answers = Arc::clone(&end);
-        let run = ServedRun {
-            epochs: listener,
-            counts: Totals::read(&Snapshot::take(root).expect("a book")).expect("counts"),
-            partitions: vec![PartitionStart {
-                partition: Partition { topic: "shop".to_owned(), number: 0 },
-                from: 100,
-                until: None,
-            }],
-            source,
-            commit_interval: Duration::from_secs(10),
-            progress: Progress::new(),
-            ask_ends: Some(Box::new(move |partitions| {
-                let end = answers.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-                Ok(partitions.iter().map(|partition| (partition.clone(), end)).collect())
-            })),
-            quiet: quiet.clone(),
-            ask_slot: None,
-        };
-        server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, run).expect("a book");
-        Played { address, epochs, end, quiet }
-    }
-
-    fn ends(&self, end: Result<End, String>) {
-        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
-    }
-
-    /// Reads up to an offset.
-    fn read(&self, epoch: u64, from: i64, to: i64) {
-        let partition = Partition { topic: "shop".to_owned(), number: 0 };
-        let positions = vec![(partition, Interval { from, to })];
-        self.epochs.send(ClosedEpoch { epoch, positions, ..ClosedEpoch::default() }).expect("the server listens");
-    }
-}
-
-/// One change, and markers before it.
-fn up_to(offset: i64) -> Contents {
-    let (topic, schema, table, op) = ("shop".to_owned(), "public".to_owned(), "t".to_owned(), "INSERT".to_owned());
-    let event = Event { topic, offset, schema, table, op, ..Event::default() };
-    Contents { events: vec![(day(0), event)], rejects: Vec::new() }
 }
 
 #[test]
