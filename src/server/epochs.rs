@@ -80,7 +80,7 @@ impl Folder {
             level: Level::Live { epoch },
         };
         let moment = Arc::new(Moment { totals, complete_to, time_zone: before.moment.time_zone.clone() });
-        self.board.rate().add(now, records);
+        self.board.rate().add(before.closed_at, now, records);
         self.has_news = true;
         Live { moment, epoch, closed_at: now, partitions, rejects }
     }

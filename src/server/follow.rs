@@ -197,7 +197,12 @@ fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot, rejects: &Reje
     let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
     board.set_durable(durable);
     let read = entries.iter().flat_map(|entry| entry.topics.values()).flat_map(|topic| topic.positions.values());
-    board.rate().add(now_micros(), read.map(|read| read.records).sum());
+    if let Some(commit) = commit {
+        // By the writer's clock: since when they were read.
+        let took = before.committed_at.map_or(0, |before| commit.written_at.saturating_sub(before).max(0));
+        let now = now_micros();
+        board.rate().add(now.saturating_sub(took), now, read.map(|read| read.records).sum());
+    }
     board.frames.publish(frame, cells);
 }
 
