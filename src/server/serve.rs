@@ -38,8 +38,10 @@ pub struct ServedRun {
     pub generation: String,
     /// The counts that it begins with.
     pub counts: Totals,
-    /// The partitions that it reads from the beginning, and where it begins; others may be found later.
+    /// The partitions that it reads from the beginning, and where it begins …
     pub partitions: Vec<PartitionStart>,
+    /// … and those that it finds later.
+    pub found: Receiver<PartitionStart>,
     /// Where records come from.
     pub source: SourceKind,
     /// How long a commit takes records.
@@ -99,6 +101,7 @@ impl Server {
             generation,
             counts,
             partitions,
+            found,
             source,
             commit_interval,
             progress,
@@ -112,7 +115,7 @@ impl Server {
         let view = RunView::new(source, generation, commit_interval, progress, ask_ends.is_some(), quiet);
         let board = Arc::new(Board::new(&settings.book, durable, live, Some(view)));
         follow::begin(Arc::clone(&board), follower);
-        epochs::begin(Arc::clone(&board), epochs);
+        epochs::begin(Arc::clone(&board), epochs, found);
         if let Some(ask_ends) = ask_ends {
             begin_asking(Arc::clone(&board), ask_ends);
         }

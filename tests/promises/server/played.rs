@@ -46,6 +46,7 @@ pub(super) fn up_to(offset: i64) -> Contents {
 pub(super) struct Played {
     pub(super) address: SocketAddr,
     epochs: Sender<ClosedEpoch>,
+    found: Sender<PartitionStart>,
     end: Arc<Mutex<Result<End, String>>>,
     pub(super) quiet: Quiet,
 }
@@ -53,6 +54,7 @@ pub(super) struct Played {
 impl Played {
     pub(super) fn serve(root: &Path, source: SourceKind, end: End) -> Played {
         let (epochs, listener) = channel();
+        let (telling, found) = channel();
         let (end, quiet) = (Arc::new(Mutex::new(Ok(end))), Quiet::default());
         let server = listen_on(any_port()).expect("a port is free");
         let address = server.address();
@@ -67,6 +69,7 @@ impl Played {
                 from: 100,
                 until: None,
             }],
+            found,
             source,
             commit_interval: Duration::from_secs(10),
             progress: Progress::new(),
@@ -78,11 +81,18 @@ impl Played {
             ask_slot: None,
         };
         server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, run).expect("a book");
-        Played { address, epochs, end, quiet }
+        Played { address, epochs, found: telling, end, quiet }
     }
 
     pub(super) fn ends(&self, end: Result<End, String>) {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+    }
+
+    /// Finds a partition, and closes an epoch in which nothing of it is read.
+    pub(super) fn find(&self, epoch: u64, number: i32) {
+        let partition = Partition { topic: "shop".to_owned(), number };
+        self.found.send(PartitionStart { partition, from: 0, until: None }).expect("the server listens");
+        self.epochs.send(ClosedEpoch { epoch, ..ClosedEpoch::default() }).expect("the server listens");
     }
 
     /// Reads up to an offset.

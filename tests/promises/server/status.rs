@@ -103,6 +103,22 @@ fn nothing_counts_as_read_while_it_lies_behind_an_open_transaction() {
 }
 
 #[test]
+fn a_partition_that_appears_is_looked_at_before_anything_of_it_is_read() {
+    let folder = folder();
+    let mut book = BookBuilder::open(folder.path(), "UTC", &[("shop", 1)]).expect("a book");
+    book.commit(up_to(99)).expect("a commit");
+    let run = Played::serve(folder.path(), SourceKind::Kafka, End::at(100));
+    let status = await_status(run.address, "live", |status| status["state"] == "live");
+    assert_eq!(status["topics"][0]["partitions"].as_array().map(Vec::len), Some(1));
+    run.find(1, 1);
+    let status = await_status(run.address, "found and asked for", |status| status["lag_records"] == 100);
+    let part = &status["topics"][0]["partitions"][1];
+    assert_eq!((&part["partition"], &part["next_offset"], &part["end_offset"]), (&1.into(), &0.into(), &100.into()));
+    assert_eq!((&status["state"], &status["complete_at"]), (&"catching_up".into(), &Value::Null), "{status:#}");
+    assert_eq!(status["complete_to"]["positions"]["shop"]["1"], 0);
+}
+
+#[test]
 fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     let folder = folder();
     // Another run has read another source into the book; nobody asks how that one goes on.
