@@ -33,7 +33,8 @@ pub(super) async fn days(State(board): State<Arc<Board>>, RawQuery(query): RawQu
     }
     let known = Known::of(&board, &view, first_day, today);
     let days = (from.days()..=to.days()).filter_map(|number| Day::from_days(number.into()).ok());
-    let days: Vec<Value> = days.map(|day| json!({ "day": day, "state": known.state(day) })).collect();
+    let days: Vec<Value> =
+        days.map(|day| json!({ "day": day, "state": known.state(day, moment.totals.has_day(day)) })).collect();
     Ok(body::json(&json!({
         "complete_to": moment.complete_to(), "days": days, "first_day": first_day, "today": today,
     })))
@@ -61,8 +62,11 @@ impl Known {
         Known { first_day, today, read_to, is_caught_up }
     }
 
-    fn state(&self, day: Day) -> &'static str {
-        if day > self.today || self.first_day.is_none_or(|first| day < first) {
+    fn state(&self, day: Day, has_changes: bool) -> &'static str {
+        // Who is ahead of this clock may go on to be: such a day has begun, and nobody knows when it is whole.
+        if day > self.today && has_changes {
+            "incomplete"
+        } else if day > self.today || self.first_day.is_none_or(|first| day < first) {
             "absent"
         } else if self.read_to.is_some_and(|read_to| day < read_to) {
             "complete"
@@ -87,7 +91,7 @@ mod tests {
             read_to: read_to.map(day),
             is_caught_up,
         };
-        let states = |known: Known| [9, 10, 12, 13, 14, 15].map(|number| known.state(day(number)));
+        let states = |known: Known| [9, 10, 12, 13, 14, 15].map(|number| known.state(day(number), number < 15));
         assert_eq!(states(known(Some(14), true)), ["absent", "complete", "complete", "complete", "open", "absent"]);
         assert_eq!(
             states(known(Some(12), false)),
@@ -95,7 +99,11 @@ mod tests {
         );
         assert_eq!(states(known(Some(14), false))[4], "incomplete");
         assert_eq!(states(known(None, true))[1], "incomplete");
+        let ahead = known(Some(14), true);
+        assert_eq!([15, 16].map(|number| ahead.state(day(number), number == 15)), ["incomplete", "absent"]);
+        let only_ahead = Known { first_day: Some(day(15)), ..known(Some(14), true) };
+        assert_eq!([14, 15].map(|number| only_ahead.state(day(number), number == 15)), ["absent", "incomplete"]);
         let empty = Known { first_day: None, ..known(Some(14), true) };
-        assert_eq!(empty.state(day(14)), "absent");
+        assert_eq!(empty.state(day(14), false), "absent");
     }
 }
