@@ -68,6 +68,8 @@ fn add_run(registry: &mut Registry, board: &Board, view: &View) {
     changes.inc_by(run.progress.changes());
     registry.register("changes_committed", "Changes committed since the run began", changes);
     gauge(registry, "epoch", "The newest closed epoch").set(count(live.epoch));
+    let help = "Whether the source answers: 0 while the state is disconnected";
+    gauge(registry, "source_connected", help).set(i64::from(situation.state != "disconnected"));
     if let Some(complete_at) = situation.complete_at {
         let help = "Every record that the topics held then has been read";
         seconds(registry, "complete_timestamp", help).set(complete_at as f64 / 1e6);

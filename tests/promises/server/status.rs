@@ -150,7 +150,9 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     let status = await_status(slot.address, "nearer", |status| status["lag_bytes"] == 500_000);
     assert!(status["state_reason"].as_str().is_some_and(|why| why.contains("slot shop")), "{status:#}");
     assert_ne!(status["durable"]["complete_at"], Value::Null);
-    assert!(get(slot.address, "/metrics").text().contains("walbook_partition_lag_bytes{topic=\"shop\""));
+    let metrics = get(slot.address, "/metrics");
+    assert!(metrics.text().contains("walbook_partition_lag_bytes{topic=\"shop\""));
+    assert!(metrics.text().contains("\nwalbook_source_connected 1\n"), "{}", metrics.text());
     slot.read(2, 400_000, 900_000);
     await_status(slot.address, "live again", |status| status["state"] == "live");
 
@@ -158,6 +160,7 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     let status = await_status(slot.address, "disconnected", |status| status["state"] == "disconnected");
     assert!(status["state_reason"].as_str().is_some_and(|why| why.contains("connection refused")), "{status:#}");
     assert_eq!(status["connected_at"], Value::Null);
+    assert!(get(slot.address, "/metrics").text().contains("\nwalbook_source_connected 0\n"));
     // What was there when it fell silent says nothing of what is there now.
     assert_eq!(status["lag_bytes"], Value::Null);
 }
