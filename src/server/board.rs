@@ -13,7 +13,7 @@ use super::partitions::Partitions;
 use super::rate::Rate;
 use super::recent::Recent;
 use super::run::RunView;
-use super::slot::SlotView;
+use super::slot::KnownSlot;
 use super::sums::KeptSums;
 use crate::book::Lost;
 use crate::book::entry::SourceKind;
@@ -39,7 +39,7 @@ pub(super) struct Board {
     rate: Mutex<Rate>,
     /// The run beside which this server serves.
     pub(super) run: Option<RunView>,
-    slot: ArcSwapOption<SlotView>,
+    slot: ArcSwapOption<KnownSlot>,
     /// Answers about the live moment, and about the durable one.
     pub(super) recent: [Recent; 2],
     /// Sums at the live moment, and at the durable one.
@@ -155,11 +155,11 @@ impl Board {
     }
 
     /// The run's slot, as far as is known.
-    pub(super) fn slot(&self) -> Option<Arc<SlotView>> {
+    pub(super) fn slot(&self) -> Option<Arc<KnownSlot>> {
         self.slot.load_full()
     }
 
-    pub(super) fn set_slot(&self, slot: Option<SlotView>) {
+    pub(super) fn set_slot(&self, slot: Option<KnownSlot>) {
         self.slot.store(slot.map(Arc::new));
     }
 

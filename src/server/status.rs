@@ -87,7 +87,7 @@ fn whole(board: &Board, view: &View, days: &Filter) -> Value {
         "connected_at": run.and_then(RunView::connected_at).map(rfc3339),
         "topics": topics(board, view, &situation),
         "rejects": rejects(&durable.rejects, days),
-        "slot": board.slot().filter(|_| run.is_some()).as_deref(),
+        "slot": run.and_then(|_| board.slot()).map(|slot| slot.told(now)),
         "lost": lost(durable),
     })
 }
