@@ -73,9 +73,13 @@ impl Situation {
 fn behind_text(worst: &PartitionView, source: SourceKind) -> String {
     let (topic, number) = (&worst.partition.topic, worst.partition.number);
     let name = if source.is_kafka() { format!("partition {number} of {topic}") } else { format!("{source} {topic}") };
-    match worst.lag_seconds {
+    // By a producer's clock that is ahead nothing would ever be late.
+    match worst.lag_seconds.filter(|seconds| *seconds > LIVE_WITHIN) {
         Some(seconds) => format!("{name} is {} behind", spoken(seconds)),
-        None => format!("{name} is {} {} behind", worst.lag.unwrap_or(0), lag_unit(source)),
+        None => {
+            let (lag, unit) = (worst.lag.unwrap_or(0), lag_unit(source));
+            format!("{name} is {} {} behind", grouped(lag), if lag == 1 { unit.trim_end_matches('s') } else { unit })
+        }
     }
 }
 
@@ -108,13 +112,25 @@ fn spoken(seconds: f64) -> String {
     }
 }
 
+/// A number as people read it: `1 200`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_transaction_that_stays_open_is_told_and_a_short_one_is_not() {
-        let partition = |number, open_since| PartitionView {
+    fn partition(number: i32, open_since: Option<i64>) -> PartitionView {
+        PartitionView {
             partition: Partition { topic: "shop".to_owned(), number },
             next: 5,
             end: Some(5),
@@ -123,7 +139,22 @@ mod tests {
             caught_up_at: Some(90_000_000),
             read_to: Some(1_000_000),
             open_since,
-        };
+        }
+    }
+
+    #[test]
+    fn who_is_behind_is_told_in_seconds_only_where_they_say_something() {
+        let behind = |lag, lag_seconds| PartitionView { lag: Some(lag), lag_seconds, ..partition(0, None) };
+        let text = |lag, seconds| behind_text(&behind(lag, seconds), SourceKind::Kafka);
+        assert_eq!(text(1_200, Some(0.0)), "partition 0 of shop is 1 200 records behind");
+        assert_eq!(text(1, Some(4.9)), "partition 0 of shop is 1 record behind");
+        assert_eq!(text(1_234_567, None), "partition 0 of shop is 1 234 567 records behind");
+        assert_eq!(text(7, Some(61.0)), "partition 0 of shop is 1 min behind");
+        assert_eq!(behind_text(&behind(999, None), SourceKind::Slot), "replication slot shop is 999 bytes behind");
+    }
+
+    #[test]
+    fn a_transaction_that_stays_open_is_told_and_a_short_one_is_not() {
         let partitions = [partition(0, None), partition(3, Some(10_000_000)), partition(4, Some(80_000_000))];
         assert_eq!(open_text(&partitions, 14_000_000), None);
         let text = open_text(&partitions, 90_000_000).expect("it is open for long");
