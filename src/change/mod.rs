@@ -20,6 +20,6 @@ pub use decoded::Decoded;
 pub use epoch::{CommitNumber, Epoch, Order, PartitionStart, Start, Tick, Wish};
 pub use lsn::{Lsn, LsnError};
 pub use operation::{CountKey, Operation, TableName};
-pub use position::{Interval, Partition, PartitionTally, Place, Tally};
+pub use position::{End, Interval, Partition, PartitionTally, Place, Tally};
 pub use record::{Headers, Record, Records};
 pub use rows::{Rows, SealedFile};

@@ -33,6 +33,22 @@ impl Interval {
     }
 }
 
+/// Where a partition ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The first offset that cannot be read yet: in Kafka that of the oldest transaction that is open, if one is.
+    pub readable: i64,
+    /// The first offset that was not written.
+    pub written: i64,
+}
+
+impl End {
+    /// The end of a partition in which all that was written can be read.
+    pub fn at(offset: i64) -> End {
+        End { readable: offset, written: offset }
+    }
+}
+
 /// A change's place in the source database: its transaction's end LSN and its number inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {

@@ -8,6 +8,7 @@ mod capture;
 mod demo;
 mod doctor;
 mod exit;
+mod found;
 mod logging;
 mod origin;
 mod run;

@@ -11,6 +11,7 @@ use anyhow::Context;
 use tracing::info;
 
 use super::exit::unpack;
+use super::found::Telling;
 use super::origin::{self, Leading};
 use super::serve::Serving;
 use super::signals;
@@ -25,7 +26,7 @@ use crate::query::Totals;
 use crate::server::ServedRun;
 use crate::settings::args::RunArgs;
 use crate::settings::{Origin, RunSettings, SettingsError};
-use crate::source::MakeSource;
+use crate::source::{Discovery, MakeSource};
 use crate::store::{Disk, Store};
 use crate::table::{FileOutput, RowFormat};
 
@@ -143,7 +144,7 @@ fn lead(
         source,
         until_end,
         mut plan,
-        discovery,
+        mut discovery,
         discover_interval,
         permit,
         mut announce,
@@ -184,12 +185,25 @@ fn lead(
     let listener = match serving {
         Some(serving) => {
             let (listener, epochs) = channel();
+            let (telling, found) = channel();
+            discovery = discovery.map(|discovery| -> Box<dyn Discovery> { Box::new(Telling::new(discovery, telling)) });
             let counts = Totals::of(initial_counts.iter().map(|(key, count)| (key, *count)));
             let (commit_interval, progress) = (settings.commit_interval, progress.clone());
             let partitions = start.partitions.clone();
             let source = kind;
-            let run =
-                ServedRun { epochs, counts, partitions, source, commit_interval, progress, ask_ends, quiet, ask_slot };
+            let run = ServedRun {
+                epochs,
+                generation: start.generation.clone(),
+                counts,
+                partitions,
+                found,
+                source,
+                commit_interval,
+                progress,
+                ask_ends,
+                quiet,
+                ask_slot,
+            };
             serving.serve_run(&settings.book, run)?;
             Some(listener)
         }

@@ -95,6 +95,11 @@ impl Totals {
         self.days.keys().next().copied()
     }
 
+    /// Whether a day has a change.
+    pub fn has_day(&self, day: Day) -> bool {
+        self.days.contains_key(&day)
+    }
+
     /// All changes.
     pub fn sum(&self) -> u64 {
         let counts = self.days.values().flat_map(|day| day.iter()).flat_map(|table| table.counts);

@@ -8,19 +8,18 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Semaphore;
 
 use super::aside::Queues;
-use super::frames::Frames;
+use super::frames::{Frame, Frames};
 use super::memory::Memory;
 use super::moment::Moment;
 use super::partitions::Partitions;
 use super::rate::Rate;
 use super::recent::Recent;
 use super::run::RunView;
-use super::slot::SlotView;
+use super::slot::KnownSlot;
 use super::sums::KeptSums;
 use crate::book::Lost;
 use crate::book::entry::SourceKind;
 use crate::change::{Epoch, Partition};
-use crate::parse::DayRule;
 use crate::query::RejectSums;
 
 /// Clients of the stream at the same time.
@@ -34,12 +33,14 @@ pub(super) struct Board {
     pub(super) name: String,
     durable: ArcSwap<Durable>,
     live: ArcSwapOption<Live>,
+    /// Held while what is live changes or is told to watchers: what has ended does not come back.
+    telling: Mutex<()>,
     /// What watchers are told.
     pub(super) frames: Frames,
     rate: Mutex<Rate>,
     /// The run beside which this server serves.
     pub(super) run: Option<RunView>,
-    slot: ArcSwapOption<SlotView>,
+    slot: ArcSwapOption<KnownSlot>,
     /// Answers about the live moment, and about the durable one.
     pub(super) recent: [Recent; 2],
     /// Sums at the live moment, and at the durable one.
@@ -105,6 +106,7 @@ impl Board {
             name: name_of(book),
             durable: ArcSwap::from_pointee(durable),
             live: ArcSwapOption::from_pointee(live),
+            telling: Mutex::default(),
             frames,
             rate: Mutex::default(),
             run,
@@ -130,16 +132,33 @@ impl Board {
         self.durable.store(Arc::new(durable));
     }
 
-    pub(super) fn set_live(&self, live: Live) {
-        self.live.store(Some(Arc::new(live)));
+    /// Does something with what is live, which may make it newer; nothing once that has ended.
+    pub(super) fn with_live(&self, work: impl FnOnce(&Live) -> Option<Live>) {
+        let _telling = self.telling();
+        if let Some(live) = self.live().and_then(|live| work(&live)) {
+            self.live.store(Some(Arc::new(live)));
+        }
+    }
+
+    /// Lets all answers be durable from now on: another run writes the book.
+    pub(super) fn end_live(&self, durable: Durable) {
+        let _telling = self.telling();
+        self.live.store(None);
+        let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
+        self.set_durable(durable);
+        self.frames.begin_anew(frame);
+    }
+
+    fn telling(&self) -> MutexGuard<'_, ()> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The run's slot, as far as is known.
-    pub(super) fn slot(&self) -> Option<Arc<SlotView>> {
+    pub(super) fn slot(&self) -> Option<Arc<KnownSlot>> {
         self.slot.load_full()
     }
 
-    pub(super) fn set_slot(&self, slot: Option<SlotView>) {
+    pub(super) fn set_slot(&self, slot: Option<KnownSlot>) {
         self.slot.store(slot.map(Arc::new));
     }
 
@@ -151,11 +170,6 @@ impl Board {
     /// How fast records come.
     pub(super) fn rate(&self) -> MutexGuard<'_, Rate> {
         self.rate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What turns an instant into one of the book's days.
-    pub(super) fn days(&self) -> Option<DayRule> {
-        DayRule::from_names(&self.durable.load().moment.time_zone, "kafka")
     }
 }
 

@@ -8,18 +8,19 @@ use std::time::{Duration, Instant};
 use super::board::{Board, Live};
 use super::frames::Frame;
 use super::moment::Moment;
-use super::status::now_micros;
+use super::view::now_micros;
 use crate::book::{CompleteTo, Level};
+use crate::change::{Interval, PartitionStart};
 use crate::live::ClosedEpoch;
 use crate::query::Cell;
 
 /// Changed counts that are kept for the next frame before those that changed again are put together.
 const MANY_CELLS: usize = 100_000;
 
-/// Folds epochs until the run ends.
-pub(super) fn begin(board: Arc<Board>, epochs: Receiver<ClosedEpoch>) {
+/// Folds epochs until the run ends; `found` are partitions that it begins to read.
+pub(super) fn begin(board: Arc<Board>, epochs: Receiver<ClosedEpoch>, found: Receiver<PartitionStart>) {
     let fold = move || {
-        let mut folder = Folder { board, cells: Vec::new(), has_news: false, last: Instant::now() };
+        let mut folder = Folder { board, found, cells: Vec::new(), has_news: false, last: Instant::now() };
         loop {
             let wait = folder.due().map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
             match epochs.recv_timeout(wait) {
@@ -36,6 +37,7 @@ pub(super) fn begin(board: Arc<Board>, epochs: Receiver<ClosedEpoch>) {
 
 struct Folder {
     board: Arc<Board>,
+    found: Receiver<PartitionStart>,
     /// What changed since the last frame.
     cells: Vec<Cell>,
     /// Whether an epoch was closed since then.
@@ -45,10 +47,18 @@ struct Folder {
 
 impl Folder {
     fn fold(&mut self, epochs: impl Iterator<Item = ClosedEpoch>) {
-        let Some(before) = self.board.live() else { return };
+        let board = Arc::clone(&self.board);
+        board.with_live(|before| Some(self.folded(before, epochs)));
+    }
+
+    fn folded(&mut self, before: &Live, epochs: impl Iterator<Item = ClosedEpoch>) -> Live {
         let mut totals = before.moment.totals.clone();
         let mut partitions = before.partitions.clone();
         let (mut epoch, mut rejects, mut records) = (before.epoch, before.rejects, 0);
+        // An epoch is closed each second, whether anything was read or not.
+        for PartitionStart { partition, from, .. } in self.found.try_iter() {
+            partitions.moved(partition, Interval { from, to: from });
+        }
         for closed in epochs {
             epoch = closed.epoch;
             self.cells.extend(closed.totals.iter().map(|(key, total)| totals.set(key, *total)));
@@ -76,9 +86,9 @@ impl Folder {
             level: Level::Live { epoch },
         };
         let moment = Arc::new(Moment { totals, complete_to, time_zone: before.moment.time_zone.clone() });
-        self.board.rate().add(now, records);
-        self.board.set_live(Live { moment, epoch, closed_at: now, partitions, rejects });
+        self.board.rate().add(before.closed_at, now, records);
         self.has_news = true;
+        Live { moment, epoch, closed_at: now, partitions, rejects }
     }
 
     fn show_if_due(&mut self) {
@@ -95,11 +105,12 @@ impl Folder {
     fn show(&mut self) {
         self.has_news = false;
         self.last = Instant::now();
-        if let Some(live) = self.board.live() {
-            let mut cells = std::mem::take(&mut self.cells);
+        let mut cells = std::mem::take(&mut self.cells);
+        self.board.with_live(|live| {
             cells.sort_unstable();
             cells.dedup();
             self.board.frames.publish(Frame { number: live.epoch, moment: Arc::clone(&live.moment) }, cells);
-        }
+            None
+        });
     }
 }

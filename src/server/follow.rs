@@ -13,7 +13,8 @@ use super::board::{Board, Durable};
 use super::frames::Frame;
 use super::moment::Moment;
 use super::pending_rejects::PendingRejects;
-use super::status::now_micros;
+use super::run::RunView;
+use super::view::now_micros;
 use crate::book::entry::EntryKind;
 use crate::book::{Entry, Follower, Found, Lost, Snapshot, State, log};
 use crate::change::{CountKey, Partition};
@@ -22,6 +23,8 @@ use crate::store::Disk;
 
 /// How often the log is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How often in that time what is live is looked at, when it is behind an entry.
+const LOOKS: u32 = 20;
 /// How many entries are read back for the newest commit.
 const LOOK_BACK: u64 = 32;
 
@@ -125,25 +128,53 @@ fn look(board: &Board, following: &mut Following) -> Result<(), ServeError> {
     let snapshot = match following.follower.look()? {
         Found::Nothing => return Ok(()),
         Found::Entries(entries, snapshot) => {
+            if !is_read(board, &snapshot) {
+                return Ok(());
+            }
             following.rejects.add(&entries);
             following.rejects.read(|| Ok(Snapshot::take(&board.book)?));
             advance(board, &entries, &snapshot, following.rejects.sums());
             snapshot
         }
         Found::Another(snapshot) => {
+            if !is_read(board, &snapshot) {
+                return Ok(());
+            }
             let (totals, rejects) = (Totals::read(&snapshot)?, PendingRejects::all(&snapshot)?);
             let durable = durable_of(&board.book, &snapshot, totals, RejectSums::default());
             following.rejects = rejects;
-            let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
-            board.set_durable(durable);
-            if board.run.is_none() {
-                board.frames.begin_anew(frame);
+            match serves_run(board, &snapshot) {
+                true => board.set_durable(durable),
+                // Whatever was told before is of a book that was here then.
+                false => board.end_live(durable),
             }
             snapshot
         }
     };
     following.follower.accept(&snapshot);
     Ok(())
+}
+
+/// Whether what the run of this process has committed is told as read, as it must be before it is told as durable: epochs
+/// come on another thread, a moment earlier or later. What others have committed waits for nothing.
+fn is_read(board: &Board, snapshot: &Snapshot) -> bool {
+    if !serves_run(board, snapshot) {
+        return true;
+    }
+    let positions = snapshot.complete_to().positions;
+    (0..LOOKS).any(|_| {
+        let is_read = board.live().is_none_or(|live| live.partitions.reach(&positions));
+        if !is_read {
+            thread::sleep(LOOK_AGAIN / LOOKS);
+        }
+        is_read
+    })
+}
+
+/// Whether a run is served here, and the book is still its own.
+fn serves_run(board: &Board, snapshot: &Snapshot) -> bool {
+    let is_own = |run: &RunView| run.generation == snapshot.state().generation;
+    board.live().is_some() && board.run.as_ref().is_some_and(is_own)
 }
 
 fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot, rejects: &RejectSums) {
@@ -157,13 +188,22 @@ fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot, rejects: &Reje
         made_at: before.made_at,
     };
     let durable = at(snapshot, totals, told, rejects.clone());
+    if serves_run(board, snapshot) {
+        return board.set_durable(durable);
+    }
+    if board.live().is_some() {
+        return board.end_live(durable);
+    }
     let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
     board.set_durable(durable);
-    if board.run.is_none() {
-        let read = entries.iter().flat_map(|entry| entry.topics.values()).flat_map(|topic| topic.positions.values());
-        board.rate().add(now_micros(), read.map(|read| read.records).sum());
-        board.frames.publish(frame, cells);
+    let read = entries.iter().flat_map(|entry| entry.topics.values()).flat_map(|topic| topic.positions.values());
+    if let Some(commit) = commit {
+        // By the writer's clock: since when they were read.
+        let took = before.committed_at.map_or(0, |before| commit.written_at.saturating_sub(before).max(0));
+        let now = now_micros();
+        board.rate().add(now.saturating_sub(took), now, read.map(|read| read.records).sum());
     }
+    board.frames.publish(frame, cells);
 }
 
 fn add_deltas(totals: &mut Totals, entry: &Entry) -> Vec<Cell> {

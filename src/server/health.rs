@@ -9,7 +9,8 @@ use axum::response::Response;
 use super::board::Board;
 use super::body;
 use super::error::{Answer, ApiError};
-use super::status::Situation;
+use super::situation::Situation;
+use super::view::View;
 use crate::book::entry::SourceKind;
 
 /// A commit that is late by less is no reason to restart, however short the interval is.
@@ -17,12 +18,13 @@ const PATIENCE: i64 = 30_000_000;
 
 /// Answers `/healthz`: fails when records wait and no commit has come for three intervals.
 pub(super) async fn healthz(State(board): State<Arc<Board>>) -> Answer {
-    let Some(run) = &board.run else { return Ok(well()) };
-    let situation = Situation::of(&board);
+    let view = View::of(&board);
+    let Some(run) = view.run(&board) else { return Ok(well()) };
+    let situation = Situation::of(&board, &view);
     // After a pause the last commit may be long ago: it counts how long something waits already.
-    let last = board.durable().committed_at.unwrap_or(0).max(run.begun).max(run.behind_since().unwrap_or(0));
+    let last = view.durable.committed_at.unwrap_or(0).max(run.begun).max(run.behind_since().unwrap_or(0));
     let limit = i64::try_from(run.commit_interval.as_micros()).unwrap_or(i64::MAX).saturating_mul(3).max(PATIENCE);
-    match stuck(run.source, situation.lag, situation.now - last, limit) {
+    match stuck(run.source, situation.lag, view.now - last, limit) {
         Some(message) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", message)),
         None => Ok(well()),
     }

@@ -19,7 +19,8 @@ use prometheus_client::registry::{Registry, Unit};
 use super::board::Board;
 use super::body;
 use super::error::{Answer, ApiError};
-use super::status::Situation;
+use super::situation::Situation;
+use super::view::View;
 use crate::process::Durations;
 
 type Labels = Vec<(&'static str, String)>;
@@ -29,8 +30,9 @@ type Seconds = Gauge<f64, AtomicU64>;
 pub(super) async fn metrics(State(board): State<Arc<Board>>) -> Answer {
     let mut registry = Registry::with_prefix("walbook");
     registry.register("build", "What this is", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
-    add_book(&mut registry, &board);
-    add_run(&mut registry, &board);
+    let view = View::of(&board);
+    add_book(&mut registry, &board, &view);
+    add_run(&mut registry, &board, &view);
     let mut process = Registry::with_prefix("process");
     add_process(&mut process);
     let mut text = String::new();
@@ -39,8 +41,8 @@ pub(super) async fn metrics(State(board): State<Arc<Board>>) -> Answer {
     Ok(body::answer("application/openmetrics-text; version=1.0.0; charset=utf-8", text))
 }
 
-fn add_book(registry: &mut Registry, board: &Board) {
-    let durable = board.durable();
+fn add_book(registry: &mut Registry, board: &Board, view: &View) {
+    let durable = &view.durable;
     let commit = gauge(registry, "commit", "Number of the newest commit");
     commit.set(count(durable.moment.complete_to.commit));
     if let Some(committed_at) = durable.committed_at {
@@ -56,9 +58,9 @@ fn add_book(registry: &mut Registry, board: &Board) {
     watching.set(count(board.watching() as u64));
 }
 
-fn add_run(registry: &mut Registry, board: &Board) {
-    let (Some(run), Some(live)) = (&board.run, board.live()) else { return };
-    let situation = Situation::of(board);
+fn add_run(registry: &mut Registry, board: &Board, view: &View) {
+    let (Some(run), Some(live)) = (view.run(board), &view.live) else { return };
+    let situation = Situation::of(board, view);
     let records = Counter::<u64>::default();
     records.inc_by(run.progress.records());
     registry.register("records_read", "Records read by this process", records);
@@ -66,6 +68,8 @@ fn add_run(registry: &mut Registry, board: &Board) {
     changes.inc_by(run.progress.changes());
     registry.register("changes_committed", "Changes committed since the run began", changes);
     gauge(registry, "epoch", "The newest closed epoch").set(count(live.epoch));
+    let help = "Whether the source answers: 0 while the state is disconnected";
+    gauge(registry, "source_connected", help).set(i64::from(situation.state != "disconnected"));
     if let Some(complete_at) = situation.complete_at {
         let help = "Every record that the topics held then has been read";
         seconds(registry, "complete_timestamp", help).set(complete_at as f64 / 1e6);
@@ -86,17 +90,17 @@ fn add_run(registry: &mut Registry, board: &Board) {
     }
     let help = "How long ago everything that the partition held had been read";
     registry.register_with_unit("partition_lag", help, Unit::Seconds, lag_seconds.clone());
-    for view in &situation.partitions {
-        let partition = view.partition.number.to_string();
-        let labels = vec![("topic", view.partition.topic.clone()), ("partition", partition)];
-        next.get_or_create(&labels).set(view.next);
-        if let Some(at) = view.end {
+    for read in &situation.partitions {
+        let partition = read.partition.number.to_string();
+        let labels = vec![("topic", read.partition.topic.clone()), ("partition", partition)];
+        next.get_or_create(&labels).set(read.next);
+        if let Some(at) = read.end {
             end.get_or_create(&labels).set(at);
         }
-        if let Some(lag) = view.lag {
+        if let Some(lag) = read.lag {
             (if is_kafka { &records } else { &bytes }).get_or_create(&labels).set(count(lag));
         }
-        if let Some(seconds) = view.lag_seconds {
+        if let Some(seconds) = read.lag_seconds {
             lag_seconds.get_or_create(&labels).set(seconds);
         }
     }

@@ -49,10 +49,12 @@ mod rejects;
 mod routes;
 mod run;
 mod serve;
+mod situation;
 mod slot;
 mod status;
 mod sums;
 mod tables;
+mod view;
 
 pub use error::ServeError;
 pub use guard::{Access, Token};

@@ -52,6 +52,15 @@ impl Partitions {
         self.read.iter()
     }
 
+    /// Whether everything below these positions was read.
+    pub(super) fn reach(&self, positions: &BTreeMap<String, BTreeMap<i32, i64>>) -> bool {
+        let read = self.positions();
+        let mut wanted = positions.iter().flat_map(|(topic, wanted)| wanted.iter().map(move |wanted| (topic, wanted)));
+        wanted.all(|(topic, (number, next))| {
+            read.get(topic).and_then(|topic| topic.get(number)).copied().unwrap_or(0) >= *next
+        })
+    }
+
     /// By topic and partition: the first offset that was not read.
     pub(super) fn positions(&self) -> BTreeMap<String, BTreeMap<i32, i64>> {
         let mut positions: BTreeMap<String, BTreeMap<i32, i64>> = BTreeMap::new();

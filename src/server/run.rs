@@ -10,9 +10,9 @@ use tracing::debug;
 
 use super::board::Live;
 use super::partitions::Ends;
-use super::status::now_micros;
+use super::view::now_micros;
 use crate::book::entry::SourceKind;
-use crate::change::Partition;
+use crate::change::{End, Partition};
 use crate::process::{Progress, Quiet};
 
 /// How often the ends of the partitions are asked for.
@@ -23,12 +23,14 @@ const SILENCE: i64 = 5_000_000;
 const LONG_SILENCE: i64 = 30_000_000;
 
 /// Asks where partitions end now.
-pub type AskEnds = dyn Fn(&[Partition]) -> Result<Vec<(Partition, i64)>, String> + Send;
+pub type AskEnds = dyn Fn(&[Partition]) -> Result<Vec<(Partition, End)>, String> + Send;
 
 /// The run beside which a server serves.
 pub(super) struct RunView {
     /// Where records come from.
     pub(super) source: SourceKind,
+    /// Who it is in the log.
+    pub(super) generation: String,
     /// How long a commit takes records.
     pub(super) commit_interval: Duration,
     /// What its workers count.
@@ -55,8 +57,24 @@ struct KnownEnds {
 /// The ends of a partition, as what was read and what is committed reach them.
 #[derive(Default)]
 struct Reached {
+    /// Those of what could be read then: nobody is late with the rest.
+    readable: Ends,
+    /// Those of all that was written then, which alone prove that everything was read …
     read: Ends,
+    /// … and that everything is committed.
     committed: Ends,
+    /// The offset at which a transaction is open, and since when that is known.
+    open: Option<(i64, i64)>,
+}
+
+impl Reached {
+    fn note(&mut self, asked: i64, end: End) {
+        self.readable.note(asked, end.readable);
+        self.read.note(asked, end.written);
+        self.committed.note(asked, end.written);
+        let since = self.open.filter(|(offset, _)| *offset == end.readable).map_or(asked, |(_, since)| since);
+        self.open = (end.readable < end.written).then_some((end.readable, since));
+    }
 }
 
 /// A partition as people look at it.
@@ -64,17 +82,22 @@ pub(super) struct PartitionView {
     pub(super) partition: Partition,
     pub(super) next: i64,
     pub(super) end: Option<i64>,
-    /// What is there and was not read: records of Kafka, of other places bytes.
+    /// What can be read and was not: records of Kafka, of other places bytes.
     pub(super) lag: Option<u64>,
     pub(super) lag_seconds: Option<f64>,
-    /// Everything that it held at this instant was read.
+    /// Everything that could be read at this instant was.
+    pub(super) caught_up_at: Option<i64>,
+    /// Everything that it held at this instant was read, be it of a transaction that was open then.
     pub(super) read_to: Option<i64>,
+    /// Since when a transaction is open.
+    pub(super) open_since: Option<i64>,
 }
 
 impl RunView {
     /// How a run looks that begins now.
     pub(super) fn new(
         source: SourceKind,
+        generation: String,
         commit_interval: Duration,
         progress: Progress,
         knows_ends: bool,
@@ -83,6 +106,7 @@ impl RunView {
         let ends = Mutex::default();
         RunView {
             source,
+            generation,
             commit_interval,
             progress,
             begun: now_micros(),
@@ -127,13 +151,14 @@ impl RunView {
         let is_silent = self.trouble(now).is_some();
         let mut ends = self.ends();
         let view = |(partition, read): (&Partition, &super::partitions::ReadTo)| {
-            let known = &mut ends.by_partition.entry(partition.clone()).or_default().read;
-            let end = known.newest();
+            let known = ends.by_partition.entry(partition.clone()).or_default();
+            let end = known.readable.newest();
             let next = self.quiet.skip(read.next);
             let lag = end.map(|end| u64::try_from(end - next).unwrap_or(0));
-            let read_to = known.read_to(next);
+            let (caught_up_at, read_to) = (known.readable.read_to(next), known.read.read_to(next));
+            let open_since = known.open.map(|(_, since)| since);
             // Before it is certain, the last record's time tells about how far it is; a producer may say anything.
-            let about = read_to.or(read.kafka_time);
+            let about = caught_up_at.or(read.kafka_time);
             let since = about.map(|time| (now.saturating_sub(time).max(0) / 1_000) as f64 / 1_000.0);
             let (lag, lag_seconds) = match lag {
                 // What was there when the source fell silent says nothing of what is there now.
@@ -144,7 +169,8 @@ impl RunView {
             };
             // It may have been read beyond since it was asked.
             let end = end.map(|end| end.max(read.next));
-            PartitionView { partition: partition.clone(), next: read.next, end, lag, lag_seconds, read_to }
+            let (partition, next) = (partition.clone(), read.next);
+            PartitionView { partition, next, end, lag, lag_seconds, caught_up_at, read_to, open_since }
         };
         live.partitions.iter().map(view).collect()
     }
@@ -164,16 +190,14 @@ impl RunView {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, asked: i64, answer: Result<Vec<(Partition, i64)>, String>) {
+    fn note(&self, asked: i64, answer: Result<Vec<(Partition, End)>, String>) {
         let mut known = self.ends();
         match answer {
             Ok(ends) => {
                 let since = known.answered.filter(|_| known.trouble.is_none()).map_or(asked, |(_, since)| since);
                 (known.answered, known.trouble) = (Some((asked, since)), None);
                 for (partition, end) in ends {
-                    let Reached { read, committed } = known.by_partition.entry(partition).or_default();
-                    read.note(asked, end);
-                    committed.note(asked, end);
+                    known.by_partition.entry(partition).or_default().note(asked, end);
                 }
             }
             Err(trouble) => {
@@ -200,4 +224,24 @@ pub(super) fn begin_asking(board: Arc<super::board::Board>, ask: Box<AskEnds>) {
         }
     };
     thread::Builder::new().name("serve-ends".to_owned()).spawn(asking).expect("a thread can be started");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_of_an_open_transaction_is_no_lag_and_yet_not_read() {
+        let mut known = Reached::default();
+        known.note(100, End { readable: 10, written: 30 });
+        known.note(200, End { readable: 10, written: 40 });
+        assert_eq!((known.readable.newest(), known.open), (Some(10), Some((10, 100))));
+        assert_eq!((known.readable.read_to(10), known.read.read_to(10)), (Some(200), None));
+        // Another one is open by now, which was not yet at the first instant.
+        known.note(300, End { readable: 35, written: 50 });
+        assert_eq!(known.open, Some((35, 300)));
+        assert_eq!((known.readable.read_to(35), known.read.read_to(35)), (Some(300), Some(100)));
+        known.note(400, End::at(60));
+        assert_eq!((known.open, known.read.read_to(60), known.committed.read_to(59)), (None, Some(400), Some(300)));
+    }
 }

@@ -13,7 +13,7 @@ use super::partitions::Partitions;
 use super::routes::Answering;
 use super::run::{AskEnds, RunView, begin_asking};
 use super::slot::{self, AskSlot};
-use super::status::now_micros;
+use super::view::now_micros;
 use super::{Access, ServeError, epochs, listen};
 use crate::book::entry::SourceKind;
 use crate::book::{CompleteTo, Level};
@@ -34,10 +34,14 @@ pub struct ServerSettings {
 pub struct ServedRun {
     /// The epochs that it closes.
     pub epochs: Receiver<ClosedEpoch>,
+    /// Who it is in the log: what others write is not of it.
+    pub generation: String,
     /// The counts that it begins with.
     pub counts: Totals,
-    /// The partitions that it reads from the beginning, and where it begins; others may be found later.
+    /// The partitions that it reads from the beginning, and where it begins …
     pub partitions: Vec<PartitionStart>,
+    /// … and those that it finds later.
+    pub found: Receiver<PartitionStart>,
     /// Where records come from.
     pub source: SourceKind,
     /// How long a commit takes records.
@@ -92,14 +96,26 @@ impl Server {
     /// # Errors
     /// As [`Server::serve_book`].
     pub fn serve_run(self, settings: ServerSettings, run: ServedRun) -> Result<(), ServeError> {
-        let ServedRun { epochs, counts, partitions, source, commit_interval, progress, ask_ends, quiet, ask_slot } =
-            run;
+        let ServedRun {
+            epochs,
+            generation,
+            counts,
+            partitions,
+            found,
+            source,
+            commit_interval,
+            progress,
+            ask_ends,
+            quiet,
+            ask_slot,
+        } = run;
         let (durable, follower) = follow::read(&settings.book, Some(counts))?;
-        let view = RunView::new(source, commit_interval, progress, ask_ends.is_some(), quiet);
-        let live = begin_live(&durable, &partitions);
-        let board = Arc::new(Board::new(&settings.book, durable, Some(live), Some(view)));
+        // Another run may have taken the book in the meantime: what this one reads counts no more.
+        let live = (durable.generation == generation).then(|| begin_live(&durable, &partitions));
+        let view = RunView::new(source, generation, commit_interval, progress, ask_ends.is_some(), quiet);
+        let board = Arc::new(Board::new(&settings.book, durable, live, Some(view)));
         follow::begin(Arc::clone(&board), follower);
-        epochs::begin(Arc::clone(&board), epochs);
+        epochs::begin(Arc::clone(&board), epochs, found);
         if let Some(ask_ends) = ask_ends {
             begin_asking(Arc::clone(&board), ask_ends);
         }

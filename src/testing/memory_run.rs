@@ -12,7 +12,7 @@ use timely::scheduling::SyncActivator;
 
 use super::{MemorySource, MemoryTopic};
 use crate::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
-use crate::book::{Book, BookError, Committing, State};
+use crate::book::{Book, BookError, Committer, Committing, State};
 use crate::change::{PartitionStart, Start, Wish};
 use crate::cluster::{self, Lead, Leader, Peers, Run};
 use crate::live::ClosedEpoch;
@@ -61,17 +61,24 @@ impl MemoryRun {
     /// # Errors
     /// The first failure: of the store, or of the book, [`BookError::Fenced`] among them.
     pub fn run(&self, store: &Arc<dyn Store>, topic: &MemoryTopic) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.begin(store, topic)?.read()
+    }
+
+    /// Takes the book over, and reads nothing yet.
+    ///
+    /// # Errors
+    /// As [`MemoryRun::run`].
+    pub fn begin(&self, store: &Arc<dyn Store>, topic: &MemoryTopic) -> Result<BegunRun, Box<dyn Error + Send + Sync>> {
         let settings =
             BookSettings { time_zone: self.time_zone.name().to_owned(), day_from: DayFrom::Auto.to_string() };
         let versions = Versions { walbook: "test".to_owned(), parser: PARSER_VERSION, tzdata: "test".to_owned() };
         let book = Book::open(Arc::clone(store), settings.clone(), versions)?;
         let mut starts = Vec::new();
-        let mut committer = book.fence(|state: &State| -> Result<_, BookError> {
+        let committer = book.fence(|state: &State| -> Result<_, BookError> {
             let known = state.topics.get(MemoryTopic::NAME);
             starts = topic.starts(|number| known.and_then(|known| known.positions.get(&number)).map(|at| at.next));
             Ok(if known.is_some() { BTreeMap::new() } else { new_topic(&starts) })
         })?;
-        let initial_counts = committer.initial_counts()?;
         let start = Start {
             book: committer.book_id().to_owned(),
             generation: committer.generation().to_owned(),
@@ -81,29 +88,7 @@ impl MemoryRun {
             until_end: true,
             partitions: starts,
         };
-        let leader = self.start_clock(Lead::Start(start.clone(), initial_counts), start.commit);
-        let shutdown = Shutdown::new();
-        let output = |format| FileOutput {
-            store: Arc::clone(store),
-            format,
-            parser: PARSER_VERSION,
-            commit_bytes: u64::MAX,
-            shutdown: shutdown.clone(),
-        };
-        let (topic, seed, largest_batch) = (topic.clone(), self.seed, self.largest_batch);
-        cluster::run(Run {
-            peers: Peers::single(self.workers),
-            listener: self.listener.clone(),
-            leader: Some((leader, Committing { committer, permit: Box::new(|| Ok(())), announce: Box::new(|_| {}) })),
-            source: Arc::new(move |worker| {
-                let source = MemorySource::new(topic.clone(), seed ^ worker as u64, largest_batch);
-                Ok(Box::new(source) as Box<dyn Source>)
-            }),
-            events: output(RowFormat::events()),
-            rejects: output(RowFormat::rejects()),
-            progress: Progress::new(),
-            shutdown,
-        })
+        Ok(BegunRun { run: self.clone(), store: Arc::clone(store), topic: topic.clone(), committer, start })
     }
 
     /// A clock without time: an epoch ends when a worker says that it read something in it.
@@ -135,6 +120,55 @@ impl MemoryRun {
             }
         });
         Leader { feed, hello, wishes }
+    }
+}
+
+/// A run that holds its book, and has read nothing yet.
+pub struct BegunRun {
+    run: MemoryRun,
+    store: Arc<dyn Store>,
+    topic: MemoryTopic,
+    committer: Committer,
+    start: Start,
+}
+
+impl BegunRun {
+    /// Who writes the book now.
+    pub fn generation(&self) -> &str {
+        self.committer.generation()
+    }
+
+    /// Reads to the end.
+    ///
+    /// # Errors
+    /// As [`MemoryRun::run`].
+    pub fn read(self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let BegunRun { run, store, topic, mut committer, start } = self;
+        let initial_counts = committer.initial_counts()?;
+        let commit = start.commit;
+        let leader = run.start_clock(Lead::Start(start, initial_counts), commit);
+        let shutdown = Shutdown::new();
+        let output = |format| FileOutput {
+            store: Arc::clone(&store),
+            format,
+            parser: PARSER_VERSION,
+            commit_bytes: u64::MAX,
+            shutdown: shutdown.clone(),
+        };
+        let (seed, largest_batch) = (run.seed, run.largest_batch);
+        cluster::run(Run {
+            peers: Peers::single(run.workers),
+            listener: run.listener,
+            leader: Some((leader, Committing { committer, permit: Box::new(|| Ok(())), announce: Box::new(|_| {}) })),
+            source: Arc::new(move |worker| {
+                let source = MemorySource::new(topic.clone(), seed ^ worker as u64, largest_batch);
+                Ok(Box::new(source) as Box<dyn Source>)
+            }),
+            events: output(RowFormat::events()),
+            rejects: output(RowFormat::rejects()),
+            progress: Progress::new(),
+            shutdown,
+        })
     }
 }
 

@@ -13,7 +13,7 @@ mod memory_store;
 mod oracle;
 mod workload;
 
-pub use memory_run::MemoryRun;
+pub use memory_run::{BegunRun, MemoryRun};
 pub use memory_source::{MemorySource, MemoryTopic};
 pub use memory_store::{Fault, MemoryStore, Pause};
 pub use oracle::count_naively;

@@ -1,13 +1,16 @@
 //! The API beside a run on a real Kafka: durable answers are the book's to the byte, and live ones run ahead.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
 
 use crate::book::{Book, Running, counts_of};
 use crate::client::{ask, get};
 use crate::environment;
 use crate::kills::workload;
 use crate::lines::{self, Shape};
+use crate::succession::inserts;
 use crate::topic::Topic;
 use crate::truth::assert_same;
 
@@ -66,6 +69,55 @@ fn durable_answers_beside_a_run_are_those_of_query_and_live_ones_run_ahead() {
     run.signal("TERM");
     run.wait(Duration::from_secs(15)).expect_code(0);
     book.verify();
+}
+
+#[test]
+fn nothing_is_complete_while_a_transaction_that_was_open_then_has_not_ended() {
+    let topic = Topic::create("http_open", 1);
+    let producer = topic.producer(&[("transactional.id", &topic.name)]);
+    producer.init_transactions();
+    producer.begin();
+    producer.produce(inserts(10, 1));
+    producer.commit();
+    let book = Book::new("http_open");
+    let (mut run, address) = book.serve_run(&[&topic], &["--commit-interval", "200ms"]);
+    let mut await_status = |what: &str, is: &dyn Fn(&Value) -> bool| {
+        let began = Instant::now();
+        loop {
+            let status = get(address, "/api/status").json();
+            if is(&status) {
+                return status;
+            }
+            run.expect_alive();
+            assert!(began.elapsed() < Duration::from_secs(30), "not {what}: {status:#}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    };
+    await_status("complete", &|status| status["complete_at"].is_string() && status["state"] == "live");
+    producer.begin();
+    producer.produce(inserts(10, 1));
+    producer.flush();
+    let opened = rfc3339_now();
+    let said =
+        |status: &Value| status["state_reason"].as_str().is_some_and(|why| why.contains("a transaction is open"));
+    let status = await_status("told", &said);
+    assert_eq!((&status["state"], &status["lag_records"]), (&"live".into(), &0.into()), "{status:#}");
+    let complete_at = status["complete_at"].as_str().expect("it was known before").to_owned();
+    // The question that came between the flush and this test's clock is at most a second old.
+    assert!(complete_at < opened, "{complete_at} is not before {opened}");
+    producer.commit();
+    let is_whole = |status: &Value| status["complete_at"].as_str().is_some_and(|at| at > opened.as_str());
+    let status = await_status("whole", &is_whole);
+    assert_eq!((&status["state"], &status["state_reason"]), (&"live".into(), &Value::Null), "{status:#}");
+    assert_eq!(get(address, "/api/counts?by=table").json()["rows"][0]["count"], 20);
+    run.signal("TERM");
+    run.wait(Duration::from_secs(15)).expect_code(0);
+}
+
+/// Now, as the API writes it.
+fn rfc3339_now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+    walbook::book::rfc3339(i64::try_from(now.as_micros()).expect("it is before the year 292 000"))
 }
 
 fn expect_caught_up(address: std::net::SocketAddr, run: &mut Running) {

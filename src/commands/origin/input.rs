@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Leading, Plan, known};
 use crate::book::State;
 use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
-use crate::change::{Partition, PartitionStart};
+use crate::change::{End, Partition, PartitionStart};
 use crate::process::Quiet;
 use crate::server::AskEnds;
 use crate::settings::{InputOrigin, SettingsError};
@@ -28,7 +28,7 @@ pub(super) fn lead(origin: &InputOrigin, until_end: bool) -> anyhow::Result<Lead
     let ask_ends = asked.map(|input| -> Box<AskEnds> {
         Box::new(move |partitions| {
             let size = input.size().map_err(|error| error.to_string())?;
-            Ok(partitions.iter().map(|partition| (partition.clone(), size)).collect())
+            Ok(partitions.iter().map(|partition| (partition.clone(), End::at(size))).collect())
         })
     });
     Ok(Leading {

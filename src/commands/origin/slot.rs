@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Leading, Plan, known};
 use crate::book::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::book::{State, TopicState};
-use crate::change::{Lsn, Partition};
+use crate::change::{End, Lsn, Partition};
 use crate::postgres::{Client, Purpose};
 use crate::process::{Quiet, Shutdown};
 use crate::server::{AskEnds, SlotView};
@@ -77,8 +77,8 @@ fn ask_ends(slot: &SlotSettings) -> Box<AskEnds> {
             *kept = Some(client);
             Ok(end)
         };
-        let end = ask().map_err(|error| error.to_string())?;
-        Ok(partitions.iter().map(|partition| (partition.clone(), end.as_i64() + 1)).collect())
+        let end = End::at(ask().map_err(|error| error.to_string())?.as_i64() + 1);
+        Ok(partitions.iter().map(|partition| (partition.clone(), end)).collect())
     })
 }
 

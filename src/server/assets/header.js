@@ -113,7 +113,7 @@ export class Header {
 		if (status.state === "at_rest")
 			return [
 				`As of ${at(status.complete_at ?? status.durable.committed_at)}`,
-				"No run is reading into this book now.",
+				status.state_reason ?? "No run is reading into this book now.",
 				false,
 			];
 		const worst = worstPartition(status);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::context::{Context, client};
 use super::uuid::topic_uuid;
 use super::{KafkaError, KafkaSettings};
-use crate::change::Partition;
+use crate::change::{End, Partition};
 
 /// How long a run waits for the first answer.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -55,7 +55,9 @@ pub struct Watermarks {
 /// The topics of a run, as one client asks for them.
 pub struct Topics {
     pub(super) consumer: BaseConsumer<Context>,
-    brokers: String,
+    /// Sees what is not committed yet; made when somebody asks for ends.
+    seeing_open: OnceLock<BaseConsumer<Context>>,
+    settings: KafkaSettings,
     names: Vec<String>,
     /// What the group was told last.
     told: Mutex<TopicPartitionList>,
@@ -68,15 +70,15 @@ impl Topics {
     /// [`KafkaError::NoBroker`] when nobody answers within half a minute, [`KafkaError::NoTopic`] for a topic that is not there.
     pub fn connect(settings: &KafkaSettings, names: &[String], group: &str) -> Result<Topics, KafkaError> {
         let consumer = settings.asking(group)?;
-        let topics =
-            Topics { consumer, brokers: settings.brokers.clone(), names: names.to_vec(), told: Mutex::default() };
+        let (seeing_open, settings, names) = (OnceLock::new(), settings.clone(), names.to_vec());
+        let topics = Topics { consumer, seeing_open, settings, names, told: Mutex::default() };
         let begin = Instant::now();
         loop {
             match topics.consumer.fetch_metadata(None, REQUEST.min(PATIENCE.saturating_sub(begin.elapsed()))) {
                 Ok(_) => return Ok(topics),
                 Err(error) if begin.elapsed() + Duration::from_secs(1) >= PATIENCE => {
                     return Err(KafkaError::NoBroker {
-                        brokers: topics.brokers.clone(),
+                        brokers: topics.settings.brokers.clone(),
                         seconds: begin.elapsed().as_secs(),
                         message: topics.consumer.context().last_error().unwrap_or_else(|| error.to_string()),
                         code: topics.consumer.context().refusal(),
@@ -104,7 +106,7 @@ impl Topics {
     /// # Errors
     /// [`KafkaError::NoTopic`] and what else the broker says.
     pub fn describe_topic(&self, name: &str) -> Result<Topic, KafkaError> {
-        let no_topic = || KafkaError::NoTopic { topic: name.to_owned(), brokers: self.brokers.clone() };
+        let no_topic = || KafkaError::NoTopic { topic: name.to_owned(), brokers: self.settings.brokers.clone() };
         let what = || format!("describe topic {name:?}");
         let metadata = self.consumer.fetch_metadata(Some(name), REQUEST * 3);
         let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
@@ -152,30 +154,25 @@ impl Topics {
     ///
     /// # Errors
     /// What the broker says, of any of them.
-    pub fn ends(&self, partitions: &[Partition]) -> Result<Vec<(Partition, i64)>, KafkaError> {
-        const WHAT: &str = "ask where the topics end";
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            // In place of a timestamp: the end.
-            list.add_partition_offset(&partition.topic, partition.number, Offset::End)
-                .expect("the end is a valid offset");
-        }
-        if list.count() == 0 {
-            return Ok(Vec::new());
-        }
-        let ends = self.consumer.offsets_for_times(list, REQUEST).map_err(|error| KafkaError::request(WHAT, &error))?;
-        let ends = ends.elements().into_iter().map(|element| {
-            element.error().map_err(|error| KafkaError::request(WHAT, &error))?;
-            let partition = Partition { topic: element.topic().to_owned(), number: element.partition() };
-            match element.offset() {
-                Offset::Offset(end) => Ok((partition, end)),
-                other => {
-                    let message = format!("the answer for {:?} is {other:?}", partition.topic);
-                    Err(KafkaError::Request { what: WHAT.to_owned(), message, code: None })
-                }
-            }
+    pub fn ends(&self, partitions: &[Partition]) -> Result<Vec<(Partition, End)>, KafkaError> {
+        // What was written first: what can be read lies below it then only because of an open transaction.
+        let written = ask_ends(self.seeing_open()?, partitions)?;
+        let readable = ask_ends(&self.consumer, partitions)?;
+        let ends = readable.into_iter().map(|(partition, readable)| {
+            let written = written.get(&partition).map_or(readable, |written| readable.max(*written));
+            (partition, End { readable, written })
         });
-        ends.collect()
+        Ok(ends.collect())
+    }
+
+    fn seeing_open(&self) -> Result<&BaseConsumer<Context>, KafkaError> {
+        if let Some(known) = self.seeing_open.get() {
+            // Serves librdkafka's events, which would pile up.
+            drop(known.poll(Duration::ZERO));
+            return Ok(known);
+        }
+        let made = self.settings.seeing_open()?;
+        Ok(self.seeing_open.get_or_init(|| made))
     }
 
     /// Tells the group how far the book is: for lag dashboards, never read back, so a failure is only logged.
@@ -212,6 +209,35 @@ impl Topics {
         thread::Builder::new().name("group".to_owned()).spawn(tell).expect("a thread can be started");
         let _ = answered.recv_timeout(GROUP_PATIENCE);
     }
+}
+
+/// Where partitions end as `consumer` may see them.
+fn ask_ends(
+    consumer: &BaseConsumer<Context>,
+    partitions: &[Partition],
+) -> Result<BTreeMap<Partition, i64>, KafkaError> {
+    const WHAT: &str = "ask where the topics end";
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        // In place of a timestamp: the end.
+        list.add_partition_offset(&partition.topic, partition.number, Offset::End).expect("the end is a valid offset");
+    }
+    if list.count() == 0 {
+        return Ok(BTreeMap::new());
+    }
+    let ends = consumer.offsets_for_times(list, REQUEST).map_err(|error| KafkaError::request(WHAT, &error))?;
+    let ends = ends.elements().into_iter().map(|element| {
+        element.error().map_err(|error| KafkaError::request(WHAT, &error))?;
+        let partition = Partition { topic: element.topic().to_owned(), number: element.partition() };
+        match element.offset() {
+            Offset::Offset(end) => Ok((partition, end)),
+            other => {
+                let message = format!("the answer for {:?} is {other:?}", partition.topic);
+                Err(KafkaError::Request { what: WHAT.to_owned(), message, code: None })
+            }
+        }
+    });
+    ends.collect()
 }
 
 /// The watermarks of one partition as `consumer` may see them.

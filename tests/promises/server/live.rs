@@ -29,6 +29,11 @@ fn counts(rows: &Value) -> Counts {
     rows.as_array().expect("rows").iter().map(row).collect()
 }
 
+fn positions(told: &Value) -> Vec<(String, i64)> {
+    let told = told[MemoryTopic::NAME].as_object().expect("partitions");
+    told.iter().map(|(partition, next)| (partition.clone(), next.as_i64().expect("an offset"))).collect()
+}
+
 /// What a loop over the records below the positions counts.
 fn expected(records: &[WorkloadRecord], complete_to: &Value) -> Counts {
     let positions = &complete_to["positions"][MemoryTopic::NAME];
@@ -51,13 +56,18 @@ fn check(workers: usize, seed: u64) {
     run.run(&store, &topic).expect("a run that nothing disturbs");
 
     let (listener, epochs) = channel();
+    run.listener = Some(listener);
+    topic.append(after.to_vec());
+    let begun = run.begin(&store, &topic).expect("the book is nobody's");
     let server = listen_on(any_port()).expect("a port is free");
     let address = server.address();
     let totals = Totals::read(&Snapshot::take(folder.path()).expect("a book")).expect("counts");
     let served = ServedRun {
         epochs,
+        generation: begun.generation().to_owned(),
         counts: totals,
         partitions: Vec::new(),
+        found: channel().1,
         source: SourceKind::Kafka,
         commit_interval: Duration::from_secs(10),
         progress: Progress::new(),
@@ -67,12 +77,10 @@ fn check(workers: usize, seed: u64) {
     };
     let settings = ServerSettings { book: folder.path().to_owned(), access: Access::default() };
     server.serve_run(settings, served).expect("a book");
-    topic.append(after.to_vec());
-    run.listener = Some(listener);
 
     let (mut asked, mut epochs) = (0, BTreeMap::new());
     thread::scope(|scope| {
-        let running = scope.spawn(|| run.run(&store, &topic).expect("a run that nothing disturbs"));
+        let running = scope.spawn(|| begun.read().expect("a run that nothing disturbs"));
         loop {
             let finished = running.is_finished();
             let live = get(address, "/api/counts").json();
@@ -83,6 +91,10 @@ fn check(workers: usize, seed: u64) {
             asked += 1;
             *epochs.entry(epoch).or_insert(0) += 1;
             let durable = get(address, "/api/counts?level=durable").json();
+            let live = get(address, "/api/counts").json()["complete_to"]["positions"].clone();
+            for (partition, next) in positions(&durable["complete_to"]["positions"]) {
+                assert!(live[MemoryTopic::NAME][&partition].as_i64() >= Some(next), "{live} is behind {durable}");
+            }
             assert_eq!(counts(&durable["rows"]), expected(&records, &durable["complete_to"]), "{workers} workers");
             if finished && complete_to["positions"] == durable["complete_to"]["positions"] {
                 break;

@@ -7,9 +7,11 @@ mod damaged;
 mod guard;
 mod live;
 mod packed;
+mod played;
 mod slow;
 mod status;
 mod stream;
+mod takeover;
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,40 +1,17 @@
 //! A status tells what there is: rejects of a range, what the newest commit was, what is lost, how far a slot is behind.
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
-use walbook::book::Snapshot;
 use walbook::book::entry::SourceKind;
-use walbook::change::{Interval, Partition, PartitionStart};
-use walbook::live::ClosedEpoch;
-use walbook::process::{Progress, Quiet};
-use walbook::query::{Event, Totals};
-use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
+use walbook::change::End;
+use walbook::query::Event;
+use walbook::server::Access;
 use walbook::testing::book_builder::{BookBuilder, Contents, rewrite_log};
 
 use super::client::{ask, get};
-use super::{any_port, serve};
+use super::played::{Played, await_status, up_to};
+use super::serve;
 use crate::readers::loop_of_rows::{folder, newest_entry, open};
 use crate::readers::random::{Rows, day};
-
-/// Asks for the status until it is as it should be.
-#[track_caller]
-fn await_status(address: SocketAddr, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-    let begin = Instant::now();
-    loop {
-        let status = get(address, "/api/status").json();
-        if is(&status) {
-            return status;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(20), "not {what}: {status:#}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
 
 #[test]
 fn rejects_of_a_range_are_those_that_are_shown_of_it() {
@@ -109,74 +86,47 @@ fn the_newest_commit_and_what_is_lost_are_told() {
     assert!(walbook::book::verify(root, &mut |_| {}).expect("a report").ok);
 }
 
-/// A slot that a test plays.
-struct Played {
-    address: SocketAddr,
-    epochs: Sender<ClosedEpoch>,
-    end: Arc<Mutex<Result<i64, String>>>,
-    quiet: Quiet,
+#[test]
+fn nothing_counts_as_read_while_it_lies_behind_an_open_transaction() {
+    let folder = folder();
+    let mut book = BookBuilder::open(folder.path(), "UTC", &[("shop", 1)]).expect("a book");
+    book.commit(up_to(99)).expect("a commit");
+    let run = Played::serve(folder.path(), SourceKind::Kafka, End { readable: 100, written: 150 });
+    let end = |status: &Value| status["topics"][0]["partitions"][0]["end_offset"].clone();
+    let status = await_status(run.address, "live", |status| status["state"] == "live" && end(status) == 100);
+    assert_eq!((&status["lag_records"], &status["complete_at"]), (&0.into(), &Value::Null), "{status:#}");
+    assert_eq!(status["durable"]["complete_at"], Value::Null);
+    run.ends(Ok(End::at(151)));
+    await_status(run.address, "committed there", |status| status["lag_records"] == 51);
+    run.read(1, 100, 151);
+    await_status(run.address, "whole", |status| status["complete_at"].is_string());
 }
 
-impl Played {
-    fn serve(root: &Path) -> Played {
-        let (epochs, listener) = channel();
-        let (end, quiet) = (Arc::new(Mutex::new(Ok(0))), Quiet::default());
-        let server = listen_on(any_port()).expect("a port is free");
-        let address = server.address();
-        let answers = Arc::clone(&end);
-        let run = ServedRun {
-            epochs: listener,
-            counts: Totals::read(&Snapshot::take(root).expect("a book")).expect("counts"),
-            partitions: vec![PartitionStart {
-                partition: Partition { topic: "shop".to_owned(), number: 0 },
-                from: 100,
-                until: None,
-            }],
-            source: SourceKind::Slot,
-            commit_interval: Duration::from_secs(10),
-            progress: Progress::new(),
-            ask_ends: Some(Box::new(move |partitions| {
-                let end = answers.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-                Ok(partitions.iter().map(|partition| (partition.clone(), end)).collect())
-            })),
-            quiet: quiet.clone(),
-            ask_slot: None,
-        };
-        server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, run).expect("a book");
-        Played { address, epochs, end, quiet }
-    }
-
-    fn ends(&self, end: Result<i64, String>) {
-        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
-    }
-
-    /// Reads up to an offset.
-    fn read(&self, epoch: u64, from: i64, to: i64) {
-        let partition = Partition { topic: "shop".to_owned(), number: 0 };
-        let positions = vec![(partition, Interval { from, to })];
-        self.epochs.send(ClosedEpoch { epoch, positions, ..ClosedEpoch::default() }).expect("the server listens");
-    }
+#[test]
+fn a_partition_that_appears_is_looked_at_before_anything_of_it_is_read() {
+    let folder = folder();
+    let mut book = BookBuilder::open(folder.path(), "UTC", &[("shop", 1)]).expect("a book");
+    book.commit(up_to(99)).expect("a commit");
+    let run = Played::serve(folder.path(), SourceKind::Kafka, End::at(100));
+    let status = await_status(run.address, "live", |status| status["state"] == "live");
+    assert_eq!(status["topics"][0]["partitions"].as_array().map(Vec::len), Some(1));
+    run.find(1, 1);
+    let status = await_status(run.address, "found and asked for", |status| status["lag_records"] == 100);
+    let part = &status["topics"][0]["partitions"][1];
+    assert_eq!((&part["partition"], &part["next_offset"], &part["end_offset"]), (&1.into(), &0.into(), &100.into()));
+    assert_eq!((&status["state"], &status["complete_at"]), (&"catching_up".into(), &Value::Null), "{status:#}");
+    assert_eq!(status["complete_to"]["positions"]["shop"]["1"], 0);
 }
 
 #[test]
 fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     let folder = folder();
-    let event = Event {
-        topic: "shop".to_owned(),
-        offset: 99,
-        schema: "public".to_owned(),
-        table: "t".to_owned(),
-        op: "INSERT".to_owned(),
-        ..Event::default()
-    };
-    let contents = Contents { events: vec![(day(0), event)], rejects: Vec::new() };
     // Another run has read another source into the book; nobody asks how that one goes on.
     BookBuilder::open(folder.path(), "UTC", &[("old", 1), ("shop", 1)])
-        .and_then(|mut book| book.commit(contents))
+        .and_then(|mut book| book.commit(up_to(99)))
         .expect("a commit");
-    let slot = Played::serve(folder.path());
+    let slot = Played::serve(folder.path(), SourceKind::Slot, End::at(100));
     let part = |status: &Value| status["topics"][0]["partitions"][0].clone();
-    slot.ends(Ok(100));
     let status = await_status(slot.address, "live", |status| status["state"] == "live");
     assert_eq!((&status["lag_records"], &status["lag_bytes"]), (&Value::Null, &0.into()));
     assert_eq!((&status["topics"][0]["name"], status["topics"].as_array().map(Vec::len)), (&"shop".into(), Some(1)));
@@ -184,7 +134,7 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     assert!(status["connected_at"].is_string() && status["commit_interval_seconds"] == 10.0);
 
     // Other databases write; the reader has not said yet what that means.
-    slot.ends(Ok(5_100));
+    slot.ends(Ok(End::at(5_100)));
     let status = await_status(slot.address, "behind", |status| status["lag_bytes"] == 5_000);
     assert_eq!((&part(&status)["next_offset"], &part(&status)["end_offset"]), (&100.into(), &5_100.into()));
     // It has, and says that nothing of it is for this slot: no position has moved.
@@ -194,13 +144,15 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     assert_eq!(part(&status)["lag_seconds"], 0.0);
 
     // A transaction, and a backlog that lasts.
-    slot.ends(Ok(900_000));
+    slot.ends(Ok(End::at(900_000)));
     await_status(slot.address, "catching up", |status| status["state"] == "catching_up");
     slot.read(1, 100, 400_000);
     let status = await_status(slot.address, "nearer", |status| status["lag_bytes"] == 500_000);
     assert!(status["state_reason"].as_str().is_some_and(|why| why.contains("slot shop")), "{status:#}");
     assert_ne!(status["durable"]["complete_at"], Value::Null);
-    assert!(get(slot.address, "/metrics").text().contains("walbook_partition_lag_bytes{topic=\"shop\""));
+    let metrics = get(slot.address, "/metrics");
+    assert!(metrics.text().contains("walbook_partition_lag_bytes{topic=\"shop\""));
+    assert!(metrics.text().contains("\nwalbook_source_connected 1\n"), "{}", metrics.text());
     slot.read(2, 400_000, 900_000);
     await_status(slot.address, "live again", |status| status["state"] == "live");
 
@@ -208,6 +160,7 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     let status = await_status(slot.address, "disconnected", |status| status["state"] == "disconnected");
     assert!(status["state_reason"].as_str().is_some_and(|why| why.contains("connection refused")), "{status:#}");
     assert_eq!(status["connected_at"], Value::Null);
+    assert!(get(slot.address, "/metrics").text().contains("\nwalbook_source_connected 0\n"));
     // What was there when it fell silent says nothing of what is there now.
     assert_eq!(status["lag_bytes"], Value::Null);
 }

@@ -1,0 +1,104 @@
+//! A run that a test plays beside a server: where its source ends, and what it has read.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use walbook::book::Snapshot;
+use walbook::book::entry::SourceKind;
+use walbook::change::{End, Interval, Partition, PartitionStart};
+use walbook::live::ClosedEpoch;
+use walbook::process::{Progress, Quiet};
+use walbook::query::{Event, Totals};
+use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
+use walbook::testing::book_builder::Contents;
+
+use super::any_port;
+use super::client::get;
+use crate::readers::random::day;
+
+/// Asks for the status until it is as it should be.
+#[track_caller]
+pub(super) fn await_status(address: SocketAddr, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let begin = Instant::now();
+    loop {
+        let status = get(address, "/api/status").json();
+        if is(&status) {
+            return status;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "not {what}: {status:#}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// One change, and markers before it.
+pub(super) fn up_to(offset: i64) -> Contents {
+    let (topic, schema, table, op) = ("shop".to_owned(), "public".to_owned(), "t".to_owned(), "INSERT".to_owned());
+    let event = Event { topic, offset, schema, table, op, ..Event::default() };
+    Contents { events: vec![(day(0), event)], rejects: Vec::new() }
+}
+
+/// A run that a test plays.
+pub(super) struct Played {
+    pub(super) address: SocketAddr,
+    epochs: Sender<ClosedEpoch>,
+    found: Sender<PartitionStart>,
+    end: Arc<Mutex<Result<End, String>>>,
+    pub(super) quiet: Quiet,
+}
+
+impl Played {
+    pub(super) fn serve(root: &Path, source: SourceKind, end: End) -> Played {
+        let (epochs, listener) = channel();
+        let (telling, found) = channel();
+        let (end, quiet) = (Arc::new(Mutex::new(Ok(end))), Quiet::default());
+        let server = listen_on(any_port()).expect("a port is free");
+        let address = server.address();
+        let answers = Arc::clone(&end);
+        let book = Snapshot::take(root).expect("a book");
+        let run = ServedRun {
+            epochs: listener,
+            generation: book.state().generation.clone(),
+            counts: Totals::read(&book).expect("counts"),
+            partitions: vec![PartitionStart {
+                partition: Partition { topic: "shop".to_owned(), number: 0 },
+                from: 100,
+                until: None,
+            }],
+            found,
+            source,
+            commit_interval: Duration::from_secs(10),
+            progress: Progress::new(),
+            ask_ends: Some(Box::new(move |partitions| {
+                let end = answers.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+                Ok(partitions.iter().map(|partition| (partition.clone(), end)).collect())
+            })),
+            quiet: quiet.clone(),
+            ask_slot: None,
+        };
+        server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, run).expect("a book");
+        Played { address, epochs, found: telling, end, quiet }
+    }
+
+    pub(super) fn ends(&self, end: Result<End, String>) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+    }
+
+    /// Finds a partition, and closes an epoch in which nothing of it is read.
+    pub(super) fn find(&self, epoch: u64, number: i32) {
+        let partition = Partition { topic: "shop".to_owned(), number };
+        self.found.send(PartitionStart { partition, from: 0, until: None }).expect("the server listens");
+        self.epochs.send(ClosedEpoch { epoch, ..ClosedEpoch::default() }).expect("the server listens");
+    }
+
+    /// Reads up to an offset.
+    pub(super) fn read(&self, epoch: u64, from: i64, to: i64) {
+        let partition = Partition { topic: "shop".to_owned(), number: 0 };
+        let positions = vec![(partition, Interval { from, to })];
+        self.epochs.send(ClosedEpoch { epoch, positions, ..ClosedEpoch::default() }).expect("the server listens");
+    }
+}
