@@ -211,7 +211,7 @@ export class Feed {
 		if (answer.rows.some(({ day }) => this.states.of(day) === "absent")) this.readStatusSoon(0);
 	}
 
-	// Takes over the few words about the state that come with numbers; false where they began another day, and another range.
+	// Takes over the words about the state that come with numbers; false where another day begins, and another range.
 	takeLive(answer) {
 		const { generation } = this;
 		const { status } = answer;

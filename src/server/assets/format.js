@@ -1,4 +1,4 @@
-// Numbers, durations and sizes in words. Never by the browser's locale: two people who share a view see the same text.
+// Numbers, durations and sizes in words; not by the browser's locale: who shares a view sees the same text.
 
 // `1,709,894`: a whole number, always in full; from a number, a bigint or a text of digits.
 export function count(value) {

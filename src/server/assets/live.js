@@ -3,7 +3,7 @@
 import { ApiError, address, request } from "./api.js";
 import { parseExactly } from "./exact.js";
 
-// A stream that says nothing for this long is taken for broken, in milliseconds: the server gives a sign of life every 15 s.
+// A stream that says nothing for so many milliseconds is broken: the server gives a sign of life every 15 s.
 const SILENCE = 40_000;
 
 // Cuts a stream of text into events; lines may arrive in any pieces.

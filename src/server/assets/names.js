@@ -7,7 +7,7 @@ const SYMBOLS = { "\n": "↵", "\r": "↵", "\t": "⇥" };
 const UNSEEN =
 	/[\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\u{e0000}-\u{e007f}]|(?<![^\u0000-\u02ff])[\u200c\u200d]|[\u200c\u200d](?![^\u0000-\u02ff])/gu;
 
-// Draws what cannot be seen, and outer spaces, as symbols that most faces have, so that names that differ look different.
+// Draws what cannot be seen, and outer spaces, as symbols: names that differ look different.
 export function visible(name) {
 	return name
 		.replace(UNSEEN, (sign) => SYMBOLS[sign] ?? `‹${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}›`)

@@ -111,7 +111,7 @@ export class Toolbar {
 	}
 }
 
-// Two buttons that save what is seen: links, so that their addresses can be copied, but pressed they ask as the page does.
+// Two buttons that save what is seen: links, whose addresses can be copied; pressed they ask as the page does.
 export function downloadButtons(app, url, what) {
 	const links = [["csv", "CSV"], ["parquet", "Parquet"]].map(([format, word]) => {
 		const link = el(
