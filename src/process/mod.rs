@@ -14,5 +14,5 @@ pub use alarm::Alarm;
 pub use durations::Durations;
 pub use guarded::{guarded, is_guarded};
 pub use progress::Progress;
-pub use quiet::Quiet;
+pub use quiet::{Quiet, Underway};
 pub use shutdown::Shutdown;

@@ -16,13 +16,15 @@ use crate::book::entry::SourceKind;
 /// A commit that is late by less is no reason to restart, however short the interval is.
 const PATIENCE: i64 = 30_000_000;
 
-/// Answers `/healthz`: fails when records wait and no commit has come for three intervals.
+/// Answers `/healthz`: fails when records wait and no commit has come for three intervals, unless a transaction of a slot is
+/// on its way that long, of which nothing can be committed before its end.
 pub(super) async fn healthz(State(board): State<Arc<Board>>) -> Answer {
     let view = View::of(&board);
     let Some(run) = view.run(&board) else { return Ok(well()) };
     let situation = Situation::of(&board, &view);
     // After a pause the last commit may be long ago: it counts how long something waits already.
-    let last = view.durable.committed_at.unwrap_or(0).max(run.begun).max(run.behind_since().unwrap_or(0));
+    let waits_since = run.behind_since().unwrap_or(0).max(run.held_to());
+    let last = view.durable.committed_at.unwrap_or(0).max(run.begun).max(waits_since);
     let limit = i64::try_from(run.commit_interval.as_micros()).unwrap_or(i64::MAX).saturating_mul(3).max(PATIENCE);
     match stuck(run.source, situation.lag, view.now - last, limit) {
         Some(message) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", message)),

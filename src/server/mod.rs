@@ -33,6 +33,7 @@ mod frames;
 mod guard;
 mod gzip;
 mod health;
+mod held;
 mod listen;
 mod live;
 mod memory;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing::debug;
 
 use super::board::Live;
+use super::held::Held;
 use super::partitions::Ends;
 use super::view::now_micros;
 use crate::book::entry::SourceKind;
@@ -44,6 +45,7 @@ pub(super) struct RunView {
     ends: Mutex<KnownEnds>,
     /// Since when something waits to be read, without a break; 0 while nothing does.
     behind_since: AtomicI64,
+    held: Held,
 }
 
 #[derive(Default)]
@@ -114,6 +116,7 @@ impl RunView {
             quiet,
             ends,
             behind_since: AtomicI64::new(0),
+            held: Held::default(),
         }
     }
 
@@ -186,6 +189,11 @@ impl RunView {
         self.behind_since.store(since, Ordering::Relaxed);
     }
 
+    /// Until when something came of a transaction that lets nothing be committed before its end; 0 if that never was.
+    pub(super) fn held_to(&self) -> i64 {
+        self.held.last()
+    }
+
     fn ends(&self) -> MutexGuard<'_, KnownEnds> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -218,7 +226,9 @@ pub(super) fn begin_asking(board: Arc<super::board::Board>, ask: Box<AskEnds>) {
                 // Before the question: everything that was there at this instant lies below the answer.
                 let asked = now_micros();
                 run.note(asked, ask(&partitions));
-                run.note_behind(&board.live().unwrap_or(live), now_micros());
+                let (live, now) = (board.live().unwrap_or(live), now_micros());
+                run.note_behind(&live, now);
+                run.held.look(run.quiet.underway(), now);
             }
             thread::sleep(ASK_AGAIN);
         }

@@ -51,7 +51,7 @@ pub struct Duty {
     pub delivered: AtomicI64,
     /// The LSN that may be confirmed.
     pub confirmed: Arc<AtomicI64>,
-    /// What is known to be empty behind the last delivery.
+    /// What is known to be empty behind the last delivery, and what is arriving there.
     pub quiet: Quiet,
     /// Set when the pump shall end.
     pub stop: Arc<AtomicBool>,
@@ -83,6 +83,8 @@ pub fn pump(
         ended: false,
     };
     let mut assembly = Assembly::new(settings.spill.clone());
+    // What a connection before had brought of one comes again.
+    duty.quiet.arrived();
     let mut nudge = Nudge { connect: Some(started.connect), silent_since: now };
     pump.tell(true)?;
     let mut flowing = false;
@@ -96,6 +98,7 @@ pub fn pump(
                 flowing = true;
                 pump.received = pump.received.max(lsn);
                 nudge.silent_since = Instant::now();
+                duty.quiet.arrives(line.len());
                 assembly.add(lsn, line)?
             }
             Message::Keepalive(lsn, asks) => {
@@ -122,8 +125,14 @@ pub fn pump(
         };
         match completed {
             Completed::Nothing => {}
-            Completed::Empty(lsn) => pump.idle(lsn, false)?,
-            Completed::Transaction(transaction) => pump.transaction(transaction)?,
+            Completed::Empty(lsn) => {
+                duty.quiet.arrived();
+                pump.idle(lsn, false)?;
+            }
+            Completed::Transaction(transaction) => {
+                duty.quiet.arrived();
+                pump.transaction(transaction)?;
+            }
         }
         pump.tell_now_and_then()?;
     }

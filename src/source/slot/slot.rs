@@ -155,6 +155,7 @@ impl Source for SlotSource {
         let partition = Arc::clone(self.cursors.partition(0));
         let mut records = SlotRecords { partition, bytes: Vec::new(), changes: Vec::new() };
         self.fill(&mut records, limit)?;
+        self.quiet.taken(self.open.as_ref().map(|(_, seq)| u64::try_from(*seq).unwrap_or(0)));
         if records.changes.is_empty() {
             // What was delivered before it failed is whole.
             return failure.map_or(Ok(None), |error| Err(error.into()));
@@ -204,6 +205,7 @@ mod tests {
     use super::*;
     use crate::change::{Lsn, Partition};
     use crate::postgres::ConnectSettings;
+    use crate::process::Underway;
     use crate::slot::{PluginOptions, Spill};
 
     const LIMIT: usize = 10;
@@ -260,5 +262,18 @@ mod tests {
     fn only_a_transaction_of_many_takings_keeps_an_epoch_from_ending() {
         assert_eq!(takings(source(&[25, 1, 1])), [(10, false), (10, false), (5, true), (2, true)]);
         assert_eq!(takings(source(&[0, 1])), [(1, true)]);
+    }
+
+    #[test]
+    fn whoever_asks_sees_a_large_transaction_being_taken() {
+        let mut source = source(&[1, 1_000]);
+        let mut taken = Vec::new();
+        while source.take(LIMIT).expect("lines are at hand").is_some() {
+            taken.push(source.quiet.underway()[1]);
+        }
+        let (last, parts) = taken.split_last().expect("something was taken");
+        assert_eq!(last.so_far, 0);
+        let grows = |pair: &[Underway]| pair[0].number == pair[1].number && pair[0].so_far < pair[1].so_far;
+        assert!(parts.len() > 50 && parts.windows(2).all(grows), "{taken:?}");
     }
 }
