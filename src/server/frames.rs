@@ -19,6 +19,11 @@ const FRAMES: usize = 2_000;
 /// Changes that are remembered, over all frames.
 const CELLS: usize = 200_000;
 
+/// Bytes of texts that are kept of one frame.
+const KEPT: usize = 32 << 20;
+/// About what else it costs to keep one.
+const OVERHEAD: usize = 256;
+
 /// The shortest time between two frames of a run: nearly that of its epochs, so that each is told when it is there.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(90);
 /// The longest.
@@ -52,6 +57,8 @@ struct Ring {
     known_from: u64,
     /// Differences to the newest frame that were told already, by what is watched and the frame they begin at.
     told: HashMap<(String, u64), Bytes>,
+    /// Bytes of these, with their keys.
+    kept_bytes: usize,
     /// Bytes of the newest frame that watchers were told.
     told_bytes: usize,
 }
@@ -88,6 +95,11 @@ impl Difference {
 }
 
 impl Ring {
+    fn forget_told(&mut self) {
+        self.told.clear();
+        (self.kept_bytes, self.told_bytes) = (0, 0);
+    }
+
     /// Takes the newest frame. Numbers always grow: a book that was made again begins with low ones, and whoever was told
     /// of the one before must not be taken for somebody who was told of this one.
     fn take(&mut self, frame: Frame) -> u64 {
@@ -106,6 +118,7 @@ impl Frames {
             cells: 0,
             known_from: number,
             told: HashMap::new(),
+            kept_bytes: 0,
             told_bytes: 0,
         };
         Frames { server, ring: Mutex::new(ring), newest: watch::Sender::new(number) }
@@ -122,8 +135,7 @@ impl Frames {
             ring.cells -= cells.len();
             ring.known_from = number;
         }
-        ring.told.clear();
-        ring.told_bytes = 0;
+        ring.forget_told();
         drop(ring);
         self.newest.send_replace(number);
     }
@@ -134,8 +146,7 @@ impl Frames {
         let number = ring.take(frame);
         ring.changes.clear();
         (ring.cells, ring.known_from) = (0, number);
-        ring.told.clear();
-        ring.told_bytes = 0;
+        ring.forget_told();
         drop(ring);
         self.newest.send_replace(number);
     }
@@ -185,11 +196,16 @@ impl Frames {
         Since::Changed(Difference { since: number, frame: ring.frame.clone(), changes })
     }
 
-    /// Keeps the text of a difference for others who watch the same.
+    /// Keeps the text of a difference for others who watch the same, unless many are kept: a frame may be the newest for hours.
     pub(super) fn keep(&self, difference: &Difference, watched: &str, text: &Bytes) {
         let mut ring = self.ring();
-        if ring.frame.number == difference.frame.number {
-            ring.told_bytes += text.len();
+        if ring.frame.number != difference.frame.number {
+            return;
+        }
+        ring.told_bytes += text.len();
+        let bytes = text.len() + watched.len() + OVERHEAD;
+        if ring.kept_bytes + bytes <= KEPT {
+            ring.kept_bytes += bytes;
             ring.told.insert((watched.to_owned(), difference.since), text.clone());
         }
     }
@@ -244,6 +260,12 @@ mod tests {
             matches!(frames.since(3, "all"), Since::Changed(_)) && matches!(frames.since(2, "some"), Since::Changed(_))
         );
         assert!(matches!(frames.since(0, "all"), Since::Unknown) && matches!(frames.since(5, "all"), Since::Unknown));
+        // However many come back with other filters, few are kept.
+        let large = Bytes::from(vec![b'x'; KEPT / 4]);
+        for watched in ["w", "x", "y", "z"] {
+            frames.keep(&difference, watched, &large);
+        }
+        assert!(matches!(frames.since(2, "y"), Since::Told(..)) && matches!(frames.since(2, "z"), Since::Changed(_)));
         // What was told of a frame is nothing for the next one, and neither is what comes late.
         frames.publish(frame(5), Vec::new());
         frames.keep(&difference, "all", &text);
