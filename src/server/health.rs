@@ -14,7 +14,7 @@ use super::view::View;
 use crate::book::entry::SourceKind;
 
 /// A commit that is late by less is no reason to restart, however short the interval is.
-const PATIENCE: i64 = 30_000_000;
+const PATIENCE: i64 = 10_000_000;
 
 /// Answers `/healthz`: fails when records wait and no commit has come for three intervals, unless a transaction of a slot is
 /// on its way that long, of which nothing can be committed before its end.

@@ -4,9 +4,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::book::{Book, Running};
+use crate::client::{ask, get};
 use crate::dice::Dice;
 use crate::environment;
 use crate::kills::workload;
@@ -69,4 +70,45 @@ fn two_processes_share_the_work_and_die_together() {
     }
     assert_same("undisturbed", &whole.counts(), &truth);
     whole.verify();
+}
+
+#[test]
+fn a_cluster_of_which_one_process_stands_still_is_unwell_until_it_goes_on() {
+    let (lines, truth_of_one) = workload("cluster_still");
+    let topic = Topic::create("cluster_still", PARTITIONS);
+    let produce = || topic.produce(lines::records(&lines, Shape::Connect, PARTITIONS, DAY.0));
+    produce();
+    let folder = environment::folder("hosts");
+    let book = Book::new("cluster_still");
+    let serving = ["--commit-interval", "1s", "--serve", "127.0.0.1:0"];
+    let [zero, mut one] = start(&book, &topic, &hosts(folder.path()), &serving);
+    let address = zero.page();
+    book.await_total(truth_of_one.on_day(DAY.1).total(), &mut one);
+    let health = || ask(address, "GET", "/healthz", &[]);
+    assert_eq!(health().status, 200);
+
+    one.signal("STOP");
+    produce();
+    await_that("it is unwell", || health().status == 503);
+    assert_eq!(health().json()["error"]["code"], "stuck");
+    assert_eq!(get(address, "/api/status").json()["state"], "catching_up");
+    assert_eq!(get(address, "/readyz").status, 200);
+
+    one.signal("CONT");
+    await_that("it is well again", || health().status == 200);
+    let truth = truth_of_one.on_day(DAY.1).times(2);
+    book.await_total(truth.total(), &mut one);
+    for process in [zero, one] {
+        process.signal("TERM");
+        process.wait(Duration::from_secs(60)).expect_code(0);
+    }
+    assert_same("after a pause", &book.counts(), &truth);
+}
+
+fn await_that(what: &str, is: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{what}: not within a minute");
+        thread::sleep(Duration::from_millis(200));
+    }
 }
