@@ -77,6 +77,11 @@ impl Reached {
         let since = self.open.filter(|(offset, _)| *offset == end.readable).map_or(asked, |(_, since)| since);
         self.open = (end.readable < end.written).then_some((end.readable, since));
     }
+
+    /// Since when a transaction is open, given the first offset that was not read: who was let beyond it saw it end.
+    fn open_since(&self, next: i64) -> Option<i64> {
+        self.open.filter(|(offset, _)| next <= *offset).map(|(_, since)| since)
+    }
 }
 
 /// A partition as people look at it.
@@ -159,7 +164,7 @@ impl RunView {
             let next = self.quiet.skip(read.next);
             let lag = end.map(|end| u64::try_from(end - next).unwrap_or(0));
             let (caught_up_at, read_to) = (known.readable.read_to(next), known.read.read_to(next));
-            let open_since = known.open.map(|(_, since)| since);
+            let open_since = known.open_since(next);
             // Before it is certain, the last record's time tells about how far it is; a producer may say anything.
             let about = caught_up_at.or(read.kafka_time);
             let since = about.map(|time| (now.saturating_sub(time).max(0) / 1_000) as f64 / 1_000.0);
@@ -247,6 +252,7 @@ mod tests {
         known.note(200, End { readable: 10, written: 40 });
         assert_eq!((known.readable.newest(), known.open), (Some(10), Some((10, 100))));
         assert_eq!((known.readable.read_to(10), known.read.read_to(10)), (Some(200), None));
+        assert_eq!([9, 10, 11].map(|next| known.open_since(next)), [Some(100), Some(100), None]);
         // Another one is open by now, which was not yet at the first instant.
         known.note(300, End { readable: 35, written: 50 });
         assert_eq!(known.open, Some((35, 300)));
