@@ -184,7 +184,7 @@ impl RunView {
     }
 
     /// Since when something waits to be read; `None` while nothing does.
-    pub(super) fn behind_since(&self) -> Option<i64> {
+    fn behind_since(&self) -> Option<i64> {
         Some(self.behind_since.load(Ordering::Relaxed)).filter(|since| *since > 0)
     }
 
@@ -194,9 +194,10 @@ impl RunView {
         self.behind_since.store(since, Ordering::Relaxed);
     }
 
-    /// Until when something came of a transaction that lets nothing be committed before its end; 0 if that never was.
-    pub(super) fn held_to(&self) -> i64 {
-        self.held.last()
+    /// Since when something waits of which nothing came; 0 while nothing does. More of a transaction that lets nothing be
+    /// committed before its end is something that came.
+    pub(super) fn waits_since(&self) -> i64 {
+        self.behind_since().unwrap_or(0).max(self.held.last())
     }
 
     fn ends(&self) -> MutexGuard<'_, KnownEnds> {
@@ -259,5 +260,22 @@ mod tests {
         assert_eq!((known.readable.read_to(35), known.read.read_to(35)), (Some(300), Some(100)));
         known.note(400, End::at(60));
         assert_eq!((known.open, known.read.read_to(60), known.committed.read_to(59)), (None, Some(400), Some(300)));
+    }
+
+    #[test]
+    fn who_waits_for_a_large_transaction_waits_since_more_of_it_came() {
+        let (quiet, interval) = (Quiet::default(), Duration::from_secs(10));
+        let run = RunView::new(SourceKind::Slot, "g".to_owned(), interval, Progress::new(), true, quiet.clone());
+        assert_eq!(run.waits_since(), 0);
+        run.behind_since.store(10, Ordering::Relaxed);
+        for now in [20, 30] {
+            quiet.arrives(100);
+            run.held.look(quiet.underway(), now);
+        }
+        assert_eq!(run.waits_since(), 30);
+        run.held.look(quiet.underway(), 40);
+        assert_eq!(run.waits_since(), 30);
+        run.behind_since.store(50, Ordering::Relaxed);
+        assert_eq!(run.waits_since(), 50);
     }
 }
