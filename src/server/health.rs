@@ -23,8 +23,7 @@ pub(super) async fn healthz(State(board): State<Arc<Board>>) -> Answer {
     let Some(run) = view.run(&board) else { return Ok(well()) };
     let situation = Situation::of(&board, &view);
     // After a pause the last commit may be long ago: it counts how long something waits already.
-    let waits_since = run.behind_since().unwrap_or(0).max(run.held_to());
-    let last = view.durable.committed_at.unwrap_or(0).max(run.begun).max(waits_since);
+    let last = view.durable.committed_at.unwrap_or(0).max(run.begun).max(run.waits_since());
     let limit = i64::try_from(run.commit_interval.as_micros()).unwrap_or(i64::MAX).saturating_mul(3).max(PATIENCE);
     match stuck(run.source, situation.lag, view.now - last, limit) {
         Some(message) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", message)),

@@ -77,6 +77,11 @@ impl Reached {
         let since = self.open.filter(|(offset, _)| *offset == end.readable).map_or(asked, |(_, since)| since);
         self.open = (end.readable < end.written).then_some((end.readable, since));
     }
+
+    /// Since when a transaction is open, given the first offset that was not read: who was let beyond it saw it end.
+    fn open_since(&self, next: i64) -> Option<i64> {
+        self.open.filter(|(offset, _)| next <= *offset).map(|(_, since)| since)
+    }
 }
 
 /// A partition as people look at it.
@@ -159,7 +164,7 @@ impl RunView {
             let next = self.quiet.skip(read.next);
             let lag = end.map(|end| u64::try_from(end - next).unwrap_or(0));
             let (caught_up_at, read_to) = (known.readable.read_to(next), known.read.read_to(next));
-            let open_since = known.open.map(|(_, since)| since);
+            let open_since = known.open_since(next);
             // Before it is certain, the last record's time tells about how far it is; a producer may say anything.
             let about = caught_up_at.or(read.kafka_time);
             let since = about.map(|time| (now.saturating_sub(time).max(0) / 1_000) as f64 / 1_000.0);
@@ -179,7 +184,7 @@ impl RunView {
     }
 
     /// Since when something waits to be read; `None` while nothing does.
-    pub(super) fn behind_since(&self) -> Option<i64> {
+    fn behind_since(&self) -> Option<i64> {
         Some(self.behind_since.load(Ordering::Relaxed)).filter(|since| *since > 0)
     }
 
@@ -189,9 +194,10 @@ impl RunView {
         self.behind_since.store(since, Ordering::Relaxed);
     }
 
-    /// Until when something came of a transaction that lets nothing be committed before its end; 0 if that never was.
-    pub(super) fn held_to(&self) -> i64 {
-        self.held.last()
+    /// Since when something waits of which nothing came; 0 while nothing does. More of a transaction that lets nothing be
+    /// committed before its end is something that came.
+    pub(super) fn waits_since(&self) -> i64 {
+        self.behind_since().unwrap_or(0).max(self.held.last())
     }
 
     fn ends(&self) -> MutexGuard<'_, KnownEnds> {
@@ -247,11 +253,29 @@ mod tests {
         known.note(200, End { readable: 10, written: 40 });
         assert_eq!((known.readable.newest(), known.open), (Some(10), Some((10, 100))));
         assert_eq!((known.readable.read_to(10), known.read.read_to(10)), (Some(200), None));
+        assert_eq!([9, 10, 11].map(|next| known.open_since(next)), [Some(100), Some(100), None]);
         // Another one is open by now, which was not yet at the first instant.
         known.note(300, End { readable: 35, written: 50 });
         assert_eq!(known.open, Some((35, 300)));
         assert_eq!((known.readable.read_to(35), known.read.read_to(35)), (Some(300), Some(100)));
         known.note(400, End::at(60));
         assert_eq!((known.open, known.read.read_to(60), known.committed.read_to(59)), (None, Some(400), Some(300)));
+    }
+
+    #[test]
+    fn who_waits_for_a_large_transaction_waits_since_more_of_it_came() {
+        let (quiet, interval) = (Quiet::default(), Duration::from_secs(10));
+        let run = RunView::new(SourceKind::Slot, "g".to_owned(), interval, Progress::new(), true, quiet.clone());
+        assert_eq!(run.waits_since(), 0);
+        run.behind_since.store(10, Ordering::Relaxed);
+        for now in [20, 30] {
+            quiet.arrives(100);
+            run.held.look(quiet.underway(), now);
+        }
+        assert_eq!(run.waits_since(), 30);
+        run.held.look(quiet.underway(), 40);
+        assert_eq!(run.waits_since(), 30);
+        run.behind_since.store(50, Ordering::Relaxed);
+        assert_eq!(run.waits_since(), 50);
     }
 }

@@ -73,14 +73,15 @@ fn durable_answers_beside_a_run_are_those_of_query_and_live_ones_run_ahead() {
 
 #[test]
 fn nothing_is_complete_while_a_transaction_that_was_open_then_has_not_ended() {
-    let topic = Topic::create("http_open", 1);
+    let mut topic = Topic::create("http_open", 1);
     let producer = topic.producer(&[("transactional.id", &topic.name)]);
     producer.init_transactions();
     producer.begin();
     producer.produce(inserts(10, 1));
     producer.commit();
     let book = Book::new("http_open");
-    let (mut run, address) = book.serve_run(&[&topic], &["--commit-interval", "200ms"]);
+    let (mut run, address) =
+        book.serve_run(&[&topic], &["--commit-interval", "200ms", "-X", "topic.metadata.refresh.interval.ms=1000"]);
     let mut await_status = |what: &str, is: &dyn Fn(&Value) -> bool| {
         let began = Instant::now();
         loop {
@@ -110,6 +111,10 @@ fn nothing_is_complete_while_a_transaction_that_was_open_then_has_not_ended() {
     let status = await_status("whole", &is_whole);
     assert_eq!((&status["state"], &status["state_reason"]), (&"live".into(), &Value::Null), "{status:#}");
     assert_eq!(get(address, "/api/counts?by=table").json()["rows"][0]["count"], 20);
+    // A new partition is looked at, though nothing of it can be read.
+    topic.grow(2);
+    let is_known = |status: &Value| status["topics"][0]["partitions"][1]["read_to"].is_string();
+    await_status("grown", &is_known);
     run.signal("TERM");
     run.wait(Duration::from_secs(15)).expect_code(0);
 }
