@@ -35,6 +35,9 @@ pub enum ServeError {
         "{0} is not the loopback, and everybody who reaches it could read the book: give --token-file, or --insecure"
     )]
     Open(SocketAddr),
+    /// What the run of this process has committed was not told as read.
+    #[error("entry {0} of the log is committed, and the run beside this server has not told that it was read")]
+    Unread(u64),
     /// The book cannot be read.
     #[error(transparent)]
     Book(#[from] QueryError),
@@ -45,6 +48,7 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             ServeError::Listen { .. } | ServeError::Token { .. } | ServeError::Open(_) => 2,
+            ServeError::Unread(_) => 1,
             ServeError::Book(error) => error.exit_code(),
         }
     }

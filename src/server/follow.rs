@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
@@ -25,6 +25,8 @@ use crate::store::Disk;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How often in that time what is live is looked at, when it is behind an entry.
 const LOOKS: u32 = 20;
+/// How long an entry is held back until that is said.
+const HELD_LONG: Duration = Duration::from_secs(10);
 /// How many entries are read back for the newest commit.
 const LOOK_BACK: u64 = 32;
 
@@ -32,6 +34,17 @@ const LOOK_BACK: u64 = 32;
 pub(super) struct Following {
     follower: Follower,
     rejects: PendingRejects,
+    /// Since when an entry is held back because what is live does not reach it yet.
+    held_since: Option<Instant>,
+}
+
+impl Following {
+    /// Holds an entry back; an error when that takes long: it should be a moment.
+    fn hold(&mut self, snapshot: &Snapshot) -> Result<(), ServeError> {
+        let since = *self.held_since.get_or_insert_with(Instant::now);
+        let entry = snapshot.state().newest_entry().unwrap_or(0);
+        if since.elapsed() < HELD_LONG { Ok(()) } else { Err(ServeError::Unread(entry)) }
+    }
 }
 
 /// Reads a book as it stands now, but for its rejects; `totals` are its counts, where they are known already.
@@ -41,7 +54,7 @@ pub(super) fn read(book: &Path, totals: Option<Totals>) -> Result<(Durable, Foll
     let durable = durable_of(book, &snapshot, totals, RejectSums::default());
     // There may be many rejects, and nobody has to wait for them.
     let rejects = PendingRejects::all(&snapshot)?;
-    Ok((durable, Following { follower: Follower::after(book, &snapshot), rejects }))
+    Ok((durable, Following { follower: Follower::after(book, &snapshot), rejects, held_since: None }))
 }
 
 fn durable_of(book: &Path, snapshot: &Snapshot, totals: Totals, rejects: RejectSums) -> Durable {
@@ -129,7 +142,7 @@ fn look(board: &Board, following: &mut Following) -> Result<(), ServeError> {
         Found::Nothing => return Ok(()),
         Found::Entries(entries, snapshot) => {
             if !is_read(board, &snapshot) {
-                return Ok(());
+                return following.hold(&snapshot);
             }
             following.rejects.add(&entries);
             following.rejects.read(|| Ok(Snapshot::take(&board.book)?));
@@ -138,7 +151,7 @@ fn look(board: &Board, following: &mut Following) -> Result<(), ServeError> {
         }
         Found::Another(snapshot) => {
             if !is_read(board, &snapshot) {
-                return Ok(());
+                return following.hold(&snapshot);
             }
             let (totals, rejects) = (Totals::read(&snapshot)?, PendingRejects::all(&snapshot)?);
             let durable = durable_of(&board.book, &snapshot, totals, RejectSums::default());
@@ -151,6 +164,7 @@ fn look(board: &Board, following: &mut Following) -> Result<(), ServeError> {
             snapshot
         }
     };
+    following.held_since = None;
     following.follower.accept(&snapshot);
     Ok(())
 }

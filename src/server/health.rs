@@ -36,10 +36,10 @@ fn stuck(source: SourceKind, lag: Option<u64>, silent: i64, limit: i64) -> Optio
     let seconds = silent / 1_000_000;
     match source {
         SourceKind::Kafka if lag? > 0 && silent > limit => {
-            Some(format!("records wait, and the last commit was {seconds} s ago"))
+            Some(format!("records wait, and for {seconds} s nothing was committed"))
         }
         SourceKind::Slot if lag? > 0 && silent > limit => {
-            Some(format!("WAL waits, and the last commit was {seconds} s ago"))
+            Some(format!("WAL waits, and for {seconds} s nothing was committed"))
         }
         // A file may end in the middle of a line, which nobody can read before it is written to its end.
         SourceKind::Kafka | SourceKind::Slot | SourceKind::File => None,
