@@ -75,7 +75,7 @@ fn two_processes_share_the_work_and_die_together() {
 #[test]
 fn a_cluster_of_which_one_process_stands_still_is_unwell_until_it_goes_on() {
     let (lines, truth_of_one) = workload("cluster_still");
-    let topic = Topic::create("cluster_still", PARTITIONS);
+    let topic = Topic::create_with("cluster_still", PARTITIONS, &[("max.message.bytes", "20000000")]);
     let produce = || topic.produce(lines::records(&lines, Shape::Connect, PARTITIONS, DAY.0));
     produce();
     let folder = environment::folder("hosts");
