@@ -8,7 +8,6 @@ mod capture;
 mod demo;
 mod doctor;
 mod exit;
-mod found;
 mod logging;
 mod origin;
 mod run;

@@ -11,7 +11,6 @@ use anyhow::Context;
 use tracing::info;
 
 use super::exit::unpack;
-use super::found::Telling;
 use super::origin::{self, Leading};
 use super::serve::Serving;
 use super::signals;
@@ -26,7 +25,7 @@ use crate::query::Totals;
 use crate::server::ServedRun;
 use crate::settings::args::RunArgs;
 use crate::settings::{Origin, RunSettings, SettingsError};
-use crate::source::{Discovery, MakeSource};
+use crate::source::MakeSource;
 use crate::store::{Disk, Store};
 use crate::table::{FileOutput, RowFormat};
 
@@ -144,7 +143,7 @@ fn lead(
         source,
         until_end,
         mut plan,
-        mut discovery,
+        discovery,
         discover_interval,
         permit,
         mut announce,
@@ -185,8 +184,6 @@ fn lead(
     let listener = match serving {
         Some(serving) => {
             let (listener, epochs) = channel();
-            let (telling, found) = channel();
-            discovery = discovery.map(|discovery| -> Box<dyn Discovery> { Box::new(Telling::new(discovery, telling)) });
             let counts = Totals::of(initial_counts.iter().map(|(key, count)| (key, *count)));
             let (commit_interval, progress) = (settings.commit_interval, progress.clone());
             let partitions = start.partitions.clone();
@@ -196,7 +193,6 @@ fn lead(
                 generation: start.generation.clone(),
                 counts,
                 partitions,
-                found,
                 source,
                 commit_interval,
                 progress,

@@ -10,18 +10,25 @@ use tokio::sync::Semaphore;
 use super::aside::Queues;
 use super::frames::{Frame, Frames};
 use super::memory::Memory;
-use super::moment::Moment;
+use super::moment::{LIVE, Moment};
 use super::partitions::Partitions;
 use super::rate::Rate;
 use super::recent::Recent;
 use super::run::RunView;
 use super::slot::KnownSlot;
 use super::sums::KeptSums;
+use super::view::{View, now_micros};
 use crate::book::Lost;
 use crate::book::entry::SourceKind;
 use crate::change::{Epoch, Partition};
 use crate::query::RejectSums;
 
+/// Bytes of answers that are not read yet, with those that are kept for others: 64 MB of them at most.
+const ANSWERS: usize = 192 << 20;
+/// One answer counts for no more: beside what is kept it has room if no other one takes it.
+const LARGEST_ANSWER: usize = 128 << 20;
+/// Bytes of the stream that its clients have not taken yet.
+const STREAM: usize = 64 << 20;
 /// Clients of the stream at the same time.
 const WATCHERS: usize = 500;
 
@@ -49,6 +56,8 @@ pub(super) struct Board {
     pub(super) queues: Queues,
     /// What answers hold that are not read yet.
     pub(super) memory: Memory,
+    /// What the stream holds that its clients have not taken yet.
+    pub(super) stream_memory: Memory,
     /// Held by the client of the stream whose turn it is.
     pub(super) turns: tokio::sync::Mutex<()>,
     /// Held by clients of the stream.
@@ -98,14 +107,14 @@ pub(super) struct Live {
 
 impl Board {
     pub(super) fn new(book: &Path, durable: Durable, live: Option<Live>, run: Option<RunView>) -> Board {
-        let first = live.as_ref().map_or(&durable.moment, |live| &live.moment);
-        let number = live.as_ref().map_or(durable.entry, |live| live.epoch);
-        let frames = Frames::new(number, Arc::clone(first));
+        let (durable, live) = (Arc::new(durable), live.map(Arc::new));
+        let first = View { now: now_micros(), durable: Arc::clone(&durable), live: live.clone() };
+        let frames = Frames::new(Frame::of(first));
         Board {
             book: book.to_owned(),
             name: name_of(book),
-            durable: ArcSwap::from_pointee(durable),
-            live: ArcSwapOption::from_pointee(live),
+            durable: ArcSwap::new(durable),
+            live: ArcSwapOption::new(live),
             telling: Mutex::default(),
             frames,
             rate: Mutex::default(),
@@ -114,7 +123,8 @@ impl Board {
             sums: Default::default(),
             slot: ArcSwapOption::empty(),
             queues: Queues::default(),
-            memory: Memory::default(),
+            memory: Memory::of(ANSWERS, LARGEST_ANSWER),
+            stream_memory: Memory::of(STREAM, STREAM),
             turns: tokio::sync::Mutex::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
@@ -144,9 +154,11 @@ impl Board {
     pub(super) fn end_live(&self, durable: Durable) {
         let _telling = self.telling();
         self.live.store(None);
-        let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
         self.set_durable(durable);
-        self.frames.begin_anew(frame);
+        self.frames.begin_anew(Frame::of(View::of(self)));
+        // Nobody asks about what was live any more.
+        self.recent[LIVE].clear();
+        self.sums[LIVE].clear();
     }
 
     fn telling(&self) -> MutexGuard<'_, ()> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
@@ -11,9 +11,10 @@ use super::aside::aside;
 use super::board::Board;
 use super::body;
 use super::error::{Answer, ApiError};
-use super::memory::holding;
+use super::memory::{Memory, holding};
 use super::moment::Moment;
 use super::parameters::Parameters;
+use super::view::View;
 use crate::book::CompleteTo;
 use crate::change::Day;
 use crate::query::{RowStyle, Selection, SelectionText};
@@ -91,8 +92,8 @@ pub(super) async fn counts(State(board): State<Arc<Board>>, RawQuery(query): Raw
     let level = moment.level();
     let recent = &board.recent[level];
     let question = ("counts", query.unwrap_or_default(), format);
-    let body = match recent.find(&moment, &question) {
-        Some(given) => Body::from(given),
+    let mut response = match recent.find(&moment, &question) {
+        Some(given) => Memory::answer(format.content_type(), given),
         None if selection.most_rows() <= FEW_ROWS => {
             let is_quick =
                 selection.is_summed() && selection.most_rows() <= QUICK_ROWS && board.sums[level].knows(&filter);
@@ -104,13 +105,12 @@ pub(super) async fn counts(State(board): State<Arc<Board>>, RawQuery(query): Raw
                 };
                 written(&at, selection, format)
             };
-            let given = Bytes::from(if is_quick { write() } else { aside(write).await? });
+            let given = board.memory.hold(if is_quick { write() } else { aside(write).await? })?;
             recent.keep(&moment, question, &given);
-            Body::from(given)
+            Memory::answer(format.content_type(), given)
         }
-        None => long(&board, &moment, selection, format).await?,
+        None => body::answer(format.content_type(), long(&board, &moment, selection, format).await?),
     };
-    let mut response = body::answer(format.content_type(), body);
     if format != Format::Json {
         say_complete_to(&mut response, &moment.complete_to);
     }
@@ -122,13 +122,13 @@ pub(super) async fn counts(State(board): State<Arc<Board>>, RawQuery(query): Raw
 
 /// The moment that is asked about: the live one where there is one, unless the durable one is wanted.
 fn moment(board: &Board, level: Option<&str>) -> Result<Arc<Moment>, ApiError> {
-    let live = board.live().map(|live| Arc::clone(&live.moment));
-    let durable = || Arc::clone(&board.durable().moment);
+    let view = View::of(board);
     match level {
-        None => Ok(live.unwrap_or_else(durable)),
-        Some("durable") => Ok(durable()),
+        None => Ok(Arc::clone(view.moment())),
+        Some("durable") => Ok(Arc::clone(&view.durable.moment)),
+        Some("live") if view.live.is_some() => Ok(Arc::clone(view.moment())),
         Some("live") => {
-            live.ok_or_else(|| ApiError::bad_request("level: no run is served here, all answers are durable"))
+            Err(ApiError::bad_request("level: no run is served here that writes the book, all answers are durable"))
         }
         Some(other) => Err(ApiError::bad_request(format!("no level {other:?}: one of live, durable"))),
     }
@@ -156,12 +156,12 @@ fn written(moment: &Moment, selection: Selection, format: Format) -> Vec<u8> {
 async fn long(board: &Board, moment: &Arc<Moment>, selection: Selection, format: Format) -> Result<Body, ApiError> {
     match text(moment, selection, format) {
         Ok(text) => {
-            let held = board.memory.take(text.most_bytes())?;
+            let room = board.memory.take(text.most_bytes())?;
             let body = match text.is_quick() {
                 true => body::pieces(text),
                 false => in_turn(board, move || body::pieces(text)).await?,
             };
-            Ok(holding(body, held))
+            Ok(holding(body, room))
         }
         Err(selection) => {
             let moment = Arc::clone(moment);

@@ -8,19 +8,18 @@ use std::time::{Duration, Instant};
 use super::board::{Board, Live};
 use super::frames::Frame;
 use super::moment::Moment;
-use super::view::now_micros;
+use super::view::{View, now_micros};
 use crate::book::{CompleteTo, Level};
-use crate::change::{Interval, PartitionStart};
 use crate::live::ClosedEpoch;
 use crate::query::Cell;
 
 /// Changed counts that are kept for the next frame before those that changed again are put together.
 const MANY_CELLS: usize = 100_000;
 
-/// Folds epochs until the run ends; `found` are partitions that it begins to read.
-pub(super) fn begin(board: Arc<Board>, epochs: Receiver<ClosedEpoch>, found: Receiver<PartitionStart>) {
+/// Folds epochs until the run ends.
+pub(super) fn begin(board: Arc<Board>, epochs: Receiver<ClosedEpoch>) {
     let fold = move || {
-        let mut folder = Folder { board, found, cells: Vec::new(), has_news: false, last: Instant::now() };
+        let mut folder = Folder { board, cells: Vec::new(), has_news: false, last: Instant::now() };
         loop {
             let wait = folder.due().map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
             match epochs.recv_timeout(wait) {
@@ -37,7 +36,6 @@ pub(super) fn begin(board: Arc<Board>, epochs: Receiver<ClosedEpoch>, found: Rec
 
 struct Folder {
     board: Arc<Board>,
-    found: Receiver<PartitionStart>,
     /// What changed since the last frame.
     cells: Vec<Cell>,
     /// Whether an epoch was closed since then.
@@ -55,10 +53,6 @@ impl Folder {
         let mut totals = before.moment.totals.clone();
         let mut partitions = before.partitions.clone();
         let (mut epoch, mut rejects, mut records) = (before.epoch, before.rejects, 0);
-        // An epoch is closed each second, whether anything was read or not.
-        for PartitionStart { partition, from, .. } in self.found.try_iter() {
-            partitions.moved(partition, Interval { from, to: from });
-        }
         for closed in epochs {
             epoch = closed.epoch;
             self.cells.extend(closed.totals.iter().map(|(key, total)| totals.set(key, *total)));
@@ -106,10 +100,10 @@ impl Folder {
         self.has_news = false;
         self.last = Instant::now();
         let mut cells = std::mem::take(&mut self.cells);
-        self.board.with_live(|live| {
+        self.board.with_live(|_live| {
             cells.sort_unstable();
             cells.dedup();
-            self.board.frames.publish(Frame { number: live.epoch, moment: Arc::clone(&live.moment) }, cells);
+            self.board.frames.publish(Frame::of(View::of(&self.board)), cells);
             None
         });
     }

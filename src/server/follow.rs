@@ -14,7 +14,7 @@ use super::frames::Frame;
 use super::moment::Moment;
 use super::pending_rejects::PendingRejects;
 use super::run::RunView;
-use super::view::now_micros;
+use super::view::{View, now_micros};
 use crate::book::entry::EntryKind;
 use crate::book::{Entry, Follower, Found, Lost, Snapshot, State, log};
 use crate::change::{CountKey, Partition};
@@ -208,16 +208,16 @@ fn advance(board: &Board, entries: &[Entry], snapshot: &Snapshot, rejects: &Reje
     if board.live().is_some() {
         return board.end_live(durable);
     }
-    let frame = Frame { number: durable.entry, moment: Arc::clone(&durable.moment) };
     board.set_durable(durable);
     let read = entries.iter().flat_map(|entry| entry.topics.values()).flat_map(|topic| topic.positions.values());
     if let Some(commit) = commit {
         // By the writer's clock: since when they were read.
-        let took = before.committed_at.map_or(0, |before| commit.written_at.saturating_sub(before).max(0));
+        let took =
+            before.committed_at.or(before.made_at).map_or(0, |before| commit.written_at.saturating_sub(before).max(0));
         let now = now_micros();
         board.rate().add(now.saturating_sub(took), now, read.map(|read| read.records).sum());
     }
-    board.frames.publish(frame, cells);
+    board.frames.publish(Frame::of(View::of(board)), cells);
 }
 
 fn add_deltas(totals: &mut Totals, entry: &Entry) -> Vec<Cell> {

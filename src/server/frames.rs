@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::sync::watch;
 
-use super::moment::Moment;
+use super::view::View;
 use crate::query::{Cell, Filter};
 
 /// Frames whose changes are remembered.
@@ -20,7 +20,7 @@ const FRAMES: usize = 2_000;
 const CELLS: usize = 200_000;
 
 /// Bytes of texts that are kept of one frame.
-const KEPT: usize = 32 << 20;
+const KEPT: usize = 16 << 20;
 /// About what else it costs to keep one.
 const OVERHEAD: usize = 256;
 
@@ -36,8 +36,15 @@ const BYTES_PER_SECOND: usize = 16 << 20;
 pub(super) struct Frame {
     /// The epoch of a run, or the number of an entry; grows.
     pub(super) number: u64,
-    /// What it is.
-    pub(super) moment: Arc<Moment>,
+    /// What it is, and what is told beside it.
+    pub(super) view: Arc<View>,
+}
+
+impl Frame {
+    pub(super) fn of(view: View) -> Frame {
+        let number = view.live.as_ref().map_or(view.durable.entry, |live| live.epoch);
+        Frame { number, view: Arc::new(view) }
+    }
 }
 
 /// The newest frame, and what changed before it.
@@ -90,7 +97,7 @@ impl Difference {
     /// The counts that changed, as rows in JSON.
     pub(super) fn rows(&self, filter: &Filter) -> Vec<u8> {
         let cells: Vec<Cell> = self.changes.iter().flat_map(|cells| cells.iter()).copied().collect();
-        self.frame.moment.totals.cells_json(&cells, filter)
+        self.frame.view.moment().totals.cells_json(&cells, filter)
     }
 }
 
@@ -110,10 +117,11 @@ impl Ring {
 }
 
 impl Frames {
-    pub(super) fn new(number: u64, moment: Arc<Moment>) -> Frames {
+    pub(super) fn new(frame: Frame) -> Frames {
         let server = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+        let number = frame.number;
         let ring = Ring {
-            frame: Frame { number, moment },
+            frame,
             changes: VecDeque::new(),
             cells: 0,
             known_from: number,
@@ -217,26 +225,21 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::book::{CompleteTo, Level};
     use crate::change::{CountKey, Day, Operation};
     use crate::query::Totals;
 
-    fn frame_moment(number: u64) -> Moment {
-        let complete_to =
-            CompleteTo { commit: number, positions: BTreeMap::new(), commit_time: None, level: Level::Durable };
-        Moment { totals: Totals::default(), complete_to, time_zone: "UTC".to_owned() }
+    fn frame(number: u64, totals: &Totals) -> Frame {
+        Frame { number, view: Arc::new(View::holding(totals)) }
     }
 
-    fn frame(number: u64) -> Frame {
-        Frame { number, moment: Arc::new(frame_moment(number)) }
+    fn empty(number: u64) -> Frame {
+        frame(number, &Totals::default())
     }
 
     #[test]
     fn a_difference_is_told_once_to_those_who_watch_the_same() {
-        let frames = Frames::new(1, frame(1).moment);
+        let frames = Frames::new(empty(1));
         let mut totals = Totals::default();
         let key = |table: &str| CountKey {
             day: Day::EPOCH,
@@ -246,8 +249,7 @@ mod tests {
         };
         for (number, table) in [(2, "a"), (3, "b"), (4, "a")] {
             let changes = vec![totals.add(&key(table), number)];
-            let moment = Moment { totals: totals.clone(), ..frame_moment(number) };
-            frames.publish(Frame { number, moment: Arc::new(moment) }, changes);
+            frames.publish(frame(number, &totals), changes);
         }
         let Since::Changed(difference) = frames.since(2, "all") else { panic!("both changes are known") };
         assert_eq!((difference.len(), difference.frame.number), (2, 4));
@@ -267,25 +269,25 @@ mod tests {
         }
         assert!(matches!(frames.since(2, "y"), Since::Told(..)) && matches!(frames.since(2, "z"), Since::Changed(_)));
         // What was told of a frame is nothing for the next one, and neither is what comes late.
-        frames.publish(frame(5), Vec::new());
+        frames.publish(empty(5), Vec::new());
         frames.keep(&difference, "all", &text);
         assert!(matches!(frames.since(2, "all"), Since::Changed(_)));
     }
 
     #[test]
     fn who_was_told_of_another_book_begins_anew() {
-        let frames = Frames::new(40, frame(40).moment);
+        let frames = Frames::new(empty(40));
         let known = frames.id(40);
         assert_eq!(frames.resume(&known), Some(40));
         let mut newest = frames.watch();
         newest.mark_unchanged();
         for again in [40, 60, 3] {
-            frames.begin_anew(frame(again));
+            frames.begin_anew(empty(again));
             assert_eq!(frames.resume(&known), None, "{again}");
             assert!(newest.has_changed().expect("it is there") && *newest.borrow_and_update() > 40);
         }
         let number = frames.newest().number;
-        frames.publish(frame(4), Vec::new());
+        frames.publish(empty(4), Vec::new());
         assert!(frames.newest().number > number);
         assert_eq!(frames.resume(&frames.id(number)), Some(number));
     }

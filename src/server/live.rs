@@ -4,7 +4,7 @@
 //! for it; when it does again, it gets the difference to the newest frame. A client that takes nothing for a minute is cut.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
@@ -18,7 +18,7 @@ use super::aside::aside;
 use super::board::Board;
 use super::body;
 use super::error::{Answer, ApiError};
-use super::frames::Since;
+use super::frames::{Frame, Since};
 use super::gzip;
 use super::parameters::Parameters;
 use super::status::compact;
@@ -26,6 +26,8 @@ use crate::query::{Filter, GroupBy, RowStyle};
 
 /// Changes that are told in a moment; more are on another thread.
 const FEW_CHANGES: usize = 2_000;
+/// About how many bytes a change has that is told.
+const CHANGE: usize = 100;
 /// How long a watcher waits until it looks for room again.
 const NO_ROOM: Duration = Duration::from_millis(500);
 /// How long nothing is said before a sign of life.
@@ -37,7 +39,7 @@ pub(super) async fn live(State(board): State<Arc<Board>>, RawQuery(query): RawQu
     let parameters = Parameters::read(query.as_deref(), &known)?;
     let filter = parameters.filter()?;
     // Refuses a range that is the wrong way round now, not in the stream.
-    board.frames.newest().moment.totals.select(&filter, &[])?;
+    board.frames.newest().view.moment().totals.select(&filter, &[])?;
     let permit = Arc::clone(&board.watchers).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::busy("as many clients watch as this server takes"))?;
     let said = headers.get("last-event-id").and_then(|id| id.to_str().ok()).or(parameters.text("last_event_id"));
@@ -98,16 +100,17 @@ impl Watcher {
                 () = self.pieces.closed() => return Err(Gone),
             };
             if changed.is_err() {
-                self.send(self.packed(b": still here\n\n".to_vec())).await?;
+                self.still_here().await?;
             }
         }
     }
 
     async fn tell_difference(&self, told: u64) -> Result<u64, Gone> {
+        let mut silent_since = Instant::now();
         let (newest, text) = loop {
             match self.difference(told).await? {
                 Some(difference) => break difference,
-                None => self.wait_for_room().await?,
+                None => self.wait_for_room(&mut silent_since).await?,
             }
         };
         match text {
@@ -135,10 +138,13 @@ impl Watcher {
             Since::Changed(difference) => difference,
         };
         let (newest, changes) = (difference.frame.number, difference.len());
-        let (id, end) = (frames.id(newest), self.end());
+        if changes >= FEW_CHANGES && !self.board.stream_memory.has_room(changes * CHANGE) {
+            return Ok(None);
+        }
+        let (id, end) = (frames.id(newest), self.end(&difference.frame));
         let (filter, is_packed) = (self.filter.clone(), self.is_packed);
         let tell = move || {
-            let complete_to = difference.frame.moment.complete_to();
+            let complete_to = difference.frame.view.moment().complete_to();
             let head = format!("event: delta\nid: {id}\ndata: {{\"complete_to\":{complete_to},\"rows\":[");
             let text = [head.as_bytes(), &difference.rows(&filter), end.as_bytes()].concat();
             (if is_packed { gzip::deflated(&text) } else { text }, difference)
@@ -147,23 +153,25 @@ impl Watcher {
             0..FEW_CHANGES => tell(),
             _ => aside(tell).await.map_err(|_| Gone)?,
         };
-        let Ok(text) = self.board.memory.hold(text) else { return Ok(None) };
+        let Ok(text) = self.board.stream_memory.hold(text) else { return Ok(None) };
         frames.keep(&difference, &self.watched, &text);
         yield_now().await;
         Ok(Some((newest, Some(text))))
     }
 
     async fn tell_all(&self) -> Result<u64, Gone> {
-        let (frame, mut pieces, _held) = loop {
+        let mut silent_since = Instant::now();
+        let (frame, mut pieces, _room) = loop {
             let frame = self.board.frames.newest();
-            let selection = frame.moment.totals.select(&self.filter, &GroupBy::DEFAULT).map_err(|_| Gone)?;
+            let moment = frame.view.moment();
+            let selection = moment.totals.select(&self.filter, &GroupBy::DEFAULT).map_err(|_| Gone)?;
             let id = self.board.frames.id(frame.number);
             let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
-            head.extend(frame.moment.json_head());
-            let pieces = selection.text(RowStyle::Json, head, self.end().into_bytes());
-            match self.board.memory.take(pieces.most_bytes()) {
-                Ok(held) => break (frame, pieces, held),
-                Err(_) => self.wait_for_room().await?,
+            head.extend(moment.json_head());
+            let pieces = selection.text(RowStyle::Json, head, self.end(&frame).into_bytes());
+            match self.board.stream_memory.take(pieces.most_bytes()) {
+                Ok(room) => break (frame, pieces, room),
+                Err(_) => self.wait_for_room(&mut silent_since).await?,
             }
         };
         while let Some(piece) = self.in_turn(|| pieces.next()).await {
@@ -177,12 +185,20 @@ impl Watcher {
         Ok(frame.number)
     }
 
-    /// Waits a moment, for others to read what they asked for.
-    async fn wait_for_room(&self) -> Result<(), Gone> {
-        match timeout(NO_ROOM, self.pieces.closed()).await {
-            Ok(()) => Err(Gone),
-            Err(_) => Ok(()),
+    /// Waits a moment, for others to read what they asked for; gives a sign of life when that takes long.
+    async fn wait_for_room(&self, silent_since: &mut Instant) -> Result<(), Gone> {
+        if timeout(NO_ROOM, self.pieces.closed()).await.is_ok() {
+            return Err(Gone);
         }
+        if silent_since.elapsed() >= HEARTBEAT {
+            *silent_since = Instant::now();
+            self.still_here().await?;
+        }
+        Ok(())
+    }
+
+    async fn still_here(&self) -> Result<(), Gone> {
+        self.send(self.packed(b": still here\n\n".to_vec())).await
     }
 
     /// Does something when it is this watcher's turn: its snapshot's pieces come between those of others.
@@ -194,8 +210,8 @@ impl Watcher {
     }
 
     /// What stands behind the rows of an event.
-    fn end(&self) -> String {
-        format!("],\"status\":{}}}\n\n", compact(&self.board))
+    fn end(&self, frame: &Frame) -> String {
+        format!("],\"status\":{}}}\n\n", compact(&self.board, &frame.view.now()))
     }
 
     fn packed(&self, text: Vec<u8>) -> Bytes {

@@ -12,33 +12,47 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::body;
 use super::error::ApiError;
 
-/// Bytes of all answers together.
-const MOST: usize = 128 << 20;
-/// What they are counted in.
+/// What bytes are counted in.
 const UNIT: usize = 1 << 10;
 /// Bytes of an answer that does not count: a thousand of them are half as much as one may be.
 const FREE: u64 = 32 << 10;
 
 /// The memory of answers; clones share it.
 #[derive(Clone)]
-pub(super) struct Memory(Arc<Semaphore>);
-
-/// A part of the memory, until it is dropped.
-pub(super) type Held = OwnedSemaphorePermit;
-
-impl Default for Memory {
-    fn default() -> Memory {
-        Memory(Arc::new(Semaphore::new(MOST / UNIT)))
-    }
+pub(super) struct Memory {
+    room: Arc<Semaphore>,
+    largest: usize,
 }
 
+/// A part of the memory, until it is dropped.
+pub(super) type Room = OwnedSemaphorePermit;
+
+/// Says of an answer that its bytes are counted already.
+#[derive(Clone, Copy)]
+struct Counted;
+
 impl Memory {
-    /// Takes about so many bytes. One answer may be larger than all are: then it is the only one.
-    pub(super) fn take(&self, bytes: usize) -> Result<Held, ApiError> {
-        let units = u32::try_from(bytes.min(MOST) / UNIT).unwrap_or(u32::MAX);
-        let taken = Arc::clone(&self.0).try_acquire_many_owned(units);
+    /// Room for so many bytes, of which one answer takes at most `largest`, however large it is.
+    pub(super) fn of(bytes: usize, largest: usize) -> Memory {
+        Memory { room: Arc::new(Semaphore::new(bytes / UNIT)), largest }
+    }
+
+    /// Whether there is room for so many bytes now.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.room.available_permits() >= self.units(bytes)
+    }
+
+    fn units(&self, bytes: usize) -> usize {
+        bytes.min(self.largest) / UNIT
+    }
+
+    /// Takes about so many bytes.
+    pub(super) fn take(&self, bytes: usize) -> Result<Room, ApiError> {
+        let units = u32::try_from(self.units(bytes)).unwrap_or(u32::MAX);
+        let taken = Arc::clone(&self.room).try_acquire_many_owned(units);
         taken.map_err(|_| ApiError::busy("others have not read their large answers yet; ask again"))
     }
 
@@ -47,16 +61,24 @@ impl Memory {
         if bytes.len() as u64 <= FREE {
             return Ok(bytes.into());
         }
-        let held = Arc::new(self.take(bytes.len())?);
-        Ok(Bytes::from_owner(Piece { bytes: bytes.into(), _held: held }))
+        let room = Arc::new(self.take(bytes.len())?);
+        Ok(Bytes::from_owner(Piece { bytes: bytes.into(), _room: room }))
+    }
+
+    /// An answer of bytes that are held: they count once, however many clients are given them.
+    pub(super) fn answer(content_type: &'static str, held: Bytes) -> Response {
+        let mut answer = body::answer(content_type, held);
+        answer.extensions_mut().insert(Counted);
+        answer
     }
 
     /// The same answer, counted; or that there is no room for it.
     pub(super) fn counted(&self, answer: Response) -> Response {
-        let size = answer.body().size_hint().exact().filter(|size| *size > FREE);
+        let is_counted = answer.extensions().get::<Counted>().is_some();
+        let size = answer.body().size_hint().exact().filter(|size| *size > FREE && !is_counted);
         let Some(size) = size.and_then(|size| usize::try_from(size).ok()) else { return answer };
         match self.take(size) {
-            Ok(held) => answer.map(|body| holding(body, held)),
+            Ok(room) => answer.map(|body| holding(body, room)),
             Err(busy) => busy.into_response(),
         }
     }
@@ -64,18 +86,18 @@ impl Memory {
 
 /// The same body, which holds memory as long as it or one of its pieces lives: a connection takes a piece at once, and
 /// sends it as fast as the client reads.
-pub(super) fn holding(body: Body, held: Held) -> Body {
-    Body::new(Holding { body, held: Arc::new(held) })
+pub(super) fn holding(body: Body, room: Room) -> Body {
+    Body::new(Holding { body, room: Arc::new(room) })
 }
 
 struct Holding {
     body: Body,
-    held: Arc<Held>,
+    room: Arc<Room>,
 }
 
 struct Piece {
     bytes: Bytes,
-    _held: Arc<Held>,
+    _room: Arc<Room>,
 }
 
 impl AsRef<[u8]> for Piece {
@@ -93,7 +115,7 @@ impl HttpBody for Holding {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
-        let held = |bytes| Bytes::from_owner(Piece { bytes, _held: Arc::clone(&self.held) });
+        let held = |bytes| Bytes::from_owner(Piece { bytes, _room: Arc::clone(&self.room) });
         frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(held))))
     }
 
@@ -115,13 +137,29 @@ mod tests {
 
     use super::*;
 
+    const MOST: usize = 8 << 20;
+
+    #[test]
+    fn bytes_that_many_are_given_count_once() {
+        let memory = Memory::of(MOST, MOST);
+        let held = memory.hold(vec![b'x'; MOST / 2]).expect("room");
+        let given: Vec<Response> =
+            (0..100).map(|_| memory.counted(Memory::answer("text/plain", held.clone()))).collect();
+        assert!(given.iter().all(|answer| answer.status() == StatusCode::OK));
+        assert!(memory.has_room(MOST / 2) && !memory.has_room(MOST / 2 + UNIT));
+        drop(held);
+        assert!(memory.hold(vec![b'x'; MOST]).is_err());
+        drop(given);
+        assert!(memory.hold(vec![b'x'; 2 * MOST]).is_ok());
+    }
+
     fn answer(bytes: usize) -> Response {
         Response::new(Body::from(vec![b'x'; bytes]))
     }
 
     #[test]
     fn large_answers_count_until_they_are_gone() {
-        let memory = Memory::default();
+        let memory = Memory::of(MOST, MOST);
         let half = memory.counted(answer(MOST / 2 + 1));
         assert_eq!((half.status(), half.body().size_hint().exact()), (StatusCode::OK, Some((MOST / 2 + 1) as u64)));
         let status = |bytes| memory.counted(answer(bytes)).status();

@@ -3,6 +3,9 @@
 use crate::book::{CompleteTo, Level};
 use crate::query::{Totals, json_head};
 
+/// The place of what is kept about live moments.
+pub(super) const LIVE: usize = 0;
+
 /// All counts at a commit or at a closed epoch.
 pub(super) struct Moment {
     /// The counts.
@@ -19,9 +22,9 @@ impl Moment {
         json_head(&self.complete_to, &self.time_zone).into_bytes()
     }
 
-    /// The place of what is kept about moments of its level: 0 where it is live, 1 where it is durable.
+    /// The place of what is kept about moments of its level: [`LIVE`], or 1 where it is durable.
     pub(super) fn level(&self) -> usize {
-        usize::from(matches!(self.complete_to.level, Level::Durable))
+        if matches!(self.complete_to.level, Level::Durable) { 1 } else { LIVE }
     }
 
     /// What it is complete to, as JSON.

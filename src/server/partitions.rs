@@ -7,6 +7,9 @@ use crate::change::{Interval, Partition};
 /// Ends that are remembered for a partition: more than are seen in ten minutes.
 const ENDS: usize = 600;
 
+/// Ends that are remembered after they were reached: a minute's, and moments are told for some seconds.
+const REACHED: usize = 60;
+
 /// How far each partition was read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Partitions {
@@ -17,7 +20,7 @@ pub(super) struct Partitions {
 }
 
 /// How far a partition was read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ReadTo {
     /// The first offset that was not read.
     pub(super) next: i64,
@@ -82,7 +85,8 @@ pub(super) struct Ends {
     /// Ends that were not reached when last looked at, with the instants.
     open: VecDeque<(i64, i64)>,
     newest: Option<i64>,
-    reached: Option<i64>,
+    /// The last ones that were reached: who asks about a moment ago must not be told what was reached since.
+    reached: VecDeque<(i64, i64)>,
 }
 
 impl Ends {
@@ -107,11 +111,14 @@ impl Ends {
 
     /// The latest instant at which the partition ended no later than `next`: everything it held then was read.
     pub(super) fn read_to(&mut self, next: i64) -> Option<i64> {
-        while let Some((at, _)) = self.open.front().filter(|(_, end)| *end <= next) {
-            self.reached = Some(*at);
+        while let Some(reached) = self.open.front().filter(|(_, end)| *end <= next).copied() {
             self.open.pop_front();
+            if self.reached.len() == REACHED {
+                self.reached.pop_front();
+            }
+            self.reached.push_back(reached);
         }
-        self.reached
+        self.reached.iter().rev().find(|(_, end)| *end <= next).map(|(at, _)| *at)
     }
 }
 
@@ -143,6 +150,8 @@ mod tests {
         assert_eq!(ends.read_to(25), Some(300));
         ends.note(400, 25);
         assert_eq!(ends.read_to(25), Some(400));
+        // At an earlier moment less was read.
+        assert_eq!((ends.read_to(19), ends.read_to(9), ends.read_to(25)), (Some(200), None, Some(400)));
     }
 
     #[test]

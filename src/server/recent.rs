@@ -34,6 +34,11 @@ impl Recent {
         given.as_ref().filter(|given| Arc::ptr_eq(&given.moment, moment))?.answers.get(question).cloned()
     }
 
+    /// Forgets all answers.
+    pub(super) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Keeps an answer.
     pub(super) fn keep(&self, moment: &Arc<Moment>, question: Question, answer: &Bytes) {
         let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tracing::debug;
 
 use super::board::Live;
-use super::held::Held;
-use super::partitions::Ends;
+use super::going_on::GoingOn;
+use super::partitions::{Ends, ReadTo};
 use super::view::now_micros;
 use crate::book::entry::SourceKind;
 use crate::change::{End, Partition};
@@ -23,8 +23,8 @@ const SILENCE: i64 = 5_000_000;
 /// How long no answer at all is no news: many partitions may take their time.
 const LONG_SILENCE: i64 = 30_000_000;
 
-/// Asks where partitions end now.
-pub type AskEnds = dyn Fn(&[Partition]) -> Result<Vec<(Partition, End)>, String> + Send;
+/// Asks where all partitions end that are there now; a run may not have found them all yet.
+pub type AskEnds = dyn Fn() -> Result<Vec<(Partition, End)>, String> + Send;
 
 /// The run beside which a server serves.
 pub(super) struct RunView {
@@ -45,7 +45,7 @@ pub(super) struct RunView {
     ends: Mutex<KnownEnds>,
     /// Since when something waits to be read, without a break; 0 while nothing does.
     behind_since: AtomicI64,
-    held: Held,
+    going_on: GoingOn,
 }
 
 #[derive(Default)]
@@ -121,7 +121,7 @@ impl RunView {
             quiet,
             ends,
             behind_since: AtomicI64::new(0),
-            held: Held::default(),
+            going_on: GoingOn::default(),
         }
     }
 
@@ -158,7 +158,13 @@ impl RunView {
     pub(super) fn partitions(&self, live: &Live, now: i64) -> Vec<PartitionView> {
         let is_silent = self.trouble(now).is_some();
         let mut ends = self.ends();
-        let view = |(partition, read): (&Partition, &super::partitions::ReadTo)| {
+        let read = live.partitions.iter().map(|(partition, read)| (partition.clone(), *read));
+        let mut partitions: BTreeMap<Partition, ReadTo> = read.collect();
+        // The run will find them soon: nothing of them is read, and what they hold is late.
+        for partition in ends.by_partition.keys() {
+            partitions.entry(partition.clone()).or_default();
+        }
+        let view = |(partition, read): (Partition, ReadTo)| {
             let known = ends.by_partition.entry(partition.clone()).or_default();
             let end = known.readable.newest();
             let next = self.quiet.skip(read.next);
@@ -177,10 +183,9 @@ impl RunView {
             };
             // It may have been read beyond since it was asked.
             let end = end.map(|end| end.max(read.next));
-            let (partition, next) = (partition.clone(), read.next);
-            PartitionView { partition, next, end, lag, lag_seconds, caught_up_at, read_to, open_since }
+            PartitionView { partition, next: read.next, end, lag, lag_seconds, caught_up_at, read_to, open_since }
         };
-        live.partitions.iter().map(view).collect()
+        partitions.into_iter().map(view).collect()
     }
 
     /// Since when something waits to be read; `None` while nothing does.
@@ -197,7 +202,7 @@ impl RunView {
     /// Since when something waits of which nothing came; 0 while nothing does. More of a transaction that lets nothing be
     /// committed before its end is something that came.
     pub(super) fn waits_since(&self) -> i64 {
-        self.behind_since().unwrap_or(0).max(self.held.last())
+        self.behind_since().unwrap_or(0).max(self.going_on.last())
     }
 
     fn ends(&self) -> MutexGuard<'_, KnownEnds> {
@@ -210,8 +215,12 @@ impl RunView {
             Ok(ends) => {
                 let since = known.answered.filter(|_| known.trouble.is_none()).map_or(asked, |(_, since)| since);
                 (known.answered, known.trouble) = (Some((asked, since)), None);
+                let mut before = std::mem::take(&mut known.by_partition);
+                // Those of a topic that was made anew with fewer partitions are gone.
                 for (partition, end) in ends {
-                    known.by_partition.entry(partition).or_default().note(asked, end);
+                    let mut reached = before.remove(&partition).unwrap_or_default();
+                    reached.note(asked, end);
+                    known.by_partition.insert(partition, reached);
                 }
             }
             Err(trouble) => {
@@ -227,14 +236,12 @@ pub(super) fn begin_asking(board: Arc<super::board::Board>, ask: Box<AskEnds>) {
     let asking = move || {
         loop {
             if let (Some(run), Some(live)) = (&board.run, board.live()) {
-                let partitions: Vec<Partition> =
-                    live.partitions.iter().map(|(partition, _)| partition.clone()).collect();
                 // Before the question: everything that was there at this instant lies below the answer.
                 let asked = now_micros();
-                run.note(asked, ask(&partitions));
+                run.note(asked, ask());
                 let (live, now) = (board.live().unwrap_or(live), now_micros());
                 run.note_behind(&live, now);
-                run.held.look(run.quiet.underway(), now);
+                run.going_on.look(run.quiet.underway(), now);
             }
             thread::sleep(ASK_AGAIN);
         }
@@ -270,10 +277,10 @@ mod tests {
         run.behind_since.store(10, Ordering::Relaxed);
         for now in [20, 30] {
             quiet.arrives(100);
-            run.held.look(quiet.underway(), now);
+            run.going_on.look(quiet.underway(), now);
         }
         assert_eq!(run.waits_since(), 30);
-        run.held.look(quiet.underway(), 40);
+        run.going_on.look(quiet.underway(), 40);
         assert_eq!(run.waits_since(), 30);
         run.behind_since.store(50, Ordering::Relaxed);
         assert_eq!(run.waits_since(), 50);

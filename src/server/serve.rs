@@ -40,8 +40,6 @@ pub struct ServedRun {
     pub counts: Totals,
     /// The partitions that it reads from the beginning, and where it begins …
     pub partitions: Vec<PartitionStart>,
-    /// … and those that it finds later.
-    pub found: Receiver<PartitionStart>,
     /// Where records come from.
     pub source: SourceKind,
     /// How long a commit takes records.
@@ -101,7 +99,6 @@ impl Server {
             generation,
             counts,
             partitions,
-            found,
             source,
             commit_interval,
             progress,
@@ -109,13 +106,17 @@ impl Server {
             quiet,
             ask_slot,
         } = run;
-        let (durable, follower) = follow::read(&settings.book, Some(counts))?;
+        let (mut durable, mut follower) = follow::read(&settings.book, Some(counts))?;
+        if durable.generation != generation {
+            // Another run has taken the book over meanwhile, and may have committed: these are no counts of its newest entry.
+            (durable, follower) = follow::read(&settings.book, None)?;
+        }
         // Another run may have taken the book in the meantime: what this one reads counts no more.
         let live = (durable.generation == generation).then(|| begin_live(&durable, &partitions));
         let view = RunView::new(source, generation, commit_interval, progress, ask_ends.is_some(), quiet);
         let board = Arc::new(Board::new(&settings.book, durable, live, Some(view)));
         follow::begin(Arc::clone(&board), follower);
-        epochs::begin(Arc::clone(&board), epochs, found);
+        epochs::begin(Arc::clone(&board), epochs);
         if let Some(ask_ends) = ask_ends {
             begin_asking(Arc::clone(&board), ask_ends);
         }

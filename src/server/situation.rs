@@ -7,7 +7,7 @@ use crate::book::entry::SourceKind;
 use crate::book::rfc3339;
 use crate::change::Partition;
 
-/// A partition that is so far behind is not live: half a minute of a commit, and more than the ends are asked for.
+/// A partition that is so many seconds behind is not live; its end is asked for each second, and frames may pause for four.
 const LIVE_WITHIN: f64 = 5.0;
 
 /// How things stand, at one instant.

@@ -26,9 +26,8 @@ fn lags(board: &Board, lag: Option<u64>) -> [Option<u64>; 2] {
 }
 
 /// What every frame of the stream tells of how things stand.
-pub(super) fn compact(board: &Board) -> Value {
-    let view = View::of(board);
-    let situation = Situation::of(board, &view);
+pub(super) fn compact(board: &Board, view: &View) -> Value {
+    let situation = Situation::of(board, view);
     let [lag_records, lag_bytes] = lags(board, situation.lag);
     json!({
         "now": rfc3339(view.now),
@@ -36,7 +35,7 @@ pub(super) fn compact(board: &Board) -> Value {
         "state_reason": situation.reason,
         "complete_at": situation.complete_at.map(rfc3339),
         "durable": durable_json(view.run(board), &view.durable),
-        "live": live_json(&view),
+        "live": live_json(view),
         "rate": { "records_per_second": board.rate().per_second(view.now) },
         "lag_records": lag_records,
         "lag_bytes": lag_bytes,

@@ -37,6 +37,11 @@ impl KeptSums {
         sums
     }
 
+    /// Forgets all sums.
+    pub(super) fn clear(&self) {
+        self.kept().clear();
+    }
+
     fn kept(&self) -> MutexGuard<'_, VecDeque<Arc<RangeSums>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

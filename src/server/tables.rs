@@ -2,32 +2,31 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
 use super::aside::aside;
 use super::board::Board;
-use super::body;
 use super::counts::Format;
 use super::error::Answer;
+use super::memory::Memory;
 use super::moment::Moment;
 use super::parameters::Parameters;
+use super::view::View;
 
 /// Answers `/api/tables`.
 pub(super) async fn tables(State(board): State<Arc<Board>>, RawQuery(query): RawQuery) -> Answer {
     Parameters::read(query.as_deref(), &[])?;
-    let live = board.live().map(|live| Arc::clone(&live.moment));
-    let moment = live.unwrap_or_else(|| Arc::clone(&board.durable().moment));
+    let moment = Arc::clone(View::of(&board).moment());
     let recent = &board.recent[moment.level()];
     let question = ("tables", String::new(), Format::Json);
     if let Some(given) = recent.find(&moment, &question) {
-        return Ok(body::answer(Format::Json.content_type(), given));
+        return Ok(Memory::answer(Format::Json.content_type(), given));
     }
     let at = Arc::clone(&moment);
-    let text = Bytes::from(aside(move || text(&at)).await?);
+    let text = board.memory.hold(aside(move || text(&at)).await?.into_bytes())?;
     recent.keep(&moment, question, &text);
-    Ok(body::answer(Format::Json.content_type(), text))
+    Ok(Memory::answer(Format::Json.content_type(), text))
 }
 
 fn text(moment: &Moment) -> String {

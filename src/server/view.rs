@@ -34,13 +34,18 @@ impl View {
         View { now: now_micros(), durable, live }
     }
 
+    /// The same, as it is told now.
+    pub(super) fn now(&self) -> View {
+        View { now: now_micros(), durable: Arc::clone(&self.durable), live: self.live.clone() }
+    }
+
     /// The run that is served; none where another one has taken the book over.
     pub(super) fn run<'a>(&self, board: &'a Board) -> Option<&'a RunView> {
         board.run.as_ref().filter(|_| self.live.is_some())
     }
 
     /// What is counted: live where there is a run.
-    pub(super) fn moment(&self) -> &Moment {
+    pub(super) fn moment(&self) -> &Arc<Moment> {
         self.live.as_ref().map_or(&self.durable.moment, |live| &live.moment)
     }
 
@@ -52,5 +57,32 @@ impl View {
     /// The day that it is in the book's zone.
     pub(super) fn today(&self) -> Option<Day> {
         self.day(self.now)
+    }
+}
+
+#[cfg(test)]
+impl View {
+    /// A book that holds these counts, and nothing else of interest.
+    pub(super) fn holding(totals: &crate::query::Totals) -> View {
+        use std::collections::BTreeMap;
+
+        use crate::book::{CompleteTo, Level};
+
+        let complete_to =
+            CompleteTo { commit: 0, positions: BTreeMap::new(), commit_time: None, level: Level::Durable };
+        let durable = Durable {
+            moment: Arc::new(Moment { totals: totals.clone(), complete_to, time_zone: "UTC".to_owned() }),
+            id: String::new(),
+            day_from: "auto".to_owned(),
+            generation: String::new(),
+            entry: 0,
+            committed_at: None,
+            changes: None,
+            made_at: None,
+            sources: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            rejects: Arc::default(),
+        };
+        View { now: 0, durable: Arc::new(durable), live: None }
     }
 }

@@ -26,9 +26,10 @@ pub(super) fn lead(origin: &InputOrigin, until_end: bool) -> anyhow::Result<Lead
     // A stream ends when it does.
     let asked = (!input.is_stream()).then(|| input.clone());
     let ask_ends = asked.map(|input| -> Box<AskEnds> {
-        Box::new(move |partitions| {
+        let partition = at.clone();
+        Box::new(move || {
             let size = input.size().map_err(|error| error.to_string())?;
-            Ok(partitions.iter().map(|partition| (partition.clone(), End::at(size))).collect())
+            Ok(vec![(partition.clone(), End::at(size))])
         })
     });
     Ok(Leading {

@@ -45,7 +45,7 @@ pub(super) fn lead(origin: &KafkaOrigin, until_end: bool, book: &Book) -> anyhow
     let announce = Box::new(move |state: &State| told.tell_group(&state.next_offsets().collect()));
 
     let asking = Arc::clone(&topics);
-    let ask_ends = Box::new(move |partitions: &[Partition]| asking.ends(partitions).map_err(|error| error.to_string()));
+    let ask_ends = Box::new(move || asking.ends().map_err(|error| error.to_string()));
 
     let (asking, from) = (Arc::clone(&topics), origin.from);
     // Asked once: a fence that must be tried again should not take as long again.

@@ -66,7 +66,8 @@ pub(super) fn lead(slot: &SlotSettings, until_end: bool, shutdown: &Shutdown) ->
 fn ask_ends(slot: &SlotSettings) -> Box<AskEnds> {
     let connect = slot.connect.clone();
     let kept: Mutex<Option<Client>> = Mutex::default();
-    Box::new(move |partitions: &[Partition]| {
+    let partition = Partition { topic: slot.slot.clone(), number: 0 };
+    Box::new(move || {
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut ask = || -> Result<Lsn, SlotError> {
             let mut client = match kept.take() {
@@ -78,7 +79,7 @@ fn ask_ends(slot: &SlotSettings) -> Box<AskEnds> {
             Ok(end)
         };
         let end = End::at(ask().map_err(|error| error.to_string())?.as_i64() + 1);
-        Ok(partitions.iter().map(|partition| (partition.clone(), end)).collect())
+        Ok(vec![(partition.clone(), end)])
     })
 }
 

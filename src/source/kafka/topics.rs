@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(5);
 
+/// Events of a client that are served at once: more than all brokers of a cluster say in a second.
+const EVENTS: usize = 100;
+
 /// How long the end of a run may wait for the group's answer.
 const GROUP_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -150,14 +153,15 @@ impl Topics {
         ask_watermarks(&self.consumer, partition)
     }
 
-    /// Where partitions end now, asked of all their leaders at once.
+    /// Where all partitions end now that the topics have, asked of all their leaders at once.
     ///
     /// # Errors
     /// What the broker says, of any of them.
-    pub fn ends(&self, partitions: &[Partition]) -> Result<Vec<(Partition, End)>, KafkaError> {
+    pub fn ends(&self) -> Result<Vec<(Partition, End)>, KafkaError> {
+        let partitions = self.partitions()?;
         // What was written first: what can be read lies below it then only because of an open transaction.
-        let written = ask_ends(self.seeing_open()?, partitions)?;
-        let readable = ask_ends(&self.consumer, partitions)?;
+        let written = ask_ends(self.seeing_open()?, &partitions)?;
+        let readable = ask_ends(&self.consumer, &partitions)?;
         let ends = readable.into_iter().map(|(partition, readable)| {
             let written = written.get(&partition).map_or(readable, |written| readable.max(*written));
             (partition, End { readable, written })
@@ -165,10 +169,31 @@ impl Topics {
         Ok(ends.collect())
     }
 
+    /// The partitions that the topics have now; those that a run has not found yet are among them.
+    fn partitions(&self) -> Result<Vec<Partition>, KafkaError> {
+        let mut partitions = Vec::new();
+        for name in &self.names {
+            let what = || format!("list the partitions of topic {name:?}");
+            let metadata = self.consumer.fetch_metadata(Some(name), REQUEST);
+            let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
+            let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+            if let Some(error) = topic.and_then(|topic| topic.error()) {
+                return Err(KafkaError::answer(what(), RDKafkaErrorCode::from(error)));
+            }
+            let numbers = topic.map_or(&[][..], |topic| topic.partitions()).iter().map(|partition| partition.id());
+            partitions.extend(numbers.map(|number| Partition { topic: name.clone(), number }));
+        }
+        Ok(partitions)
+    }
+
     fn seeing_open(&self) -> Result<&BaseConsumer<Context>, KafkaError> {
         if let Some(known) = self.seeing_open.get() {
             // Serves librdkafka's events, which would pile up.
-            drop(known.poll(Duration::ZERO));
+            for _ in 0..EVENTS {
+                if known.poll(Duration::ZERO).is_none() {
+                    break;
+                }
+            }
             return Ok(known);
         }
         let made = self.settings.seeing_open()?;

@@ -67,7 +67,6 @@ fn check(workers: usize, seed: u64) {
         generation: begun.generation().to_owned(),
         counts: totals,
         partitions: Vec::new(),
-        found: channel().1,
         source: SourceKind::Kafka,
         commit_interval: Duration::from_secs(10),
         progress: Progress::new(),

@@ -42,63 +42,59 @@ pub(super) fn up_to(offset: i64) -> Contents {
     Contents { events: vec![(day(0), event)], rejects: Vec::new() }
 }
 
+/// What the source says when it is asked where its partitions end.
+type Ends = Result<Vec<(Partition, End)>, String>;
+
+fn partition(number: i32) -> Partition {
+    Partition { topic: "shop".to_owned(), number }
+}
+
 /// A run that a test plays.
 pub(super) struct Played {
     pub(super) address: SocketAddr,
     epochs: Sender<ClosedEpoch>,
-    found: Sender<PartitionStart>,
-    end: Arc<Mutex<Result<End, String>>>,
+    ends: Arc<Mutex<Ends>>,
     pub(super) quiet: Quiet,
 }
 
 impl Played {
     pub(super) fn serve(root: &Path, source: SourceKind, end: End) -> Played {
         let (epochs, listener) = channel();
-        let (telling, found) = channel();
-        let (end, quiet) = (Arc::new(Mutex::new(Ok(end))), Quiet::default());
+        let (ends, quiet) = (Arc::new(Mutex::new(Ok(vec![(partition(0), end)]))), Quiet::default());
         let server = listen_on(any_port()).expect("a port is free");
         let address = server.address();
-        let answers = Arc::clone(&end);
+        let answers = Arc::clone(&ends);
         let book = Snapshot::take(root).expect("a book");
         let run = ServedRun {
             epochs: listener,
             generation: book.state().generation.clone(),
             counts: Totals::read(&book).expect("counts"),
-            partitions: vec![PartitionStart {
-                partition: Partition { topic: "shop".to_owned(), number: 0 },
-                from: 100,
-                until: None,
-            }],
-            found,
+            partitions: vec![PartitionStart { partition: partition(0), from: 100, until: None }],
             source,
             commit_interval: Duration::from_secs(10),
             progress: Progress::new(),
-            ask_ends: Some(Box::new(move |partitions| {
-                let end = answers.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-                Ok(partitions.iter().map(|partition| (partition.clone(), end)).collect())
-            })),
+            ask_ends: Some(Box::new(move || answers.lock().unwrap_or_else(PoisonError::into_inner).clone())),
             quiet: quiet.clone(),
             ask_slot: None,
         };
         server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, run).expect("a book");
-        Played { address, epochs, found: telling, end, quiet }
+        Played { address, epochs, ends, quiet }
     }
 
+    /// Where the source ends from now on.
     pub(super) fn ends(&self, end: Result<End, String>) {
-        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = end.map(|end| vec![(partition(0), end)]);
     }
 
-    /// Finds a partition, and closes an epoch in which nothing of it is read.
-    pub(super) fn find(&self, epoch: u64, number: i32) {
-        let partition = Partition { topic: "shop".to_owned(), number };
-        self.found.send(PartitionStart { partition, from: 0, until: None }).expect("the server listens");
-        self.epochs.send(ClosedEpoch { epoch, ..ClosedEpoch::default() }).expect("the server listens");
+    /// The topic gets a partition that the run has not found yet.
+    pub(super) fn grow(&self, number: i32, end: End) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.as_mut().expect("the source answers").push((partition(number), end));
     }
 
     /// Reads up to an offset.
     pub(super) fn read(&self, epoch: u64, from: i64, to: i64) {
-        let partition = Partition { topic: "shop".to_owned(), number: 0 };
-        let positions = vec![(partition, Interval { from, to })];
+        let positions = vec![(partition(0), Interval { from, to })];
         self.epochs.send(ClosedEpoch { epoch, positions, ..ClosedEpoch::default() }).expect("the server listens");
     }
 }

@@ -6,7 +6,7 @@ use crate::process::Underway;
 
 /// Whether a run is held up by transactions that go on coming.
 #[derive(Default)]
-pub(super) struct Held(Mutex<Seen>);
+pub(super) struct GoingOn(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {
@@ -16,7 +16,7 @@ struct Seen {
     last: i64,
 }
 
-impl Held {
+impl GoingOn {
     /// Looks at what is under way at an instant. What begins and ends between two looks holds nobody up.
     pub(super) fn look(&self, underway: [Underway; 2], now: i64) {
         let mut seen = self.seen();
@@ -46,10 +46,10 @@ mod tests {
 
     #[test]
     fn only_a_transaction_that_goes_on_is_a_sign_of_life() {
-        let (held, quiet) = (Held::default(), Quiet::default());
+        let (going_on, quiet) = (GoingOn::default(), Quiet::default());
         let look = |now| {
-            held.look(quiet.underway(), now);
-            held.last()
+            going_on.look(quiet.underway(), now);
+            going_on.last()
         };
         // Small ones, one of them half there at each look.
         for now in 1..4 {
