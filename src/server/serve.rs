@@ -107,12 +107,13 @@ impl Server {
             ask_slot,
         } = run;
         let (mut durable, mut follower) = follow::read(&settings.book, Some(counts))?;
-        if durable.generation != generation {
-            // Another run has taken the book over meanwhile, and may have committed: these are no counts of its newest entry.
+        // Another run may have taken the book over in the meantime: what this one reads counts no more, and what it knew of
+        // the counts may not be what the newest entry left.
+        let is_own = durable.generation == generation;
+        if !is_own {
             (durable, follower) = follow::read(&settings.book, None)?;
         }
-        // Another run may have taken the book in the meantime: what this one reads counts no more.
-        let live = (durable.generation == generation).then(|| begin_live(&durable, &partitions));
+        let live = is_own.then(|| begin_live(&durable, &partitions));
         let view = RunView::new(source, generation, commit_interval, progress, ask_ends.is_some(), quiet);
         let board = Arc::new(Board::new(&settings.book, durable, live, Some(view)));
         follow::begin(Arc::clone(&board), follower);

@@ -59,16 +59,21 @@ pub(super) struct Played {
 
 impl Played {
     pub(super) fn serve(root: &Path, source: SourceKind, end: End) -> Played {
+        let book = Snapshot::take(root).expect("a book");
+        Played::serve_after(&book, root, source, end)
+    }
+
+    /// A run that has opened the book as it was in a snapshot.
+    pub(super) fn serve_after(book: &Snapshot, root: &Path, source: SourceKind, end: End) -> Played {
         let (epochs, listener) = channel();
         let (ends, quiet) = (Arc::new(Mutex::new(Ok(vec![(partition(0), end)]))), Quiet::default());
         let server = listen_on(any_port()).expect("a port is free");
         let address = server.address();
         let answers = Arc::clone(&ends);
-        let book = Snapshot::take(root).expect("a book");
         let run = ServedRun {
             epochs: listener,
             generation: book.state().generation.clone(),
-            counts: Totals::read(&book).expect("counts"),
+            counts: Totals::read(book).expect("counts"),
             partitions: vec![PartitionStart { partition: partition(0), from: 100, until: None }],
             source,
             commit_interval: Duration::from_secs(10),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use walbook::book::Snapshot;
 use walbook::book::entry::SourceKind;
 use walbook::change::End;
 use walbook::testing::book_builder::BookBuilder;
@@ -63,4 +64,20 @@ fn who_has_lost_the_book_to_another_run_tells_what_that_one_commits() {
     assert_eq!(ask(run.address, "GET", "/api/counts?level=live", &[]).status, 400);
     assert_eq!(ask(run.address, "GET", "/healthz", &[]).status, 200);
     assert!(!get(run.address, "/metrics").text().contains("walbook_epoch"));
+}
+
+#[test]
+fn who_has_lost_the_book_before_it_serves_tells_what_is_there() {
+    let folder = folder();
+    let mut book = BookBuilder::open(folder.path(), "UTC", &[("shop", 1)]).expect("a book");
+    book.commit(up_to(99)).expect("a commit");
+    let opened = Snapshot::take(folder.path()).expect("a book");
+    let mut other = BookBuilder::open(folder.path(), "UTC", &[("shop", 1)]).expect("a book that is taken over");
+    other.commit(up_to(149)).expect("a commit");
+    let run = Played::serve_after(&opened, folder.path(), SourceKind::Kafka, End::at(150));
+    let counts = get(run.address, "/api/counts").json();
+    assert_eq!((&counts["complete_to"]["level"], &counts["rows"][0]["count"]), (&"durable".into(), &2.into()));
+    let commit = other.commit(up_to(159)).expect("a commit");
+    await_status(run.address, "committed", |status| status["durable"]["commit"] == commit);
+    assert_eq!(get(run.address, "/api/counts").json()["rows"][0]["count"], 3);
 }
