@@ -1,5 +1,7 @@
 //! How a run stands: whether it is live, and if not, why.
 
+use bytesize::ByteSize;
+
 use super::board::Board;
 use super::run::PartitionView;
 use super::view::View;
@@ -76,10 +78,7 @@ fn behind_text(worst: &PartitionView, source: SourceKind) -> String {
     // By a producer's clock that is ahead nothing would ever be late.
     match worst.lag_seconds.filter(|seconds| *seconds > LIVE_WITHIN) {
         Some(seconds) => format!("{name} is {} behind", spoken(seconds)),
-        None => {
-            let (lag, unit) = (worst.lag.unwrap_or(0), lag_unit(source));
-            format!("{name} is {} {} behind", grouped(lag), if lag == 1 { unit.trim_end_matches('s') } else { unit })
-        }
+        None => format!("{name} is {} behind", amount(worst.lag.unwrap_or(0), source)),
     }
 }
 
@@ -96,9 +95,13 @@ fn open_text(partitions: &[PartitionView], now: i64) -> Option<String> {
     ((now - since) as f64 / 1e6 > LIVE_WITHIN).then(text)
 }
 
-/// What a lag is counted in: how many changes WAL or a file holds is seen when they are read.
-fn lag_unit(source: SourceKind) -> &'static str {
-    if source.is_kafka() { "records" } else { "bytes" }
+/// A lag in words: how many changes WAL or a file holds is seen when they are read.
+fn amount(lag: u64, source: SourceKind) -> String {
+    match lag {
+        _ if !source.is_kafka() => ByteSize(lag).display().si().to_string(),
+        1 => "1 record".to_owned(),
+        _ => format!("{} records", grouped(lag)),
+    }
 }
 
 fn spoken(seconds: f64) -> String {
@@ -150,7 +153,8 @@ mod tests {
         assert_eq!(text(1, Some(4.9)), "partition 0 of shop is 1 record behind");
         assert_eq!(text(1_234_567, None), "partition 0 of shop is 1 234 567 records behind");
         assert_eq!(text(7, Some(61.0)), "partition 0 of shop is 1 min behind");
-        assert_eq!(behind_text(&behind(999, None), SourceKind::Slot), "replication slot shop is 999 bytes behind");
+        let slot = behind_text(&behind(203_454_480, None), SourceKind::Slot);
+        assert_eq!(slot, "replication slot shop is 203.5 MB behind");
     }
 
     #[test]
