@@ -10,8 +10,9 @@
 //! ```
 //!
 //! Promised: an answer is of one moment, a commit or a closed epoch, and says which; a durable answer is what `query` prints,
-//! byte for byte. Whatever a name or a value holds is data. Requests, rows, connections and waiting are bounded, and a
-//! client that does not read holds a socket and a moment, never a worker: no thread of a run is ever waited for.
+//! byte for byte. What is live is never behind what is durable. Whatever a name or a value holds is data. Requests, rows,
+//! connections, waiting and the memory of what clients have not taken are bounded, and a client that does not read holds a
+//! socket and a moment, never a worker: no thread of a run is ever waited for.
 //!
 //! Its threads are called `serve…`, so that what it costs can be told from what the run costs.
 //!
