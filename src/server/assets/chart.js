@@ -269,9 +269,10 @@ export class Chart {
 			const half = text.length * 3.2;
 			if (middle - half < free && !picked) return;
 			free = middle + half + 6;
+			const x = Math.min(middle, this.size.width - half);
 			labels.push([
 				"text",
-				{ class: picked ? "current" : day === app.today ? "today" : "", x: middle, y: base + 17 },
+				{ class: picked ? "current" : day === app.today ? "today" : "", x, y: base + 17 },
 				text,
 			]);
 		});
