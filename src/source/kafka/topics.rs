@@ -158,9 +158,12 @@ impl Topics {
     /// # Errors
     /// What the broker says, of any of them.
     pub fn ends(&self) -> Result<Vec<(Partition, End)>, KafkaError> {
-        let partitions = self.partitions()?;
+        let seeing_open = self.seeing_open()?;
+        // Each client knows what it was told itself: of a partition that is new to it, it would say that there is none.
+        self.partitions(seeing_open)?;
+        let partitions = self.partitions(&self.consumer)?;
         // What was written first: what can be read lies below it then only because of an open transaction.
-        let written = ask_ends(self.seeing_open()?, &partitions)?;
+        let written = ask_ends(seeing_open, &partitions)?;
         let readable = ask_ends(&self.consumer, &partitions)?;
         let ends = readable.into_iter().map(|(partition, readable)| {
             let written = written.get(&partition).map_or(readable, |written| readable.max(*written));
@@ -169,18 +172,21 @@ impl Topics {
         Ok(ends.collect())
     }
 
-    /// The partitions that the topics have now; those that a run has not found yet are among them.
-    fn partitions(&self) -> Result<Vec<Partition>, KafkaError> {
+    /// The partitions that the topics have now, as `consumer` is told; those that a run has not found yet are among them.
+    fn partitions(&self, consumer: &BaseConsumer<Context>) -> Result<Vec<Partition>, KafkaError> {
         let mut partitions = Vec::new();
         for name in &self.names {
             let what = || format!("list the partitions of topic {name:?}");
-            let metadata = self.consumer.fetch_metadata(Some(name), REQUEST);
+            let metadata = consumer.fetch_metadata(Some(name), REQUEST);
             let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
             let topic = metadata.topics().iter().find(|topic| topic.name() == name);
             if let Some(error) = topic.and_then(|topic| topic.error()) {
                 return Err(KafkaError::answer(what(), RDKafkaErrorCode::from(error)));
             }
-            let numbers = topic.map_or(&[][..], |topic| topic.partitions()).iter().map(|partition| partition.id());
+            let Some(topic) = topic.filter(|topic| !topic.partitions().is_empty()) else {
+                return Err(KafkaError::answer(what(), RDKafkaErrorCode::UnknownTopicOrPartition));
+            };
+            let numbers = topic.partitions().iter().map(|partition| partition.id());
             partitions.extend(numbers.map(|number| Partition { topic: name.clone(), number }));
         }
         Ok(partitions)
