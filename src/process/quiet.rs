@@ -35,7 +35,10 @@ impl Underway {
 impl Quiet {
     /// Says that no record begins at `from` or later and before `to`; all before `from` was delivered.
     pub fn note(&self, from: i64, to: i64) {
-        self.behind().empty = (from, to.max(from));
+        let empty = &mut self.behind().empty;
+        // A stretch that goes on where the known one ends: who stands before both skips both.
+        let from = if (empty.0..=empty.1).contains(&from) { empty.0 } else { from };
+        *empty = (from, to.max(from));
     }
 
     /// The first offset that may hold a record that was not read, given the first one that was not read.
@@ -84,8 +87,11 @@ mod tests {
         assert_eq!(quiet.skip(7), 7);
         quiet.note(10, 50);
         assert_eq!([9, 10, 20, 60].map(|next| quiet.skip(next)), [9, 50, 50, 60]);
-        quiet.note(60, 20);
-        assert_eq!([10, 60].map(|next| quiet.skip(next)), [10, 60]);
+        quiet.note(50, 70);
+        assert_eq!([9, 10, 50, 80].map(|next| quiet.skip(next)), [9, 70, 70, 80]);
+        // A record lies between.
+        quiet.note(72, 20);
+        assert_eq!([10, 72].map(|next| quiet.skip(next)), [10, 72]);
     }
 
     #[test]

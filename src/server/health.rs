@@ -22,10 +22,13 @@ pub(super) async fn healthz(State(board): State<Arc<Board>>) -> Answer {
     let view = View::of(&board);
     let Some(run) = view.run(&board) else { return Ok(well()) };
     let situation = Situation::of(&board, &view);
+    // A partition that the run will look for soon is no reason to restart it.
+    let found = situation.partitions.iter().filter(|partition| partition.is_found);
+    let lag = found.map(|partition| partition.lag).sum();
     // After a pause the last commit may be long ago: it counts how long something waits already.
     let last = view.durable.committed_at.unwrap_or(0).max(run.begun).max(run.waits_since());
     let limit = i64::try_from(run.commit_interval.as_micros()).unwrap_or(i64::MAX).saturating_mul(3).max(PATIENCE);
-    match stuck(run.source, situation.lag, view.now - last, limit) {
+    match stuck(run.source, lag, view.now - last, limit) {
         Some(message) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", message)),
         None => Ok(well()),
     }

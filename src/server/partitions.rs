@@ -109,14 +109,19 @@ impl Ends {
         self.newest
     }
 
-    /// The latest instant at which the partition ended no later than `next`: everything it held then was read.
-    pub(super) fn read_to(&mut self, next: i64) -> Option<i64> {
-        while let Some(reached) = self.open.front().filter(|(_, end)| *end <= next).copied() {
+    /// The latest instant of which everything that the partition held was read, given the first offset that was not read,
+    /// and up to which nothing lies behind it.
+    pub(super) fn read_to(&mut self, next: i64, empty_to: i64) -> Option<i64> {
+        let before = self.reached.back().copied();
+        while let Some((at, end)) = self.open.front().filter(|(_, end)| *end <= empty_to).copied() {
             self.open.pop_front();
-            if self.reached.len() == REACHED {
-                self.reached.pop_front();
-            }
-            self.reached.push_back(reached);
+            // As far as it was needed: later nobody may know any more that nothing lies behind it.
+            self.reached.push_back((at, end.min(next)));
+        }
+        while self.reached.len() > REACHED {
+            // However many are reached at once, that of the moment before stays.
+            let is_before = self.reached.front() == before.as_ref();
+            self.reached.remove(usize::from(is_before));
         }
         self.reached.iter().rev().find(|(_, end)| *end <= next).map(|(at, _)| *at)
     }
@@ -140,18 +145,40 @@ mod tests {
     #[test]
     fn what_was_read_is_everything_until_the_last_end_that_was_reached() {
         let mut ends = Ends::default();
-        assert_eq!(ends.read_to(5), None);
+        assert_eq!(ends.read_to(5, 5), None);
         ends.note(100, 10);
         ends.note(200, 10);
         ends.note(300, 20);
-        assert_eq!((ends.read_to(5), ends.newest()), (None, Some(20)));
-        assert_eq!(ends.read_to(10), Some(200));
-        assert_eq!(ends.read_to(19), Some(200));
-        assert_eq!(ends.read_to(25), Some(300));
+        assert_eq!((ends.read_to(5, 5), ends.newest()), (None, Some(20)));
+        assert_eq!(ends.read_to(10, 10), Some(200));
+        assert_eq!(ends.read_to(19, 19), Some(200));
+        assert_eq!(ends.read_to(25, 25), Some(300));
         ends.note(400, 25);
-        assert_eq!(ends.read_to(25), Some(400));
+        assert_eq!(ends.read_to(25, 25), Some(400));
         // At an earlier moment less was read.
-        assert_eq!((ends.read_to(19), ends.read_to(9), ends.read_to(25)), (Some(200), None, Some(400)));
+        assert_eq!([19, 9, 25].map(|next| ends.read_to(next, next)), [Some(200), None, Some(400)]);
+    }
+
+    #[test]
+    fn what_was_known_to_be_empty_stays_read() {
+        let mut ends = Ends::default();
+        ends.note(100, 30);
+        assert_eq!(ends.read_to(10, 30), Some(100));
+        // A record lies behind it now.
+        ends.note(200, 60);
+        assert_eq!((ends.read_to(10, 10), ends.read_to(9, 9)), (Some(100), None));
+    }
+
+    #[test]
+    fn the_moment_before_is_remembered_however_much_is_reached_at_once() {
+        let mut ends = Ends::default();
+        ends.note(1, 1);
+        assert_eq!(ends.read_to(1, 1), Some(1));
+        for at in 2..400 {
+            ends.note(at, at);
+        }
+        assert_eq!(ends.read_to(400, 400), Some(399));
+        assert_eq!((ends.read_to(1, 1), ends.reached.len()), (Some(1), REACHED));
     }
 
     #[test]
@@ -161,6 +188,6 @@ mod tests {
             ends.note(at, 10 + at);
         }
         assert!(ends.open.len() <= ENDS);
-        assert!(ends.read_to(3_000).is_some_and(|at| (2_900..=2_990).contains(&at)));
+        assert!(ends.read_to(3_000, 3_000).is_some_and(|at| (2_900..=2_990).contains(&at)));
     }
 }

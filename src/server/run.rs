@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use super::board::Live;
+use super::board::{Board, Live};
 use super::going_on::GoingOn;
 use super::partitions::{Ends, ReadTo};
 use super::view::now_micros;
@@ -87,6 +87,8 @@ impl Reached {
 /// A partition as people look at it.
 pub(super) struct PartitionView {
     pub(super) partition: Partition,
+    /// Whether the run has found it.
+    pub(super) is_found: bool,
     pub(super) next: i64,
     pub(super) end: Option<i64>,
     /// What can be read and was not: records of Kafka, of other places bytes.
@@ -148,7 +150,8 @@ impl RunView {
         let reached = ends.by_partition.iter_mut().map(|(partition, known)| {
             // A partition without a position begins at 0.
             let next = positions.get(&partition.topic).and_then(|topic| topic.get(&partition.number));
-            known.committed.read_to(self.quiet.skip(next.copied().unwrap_or(0)))
+            let next = next.copied().unwrap_or(0);
+            known.committed.read_to(next, self.quiet.skip(next))
         });
         // Of an instant of each partition the earliest; what is not known of one is not known of all.
         reached.collect::<Option<Vec<i64>>>()?.into_iter().min()
@@ -158,19 +161,24 @@ impl RunView {
     pub(super) fn partitions(&self, live: &Live, now: i64) -> Vec<PartitionView> {
         let is_silent = self.trouble(now).is_some();
         let mut ends = self.ends();
-        let read = live.partitions.iter().map(|(partition, read)| (partition.clone(), *read));
-        let mut partitions: BTreeMap<Partition, ReadTo> = read.collect();
+        let mut partitions: BTreeMap<Partition, Option<ReadTo>> =
+            live.partitions.iter().map(|(partition, read)| (partition.clone(), Some(*read))).collect();
         // The run will find them soon: nothing of them is read, and what they hold is late.
         for partition in ends.by_partition.keys() {
-            partitions.entry(partition.clone()).or_default();
+            if !partitions.contains_key(partition) {
+                partitions.insert(partition.clone(), None);
+            }
         }
-        let view = |(partition, read): (Partition, ReadTo)| {
-            let known = ends.by_partition.entry(partition.clone()).or_default();
+        let mut unknown = Reached::default();
+        let view = |(partition, read): (Partition, Option<ReadTo>)| {
+            let known = ends.by_partition.get_mut(&partition).unwrap_or(&mut unknown);
+            let (is_found, read) = (read.is_some(), read.unwrap_or_default());
             let end = known.readable.newest();
-            let next = self.quiet.skip(read.next);
-            let lag = end.map(|end| u64::try_from(end - next).unwrap_or(0));
-            let (caught_up_at, read_to) = (known.readable.read_to(next), known.read.read_to(next));
-            let open_since = known.open_since(next);
+            let empty_to = self.quiet.skip(read.next);
+            let lag = end.map(|end| u64::try_from(end - empty_to).unwrap_or(0));
+            let caught_up_at = known.readable.read_to(read.next, empty_to);
+            let read_to = known.read.read_to(read.next, empty_to);
+            let open_since = known.open_since(read.next);
             // Before it is certain, the last record's time tells about how far it is; a producer may say anything.
             let about = caught_up_at.or(read.kafka_time);
             let since = about.map(|time| (now.saturating_sub(time).max(0) / 1_000) as f64 / 1_000.0);
@@ -183,18 +191,20 @@ impl RunView {
             };
             // It may have been read beyond since it was asked.
             let end = end.map(|end| end.max(read.next));
-            PartitionView { partition, next: read.next, end, lag, lag_seconds, caught_up_at, read_to, open_since }
+            let next = read.next;
+            PartitionView { partition, is_found, next, end, lag, lag_seconds, caught_up_at, read_to, open_since }
         };
         partitions.into_iter().map(view).collect()
     }
 
-    /// Since when something waits to be read; `None` while nothing does.
+    /// Since when something waits to be read in the partitions that the run has found; `None` while nothing does.
     fn behind_since(&self) -> Option<i64> {
         Some(self.behind_since.load(Ordering::Relaxed)).filter(|since| *since > 0)
     }
 
     fn note_behind(&self, live: &Live, now: i64) {
-        let is_behind = self.partitions(live, now).iter().any(|partition| partition.lag.is_some_and(|lag| lag > 0));
+        let is_late = |partition: &PartitionView| partition.is_found && partition.lag.is_some_and(|lag| lag > 0);
+        let is_behind = self.partitions(live, now).iter().any(is_late);
         let since = self.behind_since().filter(|_| is_behind).unwrap_or(if is_behind { now } else { 0 });
         self.behind_since.store(since, Ordering::Relaxed);
     }
@@ -232,7 +242,7 @@ impl RunView {
 }
 
 /// Asks for the ends of the partitions as long as the process lives.
-pub(super) fn begin_asking(board: Arc<super::board::Board>, ask: Box<AskEnds>) {
+pub(super) fn begin_asking(board: Arc<Board>, ask: Box<AskEnds>) {
     let asking = move || {
         loop {
             if let (Some(run), Some(live)) = (&board.run, board.live()) {
@@ -252,6 +262,9 @@ pub(super) fn begin_asking(board: Arc<super::board::Board>, ask: Box<AskEnds>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::Totals;
+    use crate::server::partitions::Partitions;
+    use crate::server::view::View;
 
     #[test]
     fn what_is_of_an_open_transaction_is_no_lag_and_yet_not_read() {
@@ -259,14 +272,32 @@ mod tests {
         known.note(100, End { readable: 10, written: 30 });
         known.note(200, End { readable: 10, written: 40 });
         assert_eq!((known.readable.newest(), known.open), (Some(10), Some((10, 100))));
-        assert_eq!((known.readable.read_to(10), known.read.read_to(10)), (Some(200), None));
+        assert_eq!((known.readable.read_to(10, 10), known.read.read_to(10, 10)), (Some(200), None));
         assert_eq!([9, 10, 11].map(|next| known.open_since(next)), [Some(100), Some(100), None]);
         // Another one is open by now, which was not yet at the first instant.
         known.note(300, End { readable: 35, written: 50 });
         assert_eq!(known.open, Some((35, 300)));
-        assert_eq!((known.readable.read_to(35), known.read.read_to(35)), (Some(300), Some(100)));
+        assert_eq!((known.readable.read_to(35, 35), known.read.read_to(35, 35)), (Some(300), Some(100)));
         known.note(400, End::at(60));
-        assert_eq!((known.open, known.read.read_to(60), known.committed.read_to(59)), (None, Some(400), Some(300)));
+        let read = (known.read.read_to(60, 60), known.committed.read_to(59, 59));
+        assert_eq!((known.open, read), (None, (Some(400), Some(300))));
+    }
+
+    #[test]
+    fn a_partition_that_is_not_found_yet_is_told_as_late_and_yet_nobody_is_held_up() {
+        let partition = |number| Partition { topic: "shop".to_owned(), number };
+        let interval = Duration::from_secs(10);
+        let run = RunView::new(SourceKind::Kafka, "g".to_owned(), interval, Progress::new(), true, Quiet::default());
+        let moment = Arc::clone(View::holding(&Totals::default()).moment());
+        let partitions = Partitions::starting_at([(partition(0), 5)], []);
+        let live = Live { moment, epoch: 1, closed_at: 0, partitions, rejects: 0 };
+        for (end, lags, behind) in [(5, [0, 7], None), (6, [1, 7], Some(40))] {
+            run.note(30, Ok(vec![(partition(0), End::at(end)), (partition(1), End::at(7))]));
+            let told = run.partitions(&live, 40);
+            assert_eq!(told.iter().map(|partition| partition.lag).collect::<Vec<_>>(), lags.map(Some));
+            run.note_behind(&live, 40);
+            assert_eq!(run.behind_since(), behind);
+        }
     }
 
     #[test]

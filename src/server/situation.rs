@@ -9,8 +9,9 @@ use crate::book::entry::SourceKind;
 use crate::book::rfc3339;
 use crate::change::Partition;
 
-/// A partition that is so many seconds behind is not live; its end is asked for each second, and frames may pause for four.
-const LIVE_WITHIN: f64 = 5.0;
+/// A partition that is so many seconds behind is not live. Who keeps pace may be told to be nearly six behind: ends are asked
+/// for each second, epochs of little close after one, and frames may pause for four.
+const LIVE_WITHIN: f64 = 7.0;
 
 /// How things stand, at one instant.
 pub(super) struct Situation {
@@ -134,6 +135,7 @@ mod tests {
 
     fn partition(number: i32, open_since: Option<i64>) -> PartitionView {
         PartitionView {
+            is_found: true,
             partition: Partition { topic: "shop".to_owned(), number },
             next: 5,
             end: Some(5),
@@ -150,7 +152,7 @@ mod tests {
         let behind = |lag, lag_seconds| PartitionView { lag: Some(lag), lag_seconds, ..partition(0, None) };
         let text = |lag, seconds| behind_text(&behind(lag, seconds), SourceKind::Kafka);
         assert_eq!(text(1_200, Some(0.0)), "partition 0 of shop is 1 200 records behind");
-        assert_eq!(text(1, Some(4.9)), "partition 0 of shop is 1 record behind");
+        assert_eq!(text(1, Some(6.9)), "partition 0 of shop is 1 record behind");
         assert_eq!(text(1_234_567, None), "partition 0 of shop is 1 234 567 records behind");
         assert_eq!(text(7, Some(61.0)), "partition 0 of shop is 1 min behind");
         let slot = behind_text(&behind(203_454_480, None), SourceKind::Slot);
