@@ -8,7 +8,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Semaphore;
 
 use super::aside::Queues;
-use super::frames::{Frame, Frames};
+use super::frames::{Frame, Frames, KEPT};
 use super::memory::Memory;
 use super::moment::{LIVE, Moment};
 use super::partitions::Partitions;
@@ -27,8 +27,10 @@ use crate::query::RejectSums;
 const ANSWERS: usize = 192 << 20;
 /// One answer counts for no more: beside what is kept it has room if no other one takes it.
 const LARGEST_ANSWER: usize = 128 << 20;
-/// Bytes of the stream that its clients have not taken yet.
-const STREAM: usize = 64 << 20;
+/// Bytes of snapshots that clients of the stream have not taken yet.
+const SNAPSHOTS: usize = 48 << 20;
+/// Bytes of deltas that they have not taken yet, with those that are kept for others.
+const DELTAS: usize = 32 << 20;
 /// Clients of the stream at the same time.
 const WATCHERS: usize = 500;
 
@@ -56,8 +58,10 @@ pub(super) struct Board {
     pub(super) queues: Queues,
     /// What answers hold that are not read yet.
     pub(super) memory: Memory,
-    /// What the stream holds that its clients have not taken yet.
-    pub(super) stream_memory: Memory,
+    /// What the snapshots of the stream hold that their clients have not taken yet.
+    pub(super) snapshots: Memory,
+    /// What its deltas hold: who is told all, and takes it slowly, must not keep others from what is new.
+    pub(super) deltas: Memory,
     /// Held by the client of the stream whose turn it is.
     pub(super) turns: tokio::sync::Mutex<()>,
     /// Held by clients of the stream.
@@ -124,7 +128,8 @@ impl Board {
             slot: ArcSwapOption::empty(),
             queues: Queues::default(),
             memory: Memory::of(ANSWERS, LARGEST_ANSWER),
-            stream_memory: Memory::of(STREAM, STREAM),
+            snapshots: Memory::of(SNAPSHOTS, SNAPSHOTS),
+            deltas: Memory::of(DELTAS, DELTAS - KEPT),
             turns: tokio::sync::Mutex::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }
@@ -157,8 +162,8 @@ impl Board {
         self.set_durable(durable);
         self.frames.begin_anew(Frame::of(View::of(self)));
         // Nobody asks about what was live any more.
-        self.recent[LIVE].clear();
-        self.sums[LIVE].clear();
+        self.recent[LIVE].end();
+        self.sums[LIVE].end();
     }
 
     fn telling(&self) -> MutexGuard<'_, ()> {

@@ -20,7 +20,7 @@ const FRAMES: usize = 2_000;
 const CELLS: usize = 200_000;
 
 /// Bytes of texts that are kept of one frame.
-const KEPT: usize = 16 << 20;
+pub(super) const KEPT: usize = 16 << 20;
 /// About what else it costs to keep one.
 const OVERHEAD: usize = 256;
 

@@ -1,7 +1,8 @@
 //! `/api/live`: Server-Sent Events, a snapshot and then what changes.
 //!
 //! A client has a task of its own and room for one piece that it has not taken. While it takes nothing, nothing is made
-//! for it; when it does again, it gets the difference to the newest frame. A client that takes nothing for a minute is cut.
+//! for it; when it does again, it gets the difference to the newest frame. A client that takes nothing for a minute is cut,
+//! and one that needs more than five for a snapshot.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ const FEW_CHANGES: usize = 2_000;
 const CHANGE: usize = 100;
 /// How long a watcher waits until it looks for room again.
 const NO_ROOM: Duration = Duration::from_millis(500);
+/// How long a snapshot may take: others may wait for its room.
+const LONGEST_SNAPSHOT: Duration = Duration::from_secs(300);
 /// How long nothing is said before a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -71,7 +74,7 @@ struct Watcher {
     _permit: OwnedSemaphorePermit,
 }
 
-/// The client is gone.
+/// The client is gone, or has to begin anew.
 struct Gone;
 
 impl Watcher {
@@ -138,7 +141,7 @@ impl Watcher {
             Since::Changed(difference) => difference,
         };
         let (newest, changes) = (difference.frame.number, difference.len());
-        if changes >= FEW_CHANGES && !self.board.stream_memory.has_room(changes * CHANGE) {
+        if !self.board.deltas.has_room(changes * CHANGE) {
             return Ok(None);
         }
         let (id, end) = (frames.id(newest), self.end(&difference.frame));
@@ -153,15 +156,20 @@ impl Watcher {
             0..FEW_CHANGES => tell(),
             _ => aside(tell).await.map_err(|_| Gone)?,
         };
-        let Ok(text) = self.board.stream_memory.hold(text) else { return Ok(None) };
-        frames.keep(&difference, &self.watched, &text);
+        let Ok(text) = self.board.deltas.hold(text) else { return Ok(None) };
+        frames.keep(&difference, &self.watched, text.bytes());
         yield_now().await;
-        Ok(Some((newest, Some(text))))
+        Ok(Some((newest, Some(text.bytes().clone()))))
     }
 
     async fn tell_all(&self) -> Result<u64, Gone> {
         let mut silent_since = Instant::now();
+        let mut size = 0;
         let (frame, mut pieces, _room) = loop {
+            if !self.board.snapshots.has_room(size) {
+                self.wait_for_room(&mut silent_since).await?;
+                continue;
+            }
             let frame = self.board.frames.newest();
             let moment = frame.view.moment();
             let selection = moment.totals.select(&self.filter, &GroupBy::DEFAULT).map_err(|_| Gone)?;
@@ -169,12 +177,16 @@ impl Watcher {
             let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
             head.extend(moment.json_head());
             let pieces = selection.text(RowStyle::Json, head, self.end(&frame).into_bytes());
-            match self.board.stream_memory.take(pieces.most_bytes()) {
-                Ok(room) => break (frame, pieces, room),
-                Err(_) => self.wait_for_room(&mut silent_since).await?,
+            size = pieces.most_bytes();
+            if let Ok(room) = self.board.snapshots.take(size) {
+                break (frame, pieces, room);
             }
         };
+        let begun = Instant::now();
         while let Some(piece) = self.in_turn(|| pieces.next()).await {
+            if begun.elapsed() > LONGEST_SNAPSHOT {
+                return Err(Gone);
+            }
             let piece = match self.is_packed {
                 // A large snapshot has hundreds of them, and others wait for this thread.
                 true => aside(move || gzip::deflated(&piece)).await.map_err(|_| Gone)?,
@@ -211,7 +223,7 @@ impl Watcher {
 
     /// What stands behind the rows of an event.
     fn end(&self, frame: &Frame) -> String {
-        format!("],\"status\":{}}}\n\n", compact(&self.board, &frame.view.now()))
+        format!("],\"status\":{}}}\n\n", compact(&self.board, &frame.view.told_now()))
     }
 
     fn packed(&self, text: Vec<u8>) -> Bytes {

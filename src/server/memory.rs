@@ -18,7 +18,7 @@ use super::error::ApiError;
 /// What bytes are counted in.
 const UNIT: usize = 1 << 10;
 /// Bytes of an answer that does not count: a thousand of them are half as much as one may be.
-const FREE: u64 = 32 << 10;
+const FREE: usize = 32 << 10;
 
 /// The memory of answers; clones share it.
 #[derive(Clone)]
@@ -29,6 +29,16 @@ pub(super) struct Memory {
 
 /// A part of the memory, until it is dropped.
 pub(super) type Room = OwnedSemaphorePermit;
+
+/// Bytes that count until their last clone is gone.
+#[derive(Clone)]
+pub(super) struct Held(Bytes);
+
+impl Held {
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
 
 /// Says of an answer that its bytes are counted already.
 #[derive(Clone, Copy)]
@@ -46,36 +56,37 @@ impl Memory {
     }
 
     fn units(&self, bytes: usize) -> usize {
-        bytes.min(self.largest) / UNIT
+        if bytes <= FREE { 0 } else { bytes.min(self.largest) / UNIT }
     }
 
-    /// Takes about so many bytes.
+    /// Takes about so many bytes; few are always to be had.
     pub(super) fn take(&self, bytes: usize) -> Result<Room, ApiError> {
         let units = u32::try_from(self.units(bytes)).unwrap_or(u32::MAX);
         let taken = Arc::clone(&self.room).try_acquire_many_owned(units);
         taken.map_err(|_| ApiError::busy("others have not read their large answers yet; ask again"))
     }
 
-    /// Bytes that count until their last clone is gone, if they are many.
-    pub(super) fn hold(&self, bytes: Vec<u8>) -> Result<Bytes, ApiError> {
-        if bytes.len() as u64 <= FREE {
-            return Ok(bytes.into());
-        }
+    /// Holds bytes as long as somebody has them.
+    pub(super) fn hold(&self, mut bytes: Vec<u8>) -> Result<Held, ApiError> {
         let room = Arc::new(self.take(bytes.len())?);
-        Ok(Bytes::from_owner(Piece { bytes: bytes.into(), _room: room }))
+        // What a text has grown by at last may be as much as it is.
+        bytes.shrink_to_fit();
+        Ok(Held(Bytes::from_owner(Piece { bytes: bytes.into(), _room: room })))
     }
 
     /// An answer of bytes that are held: they count once, however many clients are given them.
-    pub(super) fn answer(content_type: &'static str, held: Bytes) -> Response {
-        let mut answer = body::answer(content_type, held);
+    pub(super) fn answer(content_type: &'static str, held: Held) -> Response {
+        let mut answer = body::answer(content_type, held.0);
         answer.extensions_mut().insert(Counted);
         answer
     }
 
     /// The same answer, counted; or that there is no room for it.
     pub(super) fn counted(&self, answer: Response) -> Response {
-        let is_counted = answer.extensions().get::<Counted>().is_some();
-        let size = answer.body().size_hint().exact().filter(|size| *size > FREE && !is_counted);
+        if answer.extensions().get::<Counted>().is_some() {
+            return answer;
+        }
+        let size = answer.body().size_hint().exact();
         let Some(size) = size.and_then(|size| usize::try_from(size).ok()) else { return answer };
         match self.take(size) {
             Ok(room) => answer.map(|body| holding(body, room)),

@@ -38,7 +38,7 @@ pub struct ServedRun {
     pub generation: String,
     /// The counts that it begins with.
     pub counts: Totals,
-    /// The partitions that it reads from the beginning, and where it begins …
+    /// The partitions that it reads from the beginning, and where it begins in each.
     pub partitions: Vec<PartitionStart>,
     /// Where records come from.
     pub source: SourceKind,

@@ -39,7 +39,8 @@ pub(super) fn compact(board: &Board, view: &View) -> Value {
         "rate": { "records_per_second": board.rate().per_second(view.now) },
         "lag_records": lag_records,
         "lag_bytes": lag_bytes,
-        "rejects_total": view.durable.rejects.total(),
+        // Those of a book are summed up later than its counts.
+        "rejects_total": board.durable().rejects.total(),
         "today": view.today(),
     })
 }

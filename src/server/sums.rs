@@ -10,39 +10,48 @@ const RANGES: usize = 16;
 
 /// The sums of some ranges, the one asked for last in front.
 #[derive(Default)]
-pub(super) struct KeptSums(Mutex<VecDeque<Arc<RangeSums>>>);
+pub(super) struct KeptSums(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    sums: VecDeque<Arc<RangeSums>>,
+    is_over: bool,
+}
+
+impl Kept {
+    fn take(&mut self, filter: &Filter) -> Option<Arc<RangeSums>> {
+        let place = self.sums.iter().position(|sums| sums.is_over(filter))?;
+        self.sums.remove(place)
+    }
+}
 
 impl KeptSums {
     /// Whether the sums of a range are known of a moment not long ago.
     pub(super) fn knows(&self, filter: &Filter) -> bool {
-        self.kept().iter().any(|sums| sums.is_over(filter))
+        self.kept().sums.iter().any(|sums| sums.is_over(filter))
     }
 
     /// The sums over the days of a filter, at a moment.
     pub(super) fn at(&self, totals: &Totals, filter: &Filter) -> Arc<RangeSums> {
-        let place = |kept: &VecDeque<Arc<RangeSums>>| kept.iter().position(|sums| sums.is_over(filter));
-        let known = {
-            let mut kept = self.kept();
-            place(&kept).and_then(|place| kept.remove(place))
-        };
+        let known = self.kept().take(filter);
         // Meanwhile others may ask: they begin with nothing, and what they have is as good.
         let mut sums = known.unwrap_or_else(|| Arc::new(RangeSums::over(filter)));
         Arc::make_mut(&mut sums).bring_to(totals);
         let mut kept = self.kept();
-        if let Some(place) = place(&kept) {
-            kept.remove(place);
+        if !kept.is_over {
+            kept.take(filter);
+            kept.sums.push_front(Arc::clone(&sums));
+            kept.sums.truncate(RANGES);
         }
-        kept.push_front(Arc::clone(&sums));
-        kept.truncate(RANGES);
         sums
     }
 
-    /// Forgets all sums.
-    pub(super) fn clear(&self) {
-        self.kept().clear();
+    /// Forgets all sums, and those that come late: nobody asks any more.
+    pub(super) fn end(&self) {
+        *self.kept() = Kept { sums: VecDeque::new(), is_over: true };
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Arc<RangeSums>>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

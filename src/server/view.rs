@@ -35,7 +35,7 @@ impl View {
     }
 
     /// The same, as it is told now.
-    pub(super) fn now(&self) -> View {
+    pub(super) fn told_now(&self) -> View {
         View { now: now_micros(), durable: Arc::clone(&self.durable), live: self.live.clone() }
     }
 

@@ -7,7 +7,7 @@ use walbook::query::Event;
 use walbook::server::Access;
 use walbook::testing::book_builder::{BookBuilder, Contents, rewrite_log};
 
-use super::client::{ask, get};
+use super::client::{ask, get, watch};
 use super::played::{Played, await_status, up_to};
 use super::serve;
 use crate::readers::loop_of_rows::{folder, newest_entry, open};
@@ -25,6 +25,8 @@ fn rejects_of_a_range_are_those_that_are_shown_of_it() {
     let address = serve(folder.path(), Access::default());
     for _ in 0..2 {
         await_status(address, "read", |_| total(address) == Some(all));
+        // They are summed up after the counts, and nobody writes.
+        assert_eq!(watch(address, "/api/live", &[]).next().data["status"]["rejects_total"], all);
         let mut sum = 0;
         for number in 0..8 {
             let day = day(number);
