@@ -50,8 +50,9 @@ export class InventedBook {
     this.today = TODAY;
     this.listeners = new Map();
     this.history = [];
-    /** By day, schema, table, operation. */
+    /** By day, schema, table, operation; and what is on disk of it, where that is less. */
     this.cells = new Map();
+    this.held = null;
     if (tables) for (const [name, ops] of Object.entries(tables)) this.spread(name.split(/\.(.*)/s).slice(0, 2), ops);
     if (names) for (const [schema, table] of names) this.scatter(schema, table);
     this.order = [...new Set([...this.cells.values()].map(({ schema, table }) => key(schema, table)))];
@@ -126,6 +127,21 @@ export class InventedBook {
     return changed;
   }
 
+  /** Keeps what is on disk as it is, whatever changes, until it is written. */
+  hold() {
+    this.held = new Map(this.cells);
+  }
+
+  write() {
+    this.held = null;
+    this.commit += 1;
+    this.change([]);
+  }
+
+  disk() {
+    return this.held ?? this.cells;
+  }
+
   randomChanges() {
     return [0, 1].map((which) => {
       const pick = chance(this.epoch, which) ** 2 * this.order.length;
@@ -191,7 +207,7 @@ export class InventedBook {
         "u",
       );
     const sums = new Map();
-    for (const cell of this.cells.values()) {
+    for (const cell of (level === "durable" ? this.disk() : this.cells).values()) {
       if ((from && cell.day < from) || (to && cell.day > to) || (op && cell.op !== op)) continue;
       if (regex && !regex.test(`${cell.schema}.${cell.table}`)) continue;
       const row = {};
@@ -389,7 +405,7 @@ export class InventedBook {
   }
 
   events({ from, to, schema, name, op, limit = "50", cursor }) {
-    const cells = [...this.cells.values()].filter(
+    const cells = [...this.disk().values()].filter(
       (cell) =>
         cell.schema === schema && cell.table === name && cell.day >= from && cell.day <= to && (!op || cell.op === op),
     );

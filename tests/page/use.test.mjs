@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { accessible, clean, earlier, number, shot } from "./browser.mjs";
-import { TODAY, open } from "./invented_page.mjs";
+import { accessible, clean, earlier, grouped, number, otherTotal, shot, total } from "./browser.mjs";
+import { TODAY, mock, open } from "./invented_page.mjs";
 
 test("a click on a cell shows its events, in pages, and closing gives the focus back", async () => {
   const page = await open("typical", "?range=7d");
@@ -32,6 +32,31 @@ test("a click on a cell shows its events, in pages, and closing gives the focus 
   await page.keyboard.press("Escape");
   await page.waitForSelector("#events", { state: "hidden" });
   assert.equal(await page.evaluate(() => document.activeElement.querySelector(".value")?.textContent), text);
+  await clean(page);
+});
+
+test("newer events are announced when they are on disk, and shown when asked for", async () => {
+  const page = await open("typical", "?range=7d&schema=public&name=orders&op=INSERT", { ready: "#events .event" });
+  const sum = async () => number(await page.textContent("#events .sum b"));
+  const [before, all] = [await sum(), await total(page)];
+  const book = mock.book("typical");
+  book.hold();
+  // A commit that holds nothing of it.
+  book.commit += 1;
+  book.change([{ schema: "public", table: "orders", op: "INSERT" }]);
+  await otherTotal(page, all);
+  await page.waitForTimeout(500);
+  assert.equal(await page.locator("#events .newer button").count(), 0, "it could not be shown yet");
+  book.write();
+  await page.waitForSelector("#events .newer button");
+  assert.equal(await page.textContent("#events .newer"), "1 newer event – show");
+  assert.equal(await sum(), before, "the list stays as it is");
+  await page.click("#events .newer button");
+  await page.waitForFunction(
+    (sum) => document.querySelector("#events .sum b").textContent === sum,
+    grouped(before + 1),
+  );
+  assert.equal(await page.locator("#events .newer button").count(), 0);
   await clean(page);
 });
 

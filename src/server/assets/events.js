@@ -2,7 +2,6 @@
 // line kept for them, and shown when asked for.
 
 import { ApiError, address, ask } from "./api.js";
-import { tableKey, totalOf } from "./counts.js";
 import { byId, el, icon, mark, setText } from "./dom.js";
 import { dateWords, rangeWords } from "./days.js";
 import { details, keyCell, keyOf, rawLine, summary } from "./event.js";
@@ -12,7 +11,7 @@ import { fullName, nameParts } from "./names.js";
 import { rejectRow } from "./rejects.js";
 import { STATE_WORDS } from "./states.js";
 import { downloadButtons } from "./toolbar.js";
-import { OPERATIONS, lookedAt } from "./view.js";
+import { lookedAt } from "./view.js";
 
 const PAGE = 50;
 // The most rows one file of the server holds, and how long it may take to read them, in milliseconds.
@@ -60,7 +59,7 @@ export class Events {
 		}
 		this.cursors = [[null, 0]];
 		this.answer = null;
-		this.total = null;
+		this.counted = null;
 		this.frame();
 		if (focus) this.title.focus({ preventScroll: true });
 		this.load();
@@ -68,8 +67,8 @@ export class Events {
 
 	parameters() {
 		const { open } = this.app.view;
-		if (open.rejects) return this.app.rejectDays();
-		return { ...lookedAt(this.app.view), schema: open.schema, name: open.name, op: open.op };
+		const days = lookedAt(this.app.view);
+		return open.rejects ? days : { ...days, schema: open.schema, name: open.name, op: open.op };
 	}
 
 	frame() {
@@ -91,9 +90,11 @@ export class Events {
 			this.title.title = fullName(open.schema, open.name);
 			chips.push(el("span", { class: "chip" }, open.op ? mark(open.op) : null, open.op ?? "all operations"));
 		}
-		if (!open.rejects || app.rejectDays().from) chips.push(el("span", { class: "chip" }, rangeWords(range.from, range.to, app.today)));
-		const what = () =>
-			`${this.total !== null && this.total > MOST ? `the newest ${count(MOST)} of ` : ""}${this.total === null ? "" : count(this.total)} events`;
+		chips.push(el("span", { class: "chip" }, rangeWords(range.from, range.to, app.today)));
+		const what = () => {
+			const total = this.counted?.total;
+			return `${total > MOST ? `the newest ${count(MOST)} of ` : ""}${total === undefined ? "" : count(total)} events`;
+		};
 		this.cutNote = el("span", { class: "note" });
 		const save = open.rejects
 			? null
@@ -159,13 +160,13 @@ export class Events {
 		const late = setTimeout(() => this.say("Reading …"), 300);
 		try {
 			const options = { signal: request.signal, patience: PATIENCE };
-			const [answer, total] = await Promise.all([
+			const [answer, counted] = await Promise.all([
 				ask(open.rejects ? "rejects" : "events", { ...this.parameters(), limit: PAGE, cursor }, options),
-				cursor === null && !open.rejects ? this.durableTotal(options) : this.total,
+				cursor === null && !open.rejects ? this.durable(options) : this.counted,
 			]);
 			if (request.signal.aborted) return;
 			this.answer = answer;
-			this.total = total;
+			this.counted = this.found = counted;
 			this.unfolded = new Set();
 			this.fill();
 			this.list.scrollTop = 0;
@@ -189,18 +190,33 @@ export class Events {
 		this.sum.replaceChildren(words);
 	}
 
-	// How many events the book on disk holds of what is asked: the list is read from there too.
-	async durableTotal(options) {
+	// How many events are on disk, from where the list is read too, and at which commit.
+	async durable(options) {
 		const { from, to, schema, name, op } = this.parameters();
-		const { rows } = await ask(
+		const { rows, complete_to } = await ask(
 			"counts",
 			{ from, to, op, table: `${schema}.${name}`, by: "table,op", level: "durable" },
 			options,
 		);
 		// A name may hold what a pattern takes for wildcards: of what matched only the very table counts.
-		return rows
+		const total = rows
 			.filter((row) => row.schema === schema && row.table === name)
 			.reduce((sum, row) => plus(sum, whole(row.count)), 0);
+		return { total, commit: complete_to.commit };
+	}
+
+	// Looks for newer events after a commit: what is counted live may not be on disk yet.
+	async look() {
+		const { answer } = this;
+		if (this.looking === answer) return;
+		this.looking = answer;
+		const found = await this.durable().catch(() => null);
+		this.looking = null;
+		if (found === null || this.answer !== answer) return;
+		this.found = found;
+		// The first page was read at a later commit than its number.
+		if (this.cursors.length === 1 && this.counted.commit < answer.complete_to.commit) this.counted = found;
+		this.paint();
 	}
 
 	page(direction) {
@@ -312,13 +328,13 @@ export class Events {
 	paint() {
 		if (!this.isOpen || this.answer === null) return;
 		const { app } = this;
-		const { view, counts } = app;
+		const { view } = app;
 		const { rows, next } = this.answer;
 		const start = this.cursors.at(-1)[1];
 		const rejects = app.rejects();
 		const total = view.open.rejects
-			? whole(rejects.inRange || !app.rejectDays().from ? rejects.total : rows.length)
-			: (this.total ?? rows.length);
+			? whole(rejects.inRange ? rejects.total : rows.length)
+			: this.counted.total;
 		this.back.disabled = this.cursors.length === 1;
 		this.forth.disabled = !next;
 		setText(
@@ -343,12 +359,11 @@ export class Events {
 			);
 		}
 		setText(this.cutNote, total > MOST ? `newest ${count(MOST)}` : "");
-		const table = counts?.tables.get(tableKey(view.open.schema, view.open.name));
-		const now = table ? (view.open.op ? table.sum[OPERATIONS.indexOf(view.open.op)] : totalOf(table.sum)) : 0;
-		const grown = whole(minus(now, total));
-		const newer = state !== "complete" && app.commit() > this.answer.complete_to.commit && grown > 0;
-		this.newer.hidden = state === "complete" || state === "absent";
-		if (newer) {
+		const grows = state !== "complete" && state !== "absent";
+		if (grows && Math.max(app.commit(), this.answer.complete_to.commit) > this.found.commit) this.look();
+		const grown = whole(minus(this.found.total, total));
+		this.newer.hidden = !grows;
+		if (grows && grown > 0) {
 			if (this.newer.firstChild === null)
 				this.newer.append(el("button", { class: "link", onclick: () => this.newest() }));
 			setText(this.newer.firstChild, `${plural(grown, "newer event")} – show`);

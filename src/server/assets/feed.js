@@ -1,9 +1,8 @@
 // What the server says, and how it is asked: one stream of numbers, a status every few seconds, the states of the days.
 //
-// A range is taken over at once when three answers to the question for it are there, in whatever order they come: the
-// numbers, the states of its days, and the tables of the book. Until then they wait in `pending`, and what was shown before
-// stays; an answer to an earlier question is dropped (`generation`). A stream that begins anew in the same range brings
-// only numbers. What is not answered is kept by what was asked for (`troubles`), until that is answered.
+// A range is taken over at once, when its numbers, the states of its days and the tables of the book are there. Until then
+// they wait in `pending`, and what was shown before stays; answers to earlier questions are dropped (`generation`). A stream
+// that begins anew brings only numbers. What is not answered is kept by what was asked for (`troubles`), until it is.
 
 import { ApiError, ask } from "./api.js";
 import { Counts } from "./counts.js";
@@ -111,11 +110,6 @@ export class Feed {
 		return { total: inRange ? rejects.in_range : rejects.total, book: rejects.total, newest: rejects.newest, inRange };
 	}
 
-	// The days to ask for rejects of: a server that cannot count those of some days refuses the question.
-	rejectDays() {
-		return "in_range" in this.status.rejects ? lookedAt(this.view) : {};
-	}
-
 	// Whether some partition is further behind than a run that keeps up.
 	isBehind() {
 		return this.status.topics.some(({ partitions }) =>
@@ -123,7 +117,7 @@ export class Feed {
 		);
 	}
 
-	// The records that arrive per second, by the ends of the partitions; null where these count something else, or none.
+	// The records that arrive per second, by the ends of the partitions; null where these count something else.
 	arriving() {
 		if (unitOf(this.status) !== "records") return null;
 		const [first, last] = [this.arrivals[0], this.arrivals[this.arrivals.length - 1]];
@@ -239,9 +233,9 @@ export class Feed {
 
 	async readStatus() {
 		const { generation } = this;
-		const range = this.rejectDays();
+		const range = lookedAt(this.view);
 		const of = `${range.from} ${range.to}`;
-		// One question at a time: the same again would bring nothing, and for other days the answer is of no use.
+		// One question at a time: the same again brings nothing, and one for other days is of no use.
 		if (this.statusRun?.of === of) return;
 		this.statusRun?.abort();
 		const run = Object.assign(new AbortController(), { of });
@@ -257,7 +251,7 @@ export class Feed {
 			this.answered("status");
 			this.rejectsOf = of;
 			const { now, state, complete_at, today } = this.status;
-			// The stream may have told of a later time already, even of another day; and the book may be ahead of the numbers.
+			// The stream may have told of a later time, even of another day; and the book may be ahead of the numbers.
 			if (Date.parse(status.now) < Date.parse(now)) Object.assign(status, { now, state, complete_at, today });
 			else if (this.reached !== null && reachOf(status) > this.reached) status.complete_at = complete_at;
 			this.takeStatus(status);
@@ -323,7 +317,7 @@ export class Feed {
 		const { from, to } = this.view;
 		try {
 			// What is complete when it is asked first is in the numbers that are asked for then.
-			const status = await ask("status", this.rejectDays());
+			const status = await ask("status", lookedAt(this.view));
 			const answer = await ask("counts", { from, to, by: "day,table,op" }, { patience: LONG });
 			if (generation !== this.generation || this.streams) return;
 			this.answered("numbers");

@@ -1,5 +1,4 @@
-// How much of a partition is there and was not read: records of Kafka; of a slot or a file bytes, because how many changes
-// they hold is seen when they are read.
+// How much of a partition is there and was not read: records of Kafka, bytes of a slot or a file.
 
 // The lag of a partition in its unit; 0 while it is not known.
 export function lagOf({ lag_records: records, lag_bytes: bytes }) {
