@@ -56,6 +56,11 @@ impl DataFile {
     pub fn day(&self) -> Option<Day> {
         FilePlace::parse(&self.path).map(|place| place.day)
     }
+
+    /// Its number among the files of its commit, worker and day.
+    pub fn index(&self) -> Option<usize> {
+        FilePlace::parse(&self.path).map(|place| place.index)
+    }
 }
 
 /// A book at its newest entry.

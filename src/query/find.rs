@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
+use parquet::file::metadata::RowGroupMetaData;
 
 use super::order::{Best, Page, Place, RowKey};
 use super::pruning::{may_hold, times};
@@ -28,7 +29,8 @@ const BYTES: i64 = 1 << 20;
 pub(super) trait Row: Sized {
     /// Its columns.
     const COLUMNS: &'static [&'static str];
-    /// Whether several rows come from one record.
+    /// Whether rows tell their place in their record. The others are told apart by where they stand: records of a slot's
+    /// transaction have one offset, and are in one commit.
     const HAS_ORDINAL: bool;
 
     /// Reads the rows of a batch.
@@ -146,11 +148,14 @@ impl<'a> Reader<'a> {
         columns.extend(T::HAS_ORDINAL.then_some("ordinal"));
         columns.extend(filter.names_tables().then_some(["schema", "table"]).iter().flatten());
         columns.extend(filter.operation.map(|_| "op"));
+        let before = self.metadata.metadata().row_groups()[..group].iter().map(RowGroupMetaData::num_rows).sum::<i64>();
+        let index = self.file.index().unwrap_or(0) as i64;
         let mut first = 0;
         for batch in self.batches(group, &columns, None, 8192)? {
             let batch = batch?;
             let place = Place { file, group, row: first };
-            offer_rows(&batch, place, T::HAS_ORDINAL, filter, best).map_err(|what| self.damaged(what))?;
+            let ordinal = (!T::HAS_ORDINAL).then_some((index << 32) + before + first as i64);
+            offer_rows(&batch, place, ordinal, filter, best).map_err(|what| self.damaged(what))?;
             first += batch.num_rows();
         }
         Ok(())
@@ -180,10 +185,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Offers the rows of a batch that are wanted; the first one's ordinal is given where they do not tell theirs.
 fn offer_rows(
     batch: &RecordBatch,
     first: Place,
-    has_ordinal: bool,
+    first_ordinal: Option<i64>,
     filter: &Filter,
     best: &mut Best<'_>,
 ) -> Result<(), String> {
@@ -192,9 +198,9 @@ fn offer_rows(
     let partitions = numbers::<Int32Type>(batch, "partition")?;
     let offsets = numbers::<Int64Type>(batch, "offset")?;
     let times = numbers::<TimestampMicrosecondType>(batch, "kafka_time")?;
-    let ordinals = match has_ordinal {
-        true => Some(numbers::<Int32Type>(batch, "ordinal")?),
-        false => None,
+    let ordinals = match first_ordinal {
+        None => Some(numbers::<Int32Type>(batch, "ordinal")?),
+        Some(_) => None,
     };
     let tables = match filter.names_tables() {
         true => Some((Texts::of(batch, "schema")?, Texts::of(batch, "table")?)),
@@ -227,7 +233,10 @@ fn offer_rows(
             topic: Arc::clone(&names[topics.number(row)]),
             partition: partitions.value(row),
             offset: Reverse(offsets.value(row)),
-            ordinal: ordinals.map_or(0, |ordinals| ordinals.value(row)),
+            ordinal: match ordinals {
+                Some(ordinals) => i64::from(ordinals.value(row)),
+                None => first_ordinal.unwrap_or(0) + row as i64,
+            },
         };
         best.offer(key, Place { row: first.row + row, ..first });
     }

@@ -46,7 +46,8 @@ pub struct RowKey {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
     pub(super) offset: Reverse<i64>,
-    pub(super) ordinal: i32,
+    /// The change's place in its record; of a record that could not be read, the row's place in its files.
+    pub(super) ordinal: i64,
 }
 
 impl fmt::Display for RowKey {
@@ -215,7 +216,9 @@ mod tests {
             let key = RowKey { kafka_time, topic: topic.into(), partition: 3, offset, ordinal: 1 };
             assert_eq!(key.to_string().parse(), Ok(key));
         }
-        for text in ["", "1_2_3_4", "1_2_3_4_x", "1_2_3_4_6", "1_2_3_4_ff", "x_2_3_4_61", "1_2_3_99999999999_61"] {
+        for text in
+            ["", "1_2_3_4", "1_2_3_4_x", "1_2_3_4_6", "1_2_3_4_ff", "x_2_3_4_61", "1_2_3_99999999999999999999_61"]
+        {
             assert_eq!(text.parse::<RowKey>(), Err(()), "{text}");
         }
     }

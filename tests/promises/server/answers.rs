@@ -10,13 +10,15 @@ use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use serde_json::Value;
+use walbook::book::entry::{PartitionEntry, SourceKind, TopicEntry};
 use walbook::query::{Filter, Format, GroupBy, counts, events};
 use walbook::server::Access;
+use walbook::testing::book_builder::{BookBuilder, Contents, RejectRow};
 
 use super::client::get;
 use super::serve;
 use crate::readers::loop_of_rows::{folder, open};
-use crate::readers::random::Rows;
+use crate::readers::random::{Rows, day};
 
 fn printed(root: &Path, filter: &Filter, by: &[GroupBy], format: Format) -> String {
     let mut out = Vec::new();
@@ -213,6 +215,48 @@ fn tables_days_and_rejects_are_those_of_the_book() {
     assert_eq!(status["state"], "at_rest");
     assert_eq!(status["live"], Value::Null);
     assert_eq!(status["rate"]["history"].as_array().map(Vec::len), Some(60));
+}
+
+#[test]
+fn rejects_of_one_transaction_come_page_by_page() {
+    let folder = folder();
+    let positions = BTreeMap::from([(0, PartitionEntry::start(100))]);
+    let id = "7312345678901234567".to_owned();
+    let slot = TopicEntry { source: SourceKind::Slot, id, timeline: Some(1), partitions: 1, positions };
+    let topics = BTreeMap::from([("slot".to_owned(), slot)]);
+    let mut book = BookBuilder::open_with(folder.path(), "UTC", &topics).expect("a book");
+    book.group_rows = 5;
+    // All of them have the offset of their transaction.
+    let reject = |number: usize| {
+        let reason = format!("{number:02}");
+        (day(0), RejectRow { topic: "slot".to_owned(), offset: 200, reason, ..RejectRow::default() })
+    };
+    book.commit(Contents { events: Vec::new(), rejects: (0..40).map(reject).collect() }).expect("a commit");
+    let address = serve(folder.path(), Access::default());
+    let newest: Vec<String> = (0..40).map(|number| format!("{number:02}")).collect();
+    for (order, expected) in [("newest", newest.clone()), ("oldest", newest.iter().rev().cloned().collect())] {
+        let ask = |cursor: Option<&str>| {
+            let cursor = cursor.map(|cursor| format!("&cursor={}", encoded(cursor))).unwrap_or_default();
+            let page = get(address, &format!("/api/rejects?limit=7&order={order}{cursor}")).json();
+            let rows = page["rows"].as_array().expect("rows");
+            let reasons = rows.iter().map(|row| row["reason"].as_str().expect("a text").to_owned());
+            (reasons.collect::<Vec<_>>(), page["next"].clone(), page["previous"].clone())
+        };
+        let (mut forth, mut next, mut previous) = ask(None);
+        while let Some(cursor) = next.as_str() {
+            let page = ask(Some(cursor));
+            forth.extend(page.0);
+            (next, previous) = (page.1, page.2);
+        }
+        assert_eq!(forth, expected, "{order}");
+        let mut back = expected[35..].to_vec();
+        while let Some(cursor) = previous.as_str() {
+            let page = ask(Some(cursor));
+            back.splice(0..0, page.0);
+            previous = page.2;
+        }
+        assert_eq!(back, expected, "{order}, backwards");
+    }
 }
 
 /// Rejects are read after the counts.
