@@ -195,6 +195,7 @@ fn lead(
                 partitions,
                 source,
                 commit_interval,
+                discover_interval,
                 progress,
                 ask_ends,
                 quiet,

@@ -15,9 +15,10 @@ struct Behind {
     empty: (i64, i64),
     arriving: Underway,
     taken: Underway,
+    repeated: Underway,
 }
 
-/// A transaction of which nothing can be committed before all of it is there.
+/// Something of which nothing can be committed before all of it is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Underway {
     /// Tells it from others.
@@ -66,10 +67,15 @@ impl Quiet {
         }
     }
 
-    /// The transaction that is arriving, and the one that is being taken.
-    pub fn underway(&self) -> [Underway; 2] {
+    /// Says up to where the source went through what was read before, to come to what was not.
+    pub fn repeats(&self, to: i64) {
+        self.behind().repeated.so_far = to.unsigned_abs();
+    }
+
+    /// The transaction that is arriving, the one that is being taken, and what the source goes through again.
+    pub fn underway(&self) -> [Underway; 3] {
         let behind = self.behind();
-        [behind.arriving, behind.taken]
+        [behind.arriving, behind.taken, behind.repeated]
     }
 
     fn behind(&self) -> MutexGuard<'_, Behind> {
@@ -101,9 +107,10 @@ mod tests {
         quiet.arrives(5);
         quiet.taken(Some(7));
         let underway = |number, so_far| Underway { number, so_far };
-        assert_eq!(quiet.underway(), [underway(0, 15), underway(0, 7)]);
+        quiet.repeats(9);
+        assert_eq!(quiet.underway(), [underway(0, 15), underway(0, 7), underway(0, 9)]);
         quiet.arrived();
         quiet.taken(None);
-        assert_eq!(quiet.underway(), [underway(1, 0), underway(1, 0)]);
+        assert_eq!(quiet.underway(), [underway(1, 0), underway(1, 0), underway(0, 9)]);
     }
 }

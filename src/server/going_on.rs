@@ -10,15 +10,15 @@ pub(super) struct GoingOn(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {
-    /// What was under way when last looked at: arriving, and being taken.
-    underway: [Underway; 2],
+    /// What was under way when last looked at.
+    underway: [Underway; 3],
     /// When more of one had come since the look before; 0 if that never was.
     last: i64,
 }
 
 impl GoingOn {
     /// Looks at what is under way at an instant. What begins and ends between two looks holds nobody up.
-    pub(super) fn look(&self, underway: [Underway; 2], now: i64) {
+    pub(super) fn look(&self, underway: [Underway; 3], now: i64) {
         let mut seen = self.seen();
         let goes_on = |(now, before): (&Underway, &Underway)| {
             now.number == before.number && before.so_far > 0 && now.so_far > before.so_far

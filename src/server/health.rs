@@ -17,7 +17,7 @@ use crate::book::entry::SourceKind;
 const PATIENCE: i64 = 10_000_000;
 
 /// Answers `/healthz`: fails when records wait and no commit has come for three intervals, unless a transaction of a slot is
-/// on its way that long, of which nothing can be committed before its end.
+/// on its way that long, of which nothing can be committed before its end, or its server goes through old WAL to begin.
 pub(super) async fn healthz(State(board): State<Arc<Board>>) -> Answer {
     let view = View::of(&board);
     let Some(run) = view.run(&board) else { return Ok(well()) };
@@ -25,8 +25,10 @@ pub(super) async fn healthz(State(board): State<Arc<Board>>) -> Answer {
     // A partition that the run will look for soon is no reason to restart it.
     let found = situation.partitions.iter().filter(|partition| partition.is_found);
     let lag = found.map(|partition| partition.lag).sum();
-    // After a pause the last commit may be long ago: it counts how long something waits already.
-    let last = view.durable.committed_at.unwrap_or(0).max(run.begun).max(run.waits_since());
+    // After a pause the last commit may be long ago: it counts how long something waits already. That of a run before is
+    // nothing that this one did, and of its own clock.
+    let committed = view.durable.committed_at.filter(|_| run.progress.commit() > 0).unwrap_or(0);
+    let last = committed.max(run.begun).max(run.waits_since());
     let limit = i64::try_from(run.commit_interval.as_micros()).unwrap_or(i64::MAX).saturating_mul(3).max(PATIENCE);
     match stuck(run.source, lag, view.now - last, limit) {
         Some(message) => Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stuck", message)),

@@ -48,8 +48,8 @@ impl Parameters {
     /// A number, at most `most`.
     pub(super) fn number(&self, name: &str, default: usize, most: usize) -> Result<usize, ApiError> {
         let number = self.parsed(name)?.unwrap_or(default);
-        if number > most {
-            return Err(ApiError::bad_request(format!("{name}: at most {most}")));
+        if !(1..=most).contains(&number) {
+            return Err(ApiError::bad_request(format!("{name}: 1 to {most}")));
         }
         Ok(number)
     }

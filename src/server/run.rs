@@ -40,6 +40,8 @@ pub(super) struct RunView {
     pub(super) begun: i64,
     /// Whether anybody can be asked where partitions end.
     pub(super) knows_ends: bool,
+    /// How long it may take, in microseconds, until something is read of a new partition.
+    found_within: i64,
     /// What the reader knows to be empty behind what was read.
     quiet: Quiet,
     ends: Mutex<KnownEnds>,
@@ -59,6 +61,8 @@ struct KnownEnds {
 /// The ends of a partition, as what was read and what is committed reach them.
 #[derive(Default)]
 struct Reached {
+    /// When it was seen first.
+    first: Option<i64>,
     /// Those of what could be read then: nobody is late with the rest.
     readable: Ends,
     /// Those of all that was written then, which alone prove that everything was read …
@@ -71,6 +75,11 @@ struct Reached {
 
 impl Reached {
     fn note(&mut self, asked: i64, end: End) {
+        self.first.get_or_insert(asked);
+        if self.read.newest().is_some_and(|newest| end.written < newest) {
+            // Another log, or a broker that does not know all of this one yet: of what was there before it tells nothing.
+            return;
+        }
         self.readable.note(asked, end.readable);
         self.read.note(asked, end.written);
         self.committed.note(asked, end.written);
@@ -87,7 +96,7 @@ impl Reached {
 /// A partition as people look at it.
 pub(super) struct PartitionView {
     pub(super) partition: Partition,
-    /// Whether the run has found it.
+    /// Whether the run must have found it by now.
     pub(super) is_found: bool,
     pub(super) next: i64,
     pub(super) end: Option<i64>,
@@ -108,11 +117,13 @@ impl RunView {
         source: SourceKind,
         generation: String,
         commit_interval: Duration,
+        discover_interval: Duration,
         progress: Progress,
         knows_ends: bool,
         quiet: Quiet,
     ) -> RunView {
         let ends = Mutex::default();
+        let found_within = i64::try_from(discover_interval.saturating_mul(3).as_micros()).unwrap_or(i64::MAX);
         RunView {
             source,
             generation,
@@ -120,6 +131,7 @@ impl RunView {
             progress,
             begun: now_micros(),
             knows_ends,
+            found_within,
             quiet,
             ends,
             behind_since: AtomicI64::new(0),
@@ -172,7 +184,8 @@ impl RunView {
         let mut unknown = Reached::default();
         let view = |(partition, read): (Partition, Option<ReadTo>)| {
             let known = ends.by_partition.get_mut(&partition).unwrap_or(&mut unknown);
-            let (is_found, read) = (read.is_some(), read.unwrap_or_default());
+            let is_found = read.is_some() || known.first.is_some_and(|first| now - first > self.found_within);
+            let read = read.unwrap_or_default();
             let end = known.readable.newest();
             let empty_to = self.quiet.skip(read.next);
             let lag = end.map(|end| u64::try_from(end - empty_to).unwrap_or(0));
@@ -180,7 +193,8 @@ impl RunView {
             let read_to = known.read.read_to(read.next, empty_to);
             let open_since = known.open_since(read.next);
             // Before it is certain, the last record's time tells about how far it is; a producer may say anything.
-            let about = caught_up_at.or(read.kafka_time);
+            // What is to come by this clock says nothing: somebody has set it back.
+            let about = caught_up_at.or(read.kafka_time).filter(|at| *at <= now.saturating_add(SILENCE));
             let since = about.map(|time| (now.saturating_sub(time).max(0) / 1_000) as f64 / 1_000.0);
             let (lag, lag_seconds) = match lag {
                 // What was there when the source fell silent says nothing of what is there now.
@@ -287,23 +301,48 @@ mod tests {
     fn a_partition_that_is_not_found_yet_is_told_as_late_and_yet_nobody_is_held_up() {
         let partition = |number| Partition { topic: "shop".to_owned(), number };
         let interval = Duration::from_secs(10);
-        let run = RunView::new(SourceKind::Kafka, "g".to_owned(), interval, Progress::new(), true, Quiet::default());
+        let run = RunView::new(
+            SourceKind::Kafka,
+            "g".to_owned(),
+            interval,
+            interval,
+            Progress::new(),
+            true,
+            Quiet::default(),
+        );
         let moment = Arc::clone(View::holding(&Totals::default()).moment());
         let partitions = Partitions::starting_at([(partition(0), 5)], []);
         let live = Live { moment, epoch: 1, closed_at: 0, partitions, rejects: 0 };
-        for (end, lags, behind) in [(5, [0, 7], None), (6, [1, 7], Some(40))] {
-            run.note(30, Ok(vec![(partition(0), End::at(end)), (partition(1), End::at(7))]));
-            let told = run.partitions(&live, 40);
-            assert_eq!(told.iter().map(|partition| partition.lag).collect::<Vec<_>>(), lags.map(Some));
-            run.note_behind(&live, 40);
-            assert_eq!(run.behind_since(), behind);
-        }
+        let behind = |end: i64, now: i64| {
+            run.note(now, Ok(vec![(partition(0), End::at(end)), (partition(1), End::at(7))]));
+            let told = run.partitions(&live, now);
+            assert_eq!(told.iter().map(|partition| partition.lag).collect::<Vec<_>>(), [Some(end as u64 - 5), Some(7)]);
+            run.note_behind(&live, now);
+            run.behind_since()
+        };
+        assert_eq!((behind(5, 30), behind(6, 40)), (None, Some(40)));
+        // It should have been found long ago.
+        run.behind_since.store(0, Ordering::Relaxed);
+        let later = 30 + 3 * interval.as_micros() as i64;
+        assert_eq!(
+            (run.partitions(&live, later)[1].is_found, run.partitions(&live, later + 1)[1].is_found),
+            (false, true)
+        );
+    }
+
+    #[test]
+    fn a_log_that_became_shorter_proves_nothing() {
+        let mut known = Reached::default();
+        known.note(100, End::at(500));
+        known.note(200, End::at(10));
+        assert_eq!((known.read.read_to(500, 500), known.readable.newest()), (Some(100), Some(500)));
     }
 
     #[test]
     fn who_waits_for_a_large_transaction_waits_since_more_of_it_came() {
         let (quiet, interval) = (Quiet::default(), Duration::from_secs(10));
-        let run = RunView::new(SourceKind::Slot, "g".to_owned(), interval, Progress::new(), true, quiet.clone());
+        let run =
+            RunView::new(SourceKind::Slot, "g".to_owned(), interval, interval, Progress::new(), true, quiet.clone());
         assert_eq!(run.waits_since(), 0);
         run.behind_since.store(10, Ordering::Relaxed);
         for now in [20, 30] {

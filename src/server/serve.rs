@@ -44,6 +44,8 @@ pub struct ServedRun {
     pub source: SourceKind,
     /// How long a commit takes records.
     pub commit_interval: Duration,
+    /// How often it looks for new partitions.
+    pub discover_interval: Duration,
     /// What its workers count.
     pub progress: Progress,
     /// Asks where partitions end; none where nobody can be asked.
@@ -101,6 +103,7 @@ impl Server {
             partitions,
             source,
             commit_interval,
+            discover_interval,
             progress,
             ask_ends,
             quiet,
@@ -114,7 +117,8 @@ impl Server {
             (durable, follower) = follow::read(&settings.book, None)?;
         }
         let live = is_own.then(|| begin_live(&durable, &partitions));
-        let view = RunView::new(source, generation, commit_interval, progress, ask_ends.is_some(), quiet);
+        let view =
+            RunView::new(source, generation, commit_interval, discover_interval, progress, ask_ends.is_some(), quiet);
         let board = Arc::new(Board::new(&settings.book, durable, live, Some(view)));
         follow::begin(Arc::clone(&board), follower);
         epochs::begin(Arc::clone(&board), epochs);

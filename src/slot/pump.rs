@@ -103,6 +103,10 @@ pub fn pump(
             }
             Message::Keepalive(lsn, asks) => {
                 pump.received = pump.received.max(lsn);
+                if lsn < pump.known {
+                    // It begins with the oldest transaction that was open when the slot was confirmed, which may be far back.
+                    duty.quiet.repeats(lsn.as_i64());
+                }
                 if assembly.is_between() {
                     pump.idle(lsn, asks)?;
                 }

@@ -69,6 +69,7 @@ fn check(workers: usize, seed: u64) {
         partitions: Vec::new(),
         source: SourceKind::Kafka,
         commit_interval: Duration::from_secs(10),
+        discover_interval: Duration::from_secs(10),
         progress: Progress::new(),
         ask_ends: None,
         quiet: Quiet::default(),

@@ -77,6 +77,7 @@ impl Played {
             partitions: vec![PartitionStart { partition: partition(0), from: 100, until: None }],
             source,
             commit_interval: Duration::from_secs(10),
+            discover_interval: Duration::from_secs(10),
             progress: Progress::new(),
             ask_ends: Some(Box::new(move || answers.lock().unwrap_or_else(PoisonError::into_inner).clone())),
             quiet: quiet.clone(),
