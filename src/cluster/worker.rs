@@ -86,7 +86,7 @@ pub fn run(run: Run) -> Result<(), Box<dyn Error + Send + Sync>> {
     connected.store(true, Ordering::Relaxed);
     // Ends when the last worker has dropped its end.
     while working.recv().is_ok() {}
-    shutdown.set_at_work(false);
+    shutdown.end_work();
     if let Some(failure) = shutdown.take_failure() {
         // Joining would wait for the other processes, and they wait for this one.
         std::mem::forget(guards);
@@ -116,7 +116,7 @@ fn end_unless_connected(connected: Arc<AtomicBool>) {
 /// Steps the dataflow until everything is committed, or until the process has failed.
 fn work(worker: &mut Worker, share: Share, shutdown: &Shutdown) {
     // Before anything can be read: a signal that comes now has something to wait for.
-    shutdown.set_at_work(true);
+    shutdown.begin_work();
     let committed = worker.dataflow_named::<Epoch, _, _>("walbook", |scope| pipeline::build(scope, share));
     while !committed.done() && !shutdown.has_failed() {
         worker.step_or_park(Some(PARK));

@@ -47,7 +47,7 @@ pub(super) fn listen(shutdown: &Shutdown) -> std::io::Result<()> {
         while !shutdown.is_requested() {
             thread::sleep(LOOK_AGAIN);
         }
-        if !shutdown.is_at_work() {
+        if !shutdown.has_begun() {
             // Still waiting for a broker, for other processes or for a lock: nothing was read.
             std::process::exit(0);
         }

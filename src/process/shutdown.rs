@@ -15,8 +15,10 @@ pub struct Shutdown {
 #[derive(Default)]
 struct Inner {
     requested: Arc<AtomicBool>,
-    /// Between the first record that may be read and the last commit.
-    at_work: AtomicBool,
+    /// Records may be read from now on.
+    begun: AtomicBool,
+    /// All that was read is committed, or nothing more of it will be.
+    ended: AtomicBool,
     failed: AtomicBool,
     failure: Mutex<Option<Box<dyn Error + Send + Sync>>>,
 }
@@ -37,14 +39,24 @@ impl Shutdown {
         self.inner.requested.load(Ordering::Relaxed)
     }
 
-    /// Says that records may be read from now on, or that all is committed: only between the two must an end be waited for.
-    pub fn set_at_work(&self, at_work: bool) {
-        self.inner.at_work.store(at_work, Ordering::Relaxed);
+    /// Says that records may be read from now on: before, there is nothing to wait for when the end is asked for.
+    pub fn begin_work(&self) {
+        self.inner.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether records may have been read.
+    pub fn has_begun(&self) -> bool {
+        self.inner.begun.load(Ordering::Relaxed)
+    }
+
+    /// Says that all is committed that will be: what is left is to take leave of others, and to tell how it ended.
+    pub fn end_work(&self) {
+        self.inner.ended.store(true, Ordering::Relaxed);
     }
 
     /// Whether there may be records that are read and not committed.
     pub fn is_at_work(&self) -> bool {
-        self.inner.at_work.load(Ordering::Relaxed)
+        self.has_begun() && !self.inner.ended.load(Ordering::Relaxed)
     }
 
     /// Ends the process's work at once; the first error is the one that is told.
@@ -62,5 +74,21 @@ impl Shutdown {
     /// The first error, once.
     pub fn take_failure(&self) -> Option<Box<dyn Error + Send + Sync>> {
         self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_has_ended_had_begun() {
+        let shutdown = Shutdown::new();
+        let stands = || (shutdown.has_begun(), shutdown.is_at_work());
+        assert_eq!(stands(), (false, false));
+        shutdown.begin_work();
+        assert_eq!(stands(), (true, true));
+        shutdown.end_work();
+        assert_eq!(stands(), (true, false));
     }
 }
