@@ -43,7 +43,7 @@ impl Filter {
     }
 
     /// Whether not all tables are asked for.
-    pub(super) fn names_tables(&self) -> bool {
+    pub fn names_tables(&self) -> bool {
         self.tables.is_some() || self.name.is_some()
     }
 

@@ -25,8 +25,10 @@ pub struct Selection {
     /// By the table's number: its rank among the names, or [`UNWANTED`].
     ranks: Vec<u32>,
     days: VecDeque<Day>,
-    /// Whether all tables are asked for.
-    all_tables: bool,
+    /// How many of them are asked for.
+    wanted: usize,
+    /// How many tables of days were summed so far.
+    looked: usize,
     /// The sums over these days at this moment, where they are known already.
     sums: Option<Arc<RangeSums>>,
 }
@@ -55,10 +57,10 @@ impl Selection {
         let names = totals.names.names().iter().zip(ranks.iter());
         let ranks =
             names.map(|(name, rank)| if filter.has_table(&name.schema, &name.table) { *rank } else { UNWANTED });
-        let ranks = ranks.collect();
+        let ranks: Vec<u32> = ranks.collect();
+        let wanted = ranks.iter().filter(|rank| **rank != UNWANTED).count();
         let days = totals.days.keys().copied().filter(|day| filter.has_day(*day)).collect();
-        let (operation, all_tables) = (filter.operation, !filter.names_tables());
-        Ok(Selection { by: by_once, operation, ranks, days, all_tables, sums: None, totals })
+        Ok(Selection { by: by_once, operation: filter.operation, ranks, wanted, days, looked: 0, sums: None, totals })
     }
 
     /// The same, given the sums over its days at its moment.
@@ -69,7 +71,7 @@ impl Selection {
     /// Whether the sums over its days would save work.
     pub fn is_summed(&self) -> bool {
         match self.by.contains(&GroupBy::Day) {
-            true => self.all_tables && !self.by.contains(&GroupBy::Table),
+            true => self.wanted == self.ranks.len() && !self.by.contains(&GroupBy::Table),
             false => true,
         }
     }
@@ -81,14 +83,27 @@ impl Selection {
 
     /// A number of rows that is not passed.
     pub fn most_rows(&self) -> usize {
-        let ops = if self.by.contains(&GroupBy::Op) { 4 } else { 1 };
-        let tables = |day: &Day| self.totals.days.get(day).map_or(0, |tables| tables.len());
+        let ops = self.ops();
         match (self.by.contains(&GroupBy::Day), self.by.contains(&GroupBy::Table)) {
-            (true, true) => self.days.iter().map(tables).sum::<usize>() * ops,
+            (true, true) => self.days.iter().map(|day| self.tables_of(*day)).sum::<usize>() * ops,
             (true, false) => self.days.len() * ops,
-            (false, true) => self.ranks.len() * ops,
+            (false, true) => self.wanted * ops,
             (false, false) => ops,
         }
+    }
+
+    /// A number of rows that a table has on a day and that is not passed.
+    fn ops(&self) -> usize {
+        if self.by.contains(&GroupBy::Op) && self.operation.is_none() { BY_TEXT.len() } else { 1 }
+    }
+
+    /// A number of tables that are asked for and have changes on a day, and that is not passed.
+    fn tables_of(&self, day: Day) -> usize {
+        self.counts_of(day).min(self.wanted)
+    }
+
+    fn counts_of(&self, day: Day) -> usize {
+        self.totals.days.get(&day).map_or(0, |tables| tables.len())
     }
 
     /// Whether the rows come day by day, each day's when it is their turn.
@@ -98,18 +113,23 @@ impl Selection {
 
     /// A number of rows at the same time that is not passed.
     pub(super) fn rows_at_once(&self) -> usize {
-        let most = self.days.iter().map(|day| self.totals.days.get(day).map_or(0, |tables| tables.len())).max();
-        if self.is_day_by_day() { most.unwrap_or(0) * BY_TEXT.len() } else { self.most_rows() }
+        let most = self.days.iter().map(|day| self.tables_of(*day)).max();
+        if self.is_day_by_day() { most.unwrap_or(0) * self.ops() } else { self.most_rows() }
     }
 
-    /// How many tables have a name.
-    pub(super) fn tables(&self) -> usize {
-        self.ranks.len()
+    /// How many tables have a name, and how many of them are asked for.
+    pub(super) fn tables(&self) -> (usize, usize) {
+        (self.ranks.len(), self.wanted)
+    }
+
+    /// How many tables of days were summed so far.
+    pub(super) fn looked(&self) -> usize {
+        self.looked
     }
 
     /// How many tables of days are to be summed.
     pub(super) fn counts(&self) -> usize {
-        self.days.iter().map(|day| self.totals.days.get(day).map_or(0, |tables| tables.len())).sum()
+        self.days.iter().map(|day| self.counts_of(*day)).sum()
     }
 
     pub(super) fn name(&self, table: u32) -> &Arc<TableName> {
@@ -121,12 +141,14 @@ impl Selection {
         let mut rows = Vec::new();
         if self.is_day_by_day() {
             let day = self.days.pop_front()?;
+            self.looked += self.counts_of(day);
             self.add_days([day], &mut rows);
         } else {
             let days = std::mem::take(&mut self.days);
             if days.is_empty() {
                 return None;
             }
+            self.looked += days.iter().map(|day| self.counts_of(*day)).sum::<usize>();
             self.add_days(days, &mut rows);
         }
         self.sort(&mut rows);
@@ -215,5 +237,51 @@ impl Selection {
         if !rows.is_sorted_by_key(key) {
             rows.sort_unstable_by_key(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::CountKey;
+    use crate::query::RowStyle;
+
+    /// One INSERT into each of the tables on each of so many days.
+    fn inserts(days: i64, tables: &[String]) -> Totals {
+        let mut totals = Totals::default();
+        for day in (0..days).map(|day| Day::from_days(day).expect("a day")) {
+            for table in tables {
+                let (schema, table) = ("public".to_owned(), table.clone());
+                totals.add(&CountKey { day, schema, table, op: Operation::Insert }, 1);
+            }
+        }
+        totals
+    }
+
+    #[test]
+    fn rows_that_are_not_asked_for_do_not_count() {
+        let totals = inserts(3, &["a", "b", "c", "d"].map(str::to_owned));
+        let most = |table: Option<&str>, operation: Option<Operation>, by: &[GroupBy]| {
+            let tables = table.map(|table| table.parse().expect("a pattern"));
+            let filter = Filter { tables, operation, ..Filter::default() };
+            let selection = totals.select(&filter, by).expect("a selection");
+            (selection.most_rows(), selection.rows_at_once())
+        };
+        let insert = Some(Operation::Insert);
+        assert_eq!(most(None, None, &GroupBy::DEFAULT), (48, 16));
+        assert_eq!(most(Some("public.a"), None, &GroupBy::DEFAULT), (12, 4));
+        assert_eq!(most(Some("public.a"), insert, &GroupBy::DEFAULT), (3, 1));
+        assert_eq!(most(Some("public.a"), insert, &[GroupBy::Table]), (1, 1));
+        assert_eq!(most(Some("public.x"), None, &GroupBy::DEFAULT), (0, 0));
+    }
+
+    #[test]
+    fn who_looks_through_much_and_finds_little_lets_others_in_between() {
+        let tables: Vec<String> = (0..60_000).map(|number| format!("t{number}")).collect();
+        let filter = Filter { tables: Some("public.t7".parse().expect("a pattern")), ..Filter::default() };
+        let selection = inserts(12, &tables).select(&filter, &GroupBy::DEFAULT).expect("a selection");
+        let pieces: Vec<Vec<u8>> = selection.text(RowStyle::Csv, Vec::new(), Vec::new()).collect();
+        assert!(pieces.len() >= 3, "{} pieces", pieces.len());
+        assert_eq!(String::from_utf8(pieces.concat()).expect("text").lines().count(), 1 + 12);
     }
 }

@@ -12,6 +12,8 @@ const PIECE: usize = 64 << 10;
 const ROW: usize = 256;
 /// More than most names of tables have.
 const NAME: usize = 64;
+/// What a table costs that is not asked for.
+const TABLE: usize = size_of::<u32>() + size_of::<Option<Box<[u8]>>>();
 
 /// How rows look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum RowStyle {
     Csv,
 }
 
-/// The pieces of an answer, in order.
+/// The pieces of an answer, in order; empty ones where much was looked through and little found.
 pub struct SelectionText {
     selection: Selection,
     style: RowStyle,
@@ -69,13 +71,20 @@ impl Iterator for SelectionText {
         self.tail.as_ref()?;
         let mut piece = self.head.take().unwrap_or_default();
         piece.reserve(PIECE + ROW);
+        let before = self.selection.looked();
         while piece.len() < PIECE {
             if let Some(row) = self.rows.next() {
                 self.write(&row, &mut piece);
                 continue;
             }
             match self.selection.next_rows() {
-                Some(rows) => self.rows = rows.into_iter(),
+                Some(rows) => {
+                    self.rows = rows.into_iter();
+                    // Whoever makes this piece has others to answer.
+                    if self.selection.looked() - before > FEW {
+                        break;
+                    }
+                }
                 None => {
                     if self.any && self.style == RowStyle::JsonLines {
                         piece.push(b'\n');
@@ -100,7 +109,8 @@ impl SelectionText {
 
     /// About how many bytes it holds at most between two pieces.
     pub fn most_bytes(&self) -> usize {
-        self.selection.rows_at_once() * size_of::<SumRow>() + self.selection.tables() * NAME + PIECE
+        let (tables, wanted) = self.selection.tables();
+        self.selection.rows_at_once() * size_of::<SumRow>() + tables * TABLE + wanted * NAME + PIECE
     }
 
     fn write(&mut self, row: &SumRow, out: &mut Vec<u8>) {

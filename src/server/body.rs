@@ -10,14 +10,21 @@ use axum::response::Response;
 use futures_core::Stream;
 use tokio::sync::mpsc::Receiver;
 
-/// The pieces of an iterator, each made when the one before was taken.
+/// The pieces of an iterator, each made when the one before was taken; empty ones are passed over.
 struct Pieces<I>(I);
 
 impl<I: Iterator<Item = Vec<u8>> + Unpin> Stream for Pieces<I> {
     type Item = Result<Bytes, Infallible>;
 
-    fn poll_next(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.next().map(|piece| Ok(piece.into())))
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.0.next() {
+            Some(piece) if piece.is_empty() => {
+                // Others first: it took its time to find nothing.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            piece => Poll::Ready(piece.map(|piece| Ok(piece.into()))),
+        }
     }
 }
 

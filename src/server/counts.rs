@@ -135,11 +135,11 @@ fn moment(board: &Board, level: Option<&str>) -> Result<Arc<Moment>, ApiError> {
 }
 
 /// The pieces of a text; none for other formats.
-fn text(moment: &Moment, selection: Selection, format: Format) -> Result<SelectionText, Selection> {
+fn text(moment: &Moment, selection: Selection, format: Format) -> Result<SelectionText, Box<Selection>> {
     match format {
         Format::Json => Ok(selection.text(RowStyle::JsonLines, moment.json_head(), b"]}\n".to_vec())),
         Format::Csv => Ok(selection.text(RowStyle::Csv, Vec::new(), Vec::new())),
-        Format::Arrow | Format::Parquet => Err(selection),
+        Format::Arrow | Format::Parquet => Err(Box::new(selection)),
     }
 }
 
@@ -165,7 +165,7 @@ async fn long(board: &Board, moment: &Arc<Moment>, selection: Selection, format:
         }
         Err(selection) => {
             let moment = Arc::clone(moment);
-            Ok(Body::from(in_turn(board, move || written(&moment, selection, format)).await?))
+            Ok(Body::from(in_turn(board, move || written(&moment, *selection, format)).await?))
         }
     }
 }
