@@ -1,7 +1,7 @@
 //! Connections: how many, how long, and who waits for whom.
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ const HEAD: Duration = Duration::from_secs(20);
 const HEAD_BYTES: usize = 32 << 10;
 /// So many tasks are run until new requests are looked for: some of them write a megabyte.
 const TASKS: u32 = 8;
+/// No thread is given back before.
+const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 /// How long nothing is accepted after the system has refused to.
 const REFUSED: Duration = Duration::from_millis(100);
 
@@ -39,7 +41,14 @@ pub(super) fn begin(listener: TcpListener, answering: Answering) -> std::io::Res
     // One thread: a page is answered from memory, and the workers of a run need the others.
     let mut runtime = Builder::new_current_thread();
     runtime.enable_io().enable_time().event_interval(TASKS).max_blocking_threads(THREADS).thread_name("serve-aside");
-    let runtime = runtime.build()?;
+    // All threads now, and for ever: where the system has none left for another one, that would end the process, and with it
+    // the run beside which it serves.
+    let runtime = runtime.thread_keep_alive(FOR_EVER).build()?;
+    let all = Arc::new(Barrier::new(THREADS));
+    for _ in 0..THREADS {
+        let all = Arc::clone(&all);
+        runtime.spawn_blocking(move || all.wait());
+    }
     thread::Builder::new().name("serve".to_owned()).spawn(move || {
         runtime.block_on(async move {
             match tokio::net::TcpListener::from_std(listener) {

@@ -2,7 +2,7 @@
 //!
 //! A client has a task of its own and room for one piece that it has not taken. While it takes nothing, nothing is made
 //! for it; when it does again, it gets the difference to the newest frame. A client that takes nothing for a minute is cut,
-//! and one that needs more than five for a snapshot.
+//! and one that needs more than five for a snapshot or a delta.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::aside::aside;
 use super::board::Board;
@@ -31,8 +31,10 @@ const FEW_CHANGES: usize = 2_000;
 const CHANGE: usize = 100;
 /// How long a watcher waits until it looks for room again.
 const NO_ROOM: Duration = Duration::from_millis(500);
-/// How long a snapshot may take: others may wait for its room.
-const LONGEST_SNAPSHOT: Duration = Duration::from_secs(300);
+/// How long an event may take: others may wait for its room.
+const LONGEST: Duration = Duration::from_secs(300);
+/// Bytes of a delta that are sent at once.
+const PIECE: usize = 64 << 10;
 /// How long nothing is said before a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -94,7 +96,8 @@ impl Watcher {
         };
         loop {
             let newest = *self.newest.borrow_and_update();
-            if newest != told {
+            // A frame is there a moment before it is told of.
+            if newest > told {
                 told = self.tell_difference(told).await?;
                 continue;
             }
@@ -117,8 +120,12 @@ impl Watcher {
             }
         };
         match text {
-            Some(text) => {
-                self.send(text).await?;
+            Some(mut text) => {
+                // In small pieces: of one that is large a client would hold several.
+                let until = Instant::now() + LONGEST;
+                while !text.is_empty() {
+                    self.send_until(until, text.split_to(text.len().min(PIECE))).await?;
+                }
                 Ok(newest)
             }
             None => self.tell_all().await,
@@ -141,7 +148,7 @@ impl Watcher {
             Since::Changed(difference) => difference,
         };
         let (newest, changes) = (difference.frame.number, difference.len());
-        if !self.board.deltas.has_room(changes * CHANGE) {
+        if !self.filter.names_tables() && !self.board.deltas.has_room(changes * CHANGE) {
             return Ok(None);
         }
         let (id, end) = (frames.id(newest), self.end(&difference.frame));
@@ -182,17 +189,17 @@ impl Watcher {
                 break (frame, pieces, room);
             }
         };
-        let begun = Instant::now();
+        let until = Instant::now() + LONGEST;
         while let Some(piece) = self.in_turn(|| pieces.next()).await {
-            if begun.elapsed() > LONGEST_SNAPSHOT {
-                return Err(Gone);
+            if piece.is_empty() {
+                continue;
             }
             let piece = match self.is_packed {
                 // A large snapshot has hundreds of them, and others wait for this thread.
                 true => aside(move || gzip::deflated(&piece)).await.map_err(|_| Gone)?,
                 false => piece,
             };
-            self.send(piece.into()).await?;
+            self.send_until(until, piece.into()).await?;
         }
         Ok(frame.number)
     }
@@ -228,6 +235,10 @@ impl Watcher {
 
     fn packed(&self, text: Vec<u8>) -> Bytes {
         if self.is_packed { gzip::deflated(&text).into() } else { text.into() }
+    }
+
+    async fn send_until(&self, until: Instant, piece: Bytes) -> Result<(), Gone> {
+        timeout_at(until.into(), self.send(piece)).await.map_err(|_| Gone)?
     }
 
     async fn send(&self, piece: Bytes) -> Result<(), Gone> {

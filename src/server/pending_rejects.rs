@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::ServeError;
-use crate::book::{DataFile, Entry, Snapshot};
+use crate::book::{BookError, DataFile, Entry, Snapshot};
 use crate::query::RejectSums;
 
 /// How long files are read until the log is looked at again.
@@ -67,7 +67,12 @@ impl PendingRejects {
     fn read_from(&mut self, snapshot: &Snapshot) -> Result<(), ServeError> {
         let begin = Instant::now();
         let mut failed = Ok(());
-        for file in snapshot.reject_files()? {
+        let files = snapshot.reject_files()?;
+        let listed: BTreeSet<&String> = files.iter().map(|file| &file.path).collect();
+        if let Some(path) = self.paths.iter().find(|path| !listed.contains(path)) {
+            failed = Err(BookError::Vanished { path: path.clone() }.into());
+        }
+        for file in files {
             if begin.elapsed() > TURN {
                 break;
             }
