@@ -4,11 +4,14 @@
 //!
 //!     cargo bench --bench pipeline
 
+#[path = "../tests/support/mod.rs"]
+mod support;
+
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use support::{MemoryRun, MemoryStore, MemoryTopic, pgbench};
 use walbook::store::Store;
-use walbook::testing::{MemoryRun, MemoryStore, MemoryTopic, pgbench};
 
 const RECORDS: u64 = 200_000;
 

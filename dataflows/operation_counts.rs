@@ -14,12 +14,12 @@ use timely::dataflow::operators::Concat;
 use crate::change::{CountKey, Epoch};
 
 /// An update: a key, its epoch, and how many changes it stands for.
-pub type Delta = (CountKey, Epoch, isize);
+pub type CountUpdate = (CountKey, Epoch, isize);
 
-/// Keeps how often each key was changed, beginning with what the book has, and tells each total that begins or ends to hold.
+/// Counts the changes of each key, beginning with what the book has, and emits each total that begins or ends to hold.
 pub fn operation_counts<'scope>(
-    deltas: StreamVec<'scope, Epoch, Delta>,
-    initial_counts: StreamVec<'scope, Epoch, Delta>,
+    deltas: StreamVec<'scope, Epoch, CountUpdate>,
+    initial_counts: StreamVec<'scope, Epoch, CountUpdate>,
 ) -> StreamVec<'scope, Epoch, ((CountKey, isize), Epoch, isize)> {
     let changes = deltas.concat(initial_counts).as_collection();
     let counts = changes.arrange_by_self_named("Counts");

@@ -1,14 +1,14 @@
 //! The whole product: from partitions to a committed book.
 //!
 //! ```text
-//!  ticks (leader) ─broadcast─┬─────────────────────────────┬─────────────────────────────────────────┐
-//!                            ▼                             ▼                                         │
+//!  ticks (leader) ─broadcast─┬────────────────────────────┬──────────────────────────────────────────┐
+//!                            ▼                            ▼                                          │
 //!  partitions ─▶ read ─ batches ─▶ parse ─┬─ events ──▶ seal files ─┐                                │
-//!                 │                       ├─ rejects ─▶ seal files ─┤ sealed files                   │
-//!                 │                       ├─ tallies ───────────────┼──────────────────────┐         │
-//!                 │                       └─ deltas ─▶ exchange by key ─▶ counts ─ totals ─┤         │
-//!                 └─ positions ───────────────────────────────────────────┬────────────────┴▶ commit ◀┘─▶ probe ─▶ credit back to read
-//!                                              live answers ◀─────────────┘ with totals, tallies
+//!                 │                       ├─ rejects ─▶ seal files ─┴─ sealed files ─────────────┐   │
+//!                 │                       ├─ tallies ──────────────────────────┐                 │   │
+//!                 │                       └─ deltas ─▶ counts by key ─ totals ─┤                 ▼   ▼
+//!                 └─ positions ────────────────────────────────────────────────┴▶ gather ─┬─▶ commit ─▶ probe ─▶ credit back to read
+//!                                                                                on leader└─▶ live answers
 //! ```
 
 use std::sync::mpsc::Sender;
@@ -17,55 +17,72 @@ use timely::dataflow::operators::{Concat, Probe};
 use timely::dataflow::{ProbeHandle, Scope};
 
 use super::operation_counts::operation_counts;
-use crate::book::{Committing, Parts, commit_epochs};
-use crate::change::Epoch;
-use crate::cluster::{Leader, Led, lead, report_wishes};
-use crate::live::{ClosedEpoch, Told, publish_live};
+use crate::book::{Committing, commit_epochs};
+use crate::change::{ClosedEpoch, Epoch};
+use crate::control::{Progress, Shutdown};
+use crate::leader::{
+    LeaderHandle, LeaderStreams, gather_on_leader, leader_ticks, publish_live, request_ticks, wake_on_commit,
+};
 use crate::parse::{Parsed, parse_records};
-use crate::process::{Progress, Shutdown};
 use crate::source::{Read, Source, read_partitions};
 use crate::table::{FileOutput, Sealed, seal_files};
 
 /// One worker's share of a run.
 pub struct Share {
-    /// On worker 0: the clock to listen to, and the book to commit to.
-    pub leader: Option<(Leader, Committing)>,
-    /// On worker 0: who hears of closed epochs, if anybody does.
-    pub listener: Option<Sender<ClosedEpoch>>,
+    /// On worker 0: what only the leader needs.
+    pub leader: Option<LeaderShare>,
     /// Where this worker's records come from.
     pub source: Box<dyn Source>,
     /// Where event files go.
     pub events: FileOutput,
     /// Where reject files go.
     pub rejects: FileOutput,
-    /// What is counted on the way.
+    /// The counters of this process.
     pub progress: Progress,
     /// How the process ends.
     pub shutdown: Shutdown,
 }
 
+/// What the leading worker needs in addition.
+pub struct LeaderShare {
+    /// The clock that steers the run.
+    pub clock: LeaderHandle,
+    /// The server that receives closed epochs, if there is one.
+    pub epochs: Option<Sender<ClosedEpoch>>,
+    /// The book to commit to.
+    pub committing: Committing,
+}
+
 /// Builds the dataflow on one worker; its probe passes an epoch when all of it is committed.
 pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
-    let Share { leader, listener, source, events, rejects, progress, shutdown } = share;
-    let (feed, clock, committing) = Leader::split(leader);
+    let Share { leader, source, events, rejects, progress, shutdown } = share;
+    let (clock, server, committing) = split(leader);
+    let clock_requests = clock.as_ref().map(|clock| clock.tick_requests.clone());
     let committed = ProbeHandle::new();
 
-    let Led { orders, initial_counts } = lead(scope, feed, committed.clone());
-    let Read { batches, positions, wishes } =
-        read_partitions(scope, source, orders.clone(), committed.clone(), progress.clone(), shutdown.clone());
-    let parsed: Parsed = parse_records(scope, batches, orders.clone());
+    let LeaderStreams { commands, initial_counts, wake: wake_leader } = leader_ticks(scope, clock, committed.clone());
+    let Read { batches, positions, tick_requests, wake: wake_reader } =
+        read_partitions(scope, source, commands.clone(), committed.clone(), progress.clone(), shutdown.clone());
+    let parsed: Parsed = parse_records(scope, batches, commands.clone());
     let totals = operation_counts(parsed.deltas, initial_counts);
 
-    let events: Sealed = seal_files(scope, parsed.events, orders.clone(), events);
-    let rejects: Sealed = seal_files(scope, parsed.rejects, orders.clone(), rejects);
-    report_wishes(wishes.concat(events.wishes).concat(rejects.wishes), clock);
+    let events: Sealed = seal_files(scope, parsed.events, commands.clone(), events);
+    let rejects: Sealed = seal_files(scope, parsed.rejects, commands.clone(), rejects);
+    request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_requests);
 
-    let Told { totals, tallies, positions } =
-        publish_live(scope, Told { totals, tallies: parsed.tallies, positions }, listener);
+    let epochs = gather_on_leader(scope, totals, parsed.tallies, positions);
+    publish_live(epochs.clone(), server);
 
     let files = events.files.concat(rejects.files);
-    let parts = Parts { files, totals, tallies, positions };
-    commit_epochs(scope, parts, orders, committing, progress, shutdown).probe_with(&committed);
+    let commits = commit_epochs(scope, files, epochs, commands, committing, progress, shutdown);
+    wake_on_commit(commits.probe_with(&committed), [wake_leader, wake_reader]);
 
     committed
+}
+
+fn split(leader: Option<LeaderShare>) -> (Option<LeaderHandle>, Option<Sender<ClosedEpoch>>, Option<Committing>) {
+    match leader {
+        Some(LeaderShare { clock, epochs, committing }) => (Some(clock), epochs, Some(committing)),
+        None => (None, None, None),
+    }
 }

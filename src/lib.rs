@@ -2,28 +2,29 @@
 //! truncates on which day, next to every change, in Parquet.
 //!
 //! ```text
-//!  ticks (leader) ─broadcast─┬─────────────────────────────┬─────────────────────────────────────────┐
-//!                            ▼                             ▼                                         │
+//!  ticks (leader) ─broadcast─┬────────────────────────────┬──────────────────────────────────────────┐
+//!                            ▼                            ▼                                          │
 //!  partitions ─▶ read ─ batches ─▶ parse ─┬─ events ──▶ seal files ─┐                                │
-//!                 │                       ├─ rejects ─▶ seal files ─┤ sealed files                   │
-//!                 │                       ├─ tallies ───────────────┼──────────────────────┐         │
-//!                 │                       └─ deltas ─▶ exchange by key ─▶ counts ─ totals ─┤         │
-//!                 └─ positions ───────────────────────────────────────────┬────────────────┴▶ commit ◀┘─▶ probe ─▶ credit back to read
-//!                                              live answers ◀─────────────┘ with totals, tallies
+//!                 │                       ├─ rejects ─▶ seal files ─┴─ sealed files ─────────────┐   │
+//!                 │                       ├─ tallies ──────────────────────────┐                 │   │
+//!                 │                       └─ deltas ─▶ counts by key ─ totals ─┤                 ▼   ▼
+//!                 └─ positions ────────────────────────────────────────────────┴▶ gather ─┬─▶ commit ─▶ probe ─▶ credit back to read
+//!                                                                                on leader└─▶ live answers
 //! ```
 //!
 //! # The guarantee
 //!
 //! Each record of a topic is in the book once: as its changes, as a marker, or as a reject with its reason. One entry of
-//! the commit log makes the positions, files and counts of a commit visible together. It stands in the log whole or not at
+//! the commit log makes the positions, files and counts of a commit visible together. It is in the log whole or not at
 //! all, whatever crashes; of several runs on one book the newest writes and all others are fenced. Nothing durable knows
 //! how many workers there were. README.md says what the guarantee does not cover.
 //!
 //! # Where to begin
 //!
 //! [`dataflows::pipeline`] is the whole product on one screen. Then the rooms in the order in which data passes them, as
-//! their `mod` lines stand below: [`source`] → [`parse`] → [`table`] → [`book`], and for readers [`query`]. Where output becomes
-//! visible: `book/log.rs`. What happens after a crash: `book/resume.rs`. Who may call whom: `tests/promises/architecture.rs`.
+//! their `mod` lines are listed below: [`source`] → [`parse`] → [`table`] → [`book`], and for readers [`query`]. How a run is
+//! put together: `run/start.rs`; where its records come from: `run/origin.rs`. Where output becomes
+//! visible: `book/log/commit_log.rs`. What happens after a crash: `book/write/resume.rs`. Who may call whom: `tests/promises/architecture.rs`.
 //!
 //! # Words
 //!
@@ -35,25 +36,25 @@
 //! | reject | a record that could not be read, with the reason |
 //! | positions | partition → half-open interval of offsets |
 //! | epoch | the dataflow's timestamp; never wall time |
-//! | tick | the leader's message that closes an epoch, and says to which commit the next one belongs |
+//! | tick | the leader's message that closes an epoch and names the commit of the next one |
 //! | open → closed → sealed → committed | may grow → frontier passed → files synced → named by an entry |
 //! | commit | one entry of the commit log, the only thing that makes output visible |
 //! | generation | one run's ownership of a book, and the name of its staging folder |
 //! | credit | at most two commits in flight, else nothing is read |
 
-// The modules stand in the order in which data passes them; blank lines keep rustfmt from sorting them.
+// The modules are in the order in which data passes them; blank lines keep rustfmt from sorting them.
 
-// What everybody shares.
+// What all rooms share.
 pub mod change;
 
-pub mod process;
+pub mod control;
 
 pub mod store;
 
 // From PostgreSQL.
 pub mod postgres;
 
-pub mod slot;
+pub mod replication;
 
 pub mod capture;
 
@@ -66,19 +67,20 @@ pub mod table;
 
 pub mod book;
 
-pub mod live;
+pub mod leader;
 
 #[path = "../dataflows/mod.rs"]
 pub mod dataflows;
-
-pub mod cluster;
 
 // From a book to an answer.
 pub mod query;
 
 pub mod server;
 
-// Looking at all of it.
+// How a run is put together, with a server beside it.
+pub mod run;
+
+// Examination of all of it.
 pub mod doctor;
 
 // The edge.
@@ -88,5 +90,3 @@ pub mod commands;
 
 // Not part of a run.
 pub mod demo;
-
-pub mod testing;

@@ -2,40 +2,35 @@
 
 use std::process::ExitCode;
 
-use walbook::cluster;
 use walbook::commands;
-use walbook::process;
-use walbook::settings::{ParseEnd, parse};
+use walbook::control;
+use walbook::run;
+use walbook::settings::parse;
 
 fn main() -> ExitCode {
     // A panic anywhere ends the process: a worker's panic would leave its siblings waiting.
-    let tell = std::panic::take_hook();
+    let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if cluster::is_lost_peer(panic) {
+        if run::is_lost_process(panic) {
             eprintln!("walbook: another process of the cluster is gone, so this one ends too; start all of them again");
             std::process::exit(1);
         }
-        if process::is_guarded() {
-            // Whoever guards it makes it an error.
+        if control::is_catching_panics() {
+            // The caller that catches it makes it an error.
             return;
         }
-        tell(panic);
+        report(panic);
         std::process::abort();
     }));
     let args = match parse(std::env::args_os()) {
         Ok(args) => args,
-        // Prints help to standard output with exit code 0, mistakes to standard error with 2.
-        Err(ParseEnd::Clap(error)) => error.exit(),
-        Err(ParseEnd::File(error)) => {
-            eprintln!("walbook: {error}");
-            return ExitCode::from(2);
-        }
+        Err(end) => return end.print(),
     };
     match commands::execute(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("walbook: {error:#}");
-            ExitCode::from(commands::exit_code(&error))
+        Err(failure) => {
+            eprintln!("walbook: {}", failure.chain());
+            ExitCode::from(commands::exit_code(&failure))
         }
     }
 }

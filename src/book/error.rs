@@ -1,22 +1,22 @@
-//! Everything that can go wrong with a book, in words for the person who has to act.
+//! Everything that can go wrong with a book, with what to do about it.
 
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use crate::change::Day;
+use crate::change::{Classified, Day, FailureKind};
 
 /// Why a book could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
-    /// The file system said no; nothing is retried, the next start takes over from what is committed.
+    /// An operation of the file system failed; nothing is retried, the next start resumes from what is committed.
     #[error("could not {tried} {path:?} of the book; start again when the cause is gone: nothing committed is lost")]
     Io {
         /// What was tried, as a verb.
         tried: &'static str,
         /// The path, relative to the book.
         path: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The file system lacks an operation that commits rest on.
@@ -24,30 +24,32 @@ pub enum BookError {
         "the file system under this directory cannot {operation}: a book needs hard links, atomic renames and fsync"
     )]
     Unsuitable {
-        /// What it could not do.
+        /// The missing operation.
         operation: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A directory that holds something else.
+    /// The directory holds something else.
     #[error("not a book, and not empty: found {found:?} but no commit log; name an empty or new directory")]
     NotABook {
-        /// A name that stands there.
+        /// A name in it.
         found: String,
     },
-    /// A directory that readers were sent to, without a commit log.
+    /// A directory to read, without a commit log.
     #[error("{path:?} is no book: it has no commit log with an entry; name the directory that `walbook run` writes to")]
     NoBook {
         /// The directory.
         path: PathBuf,
     },
-    /// A file was taken out of the book while it was being read; asking again helps.
-    #[error("{path:?} was taken away while the book was being read; ask again, and if it stays away, `walbook verify`")]
+    /// A file disappeared from the book while it was being read; a retry helps.
+    #[error(
+        "{path:?} disappeared while the book was being read; try again, and if it stays away, run `walbook verify`"
+    )]
     Vanished {
         /// The file.
         path: String,
     },
-    /// The run's settings are not those the book was made with.
+    /// The run's settings are not those that the book was made with.
     #[error(
         "the book was made with {setting} {made_with:?}, this run asks for {asked:?}; they are fixed: use the book's, or make a new book"
     )]
@@ -76,7 +78,7 @@ pub enum BookError {
     Damaged {
         /// The file.
         path: String,
-        /// What was seen.
+        /// What is wrong.
         reason: String,
     },
     /// An entry, read or about to be written, breaks a rule of the log.
@@ -84,13 +86,13 @@ pub enum BookError {
     Unsound {
         /// The entry's number.
         entry: u64,
-        /// The rule and what was seen instead.
+        /// The rule and the value that breaks it.
         rule: String,
     },
     /// Another run owns the book.
     #[error("fenced: {reason}; another run owns the book now, and this one has changed nothing since")]
     Fenced {
-        /// How it was noticed.
+        /// How the run noticed.
         reason: String,
     },
     /// A committed file is neither in staging nor in its place.
@@ -108,11 +110,11 @@ pub enum BookError {
     UnreadableCounts {
         /// The day.
         day: Day,
-        /// What was seen.
+        /// What is wrong.
         reason: String,
     },
-    /// Counts, events and log do not say the same; wrong output is worse than none.
-    #[error("counts of {day} disagree: {what}; `walbook verify` tells which files are wrong")]
+    /// Counts, events and log disagree; wrong output is worse than none.
+    #[error("counts of {day} disagree: {what}; `walbook verify` names the files that are wrong")]
     Disagree {
         /// The day.
         day: Day,
@@ -121,36 +123,31 @@ pub enum BookError {
     },
 }
 
-impl BookError {
-    /// The process's exit code for this error: 2 wrong usage, 4 fenced, 1 all else.
-    pub fn exit_code(&self) -> u8 {
+impl Classified for BookError {
+    fn kind(&self) -> FailureKind {
         match self {
             // The user named the wrong directory, settings or program version.
             BookError::Unsuitable { .. }
             | BookError::NotABook { .. }
             | BookError::NoBook { .. }
             | BookError::OtherSettings { .. }
-            | BookError::UnknownFormat { .. } => 2,
-            // A supervisor must not restart on it.
-            BookError::Fenced { .. } => 4,
+            | BookError::UnknownFormat { .. } => FailureKind::Usage,
+            BookError::Fenced { .. } => FailureKind::Fenced,
             BookError::Io { .. }
             | BookError::Damaged { .. }
             | BookError::Unsound { .. }
             | BookError::Missing { .. }
             | BookError::Vanished { .. }
             | BookError::UnreadableCounts { .. }
-            | BookError::Disagree { .. } => 1,
+            | BookError::Disagree { .. } => FailureKind::Other,
         }
     }
+}
 
+impl BookError {
     /// A file that is not as it was written.
     pub(crate) fn damaged(path: &str, reason: impl ToString) -> BookError {
         BookError::Damaged { path: path.to_owned(), reason: reason.to_string() }
-    }
-
-    /// Whether another run owns the book.
-    pub fn is_fenced(&self) -> bool {
-        matches!(self, BookError::Fenced { .. })
     }
 }
 
@@ -160,9 +157,9 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Gives a failed operation its place.
+/// Adds verb and path to a failed operation.
 pub(super) trait At<T> {
-    /// Says what was tried at which path.
+    /// Adds what was tried at which path.
     fn at(self, tried: &'static str, path: &str) -> Result<T, BookError>;
 }
 

@@ -1,54 +1,64 @@
 //! The process: session after session until the end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tracing::warn;
+use super::session::CaptureProcess;
+use super::shutdown_deadline::ShutdownDeadline;
+use super::{CaptureError, CaptureProgress, CaptureSettings};
+use crate::change::Lsn;
+use crate::control::{Deadline, Shutdown};
+use crate::replication::{SlotReader, run_sessions};
 
-use super::flow::Ended;
-use super::patience::Patience;
-use super::session::Process;
-use super::{CaptureError, CaptureSettings, Traffic};
-use crate::process::Shutdown;
+/// How long to try until the first session works: after that a wrong setting is more likely than a passing failure.
+const FIRST_SESSION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long to wait before the second session …
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// … and at most before any other; each time twice as long as before.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How long a first session may be tried for: what never worked is more likely typed wrongly than about to heal.
-const FIRST_PATIENCE: Duration = Duration::from_secs(30);
-
-/// Captures until the end that the settings name, a request to end, or something that a further try cannot mend.
+/// Captures until the end that the settings name, a request to end, or an error that another session cannot fix.
 ///
 /// # Errors
-/// [`CaptureError`], which tells the exit code.
-pub fn capture(settings: &CaptureSettings, shutdown: &Shutdown, traffic: &Traffic) -> Result<(), CaptureError> {
-    let patience = Patience::new(shutdown.clone());
-    let mut process = Process {
+/// [`CaptureError`], which determines the exit code.
+pub fn capture(
+    settings: &CaptureSettings,
+    shutdown: &Shutdown,
+    progress: &CaptureProgress,
+) -> Result<(), CaptureError> {
+    let deadline = ShutdownDeadline::new(shutdown.clone());
+    let process = CaptureProcess {
         settings,
-        patience: &patience,
-        traffic,
+        deadline: &deadline,
+        progress,
         writer: uuid::Uuid::new_v4().to_string(),
-        claimed: false,
+        has_claimed: false,
         until: None,
     };
-    let begin = Instant::now();
-    let mut wait = FIRST_WAIT;
-    loop {
-        let before = traffic.position();
-        let error = match process.session() {
-            Ok(Ended::AtEnd | Ended::Stopped | Ended::NothingComes) | Err(CaptureError::Stopped) => return Ok(()),
-            Err(error) if error.is_retryable() && patience.is_asked() => return Ok(()),
-            Err(error) => error,
-        };
-        let never_worked = !process.claimed && begin.elapsed() > FIRST_PATIENCE;
-        if !error.is_retryable() || never_worked {
-            return Err(error);
-        }
-        if traffic.position() > before {
-            wait = FIRST_WAIT;
-        }
-        warn!(%error, "the session ended; another begins in {} ms", wait.as_millis());
-        patience.sleep(wait);
-        wait = (wait * 2).min(LONGEST_WAIT);
+    let mut capture = Capture { process, first_session: Deadline::after(FIRST_SESSION_TIMEOUT) };
+    match run_sessions(&mut capture) {
+        Err(CaptureError::Stopped) => Ok(()),
+        ended => ended,
+    }
+}
+
+struct Capture<'a> {
+    process: CaptureProcess<'a>,
+    first_session: Deadline,
+}
+
+impl SlotReader for Capture<'_> {
+    type Error = CaptureError;
+
+    fn run_session(&mut self) -> Result<(), CaptureError> {
+        self.process.run_session()
+    }
+
+    fn position(&self) -> Lsn {
+        self.process.progress.position()
+    }
+
+    fn is_retryable(&self, error: &CaptureError) -> bool {
+        let may_work = self.process.has_claimed || self.is_stopped() || !self.first_session.has_passed();
+        error.is_retryable() && may_work
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.process.deadline.is_requested()
     }
 }

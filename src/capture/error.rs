@@ -1,12 +1,10 @@
 //! Why a capture ends, or a session of it.
 
-use std::io;
-
-use crate::change::Lsn;
-use crate::slot::SlotError;
+use crate::change::{Classified, FailureKind, Lsn};
+use crate::replication::SlotError;
 use crate::source::kafka::KafkaError;
 
-/// What a capture can fail of.
+/// An error of a capture.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The slot's, or PostgreSQL's, reason.
@@ -18,9 +16,9 @@ pub enum CaptureError {
     /// A topic is not set up as it must be, or a setting is wrong.
     #[error("{0}")]
     Setup(String),
-    /// Nobody knows what the topic's records are.
+    /// It is unknown which changes the topic's records are.
     #[error(
-        "topic {topic:?} has records, but {position_topic:?} holds no position: which changes are in it is not known. If everything up to an LSN is, say --assume-position LSN; else give another --topic"
+        "topic {topic:?} has records, but {position_topic:?} holds no position: which changes are in it is not known. If everything up to an LSN is, give --assume-position LSN; else give another --topic"
     )]
     NoPosition {
         /// The topic.
@@ -28,9 +26,9 @@ pub enum CaptureError {
         /// The topic of its position.
         position_topic: String,
     },
-    /// The position is gone while the topic was written.
+    /// The position was deleted while the topic was written.
     #[error(
-        "{position_topic:?} holds no position any more: this capture wrote everything up to {position} to topic {topic:?}, and the position was deleted meanwhile. If the topic still holds that, say --assume-position {position}; else begin anew with another --topic and slot"
+        "{position_topic:?} holds no position any more: this capture wrote everything up to {position} to topic {topic:?}, and the position was deleted meanwhile. If the topic still holds that, give --assume-position {position}; else begin anew with another --topic and slot"
     )]
     PositionGone {
         /// The topic.
@@ -40,7 +38,7 @@ pub enum CaptureError {
         /// The last position that this process has committed.
         position: Lsn,
     },
-    /// The topic belongs to somebody else.
+    /// The topic belongs to another slot.
     #[error(
         "topic {topic:?} belongs to slot {owner:?}: its position {position} is that slot's, and {slot:?} was given; give the slot it belongs to, or another --topic"
     )]
@@ -51,12 +49,12 @@ pub enum CaptureError {
         owner: String,
         /// Its position.
         position: Lsn,
-        /// The slot that was asked for.
+        /// The slot that was given.
         slot: String,
     },
-    /// The topic is not the one that the position tells of.
+    /// The topic is not the one that the position was written for.
     #[error(
-        "topic {topic:?} was recreated: everything up to {position} was written to the topic with id {expected}, this one has id {found}, so those changes are not in it. Begin anew with another --topic and slot, or delete {position_topic:?} to go on without them"
+        "topic {topic:?} was recreated: everything up to {position} was written to the topic with id {expected}, this one has id {found}, so those changes are not in it. Begin anew with another --topic and slot, or delete {position_topic:?} to continue without them"
     )]
     Recreated {
         /// The topic.
@@ -72,7 +70,7 @@ pub enum CaptureError {
     },
     /// The topic is gone.
     #[error(
-        "topic {topic:?} does not exist any more: everything up to {position} was written to it. Begin anew with another --topic and slot, or delete {position_topic:?} to go on without those changes"
+        "topic {topic:?} does not exist any more: everything up to {position} was written to it. Begin anew with another --topic and slot, or delete {position_topic:?} to continue without those changes"
     )]
     TopicGone {
         /// The topic.
@@ -82,7 +80,7 @@ pub enum CaptureError {
         /// The position.
         position: Lsn,
     },
-    /// A transaction that is in the topic in part does not come again.
+    /// The rest of a transaction that is in the topic in part is not sent.
     #[error(
         "the first {published} changes of the transaction that ends at {commit_lsn} are in the topic, but the server {seen}; the rest of it is missing"
     )]
@@ -91,10 +89,10 @@ pub enum CaptureError {
         commit_lsn: Lsn,
         /// How many of its changes are in the topic.
         published: u64,
-        /// What came instead.
+        /// What the server sent instead.
         seen: String,
     },
-    /// Somebody else writes to the topic.
+    /// Another capture writes to the topic.
     #[error(
         "fenced: another capture writes to topic {topic:?} (id {writer}); this one has ended without writing anything beside it"
     )]
@@ -104,39 +102,31 @@ pub enum CaptureError {
         /// The other one's id.
         writer: String,
     },
-    /// A record that the topic does not take.
+    /// The topic does not accept a record.
     #[error(
-        "a change of {table} at {lsn} makes a record of {bytes} bytes, and topic {topic:?} does not take it; nothing beyond it was confirmed. {mend}"
+        "a change of {table} at {lsn} makes a record of {bytes} bytes, and topic {topic:?} does not accept it; nothing beyond it was confirmed. {fix}"
     )]
     TooLarge {
         /// The table as it is printed.
         table: String,
-        /// Where the change stands.
+        /// The change's LSN.
         lsn: String,
         /// The record's size.
         bytes: usize,
         /// The topic.
         topic: String,
-        /// What to do.
-        mend: String,
+        /// How to fix it.
+        fix: String,
     },
-    /// A Kafka transaction could not be completed; the next session finds out what became of it.
+    /// A Kafka transaction could not be completed; the next session finds out whether it was committed.
     #[error("could not {what}: {message}")]
     Transaction {
-        /// What was tried.
+        /// The step that failed.
         what: &'static str,
-        /// What was seen.
+        /// Why.
         message: String,
     },
-    /// The file of a large transaction could not be read.
-    #[error("could not read a large transaction back from {folder}: {source}")]
-    Spilled {
-        /// The file's folder.
-        folder: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// The end was asked for.
+    /// The end was requested.
     #[error("asked to end")]
     Stopped,
 }
@@ -146,43 +136,37 @@ impl CaptureError {
     pub fn is_retryable(&self) -> bool {
         match self {
             CaptureError::Slot(error) => error.is_retryable(),
-            // Brokers come back, leaders move. What was typed wrongly does not mend itself, and lost records do not return.
+            // Brokers come back and leaders move; wrong settings and lost records stay.
             CaptureError::Kafka(error) => !error.is_usage() && !error.is_data_loss(),
-            // A transaction that timed out, or whose outcome is not known.
+            // A transaction that timed out, or whose outcome is unknown.
             CaptureError::Transaction { .. } => true,
-            // Somebody has to act.
-            CaptureError::Setup(_) | CaptureError::TooLarge { .. } | CaptureError::Spilled { .. } => false,
+            // A person must act.
+            CaptureError::Setup(_) | CaptureError::TooLarge { .. } => false,
             CaptureError::NoPosition { .. } | CaptureError::PositionGone { .. } => false,
             CaptureError::OtherSlot { .. } | CaptureError::Recreated { .. } => false,
             CaptureError::TopicGone { .. } | CaptureError::NotRepeated { .. } => false,
             CaptureError::Fenced { .. } | CaptureError::Stopped => false,
         }
     }
+}
 
-    /// Whether changes are gone for good, or nobody knows which are there: exit code 3.
-    pub fn is_data_loss(&self) -> bool {
+impl Classified for CaptureError {
+    fn kind(&self) -> FailureKind {
         match self {
-            CaptureError::Slot(error) => error.is_data_loss(),
-            CaptureError::Kafka(error) => error.is_data_loss(),
-            CaptureError::NoPosition { .. } | CaptureError::PositionGone { .. } => true,
-            CaptureError::OtherSlot { .. } | CaptureError::Recreated { .. } => true,
-            CaptureError::TopicGone { .. } | CaptureError::NotRepeated { .. } => true,
-            _ => false,
+            CaptureError::Slot(error) => error.kind(),
+            CaptureError::Kafka(error) => error.kind(),
+            // Changes are lost, or it is unknown which of them the topic holds.
+            CaptureError::NoPosition { .. }
+            | CaptureError::PositionGone { .. }
+            | CaptureError::OtherSlot { .. }
+            | CaptureError::Recreated { .. }
+            | CaptureError::TopicGone { .. }
+            | CaptureError::NotRepeated { .. } => FailureKind::DataLoss,
+            CaptureError::Setup(_) => FailureKind::Usage,
+            CaptureError::Fenced { .. } => FailureKind::Fenced,
+            CaptureError::Transaction { .. } | CaptureError::TooLarge { .. } | CaptureError::Stopped => {
+                FailureKind::Other
+            }
         }
-    }
-
-    /// Whether the command was given wrong settings, or a server is not set up for it: exit code 2.
-    pub fn is_usage(&self) -> bool {
-        match self {
-            CaptureError::Slot(error) => error.is_usage(),
-            CaptureError::Kafka(error) => error.is_usage(),
-            CaptureError::Setup(_) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether another capture owns the topic: exit code 4.
-    pub fn is_fenced(&self) -> bool {
-        matches!(self, CaptureError::Fenced { .. })
     }
 }

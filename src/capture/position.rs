@@ -1,10 +1,10 @@
-//! Where a topic stands: the position record.
+//! The position record: up to where a topic holds everything.
 
 use serde::{Deserialize, Serialize};
 
 use super::CaptureError;
 use crate::change::Lsn;
-use crate::slot::Identity;
+use crate::replication::Identity;
 
 /// The version of the record's format.
 const VERSION: u32 = 1;
@@ -12,23 +12,23 @@ const VERSION: u32 = 1;
 /// The key of every position record: compaction keeps the newest.
 pub(super) const KEY: &str = "position";
 
-/// The LSN up to which every commit is in a topic, and whose it is. Written as one JSON object.
+/// The LSN up to which every commit is in a topic, and the slot it belongs to. Written as one JSON object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Every transaction that ends at or below it is in the topic, whole.
     pub lsn: Lsn,
-    /// Of the first transaction above it, what is in the topic already.
+    /// The part of the first transaction above it that is in the topic already.
     pub partial: Option<Partial>,
-    /// Whether a user has vouched for it: it may lie inside of a COMMIT, so it must not be confirmed. A server leaves out
-    /// transactions whose COMMIT begins before what was confirmed.
+    /// Whether it comes from a user: it may lie inside a COMMIT record, so it must not be confirmed. A server never sends
+    /// transactions whose COMMIT begins before the confirmed LSN.
     pub is_assumed: bool,
     /// The server it was read from.
     pub identity: Identity,
     /// The slot.
     pub slot: String,
-    /// The slot's database; for people.
+    /// The slot's database; informative.
     pub database: String,
-    /// The topic's id; empty where brokers have none.
+    /// The topic's id; empty if brokers have none.
     pub topic_id: String,
     /// The process that wrote it.
     pub writer: String,
@@ -45,7 +45,7 @@ pub struct Partial {
 
 /// The record's fields.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct WrittenPosition {
     version: u32,
     system: String,
     timeline: u32,
@@ -77,7 +77,7 @@ impl Position {
             commit_lsn: partial.commit_lsn.to_string(),
             next_seq: partial.next_seq,
         };
-        let written = Written {
+        let written = WrittenPosition {
             version: VERSION,
             system: self.identity.system.clone(),
             timeline: self.identity.timeline,
@@ -95,7 +95,7 @@ impl Position {
     /// Reads the newest record of `topic`, the topic of a position.
     ///
     /// # Errors
-    /// [`CaptureError::Setup`] for what is no position, or one of a newer walbook.
+    /// [`CaptureError::Setup`] if it is no position, or one of a newer walbook.
     pub fn from_json(topic: &str, value: &[u8]) -> Result<Position, CaptureError> {
         let wrong = |what: &str| {
             let shown = String::from_utf8_lossy(&value[..value.len().min(200)]).into_owned();
@@ -109,7 +109,7 @@ impl Position {
             Some(version) if version > u64::from(VERSION) => return Err(wrong("written by a newer walbook")),
             _ => return Err(no_position()),
         }
-        let written: Written = serde_json::from_value(json).map_err(|_| no_position())?;
+        let written: WrittenPosition = serde_json::from_value(json).map_err(|_| no_position())?;
         let lsn = |text: &str| text.parse::<Lsn>().map_err(|_| no_position());
         let partial = |partial: WrittenPartial| {
             lsn(&partial.commit_lsn).map(|commit_lsn| Partial { commit_lsn, next_seq: partial.next_seq })
@@ -135,6 +135,7 @@ impl Position {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::Classified;
 
     fn position(partial: Option<Partial>) -> Position {
         Position {
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_position_is_refused() {
+    fn records_that_are_no_position_are_refused() {
         for (value, words) in [
             ("", "no position"),
             ("{}", "no position"),

@@ -1,107 +1,72 @@
 //! The transactional producer: records and position become visible together, or not at all.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 use tracing::{debug, warn};
 
-use super::patience::Patience;
+use super::flow::TransactionSink;
 use super::position::{KEY, Position, position_topic};
+use super::shutdown_deadline::ShutdownDeadline;
 use super::topics::max_message_bytes_command;
 use super::{CaptureError, CaptureSettings};
-use crate::change::Partition;
+use crate::change::{Classified, Partition};
+use crate::control::Deadline;
 use crate::source::kafka::{Context, KafkaError};
 
-/// How long one call may take that can be taken up again: also how late a request to end is seen.
-const STEP: Duration = Duration::from_millis(200);
-/// How long a step of a transaction may take altogether.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long to sleep while records are under way. The binding's own wait spins through its last millisecond.
-const NAP: Duration = Duration::from_micros(500);
-/// How long taking back what was begun may take.
-const ABORT: Duration = Duration::from_millis(500);
-/// After how many records librdkafka's news are heard.
-const HEAR_EVERY: u64 = 1000;
+/// How long one call may take that can be resumed: also the delay until a request to end is seen.
+const STEP_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long a step of a Kafka transaction may take altogether.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to sleep while records are in flight. The binding's own wait spins through its last millisecond.
+const DELIVERY_INTERVAL: Duration = Duration::from_micros(500);
+/// How long the abort of a Kafka transaction may take.
+const ABORT_TIMEOUT: Duration = Duration::from_millis(500);
+/// After how many records librdkafka's delivery reports are read.
+const REPORT_INTERVAL: u64 = 1000;
 
 /// Writes to a topic and to the topic of its position.
 pub(super) struct Publisher<'a> {
     producer: BaseProducer<Context>,
     settings: &'a CaptureSettings,
     position_topic: String,
-    patience: &'a Patience,
+    deadline: &'a ShutdownDeadline,
     sent: u64,
 }
 
 impl<'a> Publisher<'a> {
-    /// A producer that has become the topic's only one: what an earlier one left open is settled, and the newest position
-    /// that can be read is the newest there is.
+    /// A producer that has become the topic's only one: transactions that an earlier one left open are settled, so that the
+    /// newest position that can be read is the newest one.
     ///
     /// # Errors
     /// [`CaptureError::Transaction`] when that was not possible in time, [`CaptureError::Kafka`] when it is not allowed.
     pub(super) fn open(
         settings: &'a CaptureSettings,
         batch_bytes: usize,
-        patience: &'a Patience,
+        deadline: &'a ShutdownDeadline,
     ) -> Result<Publisher<'a>, CaptureError> {
         let producer = settings.kafka.producing(&format!("walbook-{}", settings.topic), batch_bytes)?;
         let position_topic = position_topic(&settings.topic);
-        let publisher = Publisher { producer, settings, position_topic, patience, sent: 0 };
-        publisher.repeat("become the topic's producer", || publisher.producer.init_transactions(STEP))?;
-        // A position behind an open transaction would not be seen, and what it says written again.
+        let publisher = Publisher { producer, settings, position_topic, deadline, sent: 0 };
+        publisher.repeat("become the topic's producer", || publisher.producer.init_transactions(STEP_TIMEOUT))?;
+        // A position behind an open transaction could not be read, and its records would be written twice.
         let positions = Partition { topic: publisher.position_topic.clone(), number: 0 };
-        match settings.kafka.await_settled(&positions, || patience.is_asked())? {
+        match settings.kafka.await_settled(&positions, || deadline.is_requested())? {
             true => Ok(publisher),
             false => Err(CaptureError::Stopped),
         }
     }
 
-    /// Opens a transaction.
-    pub(super) fn begin(&self) -> Result<(), CaptureError> {
-        self.producer.begin_transaction().map_err(|error| failed("begin a Kafka transaction", &error))
-    }
-
-    /// Adds a record to the open transaction.
-    pub(super) fn send(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<(), CaptureError> {
-        let mut record = BaseRecord::<[u8], [u8]>::to(&self.settings.topic).payload(value);
-        record.key = key;
-        self.enqueue(record)
-    }
-
-    /// Completes the open transaction with `position`.
-    ///
-    /// # Errors
-    /// Whatever happened; whether the transaction was committed is then not known.
-    pub(super) fn commit(&mut self, position: &Position) -> Result<(), CaptureError> {
-        let (topic, value) = (self.position_topic.clone(), position.to_json());
-        self.enqueue(BaseRecord::to(&topic).partition(0).key(KEY.as_bytes()).payload(value.as_slice()))?;
-        self.await_deliveries(PATIENCE)?;
-        self.repeat("commit a Kafka transaction", || self.producer.commit_transaction(STEP))
-    }
-
-    /// Takes the open transaction back, so that nobody who reads waits for it. A failure changes nothing: the next producer settles it.
-    pub(super) fn abort(&self) {
-        self.producer.purge(PurgeConfig::default().queue().inflight());
-        let begin = Instant::now();
-        while self.producer.in_flight_count() > 0 && begin.elapsed() < ABORT {
-            self.producer.poll(Duration::ZERO);
-            thread::sleep(NAP);
-        }
-        if let Err(error) = self.producer.abort_transaction(ABORT) {
-            debug!(%error, "could not take a Kafka transaction back");
-        }
-    }
-
-    fn enqueue(&mut self, record: BaseRecord<'_, [u8], [u8]>) -> Result<(), CaptureError> {
-        let mut record = record;
-        let begin = Instant::now();
+    fn enqueue(&mut self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), CaptureError> {
+        let deadline = Deadline::after(TRANSACTION_TIMEOUT);
         while let Err((error, refused)) = self.producer.send(record) {
             match error.rdkafka_error_code() {
-                // Memory is bounded: wait until some of it is under way.
-                Some(RDKafkaErrorCode::QueueFull) if begin.elapsed() < PATIENCE => {
-                    self.hear()?;
-                    thread::sleep(NAP);
+                // Memory is bounded: wait until some records were delivered.
+                Some(RDKafkaErrorCode::QueueFull) if !deadline.has_passed() => {
+                    self.read_reports()?;
+                    thread::sleep(DELIVERY_INTERVAL);
                 }
                 Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                     let value = refused.payload.unwrap_or_default();
@@ -112,29 +77,29 @@ impl<'a> Publisher<'a> {
             record = refused;
         }
         self.sent += 1;
-        if self.sent.is_multiple_of(HEAR_EVERY) { self.hear() } else { Ok(()) }
+        if self.sent.is_multiple_of(REPORT_INTERVAL) { self.read_reports() } else { Ok(()) }
     }
 
-    /// Waits until everything that was produced has arrived.
-    fn await_deliveries(&self, limit: Duration) -> Result<(), CaptureError> {
-        let begin = Instant::now();
+    /// Waits until everything that was produced has been delivered.
+    fn await_deliveries(&self) -> Result<(), CaptureError> {
+        let deadline = Deadline::after(TRANSACTION_TIMEOUT);
         loop {
-            self.hear()?;
+            self.read_reports()?;
             if self.producer.in_flight_count() == 0 {
                 return Ok(());
             }
-            if begin.elapsed() > limit {
-                let message = format!("the broker did not take it within {} s", limit.as_secs());
+            if deadline.has_passed() {
+                let message = format!("the broker did not accept it within {} s", deadline.timeout().as_secs());
                 return Err(CaptureError::Transaction { what: "produce a record", message });
             }
-            thread::sleep(NAP);
+            thread::sleep(DELIVERY_INTERVAL);
         }
     }
 
-    /// Hears what became of records.
-    fn hear(&self) -> Result<(), CaptureError> {
+    /// Reads which records were not delivered; also ends the work that a shutdown does not wait for.
+    fn read_reports(&self) -> Result<(), CaptureError> {
         self.producer.poll(Duration::ZERO);
-        if self.patience.is_over() {
+        if self.deadline.has_passed() {
             return Err(CaptureError::Stopped);
         }
         let Some(undelivered) = self.producer.context().undelivered() else { return Ok(()) };
@@ -143,24 +108,24 @@ impl<'a> Publisher<'a> {
         }
         let (what, code) = ("produce a record", Some(undelivered.code));
         let message = format!("topic {:?}: {}", undelivered.topic, undelivered.code);
-        Err(trouble(what, KafkaError::Request { what: what.to_owned(), message, code }))
+        Err(transaction_error(what, KafkaError::Request { what: what.to_owned(), message, code }))
     }
 
-    /// Calls what can be taken up again until it is done, fails, or has taken too long.
+    /// Repeats a call that can be resumed until it is done, fails, or its time is over.
     fn repeat(&self, what: &'static str, call: impl Fn() -> Result<(), RdError>) -> Result<(), CaptureError> {
-        let begin = Instant::now();
+        let deadline = Deadline::after(TRANSACTION_TIMEOUT);
         loop {
             let error = match call() {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            self.hear()?;
-            let retriable = match &error {
+            self.read_reports()?;
+            let is_retryable = match &error {
                 RdError::Transaction(error) => error.is_retriable(),
                 RdError::Flush(_) => true,
                 _ => false,
             };
-            if !retriable || begin.elapsed() > PATIENCE {
+            if !is_retryable || deadline.has_passed() {
                 return Err(failed(what, &error));
             }
             debug!(%error, "could not {what} yet");
@@ -176,17 +141,49 @@ impl<'a> Publisher<'a> {
             lsn: lsn.unwrap_or("an unknown LSN").to_owned(),
             bytes,
             topic: self.settings.topic.clone(),
-            mend: max_message_bytes_command(&self.settings.kafka.brokers, &self.settings.topic, bytes),
+            fix: max_message_bytes_command(&self.settings.kafka.brokers, &self.settings.topic, bytes),
+        }
+    }
+}
+
+impl TransactionSink for Publisher<'_> {
+    fn begin(&mut self) -> Result<(), CaptureError> {
+        self.producer.begin_transaction().map_err(|error| failed("begin a Kafka transaction", &error))
+    }
+
+    fn send(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<(), CaptureError> {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.settings.topic).payload(value);
+        record.key = key;
+        self.enqueue(record)
+    }
+
+    /// After an error it is unknown whether the Kafka transaction was committed.
+    fn commit(&mut self, position: &Position) -> Result<(), CaptureError> {
+        let (topic, value) = (self.position_topic.clone(), position.to_json());
+        self.enqueue(BaseRecord::to(&topic).partition(0).key(KEY.as_bytes()).payload(value.as_slice()))?;
+        self.await_deliveries()?;
+        self.repeat("commit a Kafka transaction", || self.producer.commit_transaction(STEP_TIMEOUT))
+    }
+
+    /// Done so that no reader waits for the open transaction. A failure changes nothing: the next producer settles it.
+    fn abort(&mut self) {
+        self.producer.purge(PurgeConfig::default().queue().inflight());
+        Deadline::after(ABORT_TIMEOUT).wait_until(DELIVERY_INTERVAL, || {
+            self.producer.poll(Duration::ZERO);
+            self.producer.in_flight_count() == 0
+        });
+        if let Err(error) = self.producer.abort_transaction(ABORT_TIMEOUT) {
+            debug!(%error, "could not abort a Kafka transaction");
         }
     }
 }
 
 fn failed(what: &'static str, error: &RdError) -> CaptureError {
-    trouble(what, KafkaError::request(what, error))
+    transaction_error(what, KafkaError::request(what, error))
 }
 
-/// A refusal stays one; after anything else the next session finds out what became of the transaction.
-fn trouble(what: &'static str, error: KafkaError) -> CaptureError {
+/// A refusal stays one; after anything else the next session finds out whether the Kafka transaction was committed.
+fn transaction_error(what: &'static str, error: KafkaError) -> CaptureError {
     let is_refused = error.is_usage();
     match error {
         KafkaError::Request { message, .. } if !is_refused => CaptureError::Transaction { what, message },
@@ -198,7 +195,7 @@ impl Drop for Publisher<'_> {
     fn drop(&mut self) {
         let left = self.producer.in_flight_count();
         if left > 0 {
-            warn!(records = left, "records that were not committed are given up; they will be read again");
+            warn!(records = left, "dropped records that were not committed; they will be read again");
         }
     }
 }

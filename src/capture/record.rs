@@ -1,26 +1,26 @@
-//! The value of a record: JSON, written without a parse, a copy or an allocation more than it takes.
+//! The value of a record: JSON, written without parsing the line and without an allocation per record.
 
 use std::io::Write;
 
 use chrono::{DateTime, Datelike, Timelike};
 
 use crate::change::Lsn;
-use crate::slot::Transaction;
+use crate::replication::Transaction;
 
-/// Writes the records of one transaction after the other into one buffer.
+/// Writes record after record into one buffer.
 #[derive(Debug, Default)]
 pub struct RecordWriter {
-    /// What stands between LSN and number in all records of the transaction.
+    /// The text between LSN and `seq`, the same in all records of a transaction.
     middle: Vec<u8>,
     value: Vec<u8>,
 }
 
-/// How many bytes are looked at together for one that must be escaped.
+/// How many bytes are searched together for one that must be escaped.
 const STRIDE: usize = 32;
 
 impl RecordWriter {
-    /// A buffer that one large record made grow beyond this is given back.
-    const LARGEST: usize = 1 << 20;
+    /// A buffer that has grown beyond this is freed.
+    const MAX_KEPT_BYTES: usize = 1 << 20;
 
     /// Begins the records of a transaction.
     pub fn begin(&mut self, transaction: &Transaction) {
@@ -33,7 +33,7 @@ impl RecordWriter {
         let (date, hour, minute, second) = (time.date_naive(), time.hour(), time.minute(), time.second());
         let micros = time.timestamp_subsec_micros();
         self.middle.clear();
-        // Digit by digit: a pattern that is read anew for each transaction costs more than its records.
+        // Field by field: a pattern that is parsed for each transaction costs more than its records.
         write!(
             self.middle,
             r#"","xid":{xid},"commit_lsn":"{commit_lsn}","commit_time":"{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z","seq":"#,
@@ -41,14 +41,14 @@ impl RecordWriter {
             date.month(),
             date.day()
         )
-        .expect("a buffer takes what is written");
+        .expect("writing to a buffer cannot fail");
     }
 
-    /// The value of the transaction's change number `seq`, which stands at `lsn`.
+    /// The value of the transaction's change number `seq` at `lsn`.
     ///
-    /// A line that is not UTF-8 keeps its bytes: the record is then no JSON, and whoever reads it has what there is.
+    /// A line that is not UTF-8 keeps its bytes: the record is then no valid JSON, but nothing is lost.
     pub fn record(&mut self, lsn: Lsn, seq: u64, line: &[u8]) -> &[u8] {
-        if self.value.capacity() > RecordWriter::LARGEST {
+        if self.value.capacity() > RecordWriter::MAX_KEPT_BYTES {
             self.value = Vec::new();
         }
         self.value.clear();
@@ -114,16 +114,16 @@ fn escape(out: &mut Vec<u8>, text: &[u8]) {
             b'\n' => out.extend_from_slice(br"\n"),
             b'\r' => out.extend_from_slice(br"\r"),
             b'\t' => out.extend_from_slice(br"\t"),
-            byte => write!(out, "\\u{byte:04x}").expect("a buffer takes what is written"),
+            byte => write!(out, "\\u{byte:04x}").expect("writing to a buffer cannot fail"),
         }
         rest = &rest[ordinary + 1..];
     }
 }
 
-/// How many bytes from the beginning on need no escape.
+/// How many bytes from the beginning need no escape.
 fn ordinary(text: &[u8]) -> usize {
     let mut strides = text.chunks_exact(STRIDE);
-    // Without a branch for each byte, so that the compiler looks at many at once.
+    // Without a branch for each byte, so that the compiler vectorizes it.
     let plain = strides.by_ref().take_while(|stride| !stride.iter().fold(false, |any, byte| any | is_special(*byte)));
     let whole = plain.count() * STRIDE;
     whole + text[whole..].iter().take_while(|byte| !is_special(**byte)).count()
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_kept() {
+    fn a_line_that_is_not_utf_8_keeps_its_bytes() {
         let mut writer = RecordWriter::default();
         writer.begin_with(1, lsn(2), 0);
         let value = writer.record(lsn(1), 0, b"table a.b: \xff\xfe\"");

@@ -1,147 +1,137 @@
-//! One try: from a slot that is free to a topic that is written, in the order in which nothing can go wrong unseen.
+//! One session: from a slot that nothing else reads to a topic that is written, in an order in which no failure stays unnoticed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 
 use tracing::{debug, info, warn};
 
-use super::flow::{Ended, Flow};
-use super::patience::Patience;
+use super::flow::{Flow, FlowEnd};
 use super::position::position_topic;
 use super::publisher::Publisher;
-use super::topics::{CaptureTopics, CheckedTopic, UNKNOWN, UNKNOWN_THOUGH_WRITTEN};
-use super::{CaptureError, CaptureSettings, Position, Traffic, Until};
+use super::shutdown_deadline::ShutdownDeadline;
+use super::topics::{CaptureTopics, CheckedTopic, UNKNOWN_TIMEOUT, WRITTEN_UNKNOWN_TIMEOUT};
+use super::{CaptureError, CaptureProgress, CaptureSettings, Position, Until};
 use crate::change::Lsn;
-use crate::process::Quiet;
-use crate::slot::{self, Duty, Handoff, SlotError, SlotSettings, Standing, Started, check_history, check_not_ahead};
+use crate::control::SourceProgress;
+use crate::replication::{PumpContext, SlotError, SlotSession, SlotSettings, SlotState, check_not_ahead};
 
 /// Bytes of transactions that may wait between slot and topic.
-const WAITING_BYTES: usize = 16 << 20;
+const QUEUE_BYTES: usize = 16 << 20;
 
 /// What a process keeps from one session to the next.
-pub(super) struct Process<'a> {
+pub(super) struct CaptureProcess<'a> {
     pub(super) settings: &'a CaptureSettings,
-    pub(super) patience: &'a Patience,
-    pub(super) traffic: &'a Traffic,
-    /// The id by which positions of this process are known.
+    pub(super) deadline: &'a ShutdownDeadline,
+    pub(super) progress: &'a CaptureProgress,
+    /// The id of this process in the positions that it writes.
     pub(super) writer: String,
-    /// Whether this process has claimed the topic before: then a position of another writer is a successor's.
-    pub(super) claimed: bool,
+    /// Whether this process has claimed the topic before: then another writer's position is a successor's.
+    pub(super) has_claimed: bool,
     /// The end, once it is known.
     pub(super) until: Option<Lsn>,
 }
 
-/// Where a topic begins to be written.
-enum Beginning {
-    /// After a position of ours, or of an earlier capture.
+/// After what the topic is continued.
+enum StartPoint {
+    /// A position of this process, or of an earlier capture.
     Known(Position),
-    /// After an LSN that the user vouches for.
+    /// An LSN that the user vouches for.
     Assumed(Lsn),
-    /// Where the slot stands: the topic is new.
-    New,
+    /// The slot's confirmed LSN: the topic is new.
+    Confirmed,
 }
 
-impl Process<'_> {
+impl CaptureProcess<'_> {
     /// Runs one session to its end.
-    pub(super) fn session(&mut self) -> Result<Ended, CaptureError> {
-        let topics = CaptureTopics::connect(self.settings, self.patience)?;
-        // A look only: what is made depends on it. What counts is read when nobody else can write.
-        let (expected, topic) = self.look(&topics)?;
-        let started = self.take_slot(&topics, &expected)?;
-        let standing = started.standing.clone();
+    pub(super) fn run_session(&mut self) -> Result<(), CaptureError> {
+        let topics = CaptureTopics::connect(self.settings, self.deadline)?;
+        // Only to decide what may be created; it is read again when no other capture can write.
+        let (expected, topic) = self.read_start(&topics)?;
+        let session = self.start_session(&topics, &expected)?;
+        let state = session.state().clone();
         let until = match self.settings.until {
             Until::Never => None,
-            Until::Start => Some(*self.until.get_or_insert(standing.server.end)),
+            Until::Start => Some(*self.until.get_or_insert(state.server.end)),
             Until::Lsn(lsn) => Some(lsn),
         };
-        let (confirmed, stop) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
-        let deliveries = Arc::new(Handoff::new(WAITING_BYTES));
-        let duty = Duty {
-            deliveries: Arc::clone(&deliveries),
-            delivered: AtomicI64::new(0),
-            confirmed: Arc::clone(&confirmed),
-            quiet: Quiet::default(),
-            stop: Arc::clone(&stop),
-            wake: Arc::new(|| {}),
-        };
-        let slot = &self.settings.slot;
+        let zero = Lsn::from_i64(0).expect("zero is an LSN");
+        let context = PumpContext::new(zero, QUEUE_BYTES, SourceProgress::default(), Arc::new(|| {}));
         thread::scope(|scope| {
-            // From now on: the server must be answered while Kafka takes its time.
+            // Before the producer starts: the server needs its status while Kafka is slow.
             let pump = thread::Builder::new()
                 .name("slot".to_owned())
-                .spawn_scoped(scope, || slot::pump(started, slot, standing.confirmed, until, &duty))
+                .spawn_scoped(scope, || session.pump(state.confirmed, until, &context))
                 .expect("a thread can be started");
-            let ended = Publisher::open(self.settings, topic.batch_bytes, self.patience)
-                .and_then(|publisher| self.publish(publisher, &topics, &standing, &duty, || pump.is_finished()));
-            stop.store(true, Ordering::Release);
+            let ended = Publisher::open(self.settings, topic.batch_bytes, self.deadline)
+                .and_then(|publisher| self.publish(publisher, &topics, &state, &context, || pump.is_finished()));
+            context.stop();
             let pumped = pump.join().expect("a panic ends the process");
-            match (ended, pumped) {
-                (Err(error), _) => Err(error),
-                (Ok(Ended::NothingComes), Err(error)) => Err(error.into()),
-                (Ok(Ended::NothingComes), Ok(())) => {
+            match (ended?, pumped) {
+                (FlowEnd::NoDeliveries, Err(error)) => Err(error.into()),
+                (FlowEnd::NoDeliveries, Ok(())) => {
                     Err(SlotError::Protocol("the slot's stream ended by itself".to_owned()).into())
                 }
-                (Ok(ended), Err(error)) => {
-                    // What was not confirmed will be sent again, and left out.
-                    debug!(%error, "the slot did not hear the end");
-                    Ok(ended)
+                (FlowEnd::Reached | FlowEnd::Stopped, pumped) => {
+                    if let Err(error) = pumped {
+                        // What was not confirmed will be sent again, and skipped.
+                        debug!(%error, "could not confirm the last position to the slot");
+                    }
+                    Ok(())
                 }
-                (Ok(ended), Ok(())) => Ok(ended),
             }
         })
     }
 
-    /// Claims the topic, and moves its position on until something ends it.
+    /// Claims the topic, and publishes until something ends it.
     fn publish(
         &mut self,
         publisher: Publisher<'_>,
         topics: &CaptureTopics<'_>,
-        standing: &Standing,
-        duty: &Duty,
-        nothing_comes: impl Fn() -> bool,
-    ) -> Result<Ended, CaptureError> {
-        // The producer is the topic's only one: what is read now is the truth.
-        let (beginning, topic) = self.look(topics)?;
-        let position = self.position(beginning, &topic, standing)?;
+        state: &SlotState,
+        context: &PumpContext,
+        has_ended: impl Fn() -> bool,
+    ) -> Result<FlowEnd, CaptureError> {
+        // Again: the producer is the topic's only one now, so nothing can change what is read.
+        let (start, topic) = self.read_start(topics)?;
+        let position = self.start_position(start, &topic, state)?;
         let watch = topics.watch(&topic.id);
-        let (known, timeline) = (position.lsn, position.identity.timeline);
-        let spill_folder = self.settings.slot.spill.folder.display().to_string();
-        let mut flow = Flow::claim(publisher, self.patience, self.traffic, &duty.confirmed, position, spill_folder)?;
-        self.claimed = true;
+        let (start, timeline) = (position.lsn, position.identity.timeline);
+        let spill = &self.settings.slot.spill;
+        let mut flow = Flow::claim(publisher, self.deadline, self.progress, context, spill, position)?;
+        self.has_claimed = true;
         info!(
             slot = self.settings.slot.slot,
             topic = self.settings.topic,
-            position = %known,
+            position = %start,
             timeline,
             until = self.until.map(|until| until.to_string()),
             "capturing"
         );
-        let ended = flow.run(&duty.deliveries, &watch, nothing_comes);
+        let ended = flow.run(&watch, has_ended);
         if ended.is_err() {
-            flow.give_up();
+            flow.abort();
         }
         ended
     }
 
-    /// Reads where the topic stands, and refuses a topic that is not this slot's.
-    fn look(&self, topics: &CaptureTopics<'_>) -> Result<(Beginning, CheckedTopic), CaptureError> {
+    /// Reads after what the topic is continued, and refuses a topic that does not belong to this slot.
+    fn read_start(&self, topics: &CaptureTopics<'_>) -> Result<(StartPoint, CheckedTopic), CaptureError> {
         let settings = self.settings;
         let topic = settings.topic.clone();
-        let patience = if self.claimed { UNKNOWN_THOUGH_WRITTEN } else { UNKNOWN };
-        let mut position = if self.claimed { topics.position_within(patience)? } else { topics.position()? };
-        if self.claimed && position.is_none() {
-            // Before anything is made: what would be new here is not the topic that was written.
-            let (position_topic, position) = (position_topic(&topic), self.traffic.position());
+        let timeout = if self.has_claimed { WRITTEN_UNKNOWN_TIMEOUT } else { UNKNOWN_TIMEOUT };
+        let mut position = if self.has_claimed { topics.position_within(timeout)? } else { topics.position()? };
+        if self.has_claimed && position.is_none() {
+            // Before anything is created: a new topic would not be the one that was written.
+            let (position_topic, position) = (position_topic(&topic), self.progress.position());
             return Err(CaptureError::PositionGone { topic, position_topic, position });
         }
         self.refuse_if_fenced(position.as_ref())?;
-        let checked = topics.check(position.as_ref(), patience)?;
+        let checked = topics.check(position.as_ref(), timeout)?;
         if position.is_none() && !checked.is_empty {
-            // A broker that has just started may not know of it yet; an assumed position is for topics without one.
-            position = topics.position_within(patience)?;
+            // A broker that has just started may not know the position's topic yet.
+            position = topics.position_within(timeout)?;
         }
-        let beginning = match (position, settings.assume_position) {
+        let start = match (position, settings.assume_position) {
             (Some(position), _) if position.slot != settings.slot.slot => {
                 let (owner, slot) = (position.slot, settings.slot.slot.clone());
                 return Err(CaptureError::OtherSlot { topic, owner, position: position.lsn, slot });
@@ -157,17 +147,17 @@ impl Process<'_> {
                     found: checked.id,
                 });
             }
-            (Some(position), _) => Beginning::Known(position),
-            (None, Some(assumed)) => Beginning::Assumed(assumed),
-            (None, None) if checked.is_empty => Beginning::New,
+            (Some(position), _) => StartPoint::Known(position),
+            (None, Some(assumed)) => StartPoint::Assumed(assumed),
+            (None, None) if checked.is_empty => StartPoint::Confirmed,
             (None, None) => return Err(CaptureError::NoPosition { position_topic: position_topic(&topic), topic }),
         };
-        Ok((beginning, checked))
+        Ok((start, checked))
     }
 
     fn refuse_if_fenced(&self, position: Option<&Position>) -> Result<(), CaptureError> {
         match position {
-            Some(position) if self.claimed && position.writer != self.writer => {
+            Some(position) if self.has_claimed && position.writer != self.writer => {
                 let (topic, writer) = (self.settings.topic.clone(), position.writer.clone());
                 Err(CaptureError::Fenced { topic, writer })
             }
@@ -175,22 +165,22 @@ impl Process<'_> {
         }
     }
 
-    /// Takes the slot: from here on nobody else reads it.
-    fn take_slot(&self, topics: &CaptureTopics<'_>, beginning: &Beginning) -> Result<Started, CaptureError> {
-        // A new slot would begin at the end of WAL, and hide what lies between the position and that.
-        let create = self.settings.slot.create && matches!(beginning, Beginning::New);
+    /// Starts to read the slot: from here on nothing else reads it.
+    fn start_session(&self, topics: &CaptureTopics<'_>, start: &StartPoint) -> Result<SlotSession, CaptureError> {
+        // A slot that is created now begins at the end of WAL: after a known position, changes would be missing.
+        let create = self.settings.slot.create && matches!(start, StartPoint::Confirmed);
         let slot = SlotSettings { create, ..self.settings.slot.clone() };
         let mut fenced = None;
-        let started = slot::start(&slot, self.patience.shutdown(), || {
-            // Whoever holds the slot may have replaced this process while it was asleep.
-            let position = if self.claimed { topics.position() } else { Ok(None) };
+        let session = SlotSession::start(slot, self.deadline.shutdown(), || {
+            // The process that reads the slot may have replaced this one while it was suspended.
+            let position = if self.has_claimed { topics.position() } else { Ok(None) };
             match position.and_then(|position| self.refuse_if_fenced(position.as_ref())) {
                 Err(error @ CaptureError::Fenced { .. }) => {
                     fenced = Some(error);
                     Err(SlotError::Stopped)
                 }
                 Err(error) => {
-                    debug!(%error, "could not look who writes");
+                    debug!(%error, "could not read which capture writes to the topic");
                     Ok(())
                 }
                 Ok(()) => Ok(()),
@@ -199,55 +189,49 @@ impl Process<'_> {
         if let Some(fenced) = fenced {
             return Err(fenced);
         }
-        started.map_err(|error| match (error, beginning) {
+        session.map_err(|error| match (error, start) {
             (SlotError::Stopped, _) => CaptureError::Stopped,
-            (SlotError::NoSlot { slot }, Beginning::Known(position)) => {
-                SlotError::Vanished { slot, position: position.lsn }.into()
-            }
-            (SlotError::Lost { slot, reason, .. }, Beginning::Known(position)) => {
-                SlotError::Lost { slot, reason, position: position.lsn.to_string() }.into()
-            }
-            (error, _) => error.into(),
+            (error, StartPoint::Known(position)) => error.after(position.lsn).into(),
+            (error, StartPoint::Assumed(_) | StartPoint::Confirmed) => error.into(),
         })
     }
 
-    /// The position to go on from, if the server can.
-    fn position(
+    /// The position after which to continue, if the server can.
+    fn start_position(
         &self,
-        beginning: Beginning,
+        start: StartPoint,
         topic: &CheckedTopic,
-        standing: &Standing,
+        state: &SlotState,
     ) -> Result<Position, CaptureError> {
         let slot = &self.settings.slot.slot;
-        let (seen, end) = (&standing.server.identity, standing.server.end);
-        let fresh = |lsn| Position {
+        let (identity, end) = (&state.server.identity, state.server.end);
+        let new = |lsn| Position {
             lsn,
             partial: None,
             is_assumed: false,
-            identity: seen.clone(),
+            identity: identity.clone(),
             slot: slot.clone(),
             database: self.settings.slot.connect.database().to_owned(),
             topic_id: topic.id.clone(),
             writer: self.writer.clone(),
         };
-        let position = match beginning {
-            Beginning::Known(known) => {
-                if self.settings.assume_position.is_some() && !self.claimed {
+        match start {
+            StartPoint::Known(known) => {
+                if self.settings.assume_position.is_some() && !self.has_claimed {
                     warn!(position = %known.lsn, "--assume-position is not needed: the topic has a position");
                 }
-                // Of a transaction that is there in part, the history must hold the end.
-                check_history(known.reach(), &known.identity, seen, &standing.branches, end)?;
-                Position { partial: known.partial, is_assumed: known.is_assumed, ..fresh(known.lsn) }
+                // If a transaction was published in part, the server's history must contain its end.
+                state.check_continues(slot, known.lsn, known.reach(), &known.identity)?;
+                Ok(Position { partial: known.partial, is_assumed: known.is_assumed, ..new(known.lsn) })
             }
-            Beginning::Assumed(lsn) if lsn > end => {
-                return Err(CaptureError::Setup(format!(
-                    "--assume-position {lsn} lies beyond the server's end of WAL, {end}: nothing can be in the topic up to there"
-                )));
+            StartPoint::Assumed(lsn) if lsn > end => Err(CaptureError::Setup(format!(
+                "--assume-position {lsn} lies beyond the server's end of WAL, {end}: nothing can be in the topic up to there"
+            ))),
+            StartPoint::Assumed(lsn) => {
+                check_not_ahead(slot, lsn, state.confirmed)?;
+                Ok(Position { is_assumed: true, ..new(lsn) })
             }
-            Beginning::Assumed(lsn) => Position { is_assumed: true, ..fresh(lsn) },
-            Beginning::New => fresh(standing.confirmed),
-        };
-        check_not_ahead(slot, position.lsn, standing.confirmed)?;
-        Ok(position)
+            StartPoint::Confirmed => Ok(new(state.confirmed)),
+        }
     }
 }

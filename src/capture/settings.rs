@@ -1,23 +1,23 @@
-//! What a capture needs to know.
+//! The settings of a capture.
 
 use crate::change::Lsn;
-use crate::slot::SlotSettings;
+use crate::replication::SlotSettings;
 use crate::source::kafka::KafkaSettings;
 
 /// A slot, a topic, and until when.
 #[derive(Clone, Debug)]
 pub struct CaptureSettings {
-    /// Where changes come from; a slot is made only for a topic without a position.
+    /// Where changes come from; a slot is created only for a topic without a position.
     pub slot: SlotSettings,
     /// How to reach Kafka.
     pub kafka: KafkaSettings,
-    /// Where they go.
+    /// The topic that is written.
     pub topic: String,
-    /// The partitions of the topic if it is to be made.
+    /// The number of partitions, if the topic may be created.
     pub create_topic: Option<i32>,
     /// When to end.
     pub until: Until,
-    /// What to take for the position of a topic that has none.
+    /// The position of a topic that has none.
     pub assume_position: Option<Lsn>,
 }
 
@@ -26,7 +26,7 @@ pub struct CaptureSettings {
 pub enum Until {
     /// Never.
     Never,
-    /// When everything is in the topic that the server had at the start.
+    /// When everything committed before the start is in the topic.
     Start,
     /// When everything up to an LSN is in the topic.
     Lsn(Lsn),

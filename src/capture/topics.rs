@@ -1,37 +1,38 @@
-//! The two topics of a capture: made if asked for, checked at each start.
+//! The two topics of a capture: created if requested, checked at each start.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::info;
 
-use super::patience::Patience;
 use super::position::position_topic;
-use super::watch::Watch;
+use super::shutdown_deadline::ShutdownDeadline;
+use super::topic_watch::TopicWatch;
 use super::{CaptureError, CaptureSettings, Position};
 use crate::change::Partition;
+use crate::control::{Backoff, Deadline};
 use crate::source::kafka::{Admin, KafkaError, Topic, Topics};
 
-/// The size of a record that a new topic takes.
+/// The largest record that a new topic accepts.
 const NEW_MAX_MESSAGE_BYTES: usize = 64 << 20;
-/// What librdkafka puts into one batch at most, where the topic takes it.
+/// The largest batch that librdkafka sends, if the topic accepts it.
 const BATCH_BYTES: usize = 1_000_000;
-/// What a batch may need beyond its records.
+/// Bytes that a batch may need beyond its records.
 const BATCH_OVERHEAD: usize = 1_000;
-/// How long a topic may be unknown that must be there, or was just made: brokers learn of it from each other.
-pub(super) const UNKNOWN: Duration = Duration::from_secs(5);
-/// The same of topics that this process has written to: that they are gone ends it for good, so it is not believed soon.
-pub(super) const UNKNOWN_THOUGH_WRITTEN: Duration = Duration::from_secs(30);
-/// How often to ask again.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// How long a topic that must exist, or was just created, may be unknown: brokers learn of it from each other.
+pub(super) const UNKNOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same for topics that this process has written to. Longer, because a missing one ends the capture for good.
+pub(super) const WRITTEN_UNKNOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often to ask for an unknown topic again.
+const UNKNOWN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The topics as one session asks for them.
+/// The topics of one session.
 pub(super) struct CaptureTopics<'a> {
     settings: &'a CaptureSettings,
     position_topic: String,
-    patience: &'a Patience,
-    asking: Arc<Topics>,
+    deadline: &'a ShutdownDeadline,
+    topics: Arc<Topics>,
     admin: Admin,
 }
 
@@ -39,24 +40,24 @@ pub(super) struct CaptureTopics<'a> {
 pub(super) struct CheckedTopic {
     /// Its id; empty where brokers have none.
     pub(super) id: String,
-    /// Whether nothing was ever written to it.
+    /// Whether it was never written to.
     pub(super) is_empty: bool,
-    /// What one batch may hold, so that it is not refused where its records would be taken one by one.
+    /// The largest batch that is not refused although the topic accepts each of its records.
     pub(super) batch_bytes: usize,
 }
 
 impl<'a> CaptureTopics<'a> {
-    pub(super) fn connect(settings: &'a CaptureSettings, patience: &'a Patience) -> Result<Self, CaptureError> {
+    pub(super) fn connect(settings: &'a CaptureSettings, deadline: &'a ShutdownDeadline) -> Result<Self, CaptureError> {
         let position_topic = position_topic(&settings.topic);
-        let asking = Topics::connect(&settings.kafka, std::slice::from_ref(&settings.topic), "walbook-capture")?;
+        let topics = Topics::connect(&settings.kafka, std::slice::from_ref(&settings.topic), "walbook-capture")?;
         let admin = Admin::new(&settings.kafka)?;
-        Ok(CaptureTopics { settings, position_topic, patience, asking: Arc::new(asking), admin })
+        Ok(CaptureTopics { settings, position_topic, deadline, topics: Arc::new(topics), admin })
     }
 
-    /// Looks from now on whether the topic stays the one with this id, and that of its position what it is now.
-    pub(super) fn watch(&self, id: &str) -> Watch {
+    /// Watches from now on whether the topic is still the one with this id, and its position's topic the one that it is now.
+    pub(super) fn watch(&self, id: &str) -> TopicWatch {
         let topic = (self.settings.topic.clone(), id.to_owned());
-        Watch::begin(Arc::clone(&self.asking), [topic, (self.position_topic.clone(), String::new())])
+        TopicWatch::start(Arc::clone(&self.topics), [topic, (self.position_topic.clone(), String::new())])
     }
 
     /// The newest position, if there is one.
@@ -64,22 +65,22 @@ impl<'a> CaptureTopics<'a> {
         self.position_within(Duration::ZERO)
     }
 
-    /// The newest position; brokers may need as long as `patience` to know of its topic.
-    pub(super) fn position_within(&self, patience: Duration) -> Result<Option<Position>, CaptureError> {
-        if self.find(&self.position_topic, patience)?.is_none() {
+    /// The newest position; its topic may be unknown for as long as `timeout`.
+    pub(super) fn position_within(&self, timeout: Duration) -> Result<Option<Position>, CaptureError> {
+        if self.find(&self.position_topic, timeout)?.is_none() {
             return Ok(None);
         }
         let partition = Partition { topic: self.position_topic.clone(), number: 0 };
-        let newest = self.asking.newest_value(&partition)?;
+        let newest = self.topics.newest_value(&partition)?;
         newest.map(|value| Position::from_json(&self.position_topic, &value)).transpose()
     }
 
-    /// Makes what is missing and may be made, and checks both topics; `position` is what the topic is known by. With one,
-    /// brokers may need as long as `patience` to know of the topic.
-    pub(super) fn check(&self, position: Option<&Position>, patience: Duration) -> Result<CheckedTopic, CaptureError> {
+    /// Creates missing topics if that is allowed, and checks both. A topic that has a `position` may be unknown for as long as
+    /// `timeout`.
+    pub(super) fn check(&self, position: Option<&Position>, timeout: Duration) -> Result<CheckedTopic, CaptureError> {
         let name = &self.settings.topic;
-        let patience = if position.is_some() { patience } else { Duration::ZERO };
-        let topic = match (self.find(name, patience)?, position, self.settings.create_topic) {
+        let timeout = if position.is_some() { timeout } else { Duration::ZERO };
+        let topic = match (self.find(name, timeout)?, position, self.settings.create_topic) {
             (Some(topic), _, _) => topic,
             (None, Some(position), _) => {
                 let (topic, position_topic) = (name.clone(), self.position_topic.clone());
@@ -87,11 +88,11 @@ impl<'a> CaptureTopics<'a> {
             }
             (None, None, Some(partitions)) => {
                 let size = NEW_MAX_MESSAGE_BYTES.to_string();
-                self.make(name, partitions, &[("cleanup.policy", "delete"), ("max.message.bytes", &size)])?
+                self.create(name, partitions, &[("cleanup.policy", "delete"), ("max.message.bytes", &size)])?
             }
             (None, None, None) => {
                 return Err(CaptureError::Setup(format!(
-                    "topic {name:?} does not exist at {}; make it with --create-topic [--partitions N], or check --topic",
+                    "topic {name:?} does not exist at {}; create it with --create-topic [--partitions N], or check --topic",
                     self.settings.kafka.brokers
                 )));
             }
@@ -100,7 +101,7 @@ impl<'a> CaptureTopics<'a> {
         let settings = self.admin.topic_settings(name)?;
         if is_compacted(&settings) {
             return Err(CaptureError::Setup(format!(
-                "topic {name:?} is compacted: of a table's changes only the newest would stay. Mend it: {}",
+                "topic {name:?} is compacted: only the newest of a table's changes would be kept. To fix this: {}",
                 alter_command(&self.settings.kafka.brokers, name, "cleanup.policy=delete")
             )));
         }
@@ -116,8 +117,8 @@ impl<'a> CaptureTopics<'a> {
         let name = &self.position_topic;
         let topic = match self.find(name, Duration::ZERO)? {
             Some(topic) => topic,
-            // The tail is what is read: segments are small, so that what compaction leaves alone is, too.
-            None => self.make(name, 1, &[("cleanup.policy", "compact"), ("segment.bytes", "16777216")])?,
+            // Small segments: the active one is never compacted, and all of it is read.
+            None => self.create(name, 1, &[("cleanup.policy", "compact"), ("segment.bytes", "16777216")])?,
         };
         if topic.partitions != 1 {
             return Err(CaptureError::Setup(format!(
@@ -129,39 +130,39 @@ impl<'a> CaptureTopics<'a> {
         let policy = settings.get("cleanup.policy").map_or("", String::as_str);
         if policy != "compact" {
             return Err(CaptureError::Setup(format!(
-                "topic {name:?} has cleanup.policy={policy}: the position would be deleted one day. Mend it: {}",
+                "topic {name:?} has cleanup.policy={policy}: the position would be deleted one day. To fix this: {}",
                 alter_command(&self.settings.kafka.brokers, name, "cleanup.policy=compact")
             )));
         }
         Ok(())
     }
 
-    fn make(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<Topic, CaptureError> {
+    fn create(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<Topic, CaptureError> {
         if self.admin.create(name, partitions, settings)? {
-            info!(topic = name, partitions, "made a topic");
+            info!(topic = name, partitions, "created a topic");
         }
-        self.find(name, UNKNOWN)?.ok_or_else(|| {
+        self.find(name, UNKNOWN_TIMEOUT)?.ok_or_else(|| {
             let brokers = self.settings.kafka.brokers.clone();
             KafkaError::Request {
                 what: format!("find topic {name:?} at {brokers}"),
-                message: "it was just made".to_owned(),
+                message: "it was just created".to_owned(),
                 code: None,
             }
             .into()
         })
     }
 
-    /// Describes a topic; `None` when the broker did not know it for so long.
-    fn find(&self, name: &str, patience: Duration) -> Result<Option<Topic>, CaptureError> {
-        let begin = Instant::now();
+    /// Describes a topic; `None` if the broker has not known it for as long as `timeout`.
+    fn find(&self, name: &str, timeout: Duration) -> Result<Option<Topic>, CaptureError> {
+        let (deadline, mut backoff) = (Deadline::after(timeout), Backoff::constant(UNKNOWN_INTERVAL));
         loop {
-            match self.asking.describe_topic(name) {
+            match self.topics.describe_topic(name) {
                 Ok(topic) => return Ok(Some(topic)),
-                Err(KafkaError::NoTopic { .. }) if begin.elapsed() >= patience => return Ok(None),
-                Err(KafkaError::NoTopic { .. }) => self.patience.sleep(ASK_AGAIN),
+                Err(KafkaError::NoTopic { .. }) if deadline.has_passed() => return Ok(None),
+                Err(KafkaError::NoTopic { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
-            if self.patience.is_asked() {
+            if !backoff.pause(|| self.deadline.is_requested()) {
                 return Err(CaptureError::Stopped);
             }
         }
@@ -170,7 +171,7 @@ impl<'a> CaptureTopics<'a> {
     fn is_empty(&self, topic: &Topic) -> Result<bool, CaptureError> {
         for number in 0..topic.partitions {
             let partition = Partition { topic: self.settings.topic.clone(), number };
-            if self.asking.watermarks(&partition)?.high > 0 {
+            if self.topics.watermarks(&partition)?.high > 0 {
                 return Ok(false);
             }
         }
@@ -188,9 +189,9 @@ fn alter_command(brokers: &str, topic: &str, setting: &str) -> String {
     )
 }
 
-/// What to do about a record of `bytes` that a topic does not take.
+/// How to fix that a topic does not accept a record of `bytes`.
 pub(super) fn max_message_bytes_command(brokers: &str, topic: &str, bytes: usize) -> String {
-    // What stands around a record in its batch is little.
+    // The batch around a record needs little more.
     let enough = bytes.saturating_add(bytes / 16).saturating_add(4096);
     let mut text =
         format!("Raise the limit: {}", alter_command(brokers, topic, &format!("max.message.bytes={enough}")));

@@ -1,4 +1,4 @@
-//! Epochs, and what the leader and the workers tell each other.
+//! Epochs, and the messages between the leader and the workers.
 //!
 //! An epoch is *open* while reads may still add to it, *closed* when the frontier has passed it, *sealed* when its
 //! files are synced, *committed* when a log entry names them. A commit covers many epochs.
@@ -33,7 +33,7 @@ pub struct PartitionStart {
     pub until: Option<i64>,
 }
 
-/// How a run begins: made once by the leader, heard by all workers.
+/// How a run begins: made once by the leader, sent to all workers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// The book's identity.
@@ -52,23 +52,23 @@ pub struct Start {
     pub partitions: Vec<PartitionStart>,
 }
 
-/// What the leader tells all workers.
+/// A message of the leader to all workers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
+pub enum LeaderCommand {
     /// Begin.
     Start(Start),
     /// Partitions that appeared while running: read them too.
     Partitions(Vec<PartitionStart>),
     /// The open epoch ends.
     Tick(Tick),
-    /// Take no more records; commit what is read.
+    /// Read no more records; commit what is read.
     Stop,
 }
 
-/// What a worker tells the leader.
+/// A message of a worker to the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Wish {
-    /// Records came in this epoch: close it soon.
+pub enum TickRequest {
+    /// Records were read in this epoch: close it soon.
     Flowing,
     /// The files of this commit are as large as they should get: end it.
     Full(CommitNumber),

@@ -1,14 +1,22 @@
-//! A time as text → an instant: microseconds since 1970-01-01 UTC.
+//! Instants: microseconds since 1970-01-01 UTC, from text and from the clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// 0001-01-01T00:00:00Z in microseconds since 1970-01-01 UTC.
 pub const FIRST: i64 = -62_135_596_800_000_000;
 /// 9999-12-31T23:59:59.999999Z in microseconds since 1970-01-01 UTC.
 pub const LAST: i64 = 253_402_300_799_999_999;
 
+/// The present instant by this machine's clock; 0 for a clock that is set to before 1970.
+pub fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// Reads RFC 3339 (`2026-11-22T12:34:56.123456Z`, `…+05:30`) or PostgreSQL's ISO form (`2017-05-10 12:07:21.272494-04`,
 /// `…+00:19:32`) as microseconds since 1970-01-01 UTC.
 ///
-/// The offset must be there. Up to nine digits of a fraction are taken, those after the sixth cut off; second 60 is the
+/// The offset is required. Up to nine digits of a fraction are accepted, those after the sixth ignored; second 60 is the
 /// next minute's first. `None` for any other text and for instants outside the years 0001 to 9999 UTC.
 pub fn parse(text: &[u8]) -> Option<i64> {
     let (head, rest) = text.split_at_checked(19)?;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lsn(i64);
 
-/// A text that is no `X/Y`, or one above 2^63 − 1.
+/// A text that is not `X/Y`, or one above 2^63 − 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an LSN of the form X/Y up to 7FFFFFFF/FFFFFFFF")]
 pub struct LsnError;

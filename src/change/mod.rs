@@ -4,9 +4,11 @@
 //! changes of an [`Operation`] to a [`TableName`] on a [`Day`], and is accounted for by an [`Interval`] of offsets and a [`Tally`].
 
 mod batch;
+mod closed_epoch;
 mod day;
 mod decoded;
 mod epoch;
+mod failure;
 pub mod instant;
 mod lsn;
 mod operation;
@@ -14,10 +16,12 @@ mod position;
 mod record;
 mod rows;
 
-pub use batch::{Batch, Taken};
+pub use batch::{Batch, PolledBatch};
+pub use closed_epoch::{ClosedEpoch, EpochSummary};
 pub use day::{Day, DayError};
 pub use decoded::Decoded;
-pub use epoch::{CommitNumber, Epoch, Order, PartitionStart, Start, Tick, Wish};
+pub use epoch::{CommitNumber, Epoch, LeaderCommand, PartitionStart, Start, Tick, TickRequest};
+pub use failure::{Classified, Failure, FailureKind, WithContext};
 pub use lsn::{Lsn, LsnError};
 pub use operation::{CountKey, Operation, TableName};
 pub use position::{End, Interval, Partition, PartitionTally, Place, Tally};

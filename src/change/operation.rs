@@ -15,9 +15,9 @@ pub enum Operation {
     Insert,
     /// A row with new values; also one whose key changed.
     Update,
-    /// A row gone.
+    /// A deleted row.
     Delete,
-    /// All rows of a table gone; one change for each table of a statement.
+    /// All rows of a table deleted; one change for each table of a statement.
     Truncate,
 }
 
@@ -72,7 +72,7 @@ pub struct TableName {
     pub table: String,
 }
 
-/// What changes are counted by.
+/// The key that changes are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CountKey {
     /// The day in the book's zone.

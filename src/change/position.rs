@@ -69,7 +69,7 @@ pub struct Tally {
     pub markers: u64,
     /// Records that could not be read.
     pub rejects: u64,
-    /// The highest place seen, where records tell it.
+    /// The highest place, where records have one.
     pub highest: Option<Place>,
 }
 
@@ -98,4 +98,6 @@ pub struct PartitionTally {
     pub tally: Tally,
     /// Kafka's time of the last of them that has one, in microseconds since 1970-01-01 UTC.
     pub kafka_time: Option<i64>,
+    /// The highest commit time of their changes, in microseconds since 1970-01-01 UTC.
+    pub commit_time: Option<i64>,
 }

@@ -1,32 +1,25 @@
-//! `walbook capture`: a replication slot → Kafka, nothing lost, nothing twice.
+//! `walbook capture`: a replication slot → Kafka, each change exactly once.
 
-use std::io::{self, IsTerminal, Write};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
-use tracing::{debug, info};
+use tracing::info;
 
+use super::progress_line::{ProgressLine, RecordRate};
 use super::signals;
-use crate::capture::{Traffic, capture as capture_slot};
-use crate::process::Shutdown;
+use crate::capture::{CaptureProgress, capture as capture_slot};
+use crate::change::{Failure, WithContext};
+use crate::control::Shutdown;
 use crate::settings::args::CaptureArgs;
 use crate::settings::capture_settings;
 
-/// Empties the terminal's line.
-const CLEAR: &str = "\r\x1b[K";
-/// How often the progress line is drawn on a terminal …
-const REDRAW: Duration = Duration::from_secs(1);
-/// … and how often it is logged elsewhere.
-const LOG: Duration = Duration::from_secs(10);
-/// How long the end may take that a signal asks for: nothing is lost by leaving at once.
-const GRACE: Duration = Duration::from_millis(1600);
+/// How long a capture may take to end after a signal; ending early loses nothing.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1600);
 
 /// Captures until the end, a signal or a failure.
-pub(super) fn capture(args: CaptureArgs) -> anyhow::Result<()> {
+pub(super) fn capture(args: CaptureArgs) -> Result<(), Failure> {
     let settings = capture_settings(args)?;
-    let (shutdown, traffic) = (Shutdown::new(), Traffic::new());
-    signals::listen_and_leave(&shutdown, GRACE).context("could not listen to signals")?;
+    let (shutdown, progress) = (Shutdown::new(), CaptureProgress::new());
+    signals::listen_with_timeout(&shutdown, SHUTDOWN_TIMEOUT).context("could not listen to signals")?;
     info!(
         slot = settings.slot.slot,
         postgres = %settings.slot.connect,
@@ -34,48 +27,27 @@ pub(super) fn capture(args: CaptureArgs) -> anyhow::Result<()> {
         brokers = settings.kafka.brokers,
         "starting to capture"
     );
-    let drawing = io::stderr().is_terminal();
-    tell_progress(traffic.clone(), drawing);
-    let begin = Instant::now();
-    let ended = capture_slot(&settings, &shutdown, &traffic);
-    if drawing {
-        // A terminal that is gone needs no clearing.
-        let _ = write!(io::stderr(), "{CLEAR}");
-    }
+    let line = progress_line(progress.clone());
+    let start = Instant::now();
+    let ended = capture_slot(&settings, &shutdown, &progress);
+    drop(line);
     ended?;
-    let seconds = begin.elapsed().as_secs_f64();
-    info!(records = traffic.records(), bytes = traffic.bytes(), position = %traffic.position(), seconds, "done");
+    let seconds = start.elapsed().as_secs_f64();
+    info!(records = progress.records(), bytes = progress.bytes(), position = %progress.position(), seconds, "done");
     Ok(())
 }
 
-/// Tells again and again how far the capture is, until the process ends.
-fn tell_progress(traffic: Traffic, drawing: bool) {
-    let every = if drawing { REDRAW } else { LOG };
-    let tell = move || {
-        let mut before = 0;
-        loop {
-            thread::sleep(every);
-            let records = traffic.records();
-            let rate = (records - before) / every.as_secs();
-            let line = format!(
-                "{records} records, {rate} records/s, {} s behind, position {}",
-                behind(traffic.commit_time()),
-                traffic.position()
-            );
-            if drawing {
-                // A terminal that is gone needs no progress.
-                let _ = write!(io::stderr(), "{CLEAR}{line}\r");
-            } else if records > before {
-                debug!("{line}");
-            }
-            before = records;
-        }
-    };
-    thread::Builder::new().name("progress".to_owned()).spawn(tell).expect("a thread can be started");
+fn progress_line(progress: CaptureProgress) -> ProgressLine {
+    let mut rate = RecordRate::new();
+    ProgressLine::start(move || {
+        let records = progress.records();
+        let (rate, seconds) = (rate.per_second(records), seconds_behind(progress.commit_time()));
+        Some(format!("{records} records, {rate} records/s, {seconds} s behind, position {}", progress.position()))
+    })
 }
 
-/// Seconds since the newest captured transaction was committed, if others may wait behind it.
-fn behind(commit_time: Option<i64>) -> u64 {
+/// Seconds since the commit of the newest captured transaction, if others may follow it.
+fn seconds_behind(commit_time: Option<i64>) -> u64 {
     let committed = commit_time.and_then(|micros| u64::try_from(micros).ok()).map(Duration::from_micros);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     committed.map_or(0, |committed| now.saturating_sub(committed).as_secs())

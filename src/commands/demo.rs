@@ -2,50 +2,49 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail, ensure};
-
 use super::answers::print;
-use super::run::run_book;
-use super::serve::Serving;
-use super::signals;
+use super::{serve, signals};
 use crate::book;
-use crate::change::{CountKey, Day, TableName};
-use crate::cluster::Peers;
+use crate::change::{CountKey, Day, Failure, TableName, WithContext};
+use crate::control::{Progress, Shutdown};
 use crate::demo::{Broker, Shop};
-use crate::process::{Progress, Shutdown};
-use crate::query::{self, Filter, Format, GroupBy};
+use crate::query;
+use crate::query::{Filter, Format, GroupBy};
+use crate::run;
+use crate::run::{ClusterShape, KafkaInput, KafkaOrigin, RunOptions};
+use crate::server::{Access, Server};
 use crate::settings::args::{AccessArgs, DemoArgs};
-use crate::settings::{KafkaOrigin, Origin, RunSettings};
 use crate::source::kafka::{KafkaSettings, StartFrom};
 
 const TOPIC: &str = "shop";
 const PARTITIONS: i32 = 4;
-/// Where the page is, if nobody else is there.
+/// The port of the page, if it is free.
 const PORT: u16 = 8321;
 const WORKERS: usize = 2;
 /// Transactions in the two weeks before the demo begins.
 const HISTORY: u64 = 30_000;
-/// Chooses the shop; any number would do.
+/// The seed of the shop; any number works.
 const SEED: u64 = 20_261_122;
-/// How long a commit takes records: shorter than a real run's, so that the counts are seen to move.
+/// The time between two commits: shorter than a real run's, so that the counts visibly move.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
-/// How often the shop does something while the demo goes on.
-const PAUSE: Duration = Duration::from_millis(100);
-/// After how many pauses the counts are printed again.
-const PAUSES_PER_TABLE: u32 = 50;
+/// How often the shop makes changes while the demo runs.
+const CHANGE_INTERVAL: Duration = Duration::from_millis(100);
+/// After how many changes of the shop the counts are printed again.
+const CHANGES_PER_TABLE: u32 = 50;
 /// How many days the table shows.
 const DAYS: i64 = 2;
 
-/// Runs the demo: once over what is there, or on and on until it is asked to end.
-pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
+/// Runs the demo: once over the two weeks, or until a signal ends it.
+pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
     let temporary = match &args.dir {
         Some(_) => None,
         None => Some(tempfile::Builder::new().prefix("walbook-demo-").tempdir().context("could not make a directory")?),
     };
-    let dir = args.dir.as_deref().or(temporary.as_ref().map(|dir| dir.path())).expect("one of them is there");
+    let dir = args.dir.as_deref().or(temporary.as_ref().map(|dir| dir.path())).expect("one of them is set");
     ensure_new(dir)?;
     let (shutdown, progress) = (Shutdown::new(), Progress::new());
     signals::listen(&shutdown).context("could not listen to signals")?;
@@ -53,48 +52,47 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
     let broker = Broker::start(TOPIC, PARTITIONS)?;
     let mut shop = Shop::new(SEED, now_micros());
 
-    // The mock broker lets a request rest although records have come.
-    let patience = ("fetch.wait.max.ms".to_owned(), "100".to_owned());
-    let settings = RunSettings {
+    // The mock broker answers an empty fetch only after this time, even if records arrive meanwhile.
+    let fetch_wait = ("fetch.wait.max.ms".to_owned(), "100".to_owned());
+    let input = KafkaInput {
+        kafka: KafkaSettings { brokers: broker.bootstrap_servers(), passed: vec![fetch_wait] },
+        topics: vec![TOPIC.to_owned()],
+        from: StartFrom::Earliest,
+        group: None,
+    };
+    let origin = Arc::new(KafkaOrigin::new(input, args.once));
+    let options = RunOptions {
         book: dir.to_owned(),
-        origin: Origin::Kafka(KafkaOrigin {
-            kafka: KafkaSettings { brokers: broker.bootstrap_servers(), passed: vec![patience] },
-            topics: vec![TOPIC.to_owned()],
-            from: StartFrom::Earliest,
-            group: None,
-        }),
-        peers: Peers::single(WORKERS),
-        until_end: args.once,
+        shape: ClusterShape::single(WORKERS),
         commit_interval: COMMIT_INTERVAL,
         commit_bytes: u64::MAX,
         time_zone: None,
         day_from: None,
-        serve: None,
     };
     if args.once {
         fill(&broker, &mut shop, dir)?;
-        run_book(&settings, None, &shutdown, &progress)?;
+        run::start(&options, origin, None, &shutdown, &progress)?;
     } else {
-        let serving = serve(args.listen)?;
-        println!("The page is at {}, and fills while the records come.\n", serving.page());
-        let (end, told) = (shutdown.clone(), progress.clone());
-        let run = move || run_book(&settings, Some(serving), &end, &told);
+        let (server, access) = listen(args.listen)?;
+        println!("The page is at {}, and fills while records arrive.\n", serve::page(&server));
+        let (run_shutdown, run_progress) = (shutdown.clone(), progress.clone());
+        let run = move || run::start(&options, origin, Some((server, access)), &run_shutdown, &run_progress);
         let run = thread::Builder::new().name("run".to_owned()).spawn(run)?;
         fill(&broker, &mut shop, dir)?;
-        let mut pauses = 0;
+        let mut changes = 0;
         while !shutdown.is_requested() && !run.is_finished() {
-            thread::sleep(PAUSE);
+            thread::sleep(CHANGE_INTERVAL);
             broker.produce(shop.live(now_micros()))?;
-            pauses += 1;
-            // The first table comes with the first commit, soon after the start.
-            if pauses % PAUSES_PER_TABLE == PAUSES_PER_TABLE / 2 && progress.commit() > 0 {
+            changes += 1;
+            // The first table follows the first commit, soon after the start.
+            if changes % CHANGES_PER_TABLE == CHANGES_PER_TABLE / 2 && progress.commit() > 0 {
                 print_counts(dir)?;
             }
         }
         broker.flush()?;
         run.join().expect("a panic ends the process")?;
     }
-    // Clients that are still ending would complain of a broker that is gone; it ends with the process.
+    // Clients that are still ending would log that their broker is gone; it ends with the process.
     std::mem::forget(broker);
     print_counts(dir)?;
     print_rejects(dir)?;
@@ -103,35 +101,37 @@ pub(super) fn demo(args: DemoArgs) -> anyhow::Result<()> {
     }
     let report = book::verify(dir, &mut |_| {})?;
     print(|out| report.print_table(out))?;
-    ensure!(report.ok, "the book does not hold what it promises: see the checks that failed");
+    if !report.ok {
+        return Err(Failure::new("the book failed its verification: see the checks that failed"));
+    }
     Ok(())
 }
 
 /// Produces the two weeks before the demo.
-fn fill(broker: &Broker, shop: &mut Shop, dir: &Path) -> anyhow::Result<()> {
+fn fill(broker: &Broker, shop: &mut Shop, dir: &Path) -> Result<(), Failure> {
     let produced = broker.produce(shop.history(HISTORY))?;
     broker.flush()?;
-    broker.check_nothing_forgotten()?;
+    broker.check_nothing_dropped()?;
     println!(
-        "{produced} records of a small shop, two weeks of them, are in topic {TOPIC:?} ({PARTITIONS} partitions) at {}.",
+        "{produced} records of a small shop, from two weeks, are in topic {TOPIC:?} ({PARTITIONS} partitions) at {}.",
         broker.bootstrap_servers()
     );
     println!("{WORKERS} workers read them into the book {}.\n", dir.display());
     Ok(())
 }
 
-/// Takes the address of the page; any free port where nothing was asked for and the usual one is taken.
-fn serve(listen: Option<SocketAddr>) -> anyhow::Result<Serving> {
+/// Listens on the address that was set, else on the usual port, else on any free one.
+fn listen(address: Option<SocketAddr>) -> Result<(Server, Access), Failure> {
     let access = AccessArgs::default();
-    if let Some(address) = listen {
-        return Serving::begin(address, &access);
+    if let Some(address) = address {
+        return serve::listen(address, &access);
     }
-    let at = |port| Serving::begin(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &access);
+    let at = |port| serve::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), &access);
     at(PORT).or_else(|_| at(0))
 }
 
-/// The demo makes a book of its own: the topic that an older one was made from is gone.
-fn ensure_new(dir: &Path) -> anyhow::Result<()> {
+/// The demo creates its own book: it could not continue an older one, whose topic is gone.
+fn ensure_new(dir: &Path) -> Result<(), Failure> {
     let is_empty = match dir.read_dir() {
         Ok(mut entries) => entries.next().is_none(),
         Err(_) => !dir.exists(),
@@ -140,7 +140,7 @@ fn ensure_new(dir: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     let message =
-        format!("--dir {}: the demo makes a new book, so the directory must be empty or absent", dir.display());
+        format!("--dir {}: the demo creates a new book, so the directory must be empty or not exist", dir.display());
     Err(crate::settings::SettingsError::Wrong(message).into())
 }
 
@@ -150,9 +150,9 @@ fn now_micros() -> i64 {
 }
 
 /// Prints the counts of the last days.
-fn print_counts(dir: &Path) -> anyhow::Result<()> {
+fn print_counts(dir: &Path) -> Result<(), Failure> {
     let today = now_micros() / (24 * 3_600 * 1_000_000);
-    let filter = Filter { from: Some(Day::from_days(today + 1 - DAYS)?), ..Filter::default() };
+    let filter = Filter { from: Some(Day::from_days(today + 1 - DAYS).expect("today is a day")), ..Filter::default() };
     let answer = query::counts(dir, &filter, &[GroupBy::Day, GroupBy::Table, GroupBy::Op])?;
     print(|out| {
         answer.print(Format::Table, out)?;
@@ -160,8 +160,8 @@ fn print_counts(dir: &Path) -> anyhow::Result<()> {
     })
 }
 
-/// Prints what could not be read, and why.
-fn print_rejects(dir: &Path) -> anyhow::Result<()> {
+/// Prints the reasons of the rejects, with their numbers.
+fn print_rejects(dir: &Path) -> Result<(), Failure> {
     let rejects = query::rejects(dir)?;
     let total: u64 = rejects.iter().map(|(_, count)| count).sum();
     println!("{total} records could not be read; they are kept with their bytes under rejects/:");
@@ -172,27 +172,26 @@ fn print_rejects(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Compares the book with what the shop knows it did.
-fn compare(dir: &Path, shop: &Shop) -> anyhow::Result<()> {
-    let truth = shop.truth();
+/// Compares the book with the counts that the shop expects.
+fn compare(dir: &Path, shop: &Shop) -> Result<(), Failure> {
+    let expected = shop.expected_counts();
     let answer = query::counts(dir, &Filter::default(), &[GroupBy::Day, GroupBy::Table, GroupBy::Op])?;
-    let found: u64 = answer.rows.iter().map(|row| row.count).sum();
+    let counted: u64 = answer.rows.iter().map(|row| row.count).sum();
     let rejects: u64 = query::rejects(dir)?.iter().map(|(_, count)| count).sum();
-    let same = answer.rows.len() == truth.counts.len()
+    let same = answer.rows.len() == expected.counts.len()
         && answer.rows.iter().all(|row| {
             let key = row.day.zip(row.table.as_deref()).zip(row.op).map(|((day, name), op)| {
                 let TableName { schema, table } = name.clone();
                 CountKey { day, schema, table, op }
             });
-            key.is_some_and(|key| truth.counts.get(&key) == Some(&row.count))
+            key.is_some_and(|key| expected.counts.get(&key) == Some(&row.count))
         });
-    if !same || rejects != truth.rejects {
-        bail!(
-            "the book has {found} changes and {rejects} rejects, the shop made {} and {}",
-            truth.events(),
-            truth.rejects
-        );
+    if !same || rejects != expected.rejects {
+        let (made, refused) = (expected.events(), expected.rejects);
+        return Err(Failure::new(format!(
+            "the book has {counted} changes and {rejects} rejects, the shop made {made} and {refused}"
+        )));
     }
-    println!("The book's {found} changes and {rejects} rejects are exactly those that the shop made.\n");
+    println!("The book's {counted} changes and {rejects} rejects are exactly those that the shop made.\n");
     Ok(())
 }

@@ -1,5 +1,4 @@
-//! SIGINT and SIGTERM: the first asks for the end, the second ends at once, and so does too long a wait. Before anything is
-//! read there is nothing to wait for.
+//! SIGINT and SIGTERM: the first requests an orderly end, the second ends the process at once, and so does a timeout.
 
 use std::sync::Arc;
 use std::thread;
@@ -9,31 +8,26 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use tracing::{debug, error};
 
-use crate::process::Shutdown;
+use crate::control::Shutdown;
 
-/// How long the polite end may take.
-const DEADLINE: Duration = Duration::from_secs(10);
-/// How often the flags are looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// What a run that was cut short exits with; what it had not committed is read again.
-const CUT_SHORT: i32 = 1;
+/// How long the last commit may take after the first signal.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the flags are checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// The exit code of a run that could not commit what it had read; the next run reads it again.
+const UNCOMMITTED: i32 = 1;
 
-/// Connects both signals to `shutdown`, for work that loses nothing when it is cut short: the process ends within `grace`, and well.
+/// Connects both signals to `shutdown`, for work that may be cut off without a loss: the process ends with code 0, `timeout`
+/// after the first signal at the latest.
 ///
 /// # Errors
 /// When the operating system refuses a handler.
-pub(super) fn listen_and_leave(shutdown: &Shutdown, grace: Duration) -> std::io::Result<()> {
-    register(shutdown)?;
-    let shutdown = shutdown.clone();
-    thread::Builder::new().name("deadline".to_owned()).spawn(move || {
-        while !shutdown.is_requested() {
-            thread::sleep(LOOK_AGAIN);
-        }
-        thread::sleep(grace);
-        debug!("left without waiting any longer");
+pub(super) fn listen_with_timeout(shutdown: &Shutdown, timeout: Duration) -> std::io::Result<()> {
+    after_signal(shutdown, move |_| {
+        thread::sleep(timeout);
+        debug!("ending before all work had stopped");
         std::process::exit(0);
-    })?;
-    Ok(())
+    })
 }
 
 /// Connects both signals to `shutdown`.
@@ -41,35 +35,39 @@ pub(super) fn listen_and_leave(shutdown: &Shutdown, grace: Duration) -> std::io:
 /// # Errors
 /// When the operating system refuses a handler.
 pub(super) fn listen(shutdown: &Shutdown) -> std::io::Result<()> {
-    register(shutdown)?;
-    let shutdown = shutdown.clone();
-    thread::Builder::new().name("deadline".to_owned()).spawn(move || {
-        while !shutdown.is_requested() {
-            thread::sleep(LOOK_AGAIN);
-        }
-        if !shutdown.has_begun() {
+    after_signal(shutdown, |shutdown| {
+        if !shutdown.has_started() {
             // Still waiting for a broker, for other processes or for a lock: nothing was read.
             std::process::exit(0);
         }
-        let asked = Instant::now();
-        while shutdown.is_at_work() {
-            if asked.elapsed() > DEADLINE {
-                let seconds = DEADLINE.as_secs();
-                error!("could not commit within {seconds} s of being asked to end; what is not committed will be read again");
-                std::process::exit(CUT_SHORT);
+        let begin = Instant::now();
+        while shutdown.has_work() {
+            if begin.elapsed() > COMMIT_TIMEOUT {
+                let seconds = COMMIT_TIMEOUT.as_secs();
+                error!(
+                    "could not commit within {seconds} s of being asked to end; what is not committed will be read again"
+                );
+                std::process::exit(UNCOMMITTED);
             }
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(CHECK_INTERVAL);
         }
-    })?;
-    Ok(())
+    })
 }
 
-fn register(shutdown: &Shutdown) -> std::io::Result<()> {
+/// Registers both signals, and calls `then` on a thread of its own after the first.
+fn after_signal(shutdown: &Shutdown, then: impl FnOnce(&Shutdown) + Send + 'static) -> std::io::Result<()> {
     let requested = shutdown.request_flag();
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal finds the flag unset, the second one set.
-        flag::register_conditional_shutdown(signal, CUT_SHORT, Arc::clone(&requested))?;
+        flag::register_conditional_shutdown(signal, UNCOMMITTED, Arc::clone(&requested))?;
         flag::register(signal, Arc::clone(&requested))?;
     }
+    let shutdown = shutdown.clone();
+    thread::Builder::new().name("deadline".to_owned()).spawn(move || {
+        while !shutdown.is_requested() {
+            thread::sleep(CHECK_INTERVAL);
+        }
+        then(&shutdown);
+    })?;
     Ok(())
 }

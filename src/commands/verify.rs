@@ -1,38 +1,25 @@
 //! `walbook verify`: recounts a book.
 
-use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, Instant};
-
-use anyhow::bail;
-
 use super::answers::print;
+use super::progress_line::ProgressLine;
 use crate::book;
+use crate::change::Failure;
 use crate::settings::args::{ReportFormat, VerifyArgs};
 
-/// How often the progress line is drawn.
-const REDRAW: Duration = Duration::from_millis(250);
-
-/// Prints what each check saw; an error when one does not hold.
-pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
-    let terminal = io::stderr().is_terminal();
-    let mut drawn = Instant::now();
+/// Prints the result of each check; an error when one of them failed.
+pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
+    let (line, show) = ProgressLine::start_text();
     let report = book::verify(&args.book, &mut |progress| {
-        if terminal && drawn.elapsed() >= REDRAW {
-            drawn = Instant::now();
-            let (entries, of, rows) = (progress.entries, progress.of, progress.rows);
-            // A terminal that is gone needs no progress.
-            let _ = write!(io::stderr(), "\r\x1b[K{entries} of {of} entries, {rows} rows\r");
-        }
+        show(format!("{} of {} entries, {} rows", progress.entries, progress.of, progress.rows));
     })?;
-    if terminal {
-        let _ = write!(io::stderr(), "\r\x1b[K");
-    }
+    drop(line);
     print(|out| match args.format {
         ReportFormat::Table => report.print_table(out),
         ReportFormat::Json => report.print_json(out),
     })?;
     if !report.ok {
-        bail!("{} does not hold what it promises: see the checks that failed", args.book.display());
+        let book = args.book.display();
+        return Err(Failure::new(format!("{book} failed its verification: see the checks that failed")));
     }
     Ok(())
 }

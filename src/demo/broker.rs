@@ -1,7 +1,7 @@
-//! A Kafka broker in this process, so that the demo needs none: librdkafka's mock cluster and a producer for it.
+//! A Kafka broker in this process, so that the demo needs no other: librdkafka's mock cluster and a producer for it.
 //!
 //! What the mock cannot do (librdkafka 2.12, `rdkafka_mock.c`): a partition keeps its newest 5 MiB of record batches, as
-//! they are stored, and forgets older ones whatever the topic's settings (200 000 of the shop's records fit on 4 partitions,
+//! they are stored, and drops older ones whatever the topic's settings (200 000 of the shop's records fit on 4 partitions,
 //! 400 000 do not); a fetch that finds nothing answers only after
 //! `fetch.wait.max.ms`, even if records arrive meanwhile; it names a controller that does not exist, so admin requests
 //! must be sent to broker 1; offsets are not found by timestamp; transactions leave neither markers nor aborted records.
@@ -17,10 +17,12 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, DeliveryResult, Producer, ProducerContext};
 
 use super::ShopRecord;
+use crate::change::{Classified, FailureKind};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the broker may take to answer.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A broker with one topic; ends when it is dropped.
+/// A broker with one topic; it ends when it is dropped.
 ///
 /// It stays on the thread that made it; its address serves clients on any thread.
 pub struct Broker {
@@ -32,7 +34,7 @@ pub struct Broker {
     failed: Arc<AtomicU64>,
 }
 
-/// What went wrong in the demo's broker.
+/// A failure of the demo's broker.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// The mock cluster or its producer could not be made.
@@ -43,11 +45,11 @@ pub enum BrokerError {
     Produce {
         /// The topic.
         topic: String,
-        /// What librdkafka said.
+        /// librdkafka's error.
         #[source]
         source: KafkaError,
     },
-    /// Records were taken but did not arrive.
+    /// Records were accepted but did not arrive.
     #[error("{failed} records did not arrive in the demo's topic {topic}")]
     Lost {
         /// The topic.
@@ -55,16 +57,22 @@ pub enum BrokerError {
         /// How many.
         failed: u64,
     },
-    /// The mock cluster forgot records because a partition grew too large.
-    #[error("the demo's broker forgot offsets 0..{low} of {topic}/{partition}: it keeps 5 MiB a partition")]
-    Forgot {
+    /// The mock cluster dropped records because a partition grew too large.
+    #[error("the demo's broker dropped offsets 0..{low} of {topic}/{partition}: it keeps 5 MiB per partition")]
+    Dropped {
         /// The topic.
         topic: String,
         /// The partition.
         partition: i32,
-        /// The first offset that is still there.
+        /// The first offset that it still has.
         low: i64,
     },
+}
+
+impl Classified for BrokerError {
+    fn kind(&self) -> FailureKind {
+        FailureKind::Other
+    }
 }
 
 impl Broker {
@@ -78,7 +86,7 @@ impl Broker {
         let failed = Arc::new(AtomicU64::new(0));
         let producer = ClientConfig::new()
             .set("bootstrap.servers", cluster.bootstrap_servers())
-            // A retried batch must not stand twice in the topic, or the truth would be wrong.
+            // A retried batch must not be in the topic twice, or the expected counts would be wrong.
             .set("enable.idempotence", "true")
             // The mock answers a fetch with one batch a partition, and its 5 MiB count compressed bytes.
             .set("batch.size", "900000")
@@ -98,7 +106,7 @@ impl Broker {
         self.cluster.bootstrap_servers()
     }
 
-    /// Sends `records` on their way, waiting while the producer's queue is full; returns how many.
+    /// Sends `records`, waiting while the producer's queue is full; returns how many.
     ///
     /// # Errors
     /// [`BrokerError::Produce`] when one is refused.
@@ -115,28 +123,28 @@ impl Broker {
         Ok(produced)
     }
 
-    /// Waits until all that was produced stands in the topic.
+    /// Waits until everything that was produced is in the topic.
     ///
     /// # Errors
-    /// [`BrokerError::Lost`] when something did not arrive, [`BrokerError::Produce`] when it took too long.
+    /// [`BrokerError::Lost`] when something did not arrive, [`BrokerError::Produce`] after the timeout.
     pub fn flush(&self) -> Result<(), BrokerError> {
-        self.producer.flush(PATIENCE).map_err(|source| self.refused(source))?;
+        self.producer.flush(BROKER_TIMEOUT).map_err(|source| self.refused(source))?;
         match self.failed.load(Ordering::Relaxed) {
             0 => Ok(()),
             failed => Err(BrokerError::Lost { topic: self.topic.clone(), failed }),
         }
     }
 
-    /// Makes sure that the topic still holds everything from offset 0 on; ask before its first reader starts.
+    /// Checks that the topic still has everything from offset 0; call it before the first reader starts.
     ///
     /// # Errors
-    /// [`BrokerError::Forgot`] when it does not.
-    pub fn check_nothing_forgotten(&self) -> Result<(), BrokerError> {
+    /// [`BrokerError::Dropped`] when it does not.
+    pub fn check_nothing_dropped(&self) -> Result<(), BrokerError> {
         for partition in 0..self.partitions {
-            let watermarks = self.producer.client().fetch_watermarks(&self.topic, partition, PATIENCE);
+            let watermarks = self.producer.client().fetch_watermarks(&self.topic, partition, BROKER_TIMEOUT);
             let (low, _) = watermarks.map_err(|source| self.refused(source))?;
             if low > 0 {
-                return Err(BrokerError::Forgot { topic: self.topic.clone(), partition, low });
+                return Err(BrokerError::Dropped { topic: self.topic.clone(), partition, low });
             }
         }
         Ok(())
@@ -184,17 +192,17 @@ mod tests {
     use rdkafka::consumer::{BaseConsumer, Consumer};
     use rdkafka::{Offset, TopicPartitionList};
 
-    use super::super::Shop;
     use super::*;
+    use crate::demo::Shop;
 
     #[test]
-    fn what_was_produced_can_be_consumed() {
+    fn every_produced_record_is_consumed() {
         let mut shop = Shop::new(1, 1_795_362_400_000_000);
         let mut sent: Vec<ShopRecord> = shop.history(3_000).take(10_000).collect();
         let broker = Broker::start("shop", 4).expect("a mock cluster needs nothing");
-        assert_eq!(broker.produce(sent.clone()).expect("the producer takes records"), 10_000);
+        assert_eq!(broker.produce(sent.clone()).expect("the producer accepts records"), 10_000);
         broker.flush().expect("records arrive");
-        broker.check_nothing_forgotten().expect("10 000 records are few");
+        broker.check_nothing_dropped().expect("10 000 records are few");
 
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", broker.bootstrap_servers())
@@ -208,7 +216,7 @@ mod tests {
         consumer.assign(&partitions).expect("partitions exist");
         let mut received = Vec::new();
         while received.len() < sent.len() {
-            let message = consumer.poll(PATIENCE).expect("records within the time").expect("no errors");
+            let message = consumer.poll(BROKER_TIMEOUT).expect("records within the time").expect("no errors");
             received.push(ShopRecord {
                 key: message.key().map(|key| String::from_utf8(key.to_vec()).expect("keys are text")),
                 value: message.payload().map(<[u8]>::to_vec),

@@ -1,21 +1,21 @@
-//! How records look on the topic: walbook's own shape, and the ones that a topic collects over the years.
+//! How a line becomes a record's value: walbook's own shape, and those of other programs.
 
 use std::fmt::Write;
 
-use super::Random;
+use fastrand::Rng;
 
-/// What is known of a transaction when its changes are published.
+/// A transaction whose changes are published.
 #[derive(Clone, Debug)]
-pub(super) struct Transaction {
+pub(super) struct PublishedTransaction {
     pub(super) xid: u64,
     pub(super) commit_lsn: u64,
     /// As RFC 3339 with microseconds.
     pub(super) commit_time: String,
 }
 
-/// A shape of DESIGN's input: how one line becomes a record's value.
+/// How another program wraps one line into a record's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum EnvelopeShape {
     /// Kafka Connect's JsonConverter with `schemas.enable=true`.
     Connect,
     /// The line alone.
@@ -24,10 +24,10 @@ pub(super) enum Shape {
     Struct,
 }
 
-/// walbook's own shape: the only one that tells the commit time.
-pub(super) fn captured(transaction: &Transaction, lsn: u64, seq: usize, line: &str) -> Vec<u8> {
+/// walbook's own shape, the only one with the commit time.
+pub(super) fn captured(transaction: &PublishedTransaction, lsn: u64, seq: usize, line: &str) -> Vec<u8> {
     let mut value = String::with_capacity(line.len() + 200);
-    let Transaction { xid, commit_lsn, commit_time } = transaction;
+    let PublishedTransaction { xid, commit_lsn, commit_time } = transaction;
     // Writing to a String cannot fail.
     let _ = write!(
         value,
@@ -40,33 +40,33 @@ pub(super) fn captured(transaction: &Transaction, lsn: u64, seq: usize, line: &s
 }
 
 /// `line` in one of the other shapes.
-pub(super) fn foreign(shape: Shape, line: &str) -> Vec<u8> {
+pub(super) fn foreign(shape: EnvelopeShape, line: &str) -> Vec<u8> {
     match shape {
-        Shape::Connect => format!(
+        EnvelopeShape::Connect => format!(
             r#"{{"schema":{{"type":"struct","fields":[{{"type":"string","optional":true,"field":"data"}}],"optional":false}},"payload":{{"data":{}}}}}"#,
             json(line)
         ),
-        Shape::Raw => line.to_owned(),
-        Shape::Struct => format!("Struct{{data={line}}}"),
+        EnvelopeShape::Raw => line.to_owned(),
+        EnvelopeShape::Struct => format!("Struct{{data={line}}}"),
     }
     .into_bytes()
 }
 
 /// A value that no version of walbook's parser can read as test_decoding.
-pub(super) fn unreadable(random: &mut Random) -> Vec<u8> {
-    match random.below(7) {
+pub(super) fn unreadable(random: &mut Rng) -> Vec<u8> {
+    match random.u64(..7) {
         0 => b"hello from the wrong topic".to_vec(),
         1 => {
             br#"{"action":"I","schema":"public","table":"orders","columns":[{"name":"id","type":"bigint","value":1}]}"#
                 .to_vec()
         }
         2 => br#"{"lsn":"0/16B2E58","xid":736,"data":"table public.orders: INS"#.to_vec(),
-        // A text column of a LATIN1 database, sent as it was.
+        // A text column of a LATIN1 database, not converted.
         3 => b"table public.customers: INSERT: id[integer]:7 name[text]:'G\xfcnther'".to_vec(),
         // A schema registry's framing: a zero byte, a schema id, then Avro.
-        4 => [&[0, 0, 0, 0, 42, 2][..], &random.bits().to_be_bytes()].concat(),
+        4 => [&[0, 0, 0, 0, 42, 2][..], &random.u64(..).to_be_bytes()].concat(),
         5 => b"streaming change for TXN 508".to_vec(),
-        _ => (0..8).flat_map(|_| (random.bits() | 0x8000_0000_0000_0000).to_be_bytes()).collect(),
+        _ => (0..8).flat_map(|_| (random.u64(..) | 0x8000_0000_0000_0000).to_be_bytes()).collect(),
     }
 }
 
@@ -84,17 +84,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_are_as_their_writers_write_them() {
-        let transaction =
-            Transaction { xid: 736, commit_lsn: 0x16B_2F00, commit_time: "2026-11-22T12:34:56.123456Z".to_owned() };
+    fn each_shape_is_written_as_its_program_writes_it() {
+        let transaction = PublishedTransaction {
+            xid: 736,
+            commit_lsn: 0x16B_2F00,
+            commit_time: "2026-11-22T12:34:56.123456Z".to_owned(),
+        };
         let own = captured(&transaction, 0x16B_2E58, 3, "table public.t: INSERT: id[integer]:1");
         assert_eq!(
             String::from_utf8(own).expect("text"),
             r#"{"lsn":"0/16B2E58","xid":736,"commit_lsn":"0/16B2F00","commit_time":"2026-11-22T12:34:56.123456Z","seq":3,"data":"table public.t: INSERT: id[integer]:1"}"#
         );
-        assert_eq!(foreign(Shape::Struct, "BEGIN 693"), b"Struct{data=BEGIN 693}");
+        assert_eq!(foreign(EnvelopeShape::Struct, "BEGIN 693"), b"Struct{data=BEGIN 693}");
         assert_eq!(
-            String::from_utf8(foreign(Shape::Connect, "BEGIN 693")).expect("text"),
+            String::from_utf8(foreign(EnvelopeShape::Connect, "BEGIN 693")).expect("text"),
             r#"{"schema":{"type":"struct","fields":[{"type":"string","optional":true,"field":"data"}],"optional":false},"payload":{"data":"BEGIN 693"}}"#
         );
     }

@@ -1,25 +1,23 @@
-//! A small shop and a broker, so that the whole of walbook can be seen with nothing installed.
+//! A small shop and a broker, so that all of walbook can be seen with nothing installed.
 //!
-//! In: a seed and the present instant. Out: change records as a capture of the shop's database would have put them on a
-//! topic, that topic itself, and the [`Truth`] about them.
+//! In: a seed and the present instant. Out: change records as a capture of the shop's database would have written them to a
+//! topic, that topic itself, and the [`ExpectedCounts`] of the records.
 //!
 //! - [`Shop`] is deterministic: the same seed and the same instant give the same bytes.
-//! - [`Shop::truth`] is counted while the shop acts, never by reading its records: whoever reads them can be checked.
-//! - [`Broker`] is librdkafka's mock cluster in this process; it keeps a bounded tail of each partition and says so
-//!   when that bound was passed.
+//! - [`Shop::expected_counts`] is counted from the actions, never by reading the records, so that it can check every reader of them.
+//! - [`Broker`] is librdkafka's mock cluster in this process; it keeps a bounded tail of each partition, and passing
+//!   that bound is an error.
 
 mod actions;
 mod broker;
+mod business_hours;
+mod change_line;
 mod envelope;
-mod line;
-mod random;
-mod rhythm;
+mod expected_counts;
 mod shop;
 mod tables;
-mod truth;
 
 pub use broker::{Broker, BrokerError};
-pub use line::quoted;
-pub use random::Random;
+pub use change_line::quoted;
+pub use expected_counts::ExpectedCounts;
 pub use shop::{Shop, ShopRecord};
-pub use truth::Truth;

@@ -1,16 +1,18 @@
-//! The shop: two weeks of business as change records, and the truth about them.
+//! The shop: two weeks of business as change records, and the counts that these must give.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use fastrand::Rng;
 
 use crate::change::{CountKey, Day, Operation};
 
+use super::ExpectedCounts;
 use super::actions::Actions;
-use super::envelope::{self, Shape, Transaction};
-use super::rhythm;
-use super::tables::{Change, Table};
-use super::{Random, Truth};
+use super::business_hours;
+use super::envelope;
+use super::envelope::{EnvelopeShape, PublishedTransaction};
+use super::tables::{ShopChange, ShopTable};
 
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -19,7 +21,7 @@ const HISTORY: i64 = 14 * DAY;
 /// A record as the shop's capture would publish it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShopRecord {
-    /// The table's name as PostgreSQL prints it; records that know no table have no key.
+    /// The table's name as PostgreSQL prints it; a record without a table has no key.
     pub key: Option<String>,
     /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
@@ -27,10 +29,10 @@ pub struct ShopRecord {
     pub time_millis: i64,
 }
 
-/// A small shop with a dozen tables; most of what it publishes has walbook's own shape, some has not, a little is unreadable.
+/// A small shop with a dozen tables; it publishes most records in walbook's own shape, some in others, a few unreadable ones.
 #[derive(Clone, Debug)]
 pub struct Shop {
-    random: Random,
+    random: Rng,
     actions: Actions,
     now: i64,
     xid: u64,
@@ -39,15 +41,15 @@ pub struct Shop {
     records: u64,
     markers: u64,
     rejects: u64,
-    counts: BTreeMap<(Day, Table, Operation), u64>,
+    counts: BTreeMap<(Day, ShopTable, Operation), u64>,
 }
 
 impl Shop {
     /// A shop whose history ends at `now_micros` since 1970; equal arguments give equal records.
     pub fn new(seed: u64, now_micros: i64) -> Shop {
-        let mut random = Random::new(seed);
+        let mut random = Rng::with_seed(seed);
         Shop {
-            actions: Actions::new(Random::new(random.bits())),
+            actions: Actions::new(Rng::with_seed(random.u64(..))),
             random,
             now: now_micros,
             xid: 735,
@@ -62,11 +64,11 @@ impl Shop {
 
     /// The two weeks before *now*, oldest first, in `transactions` transactions of about five records each.
     ///
-    /// [`Shop::truth`] knows the transactions that were drawn from it, so draw it to its end.
+    /// [`Shop::expected_counts`] has only the transactions that were drawn: draw the iterator to its end.
     pub fn history(&mut self, transactions: u64) -> impl Iterator<Item = ShopRecord> + '_ {
-        let pace = Random::new(self.random.bits());
+        let random = Rng::with_seed(self.random.u64(..));
         // A second's distance keeps the records' own timestamps out of the future.
-        let instants = rhythm::instants(self.now - HISTORY, self.now - 1_000_000, transactions, pace);
+        let instants = business_hours::instants(self.now - HISTORY, self.now - 1_000_000, transactions, random);
         instants.flat_map(|instant| self.transaction(instant))
     }
 
@@ -80,20 +82,20 @@ impl Shop {
         }
     }
 
-    /// What is right about all records that were handed out so far, with days in UTC.
-    pub fn truth(&self) -> Truth {
+    /// The counts of all records that were returned so far, with days in UTC.
+    pub fn expected_counts(&self) -> ExpectedCounts {
         let counts = self.counts.iter().map(|((day, table, op), count)| {
             let (schema, table) = table.name();
             (CountKey { day: *day, schema: schema.to_owned(), table: table.to_owned(), op: *op }, *count)
         });
-        Truth { records: self.records, counts: counts.collect(), markers: self.markers, rejects: self.rejects }
+        ExpectedCounts { records: self.records, counts: counts.collect(), markers: self.markers, rejects: self.rejects }
     }
 
     fn transaction(&mut self, instant: i64) -> Vec<ShopRecord> {
         let time =
-            DateTime::<Utc>::from_timestamp_micros(instant).expect("the shop's instants are years that chrono knows");
+            DateTime::<Utc>::from_timestamp_micros(instant).expect("the shop's instants are within chrono's years");
         let printed = time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string();
-        // The import runs with the first transaction after two at night.
+        // The import runs with the first transaction after 02:00.
         let night = (instant - 2 * HOUR).div_euclid(DAY);
         let changes = match night > self.last_import {
             true => self.actions.import(&printed),
@@ -102,15 +104,15 @@ impl Shop {
         self.last_import = self.last_import.max(night);
         self.xid += 1;
 
-        let published = instant / 1000 + 1 + self.random.below(100) as i64;
-        let mut records = match self.random.below(1000) {
-            0..3 => self.publish_foreign(Shape::Connect, &changes, published),
-            3..5 => self.publish_foreign(Shape::Raw, &changes, published),
-            5..7 => self.publish_foreign(Shape::Struct, &changes, published),
+        let published = instant / 1000 + 1 + self.random.u64(..100) as i64;
+        let mut records = match self.random.u64(..1000) {
+            0..3 => self.publish_foreign(EnvelopeShape::Connect, &changes, published),
+            3..5 => self.publish_foreign(EnvelopeShape::Raw, &changes, published),
+            5..7 => self.publish_foreign(EnvelopeShape::Struct, &changes, published),
             _ => self.publish_captured(&changes, instant, time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(), published),
         };
-        if self.random.per_mille(3) {
-            records.push(self.stray(published));
+        if self.random.u32(..1000) < 3 {
+            records.push(self.odd_record(published));
         }
         self.records += records.len() as u64;
         records
@@ -119,22 +121,22 @@ impl Shop {
     /// walbook's capture: no BEGIN, no COMMIT, each record with its commit's time.
     fn publish_captured(
         &mut self,
-        changes: &[Change],
+        changes: &[ShopChange],
         instant: i64,
         commit_time: String,
         published: i64,
     ) -> Vec<ShopRecord> {
         let lsns: Vec<u64> = changes.iter().map(|change| self.advance(&change.line)).collect();
-        let transaction = Transaction { xid: self.xid, commit_lsn: self.advance(""), commit_time };
-        let write = |(seq, (change, lsn)): (usize, (&Change, u64))| {
+        let transaction = PublishedTransaction { xid: self.xid, commit_lsn: self.advance(""), commit_time };
+        let write = |(seq, (change, lsn)): (usize, (&ShopChange, u64))| {
             self.count(instant, change.table, change.op);
             record(Some(change.table), envelope::captured(&transaction, lsn, seq, &change.line), published)
         };
         changes.iter().zip(lsns).enumerate().map(write).collect()
     }
 
-    /// A drain of the slot by something else: BEGIN and COMMIT are there, the commit's time is not.
-    fn publish_foreign(&mut self, shape: Shape, changes: &[Change], published: i64) -> Vec<ShopRecord> {
+    /// As another program would read the slot: with BEGIN and COMMIT, without the commit time.
+    fn publish_foreign(&mut self, shape: EnvelopeShape, changes: &[ShopChange], published: i64) -> Vec<ShopRecord> {
         let mut records = Vec::with_capacity(changes.len() + 2);
         for marker in [format!("BEGIN {}", self.xid), format!("COMMIT {}", self.xid)] {
             self.markers += 1;
@@ -149,23 +151,24 @@ impl Shop {
         records
     }
 
-    /// A record that is not a row change of one table.
-    fn stray(&mut self, published: i64) -> ShopRecord {
-        match self.random.below(6) {
+    /// A record that is not a change of a row of one table.
+    fn odd_record(&mut self, published: i64) -> ShopRecord {
+        match self.random.u64(..6) {
             0 => {
-                let tables = [Table::Import, Table::ImportErrors];
+                let tables = [ShopTable::Import, ShopTable::ImportErrors];
                 tables.iter().for_each(|table| self.count(published * 1000, *table, Operation::Truncate));
-                let line = format!("table {}: TRUNCATE: restart_seqs cascade", tables.map(Table::printed).join(", "));
-                record(None, envelope::foreign(Shape::Connect, &line), published)
+                let line =
+                    format!("table {}: TRUNCATE: restart_seqs cascade", tables.map(ShopTable::printed).join(", "));
+                record(None, envelope::foreign(EnvelopeShape::Connect, &line), published)
             }
             1 => {
                 self.markers += 1;
-                ShopRecord { key: Some(Table::Stock.printed().to_owned()), value: None, time_millis: published }
+                ShopRecord { key: Some(ShopTable::Stock.printed().to_owned()), value: None, time_millis: published }
             }
             2 => {
                 self.markers += 1;
                 let line = "message: transactional: 0 prefix: shop, sz: 9 content:COMMIT 7\n";
-                record(None, envelope::foreign(Shape::Raw, line), published)
+                record(None, envelope::foreign(EnvelopeShape::Raw, line), published)
             }
             _ => {
                 self.rejects += 1;
@@ -174,7 +177,7 @@ impl Shop {
         }
     }
 
-    fn count(&mut self, instant: i64, table: Table, op: Operation) {
+    fn count(&mut self, instant: i64, table: ShopTable, op: Operation) {
         let day = Day::from_days(instant.div_euclid(DAY)).expect("the shop's instants lie in years of four digits");
         *self.counts.entry((day, table, op)).or_default() += 1;
     }
@@ -187,7 +190,7 @@ impl Shop {
     }
 }
 
-fn record(table: Option<Table>, value: Vec<u8>, time_millis: i64) -> ShopRecord {
+fn record(table: Option<ShopTable>, value: Vec<u8>, time_millis: i64) -> ShopRecord {
     ShopRecord { key: table.map(|table| table.printed().to_owned()), value: Some(value), time_millis }
 }
 
@@ -195,37 +198,10 @@ fn record(table: Option<Table>, value: Vec<u8>, time_millis: i64) -> ShopRecord 
 mod tests {
     use std::collections::BTreeSet;
 
-    use chrono_tz::Tz;
-
     use super::*;
-    use crate::testing::{WorkloadRecord, count_naively};
 
     /// 2026-11-22 15:46:40 UTC.
     const NOW: i64 = 1_795_362_400_000_000;
-
-    fn recount(records: &[ShopRecord]) -> Truth {
-        let plain = |record: &ShopRecord| WorkloadRecord {
-            partition: 0,
-            offset: 0,
-            time: Some(record.time_millis * 1000),
-            key: None,
-            value: record.value.clone(),
-        };
-        count_naively(&records.iter().map(plain).collect::<Vec<_>>(), Tz::UTC)
-    }
-
-    #[test]
-    fn the_truth_is_what_a_naive_reader_of_the_text_counts() {
-        for seed in 1..=3 {
-            let mut shop = Shop::new(seed, NOW);
-            let mut records: Vec<ShopRecord> = shop.history(5_000).collect();
-            assert_eq!(recount(&records), shop.truth(), "seed {seed}");
-            for second in 1..=500 {
-                records.extend(shop.live(NOW + second * 1_000_000));
-            }
-            assert_eq!(recount(&records), shop.truth(), "seed {seed}");
-        }
-    }
 
     #[test]
     fn a_seed_and_an_instant_repeat_every_byte() {
@@ -236,16 +212,16 @@ mod tests {
     }
 
     #[test]
-    fn two_weeks_hold_every_table_every_operation_and_some_strays() {
+    fn two_weeks_hold_every_table_every_operation_and_some_odd_records() {
         let mut shop = Shop::new(1, NOW);
         let records: Vec<ShopRecord> = shop.history(20_000).collect();
-        let truth = shop.truth();
-        assert_eq!(truth.records, records.len() as u64);
-        assert!((70_000..130_000).contains(&truth.records), "{}", truth.records);
-        assert!((10..100).contains(&truth.rejects) && truth.markers > 100, "{truth:?}");
-        let tables = truth.counts.keys().map(|key| (&key.schema, &key.table)).collect::<BTreeSet<_>>();
-        let ops = truth.counts.keys().map(|key| key.op).collect::<BTreeSet<_>>();
-        let days = truth.counts.keys().map(|key| key.day).collect::<BTreeSet<_>>();
+        let expected = shop.expected_counts();
+        assert_eq!(expected.records, records.len() as u64);
+        assert!((70_000..130_000).contains(&expected.records), "{}", expected.records);
+        assert!((10..100).contains(&expected.rejects) && expected.markers > 100, "{expected:?}");
+        let tables = expected.counts.keys().map(|key| (&key.schema, &key.table)).collect::<BTreeSet<_>>();
+        let ops = expected.counts.keys().map(|key| key.op).collect::<BTreeSet<_>>();
+        let days = expected.counts.keys().map(|key| key.day).collect::<BTreeSet<_>>();
         assert_eq!((tables.len(), ops.len(), days.len()), (14, 4, 15));
         assert!(records.iter().all(|record| record.time_millis < NOW / 1000));
     }

@@ -1,23 +1,24 @@
-//! The book: its settings, its newest commit, and whether runs take it from each other.
+//! The book: its settings, its newest commit, and whether several runs fence each other.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use super::Finding;
-use crate::book::entry::EntryKind;
-use crate::book::{BookError, CompleteTo, Entry, Snapshot, TopicState, log, rfc3339};
+use crate::book::log::commit_log;
+use crate::book::log::entry::EntryKind;
+use crate::book::{BookError, CompleteTo, Entry, Snapshot, TopicState, rfc3339};
 use crate::store::Disk;
 
 const SUBJECT: &str = "book";
-/// How far back the log is looked at …
+/// How far back the log is read, in time …
 const RECENT: Duration = Duration::from_secs(3600);
-/// … and how many entries at most.
-const ENTRIES: u64 = 1000;
-/// So many runs within an hour are more than somebody trying things out.
+/// … and in entries.
+const MAX_ENTRIES: u64 = 1000;
+/// More runs than this within an hour are not started by hand.
 const MANY_RUNS: usize = 10;
 
-/// What the log says.
+/// What the log holds.
 #[derive(Clone, Debug)]
 pub(super) struct BookFacts {
     time_zone: String,
@@ -26,7 +27,7 @@ pub(super) struct BookFacts {
     topics: BTreeMap<String, TopicState>,
     /// When the newest commit was written, in microseconds since 1970-01-01 UTC.
     committed_at: Option<i64>,
-    /// Runs that were begun within the last hour.
+    /// Runs that started within the last hour.
     runs: usize,
     /// Records that were rejected within the last hour.
     rejects: u64,
@@ -37,7 +38,7 @@ impl BookFacts {
     pub(super) fn read(path: &Path, now: i64) -> Result<BookFacts, BookError> {
         let snapshot = Snapshot::take(path)?;
         let disk = Disk::new(path);
-        let newest = log::newest(&disk)?.unwrap_or_default();
+        let newest = commit_log::newest(&disk)?.unwrap_or_default();
         let mut facts = BookFacts {
             time_zone: snapshot.time_zone().to_owned(),
             day_from: String::new(),
@@ -48,9 +49,9 @@ impl BookFacts {
             rejects: 0,
         };
         let recent = now.saturating_sub(i64::try_from(RECENT.as_micros()).unwrap_or(i64::MAX));
-        for number in (newest.saturating_sub(ENTRIES)..=newest).rev() {
-            // Entries below a checkpoint may be swept.
-            let Some(logged) = log::read_entry(&disk, number)? else { break };
+        for number in (newest.saturating_sub(MAX_ENTRIES)..=newest).rev() {
+            // Stop at the first entry that no longer exists.
+            let Some(logged) = commit_log::read_entry(&disk, number)? else { break };
             facts.add(&logged.entry, logged.entry.written_at >= recent);
             if facts.committed_at.is_some() && logged.entry.written_at < recent {
                 break;
@@ -75,17 +76,17 @@ impl BookFacts {
         }
     }
 
-    /// What the book has of a topic, a slot or a file.
+    /// The state of a topic, a slot or a file in the book.
     pub(super) fn topic(&self, name: &str) -> Option<&TopicState> {
         self.topics.get(name)
     }
 
-    /// What this means.
+    /// The findings that follow from the facts.
     pub(super) fn judge(&self) -> Vec<Finding> {
         let rule = match self.day_from.as_str() {
             "commit" => "the commit's time",
             "kafka" => "Kafka's timestamp",
-            _ => "the commit's time where records tell it, else Kafka's timestamp",
+            _ => "the commit's time where records carry it, else Kafka's timestamp",
         };
         let mut findings = vec![Finding::ok(
             SUBJECT,
@@ -96,42 +97,42 @@ impl BookFacts {
         findings.push(Finding::ok(SUBJECT, "commits", format!("last written {when}. {}", self.complete_to)));
         if self.runs > MANY_RUNS {
             let seen = format!(
-                "{} runs took the book within the last hour: do two of them fence each other, or does a supervisor restart one that exits 4?",
+                "{} runs started on the book within the last hour: do two of them fence each other, or does a supervisor restart one that exits 4?",
                 self.runs
             );
-            findings.push(Finding::warning(SUBJECT, "runs", seen).mend(
+            findings.push(Finding::warning(SUBJECT, "runs", seen).fix(
                 "let one run write the book, and never restart on exit code 4 (systemd: RestartPreventExitStatus=4)",
             ));
         }
         if self.rejects > 0 {
             let seen = format!(
-                "{} records of the last hour could not be read, and stand with their reasons in rejects/",
+                "{} records of the last hour could not be parsed; they are in rejects/ with their reasons",
                 self.rejects
             );
             findings.push(
                 Finding::warning(SUBJECT, "rejects", seen)
-                    .mend("duckdb -c \"select reason, count(*) from 'BOOK/rejects/*/*.parquet' group by all\""),
+                    .fix("duckdb -c \"select reason, count(*) from 'BOOK/rejects/*/*.parquet' group by all\""),
             );
         }
         findings
     }
 }
 
-/// What an unreadable book means.
+/// The finding for a book that could not be read.
 pub(super) fn judge_error(path: &Path, error: &BookError) -> Finding {
     match error {
         BookError::NoBook { .. } => {
             Finding::warning(SUBJECT, "log", format!("there is no book at {} yet", path.display()))
-                .mend(format!("walbook run {} …", path.display()))
+                .fix(format!("walbook run {} …", path.display()))
         }
-        error => Finding::problem(SUBJECT, "log", error.to_string()).mend(format!("walbook verify {}", path.display())),
+        error => Finding::problem(SUBJECT, "log", error.to_string()).fix(format!("walbook verify {}", path.display())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::Level;
+    use crate::replication::Severity;
 
     fn facts() -> BookFacts {
         BookFacts {
@@ -146,10 +147,10 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_fence_each_other_and_rejects_are_told() {
+    fn runs_that_fence_each_other_and_rejects_are_warnings() {
         let states = |facts: BookFacts| facts.judge().iter().map(|f| f.state).max().expect("findings");
-        assert_eq!(states(facts()), Level::Well);
-        assert_eq!(states(BookFacts { runs: 40, ..facts() }), Level::Warning);
-        assert_eq!(states(BookFacts { rejects: 1, ..facts() }), Level::Warning);
+        assert_eq!(states(facts()), Severity::Ok);
+        assert_eq!(states(BookFacts { runs: 40, ..facts() }), Severity::Warning);
+        assert_eq!(states(BookFacts { rejects: 1, ..facts() }), Severity::Warning);
     }
 }

@@ -1,56 +1,56 @@
-//! One thing that was looked at, and what was seen.
+//! One check and its result; and all of them together.
 
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
-use crate::slot::{Advice, Level};
+use crate::replication::{Severity, SlotHealth};
 
-/// One thing that was looked at.
+/// One check and its result.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// What it is about: `server`, `role`, `tables`, `slot`, `topic`, `connect`, `book`.
+    /// What was checked: `server`, `role`, `tables`, `slot`, `topic`, `connect`, `book`.
     pub subject: &'static str,
-    /// What was looked at.
+    /// The name of the check.
     pub check: String,
-    /// How it is.
+    /// The result.
     #[serde(serialize_with = "as_word")]
-    pub state: Level,
+    pub state: Severity,
     /// What was seen, and what it means.
     pub seen: String,
-    /// What mends it.
+    /// A command, or a step, that fixes it.
     pub command: Option<String>,
 }
 
-fn as_word<S: Serializer>(level: &Level, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(level.as_str())
+fn as_word<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(severity.as_str())
 }
 
 impl Finding {
-    /// All is well.
+    /// Nothing needs doing.
     pub(super) fn ok(subject: &'static str, check: &str, seen: impl Into<String>) -> Finding {
-        Finding { subject, check: check.to_owned(), state: Level::Well, seen: seen.into(), command: None }
+        Finding { subject, check: check.to_owned(), state: Severity::Ok, seen: seen.into(), command: None }
     }
 
-    /// Somebody should look.
+    /// It may go wrong, or works worse than it could.
     pub(super) fn warning(subject: &'static str, check: &str, seen: impl Into<String>) -> Finding {
-        Finding { state: Level::Warning, ..Finding::ok(subject, check, seen) }
+        Finding { state: Severity::Warning, ..Finding::ok(subject, check, seen) }
     }
 
-    /// It does not work, or will not.
+    /// It does not work, or will stop working.
     pub(super) fn problem(subject: &'static str, check: &str, seen: impl Into<String>) -> Finding {
-        Finding { state: Level::Problem, ..Finding::ok(subject, check, seen) }
+        Finding { state: Severity::Problem, ..Finding::ok(subject, check, seen) }
     }
 
-    /// With the command that mends it.
-    pub(super) fn mend(self, command: impl Into<String>) -> Finding {
+    /// Adds what fixes it.
+    pub(super) fn fix(self, command: impl Into<String>) -> Finding {
         Finding { command: Some(command.into()), ..self }
     }
 
-    /// Advice of another room.
-    pub(super) fn advised(subject: &'static str, check: &str, advice: Advice) -> Finding {
-        let Advice { level, text, command } = advice;
-        Finding { subject, check: check.to_owned(), state: level, seen: text, command }
+    /// The health of a slot.
+    pub(super) fn of_slot(subject: &'static str, check: &str, health: SlotHealth) -> Finding {
+        let SlotHealth { severity, text, command } = health;
+        Finding { subject, check: check.to_owned(), state: severity, seen: text, command }
     }
 }
 
@@ -59,21 +59,21 @@ impl Finding {
 pub struct Examination {
     /// Whether there is no problem.
     pub ok: bool,
-    /// In the order in which things were looked at.
+    /// In the order of the checks.
     pub findings: Vec<Finding>,
 }
 
 impl Examination {
     pub(super) fn new(findings: Vec<Finding>) -> Examination {
-        Examination { ok: findings.iter().all(|finding| finding.state != Level::Problem), findings }
+        Examination { ok: findings.iter().all(|finding| finding.state != Severity::Problem), findings }
     }
 
-    /// The number of findings in a state.
-    pub fn count(&self, level: Level) -> usize {
-        self.findings.iter().filter(|finding| finding.state == level).count()
+    /// The number of findings of a severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.state == severity).count()
     }
 
-    /// One line a finding, and one for its command.
+    /// Prints a line for each finding, and one for each line of its command.
     ///
     /// # Errors
     /// Those of `out`.
@@ -88,11 +88,11 @@ impl Examination {
                 writeln!(out, "{:<7}  {:<subjects$}  {:<checks$}  do: {line}", "", "", "")?;
             }
         }
-        let (problems, warnings) = (self.count(Level::Problem), self.count(Level::Warning));
-        writeln!(out, "{} looked at: {problems} problems, {warnings} warnings.", self.findings.len())
+        let (problems, warnings) = (self.count(Severity::Problem), self.count(Severity::Warning));
+        writeln!(out, "{} checks: {problems} problems, {warnings} warnings.", self.findings.len())
     }
 
-    /// One object.
+    /// Prints one JSON object.
     ///
     /// # Errors
     /// Those of `out`.
@@ -107,26 +107,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_prints_with_the_command_that_mends_it() {
+    fn a_finding_prints_with_the_command_that_fixes_it() {
         let findings = vec![
             Finding::ok("server", "wal_level", "logical"),
-            Finding::problem("topic", "cleanup.policy", "compact").mend("mend it\nand again"),
+            Finding::problem("topic", "cleanup.policy", "compact").fix("fix it\nand again"),
         ];
         let examination = Examination::new(findings);
         let mut out = Vec::new();
-        examination.print_table(&mut out).expect("a buffer takes what is written");
+        examination.print_table(&mut out).expect("a buffer accepts everything");
         let text = String::from_utf8(out).expect("text");
         assert_eq!(
             text,
             "ok       server  wal_level       logical\n\
              problem  topic   cleanup.policy  compact\n\
-             \u{20}                                do: mend it\n\
+             \u{20}                                do: fix it\n\
              \u{20}                                do: and again\n\
-             2 looked at: 1 problems, 0 warnings.\n"
+             2 checks: 1 problems, 0 warnings.\n"
         );
         assert!(!examination.ok);
         let mut out = Vec::new();
-        examination.print_json(&mut out).expect("a buffer takes what is written");
+        examination.print_json(&mut out).expect("a buffer accepts everything");
         let json: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         assert_eq!((&json["findings"][1]["state"], &json["ok"]), (&"problem".into(), &false.into()));
     }

@@ -1,22 +1,22 @@
-//! How far the book is behind what it reads, and whether a run could go on where it ends.
+//! How far the book is behind its source, and whether a run could continue it.
 //!
-//! What ends a run with code 3 is judged by the very functions that a run asks when it starts.
+//! The check for lost data calls the same functions as a run does when it starts.
 
 use bytesize::ByteSize;
 
 use super::Finding;
 use crate::book::TopicState;
-use crate::book::entry::SourceKind;
+use crate::book::log::entry::SourceKind;
 use crate::change::Lsn;
-use crate::slot::{Branch, Identity, Server, SlotSurvey, check_history, check_not_ahead};
+use crate::replication::{Identity, PrimaryServer, SlotSurvey, TimelineBranch, check_history, check_not_ahead};
 use crate::source::kafka::{KafkaError, KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
 
 const SUBJECT: &str = "book";
 const CHECK: &str = "lag";
-/// So many partitions are named.
-const NAMED: usize = 8;
+/// The largest number of partitions in a message.
+const MAX_NAMED: usize = 8;
 
-/// What a book's place in a topic means; `known` is what the book has of it, which was read before `watermarks` were asked.
+/// Judges a book's position in a topic; `known` is the book's state, which was read before the watermarks.
 pub(super) fn judge_topic(
     name: &str,
     known: Option<&TopicState>,
@@ -28,8 +28,8 @@ pub(super) fn judge_topic(
     };
     let next_offsets = known.positions.iter().map(|(number, position)| (*number, position.next));
     let known = KnownTopic { id: known.id.clone(), next_offsets: next_offsets.collect() };
-    let asked = |number| Ok(watermarks(number));
-    let plan = plan_topic(name, topic, Some(&known), StartFrom::Earliest, true, |partition| asked(partition.number));
+    let plan =
+        plan_topic(name, topic, Some(&known), StartFrom::Earliest, true, |partition| Ok(watermarks(partition.number)));
     match plan {
         Ok(starts) => {
             let behind: i64 = starts.iter().filter_map(|start| Some(start.until? - start.from)).sum();
@@ -37,23 +37,27 @@ pub(super) fn judge_topic(
         }
         Err(error @ (KafkaError::Recreated { .. } | KafkaError::FewerPartitions { .. })) => {
             let seen = format!("{error}; the book has read the old one{}", read_to(&known));
-            Finding::problem(SUBJECT, CHECK, seen).mend("make a new book")
+            Finding::problem(SUBJECT, CHECK, seen).fix("make a new book")
         }
-        Err(error) => Finding::problem(SUBJECT, CHECK, error.to_string()).mend("make a new book"),
+        Err(error) => Finding::problem(SUBJECT, CHECK, error.to_string()).fix("make a new book"),
     }
 }
 
 fn read_to(known: &KnownTopic) -> String {
-    let named = known.next_offsets.iter().take(NAMED);
+    let named = known.next_offsets.iter().take(MAX_NAMED);
     let named: Vec<String> = named.map(|(number, next)| format!(" to offset {next} of partition {number}")).collect();
-    let more = if known.next_offsets.len() > NAMED { " …" } else { "" };
+    let more = if known.next_offsets.len() > MAX_NAMED { " …" } else { "" };
     format!("{}{more}", named.join(","))
 }
 
-/// What a book's place in a slot means. The order of reading keeps a book that moves from seeming wrong: `slot` was looked at before
-/// `known` was read, so that its run cannot have confirmed more; `server` was asked after it, over a connection for
-/// replication, so that it cannot have read more.
-pub(super) fn judge_slot(known: &TopicState, slot: &SlotSurvey, server: Option<&(Server, Vec<Branch>)>) -> Finding {
+/// Judges a book's position in a slot. The order of reading keeps a running book from looking wrong: `slot` was read before
+/// `known`, so its run cannot have confirmed more than `known` has; `server` was read after it, so the run cannot have read
+/// more than the server had.
+pub(super) fn judge_slot(
+    known: &TopicState,
+    slot: &SlotSurvey,
+    server: Option<&(PrimaryServer, Vec<TimelineBranch>)>,
+) -> Finding {
     let name = &slot.status.name;
     let Some(position) = known.positions.get(&0).and_then(|place| Lsn::from_i64((place.next - 1).max(0))) else {
         return Finding::warning(SUBJECT, CHECK, format!("the book has not read slot {name:?} yet"));
@@ -64,13 +68,13 @@ pub(super) fn judge_slot(known: &TopicState, slot: &SlotSurvey, server: Option<&
     });
     if let Err(error) = history {
         return Finding::problem(SUBJECT, CHECK, error.to_string())
-            .mend("name the server that the book was made from, or make a new book");
+            .fix("name the server that the book was made from, or make a new book");
     }
     if let Some(confirmed) = slot.status.confirmed_flush_lsn
         && let Err(error) = check_not_ahead(name, position, confirmed)
     {
         return Finding::problem(SUBJECT, CHECK, error.to_string())
-            .mend("stop the other reader, and make a new book with a slot of its own");
+            .fix("stop the other reader, and make a new book with a slot of its own");
     }
     let end = server.map_or(slot.current_lsn, |(server, _)| server.end);
     let bytes = ByteSize::b((end.as_i64() - position.as_i64()).max(0).unsigned_abs());
@@ -83,7 +87,7 @@ mod tests {
 
     use super::*;
     use crate::book::PartitionState;
-    use crate::slot::{Level, SlotStatus};
+    use crate::replication::{Severity, SlotStatus};
 
     fn known(source: SourceKind, next_offsets: &[i64]) -> TopicState {
         let positions = (0..)
@@ -95,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_that_a_run_could_not_go_on_with_is_a_problem_with_its_range() {
+    fn a_topic_that_a_run_could_not_continue_is_a_problem_with_its_range() {
         let book = known(SourceKind::Kafka, &[10, 20]);
         let judge = |id: &str, marks: [(i64, i64); 2]| {
             let topic = Topic { id: id.to_owned(), partitions: 2 };
@@ -107,8 +111,8 @@ mod tests {
             (state, seen)
         };
         let (state, seen) = judge("A", [(0, 10), (20, 25)]);
-        assert!(state == Level::Well && seen.starts_with("5 offsets behind"), "{seen}");
-        assert_eq!(judge("", [(0, 10), (0, 25)]).0, Level::Well, "brokers without ids");
+        assert!(state == Severity::Ok && seen.starts_with("5 offsets behind"), "{seen}");
+        assert_eq!(judge("", [(0, 10), (0, 25)]).0, Severity::Ok, "brokers without ids");
         for (id, marks, words) in [
             ("A", [(0, 9), (0, 25)], "offsets 9 to 10 (exclusive) are missing"),
             ("A", [(0, 10), (23, 25)], "offsets 20 to 23 (exclusive) were deleted"),
@@ -116,13 +120,13 @@ mod tests {
             ("B", [(0, 10), (0, 25)], "the old one to offset 10 of partition 0, to offset 20 of partition 1"),
         ] {
             let (state, seen) = judge(id, marks);
-            assert!(state == Level::Problem && seen.contains(words), "{words}: {seen}");
+            assert!(state == Severity::Problem && seen.contains(words), "{words}: {seen}");
         }
         let fewer = Topic { id: "A".to_owned(), partitions: 1 };
         let shrunk = judge_topic("t", Some(&book), &fewer, |_| Watermarks { low: 0, high: 50 });
-        assert_eq!(shrunk.state, Level::Problem);
+        assert_eq!(shrunk.state, Severity::Problem);
         for unread in [None, Some(&known(SourceKind::Slot, &[10]))] {
-            assert_eq!(judge_topic("t", unread, &fewer, |_| Watermarks { low: 0, high: 1 }).state, Level::Warning);
+            assert_eq!(judge_topic("t", unread, &fewer, |_| Watermarks { low: 0, high: 1 }).state, Severity::Warning);
         }
     }
 
@@ -150,29 +154,32 @@ mod tests {
         }
     }
 
-    fn server(system: &str, timeline: u32) -> (Server, Vec<Branch>) {
+    fn server(system: &str, timeline: u32) -> (PrimaryServer, Vec<TimelineBranch>) {
         let identity = Identity { system: system.to_owned(), timeline };
         let lsn = |number| Lsn::from_i64(number).expect("an LSN");
-        (Server { identity, version: 150_000, end: lsn(2000) }, vec![Branch { timeline: 1, at: lsn(1500) }])
+        (
+            PrimaryServer { identity, version: 150_000, end: lsn(2000) },
+            vec![TimelineBranch { timeline: 1, at: lsn(1500) }],
+        )
     }
 
     #[test]
-    fn a_slot_that_a_run_could_not_go_on_with_is_a_problem_with_its_range() {
+    fn a_slot_that_a_run_could_not_continue_is_a_problem_with_its_range() {
         for (next, confirmed, server, level, words) in [
-            (1001, 900, Some(server("A", 1)), Level::Well, "1000 B of WAL behind"),
-            (1001, 1000, Some(server("A", 2)), Level::Well, "1000 B of WAL behind"),
-            // The book went on after the slot was looked at.
-            (1901, 900, None, Level::Well, "0 B of WAL behind"),
-            (1001, 1256, None, Level::Problem, "the 256 bytes of WAL from 0/3E8 to 0/4E8 were consumed"),
-            (2201, 900, Some(server("A", 1)), Level::Problem, "(200 bytes of WAL) are in hand and never happened"),
-            (1801, 900, Some(server("A", 2)), Level::Problem, "(300 bytes of WAL) are in hand and never happened"),
-            (1001, 900, Some(server("B", 1)), Level::Problem, "another server"),
+            (1001, 900, Some(server("A", 1)), Severity::Ok, "1000 B of WAL behind"),
+            (1001, 1000, Some(server("A", 2)), Severity::Ok, "1000 B of WAL behind"),
+            // The book moved on after the slot was read.
+            (1901, 900, None, Severity::Ok, "0 B of WAL behind"),
+            (1001, 1256, None, Severity::Problem, "the 256 bytes of WAL from 0/3E8 to 0/4E8 were consumed"),
+            (2201, 900, Some(server("A", 1)), Severity::Problem, "(200 bytes of WAL) were read and never happened"),
+            (1801, 900, Some(server("A", 2)), Severity::Problem, "(300 bytes of WAL) were read and never happened"),
+            (1001, 900, Some(server("B", 1)), Severity::Problem, "another server"),
         ] {
             let known = known(SourceKind::Slot, &[next]);
             let Finding { state, seen, .. } = judge_slot(&known, &survey(confirmed, 1600), server.as_ref());
             assert!(state == level && seen.contains(words), "{words}: {seen}");
         }
         let unread = judge_slot(&known(SourceKind::Slot, &[]), &survey(900, 1600), None);
-        assert_eq!(unread.state, Level::Warning);
+        assert_eq!(unread.state, Severity::Warning);
     }
 }

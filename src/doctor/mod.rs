@@ -1,15 +1,16 @@
-//! Looks at everything that a capture or a run stands on, and says what would hurt before it does.
+//! Checks everything that a capture or a run depends on, and reports what would go wrong.
 //!
-//! In: a PostgreSQL server, a slot, a topic, a book, each if it was named. Out: findings, each with what was seen and the
-//! command that mends it.
+//! In: a PostgreSQL server, a slot, a topic, a book, each if it was named. Out: findings, each with what was seen and a
+//! command that fixes it.
 //!
-//! Promises: nothing is changed, but for a temporary slot that tries the plugin where no slot uses it yet, and ends with its
-//! session; what cannot be reached is a finding, and the rest is looked at all the same. What is judged is judged by pure functions over facts that were gathered first.
+//! Promises: nothing is changed, except that a temporary slot tries the plugin where no slot uses it yet, and ends with its
+//! session; what cannot be reached is a finding, and the rest is checked all the same. Facts are collected first, then judged
+//! by functions without side effects.
 
 mod book;
-mod connect;
 mod examine;
 mod finding;
+mod kafka_connect;
 mod lag;
 mod role;
 mod server;
@@ -17,5 +18,5 @@ mod slot;
 mod tables;
 mod topic;
 
-pub use examine::{Patient, examine};
+pub use examine::{Targets, examine};
 pub use finding::{Examination, Finding};

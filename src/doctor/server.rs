@@ -1,19 +1,19 @@
-//! The PostgreSQL server: whether it can decode, and what its settings do to slots.
+//! The PostgreSQL server: whether it can decode, and how its settings affect slots.
 
 use bytesize::ByteSize;
 
 use super::Finding;
-use crate::postgres::{Client, PostgresError};
+use crate::postgres::{PostgresError, SqlClient};
 
 const SUBJECT: &str = "server";
 /// The versions that walbook is tested with.
 const TESTED: std::ops::RangeInclusive<u32> = 14..=18;
-/// A limit below this can be reached by one busy hour.
+/// One busy hour can reach a limit below this.
 const LITTLE_WAL: i64 = 1 << 30;
-/// A reader answers every few seconds.
+/// A reader replies every few seconds.
 const SHORT_TIMEOUT: i64 = 5_000;
 
-/// What the server says of itself.
+/// The server's version, settings and limits.
 #[derive(Clone, Debug)]
 pub(super) struct ServerFacts {
     pub(super) version: u32,
@@ -33,9 +33,9 @@ pub(super) struct ServerFacts {
 }
 
 impl ServerFacts {
-    /// Asks the server.
-    pub(super) fn ask(client: &mut Client) -> Result<ServerFacts, PostgresError> {
-        // pg_settings tells sizes in the unit of the setting, the function only with a unit for people.
+    /// Queries the server.
+    pub(super) fn query(client: &mut SqlClient) -> Result<ServerFacts, PostgresError> {
+        // pg_settings has sizes in the unit of the setting; current_setting() converts them for people.
         let rows = client.query(
             "SELECT current_setting('server_version_num') AS version, pg_is_in_recovery() AS standby, \
              current_setting('wal_level') AS wal_level, current_setting('server_encoding') AS encoding, \
@@ -71,12 +71,12 @@ impl ServerFacts {
         self.wal_level == "logical" && !self.is_standby
     }
 
-    /// Whether a slot could be made.
+    /// Whether a slot could be created.
     pub(super) fn has_a_free_slot(&self) -> bool {
         self.slots < self.max_slots
     }
 
-    /// What this means; `has_slot`: the slot is there already, `is_read`: it is read just now.
+    /// The findings that follow; `has_slot`: the slot exists already, `is_read`: it is being read.
     pub(super) fn judge(&self, has_slot: bool, is_read: bool) -> Vec<Finding> {
         let mut findings = Vec::new();
         let major = self.version / 10_000;
@@ -89,13 +89,13 @@ impl ServerFacts {
         findings.push(match self.wal_level.as_str() {
             "logical" => Finding::ok(SUBJECT, "wal_level", "logical"),
             level => Finding::problem(SUBJECT, "wal_level", format!("{level}: changes cannot be decoded from the log"))
-                .mend("ALTER SYSTEM SET wal_level = logical;  -- then restart PostgreSQL; a managed service has a setting of its own"),
+                .fix("ALTER SYSTEM SET wal_level = logical;  -- then restart PostgreSQL; a managed service has a setting of its own"),
         });
         if self.is_standby {
-            let seen = "this is a standby, and capture and run read slots of a primary only: connect to that";
+            let seen = "this is a standby, and capture and run read slots of a primary only: connect to the primary";
             findings.push(
                 Finding::problem(SUBJECT, "standby", seen)
-                    .mend("name all hosts, and add target_session_attrs=primary to --postgres"),
+                    .fix("name all hosts, and add target_session_attrs=primary to --postgres"),
             );
         }
         findings.push(match self.encoding.as_str() {
@@ -103,22 +103,22 @@ impl ServerFacts {
             other => Finding::problem(
                 SUBJECT,
                 "encoding",
-                format!("the database's encoding is {other}: names and values would not be what they are; capture refuses it"),
+                format!("the database's encoding is {other}: names and values would be wrong; capture refuses it"),
             )
-            .mend("CREATE DATABASE new_name ENCODING 'UTF8' TEMPLATE template0;  -- then dump and restore into it"),
+            .fix("CREATE DATABASE new_name ENCODING 'UTF8' TEMPLATE template0;  -- then dump and restore into it"),
         });
         let raise = |name: &str, by: i64| format!("ALTER SYSTEM SET {name} = {by};  -- then restart PostgreSQL");
-        let slots = format!("{} of {} are taken", self.slots, self.max_slots);
+        let slots = format!("{} of {} are in use", self.slots, self.max_slots);
         findings.push(match self.has_a_free_slot() || has_slot {
             true => Finding::ok(SUBJECT, "max_replication_slots", slots),
-            false => Finding::problem(SUBJECT, "max_replication_slots", format!("{slots}: a slot cannot be made"))
-                .mend(raise("max_replication_slots", self.max_slots + 4)),
+            false => Finding::problem(SUBJECT, "max_replication_slots", format!("{slots}: a slot cannot be created"))
+                .fix(raise("max_replication_slots", self.max_slots + 4)),
         });
-        let senders = format!("{} of {} are taken", self.senders, self.max_senders);
+        let senders = format!("{} of {} are in use", self.senders, self.max_senders);
         findings.push(match self.senders < self.max_senders || is_read {
             true => Finding::ok(SUBJECT, "max_wal_senders", senders),
             false => Finding::problem(SUBJECT, "max_wal_senders", format!("{senders}: a slot cannot be read"))
-                .mend(raise("max_wal_senders", self.max_senders + 4)),
+                .fix(raise("max_wal_senders", self.max_senders + 4)),
         });
         let limit = ByteSize::b(self.max_slot_wal_keep_size.max(0).unsigned_abs());
         let reload =
@@ -127,29 +127,29 @@ impl ServerFacts {
             ..0 => Finding::warning(
                 SUBJECT,
                 "max_slot_wal_keep_size",
-                "no limit: a slot that nobody reads keeps WAL until the disk is full",
+                "no limit: a slot without a reader retains WAL until the disk is full",
             )
-            .mend(reload),
+            .fix(reload),
             0..LITTLE_WAL => Finding::warning(
                 SUBJECT,
                 "max_slot_wal_keep_size",
-                format!("{limit}: a slot that is not read for that much WAL is lost"),
+                format!("{limit}: a slot that falls this far behind is lost"),
             )
-            .mend(reload),
+            .fix(reload),
             _ => Finding::ok(SUBJECT, "max_slot_wal_keep_size", format!("{limit}: beyond it a slot is lost")),
         });
         if (1..SHORT_TIMEOUT).contains(&self.wal_sender_timeout) {
-            let seen = format!("{} ms: a reader that is busy for so long is cut off", self.wal_sender_timeout);
+            let seen = format!("{} ms: a reader that is busy for this long is disconnected", self.wal_sender_timeout);
             findings.push(
                 Finding::warning(SUBJECT, "wal_sender_timeout", seen)
-                    .mend("ALTER SYSTEM SET wal_sender_timeout = '60s'; SELECT pg_reload_conf();"),
+                    .fix("ALTER SYSTEM SET wal_sender_timeout = '60s'; SELECT pg_reload_conf();"),
             );
         }
         if self.idle_timeout > 0 {
-            let seen = format!("a slot that nobody reads for {} s is lost", self.idle_timeout);
+            let seen = format!("a slot without a reader for {} s is lost", self.idle_timeout);
             findings.push(
                 Finding::warning(SUBJECT, "idle_replication_slot_timeout", seen)
-                    .mend("ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();"),
+                    .fix("ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();"),
             );
         }
         findings
@@ -159,9 +159,9 @@ impl ServerFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::Level;
+    use crate::replication::Severity;
 
-    fn judge(change: impl FnOnce(&mut ServerFacts)) -> Vec<(Level, String)> {
+    fn judge(change: impl FnOnce(&mut ServerFacts)) -> Vec<(Severity, String)> {
         let mut facts = ServerFacts {
             version: 170_002,
             is_standby: false,
@@ -177,22 +177,22 @@ mod tests {
         };
         change(&mut facts);
         let findings = facts.judge(false, false);
-        findings.into_iter().filter(|finding| finding.state > Level::Well).map(|f| (f.state, f.check)).collect()
+        findings.into_iter().filter(|finding| finding.state > Severity::Ok).map(|f| (f.state, f.check)).collect()
     }
 
     #[test]
-    fn what_hurts_is_found() {
+    fn each_harmful_setting_is_found() {
         let one = |level, check: &str| vec![(level, check.to_owned())];
         assert_eq!(judge(|_| ()), vec![]);
-        assert_eq!(judge(|f| f.wal_level = "replica".to_owned()), one(Level::Problem, "wal_level"));
-        assert_eq!(judge(|f| f.encoding = "SQL_ASCII".to_owned()), one(Level::Problem, "encoding"));
-        assert_eq!(judge(|f| f.slots = 10), one(Level::Problem, "max_replication_slots"));
-        assert_eq!(judge(|f| f.senders = 10), one(Level::Problem, "max_wal_senders"));
-        assert_eq!(judge(|f| f.max_slot_wal_keep_size = -1), one(Level::Warning, "max_slot_wal_keep_size"));
-        assert_eq!(judge(|f| f.max_slot_wal_keep_size = 1 << 20), one(Level::Warning, "max_slot_wal_keep_size"));
-        assert_eq!(judge(|f| f.wal_sender_timeout = 1000), one(Level::Warning, "wal_sender_timeout"));
-        assert_eq!(judge(|f| f.idle_timeout = 60), one(Level::Warning, "idle_replication_slot_timeout"));
-        assert_eq!(judge(|f| f.version = 120_000), one(Level::Warning, "version"));
-        assert_eq!(judge(|f| f.is_standby = true), one(Level::Problem, "standby"));
+        assert_eq!(judge(|f| f.wal_level = "replica".to_owned()), one(Severity::Problem, "wal_level"));
+        assert_eq!(judge(|f| f.encoding = "SQL_ASCII".to_owned()), one(Severity::Problem, "encoding"));
+        assert_eq!(judge(|f| f.slots = 10), one(Severity::Problem, "max_replication_slots"));
+        assert_eq!(judge(|f| f.senders = 10), one(Severity::Problem, "max_wal_senders"));
+        assert_eq!(judge(|f| f.max_slot_wal_keep_size = -1), one(Severity::Warning, "max_slot_wal_keep_size"));
+        assert_eq!(judge(|f| f.max_slot_wal_keep_size = 1 << 20), one(Severity::Warning, "max_slot_wal_keep_size"));
+        assert_eq!(judge(|f| f.wal_sender_timeout = 1000), one(Severity::Warning, "wal_sender_timeout"));
+        assert_eq!(judge(|f| f.idle_timeout = 60), one(Severity::Warning, "idle_replication_slot_timeout"));
+        assert_eq!(judge(|f| f.version = 120_000), one(Severity::Warning, "version"));
+        assert_eq!(judge(|f| f.is_standby = true), one(Severity::Problem, "standby"));
     }
 }

@@ -1,30 +1,30 @@
-//! The tables: those whose rows a plugin would hide, or print with less than there is.
+//! The tables whose changes a plugin hides or prints incompletely.
 
 use super::Finding;
-use crate::postgres::{Client, PostgresError};
+use crate::postgres::{PostgresError, SqlClient};
 
 const SUBJECT: &str = "tables";
-/// So many tables are named.
-const NAMED: usize = 10;
+/// The largest number of tables in a message.
+const MAX_NAMED: usize = 10;
 
-/// A table that needs a word.
+/// A table whose changes are not decoded completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Table {
-    /// As SQL names it.
+pub(super) struct FlawedTable {
+    /// The name, quoted for SQL.
     name: String,
-    trouble: Trouble,
+    flaw: TableFlaw,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    /// Nothing tells which row was updated or deleted.
+enum TableFlaw {
+    /// It has no replica identity: nothing identifies an updated or deleted row.
     NoIdentity,
     /// Its changes are in no WAL.
     Unlogged,
 }
 
-/// Asks for the tables that need a word; partitioned ones are looked at leaf by leaf, as they are decoded.
-pub(super) fn ask(client: &mut Client) -> Result<Vec<Table>, PostgresError> {
+/// Finds such tables; of a partitioned table the leaves, because these are decoded.
+pub(super) fn query(client: &mut SqlClient) -> Result<Vec<FlawedTable>, PostgresError> {
     let rows = client.query(
         "SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relpersistence = 'u' AS unlogged \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -34,24 +34,24 @@ pub(super) fn ask(client: &mut Client) -> Result<Vec<Table>, PostgresError> {
               ELSE EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) END) \
          ORDER BY 1",
     )?;
-    let table = |row: &crate::postgres::Row| Table {
+    let table = |row: &crate::postgres::SqlRow| FlawedTable {
         name: row.get("name").unwrap_or_default().to_owned(),
-        trouble: if row.get("unlogged") == Some("t") { Trouble::Unlogged } else { Trouble::NoIdentity },
+        flaw: if row.get("unlogged") == Some("t") { TableFlaw::Unlogged } else { TableFlaw::NoIdentity },
     };
     Ok(rows.iter().map(table).collect())
 }
 
-/// What this means for a slot of `plugin`.
-pub(super) fn judge(tables: &[Table], plugin: &str) -> Vec<Finding> {
-    let of = |trouble: Trouble| -> Vec<&str> {
-        tables.iter().filter(|table| table.trouble == trouble).map(|table| table.name.as_str()).collect()
+/// The findings for a slot of `plugin`.
+pub(super) fn judge(tables: &[FlawedTable], plugin: &str) -> Vec<Finding> {
+    let of = |flaw: TableFlaw| -> Vec<&str> {
+        tables.iter().filter(|table| table.flaw == flaw).map(|table| table.name.as_str()).collect()
     };
-    let (bare, unlogged) = (of(Trouble::NoIdentity), of(Trouble::Unlogged));
+    let (bare, unlogged) = (of(TableFlaw::NoIdentity), of(TableFlaw::Unlogged));
     let mut findings = Vec::new();
     match bare.first() {
         None => findings.push(Finding::ok(SUBJECT, "replica identity", "every table has one")),
         Some(first) => {
-            let mend = format!(
+            let fix = format!(
                 "ALTER TABLE {first} ADD PRIMARY KEY (…);  -- best; or\nALTER TABLE {first} REPLICA IDENTITY FULL;"
             );
             let seen = format!("{} without: {}; ", tables_of(bare.len()), list(&bare));
@@ -59,7 +59,7 @@ pub(super) fn judge(tables: &[Table], plugin: &str) -> Vec<Finding> {
                 "test_decoding" => Finding::warning(
                     SUBJECT,
                     "replica identity",
-                    seen + "with test_decoding all their changes count, but a DELETE tells no column, and an UPDATE no old key \
+                    seen + "with test_decoding all their changes are counted, but a DELETE has no columns and an UPDATE no old key \
                             (wal2json would hide their updates and deletes, pgoutput refuse them)",
                 ),
                 "wal2json" => Finding::problem(
@@ -75,10 +75,10 @@ pub(super) fn judge(tables: &[Table], plugin: &str) -> Vec<Finding> {
                 other => Finding::warning(
                     SUBJECT,
                     "replica identity",
-                    format!("{seen}what {other} makes of their updates and deletes is its own business"),
+                    format!("{seen}how {other} decodes their updates and deletes is not known to walbook"),
                 ),
             }
-            .mend(mend));
+            .fix(fix));
         }
     }
     if let Some(first) = unlogged.first() {
@@ -87,7 +87,7 @@ pub(super) fn judge(tables: &[Table], plugin: &str) -> Vec<Finding> {
             tables_of(unlogged.len()),
             list(&unlogged)
         );
-        findings.push(Finding::warning(SUBJECT, "unlogged", seen).mend(format!("ALTER TABLE {first} SET LOGGED;")));
+        findings.push(Finding::warning(SUBJECT, "unlogged", seen).fix(format!("ALTER TABLE {first} SET LOGGED;")));
     }
     findings
 }
@@ -97,8 +97,8 @@ fn tables_of(count: usize) -> String {
 }
 
 fn list(names: &[&str]) -> String {
-    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMED) {
+    let shown = names.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MAX_NAMED) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
@@ -107,28 +107,27 @@ fn list(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::Level;
+    use crate::replication::Severity;
 
     #[test]
-    fn what_a_missing_identity_means_depends_on_the_plugin() {
-        let table = |name: &str, trouble| Table { name: name.to_owned(), trouble };
-        let tables: Vec<Table> = (0..12).map(|n| table(&format!("public.t{n:02}"), Trouble::NoIdentity)).collect();
+    fn the_severity_of_a_missing_identity_depends_on_the_plugin() {
+        let table = |name: &str, flaw| FlawedTable { name: name.to_owned(), flaw };
+        let tables: Vec<FlawedTable> =
+            (0..12).map(|n| table(&format!("public.t{n:02}"), TableFlaw::NoIdentity)).collect();
         for (plugin, level) in [
-            ("test_decoding", Level::Warning),
-            ("wal2json", Level::Problem),
-            ("pgoutput", Level::Problem),
-            ("x", Level::Warning),
+            ("test_decoding", Severity::Warning),
+            ("wal2json", Severity::Problem),
+            ("pgoutput", Severity::Problem),
+            ("x", Severity::Warning),
         ] {
             let findings = judge(&tables, plugin);
             assert_eq!((findings.len(), findings[0].state), (1, level), "{plugin}");
             assert!(findings[0].seen.contains("12 tables without: public.t00, "), "{}", findings[0].seen);
             assert!(findings[0].seen.contains("public.t09 and 2 more"), "{}", findings[0].seen);
-            assert!(
-                findings[0].command.as_deref().is_some_and(|mend| mend.contains("public.t00 REPLICA IDENTITY FULL"))
-            );
+            assert!(findings[0].command.as_deref().is_some_and(|fix| fix.contains("public.t00 REPLICA IDENTITY FULL")));
         }
-        assert_eq!(judge(&[], "wal2json")[0].state, Level::Well);
-        let unlogged = judge(&[table("s.\"U\"", Trouble::Unlogged)], "test_decoding");
+        assert_eq!(judge(&[], "wal2json")[0].state, Severity::Ok);
+        let unlogged = judge(&[table("s.\"U\"", TableFlaw::Unlogged)], "test_decoding");
         assert_eq!(unlogged[1].command.as_deref(), Some("ALTER TABLE s.\"U\" SET LOGGED;"));
     }
 }

@@ -1,4 +1,4 @@
-//! The topic: settings that lose records, or make them slow or late; and the topic of its position.
+//! The topic: settings that lose records or delay them; and its position topic.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,21 +7,21 @@ use bytesize::ByteSize;
 
 use super::Finding;
 use crate::capture::Position;
-use crate::slot::SlotSurvey;
+use crate::replication::SlotSurvey;
 
 const SUBJECT: &str = "topic";
-/// A change that is larger than this is rare.
+/// Larger changes are rare.
 const LARGE_CHANGE: i64 = 10 << 20;
 
-/// What the brokers say of a topic.
+/// A topic's settings and size.
 #[derive(Clone, Debug)]
 pub(super) struct TopicFacts {
     pub(super) name: String,
     pub(super) brokers: String,
-    /// Its id; empty where brokers have none.
+    /// Its id; empty where the brokers have none.
     pub(super) id: String,
     pub(super) partitions: i32,
-    /// Copies of the partition that has the fewest.
+    /// Copies of the partition with the fewest copies.
     pub(super) replicas: usize,
     pub(super) settings: BTreeMap<String, String>,
 }
@@ -47,16 +47,14 @@ impl TopicFacts {
         self.text("cleanup.policy").contains("compact")
     }
 
-    /// What this means for a topic of changes.
+    /// The findings for a topic of changes.
     pub(super) fn judge(&self) -> Vec<Finding> {
         let mut findings = vec![match self.partitions {
             1 => Finding::ok(SUBJECT, "partitions", "1: in total order, read by one worker only"),
             partitions => Finding::ok(
                 SUBJECT,
                 "partitions",
-                format!(
-                    "{partitions}: a table stays in one of them; with more partitions later, tables move to others"
-                ),
+                format!("{partitions}: a table stays in one of them; adding partitions later moves tables to others"),
             ),
         }];
         let deletes = self.text("cleanup.policy").contains("delete") || !self.is_compacted();
@@ -65,9 +63,9 @@ impl TopicFacts {
                 Finding::problem(
                     SUBJECT,
                     "cleanup.policy",
-                    "compact: of the changes of one table only the newest stays, the others vanish before they are counted",
+                    "compact: only the newest change of each table is kept, the others are deleted before they are counted",
                 )
-                .mend(self.set("cleanup.policy=delete")),
+                .fix(self.set("cleanup.policy=delete")),
             );
         }
         if deletes {
@@ -76,21 +74,23 @@ impl TopicFacts {
                 Some(time) => {
                     let time = Duration::from_millis(time.unsigned_abs());
                     let seen =
-                        format!("records are deleted after {}: a run that was down for so long exits 3", spoken(time));
-                    Finding::warning(SUBJECT, "retention.ms", seen).mend(self.set("retention.ms=-1"))
+                        format!("records are deleted after {}: a run that is down longer exits 3", rounded(time));
+                    Finding::warning(SUBJECT, "retention.ms", seen).fix(self.set("retention.ms=-1"))
                 }
             });
             if let Some(bytes) = self.number("retention.bytes").filter(|bytes| *bytes >= 0) {
                 let limit = ByteSize::b(bytes.unsigned_abs());
-                let seen = format!("the oldest records are deleted beyond {limit} a partition, read or not");
-                findings.push(Finding::warning(SUBJECT, "retention.bytes", seen).mend(self.set("retention.bytes=-1")));
+                let seen = format!("the oldest records are deleted beyond {limit} per partition, read or not");
+                findings.push(Finding::warning(SUBJECT, "retention.bytes", seen).fix(self.set("retention.bytes=-1")));
             }
         }
         findings.push(match self.text("compression.type") {
-            "gzip" => {
-                Finding::warning(SUBJECT, "compression.type", "gzip: it costs the reader more than all its other work")
-                    .mend(self.set("compression.type=producer"))
-            }
+            "gzip" => Finding::warning(
+                SUBJECT,
+                "compression.type",
+                "gzip: decompressing it costs a run more than all its other work",
+            )
+            .fix(self.set("compression.type=producer")),
             other => Finding::ok(SUBJECT, "compression.type", other),
         });
         if let Some(bytes) = self.number("max.message.bytes") {
@@ -100,32 +100,35 @@ impl TopicFacts {
                 _ => Finding::warning(
                     SUBJECT,
                     "max.message.bytes",
-                    format!("{limit}: a change whose line is longer cannot be written, and ends a capture"),
+                    format!("{limit}: a longer change cannot be written, and ends a capture"),
                 )
-                .mend(self.set("max.message.bytes=67108864")),
+                .fix(self.set("max.message.bytes=67108864")),
             });
         }
         findings.push(match (self.replicas, self.number("min.insync.replicas")) {
             (1, _) => {
-                Finding::warning(SUBJECT, "replication", "1 copy: what is confirmed to PostgreSQL is on one disk only")
-                    .mend("kafka-reassign-partitions.sh with three replicas for each partition")
+                Finding::warning(SUBJECT, "replication", "1 copy: changes confirmed to PostgreSQL are on one disk only")
+                    .fix("kafka-reassign-partitions.sh with three replicas for each partition")
             }
             (copies, Some(..=1)) => Finding::warning(
                 SUBJECT,
                 "min.insync.replicas",
-                format!("1 of {copies} copies: what is confirmed to PostgreSQL may be on one disk only"),
+                format!("1 of {copies} copies: changes confirmed to PostgreSQL may be on one disk only"),
             )
-            .mend(self.set("min.insync.replicas=2")),
+            .fix(self.set("min.insync.replicas=2")),
             (copies, minimum) => Finding::ok(
                 SUBJECT,
                 "replication",
-                format!("{copies} copies, {} of them before anything is confirmed", minimum.unwrap_or_default()),
+                format!(
+                    "{copies} copies, {} of them written before a change is confirmed",
+                    minimum.unwrap_or_default()
+                ),
             ),
         });
         findings
     }
 
-    /// What the topic of its position means; `position` is its newest one.
+    /// The findings for its position topic; `position` is the newest one.
     pub(super) fn judge_position(
         &self,
         own: &TopicFacts,
@@ -136,13 +139,13 @@ impl TopicFacts {
         let mut findings = Vec::new();
         let name = &own.name;
         if own.partitions != 1 {
-            let seen = format!("{name} has {} partitions: a position has one place", own.partitions);
+            let seen = format!("{name} has {} partitions: a position needs exactly one", own.partitions);
             findings.push(Finding::problem(SUBJECT, "position", seen));
         }
         if own.text("cleanup.policy") != "compact" {
             let seen =
                 format!("{name} has cleanup.policy={}: the position could be deleted", own.text("cleanup.policy"));
-            findings.push(Finding::problem(SUBJECT, "position", seen).mend(own.set("cleanup.policy=compact")));
+            findings.push(Finding::problem(SUBJECT, "position", seen).fix(own.set("cleanup.policy=compact")));
         }
         let Some(position) = position else {
             findings.push(Finding::ok(SUBJECT, "position", format!("{name} holds none yet")));
@@ -150,17 +153,18 @@ impl TopicFacts {
         };
         if wanted.is_some_and(|slot| slot != position.slot) {
             let seen = format!(
-                "the topic belongs to slot {:?} of database {:?}: capture refuses others",
+                "the topic belongs to slot {:?} of database {:?}, and capture refuses other slots",
                 position.slot, position.database
             );
             findings.push(
-                Finding::problem(SUBJECT, "position", seen).mend("give that slot with --slot, or another --topic"),
+                Finding::problem(SUBJECT, "position", seen).fix("name that slot with --slot, or another --topic"),
             );
             return findings;
         }
         if !self.id.is_empty() && !position.topic_id.is_empty() && self.id != position.topic_id {
-            let seen = format!("the topic was made anew since: what was written up to {} is not in it", position.lsn);
-            findings.push(Finding::problem(SUBJECT, "position", seen).mend("begin anew with another --topic and slot"));
+            let seen =
+                format!("the topic was created again since: what was written up to {} is not in it", position.lsn);
+            findings.push(Finding::problem(SUBJECT, "position", seen).fix("start again with another --topic and slot"));
             return findings;
         }
         let ahead = slot.and_then(|slot| slot.status.confirmed_flush_lsn).filter(|confirmed| *confirmed > position.lsn);
@@ -169,12 +173,12 @@ impl TopicFacts {
                 SUBJECT,
                 "position",
                 format!(
-                    "the slot was confirmed up to {confirmed}, and the topic holds what lies before {}: somebody else took the {} bytes between",
+                    "the slot was confirmed up to {confirmed}, and the topic holds everything before {}: another reader consumed the {} bytes between",
                     position.lsn,
                     confirmed.as_i64() - position.lsn.as_i64()
                 ),
             )
-            .mend("stop the other reader, and begin anew with another --topic and slot"),
+            .fix("stop the other reader, and start again with another --topic and slot"),
             (None, Some(slot)) => Finding::ok(
                 SUBJECT,
                 "position",
@@ -194,7 +198,7 @@ impl TopicFacts {
     }
 }
 
-fn spoken(time: Duration) -> String {
+fn rounded(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 172_800.. => format!("{} days", seconds / 86_400),
         seconds @ 7200.. => format!("{} hours", seconds / 3600),
@@ -206,7 +210,7 @@ fn spoken(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::change::Lsn;
-    use crate::slot::{Identity, Level};
+    use crate::replication::{Identity, Severity};
 
     fn topic(settings: &[(&str, &str)]) -> TopicFacts {
         let sound = [
@@ -228,30 +232,30 @@ mod tests {
         }
     }
 
-    fn bad(findings: Vec<Finding>) -> Vec<(Level, String)> {
-        findings.into_iter().filter(|f| f.state > Level::Well).map(|f| (f.state, f.check)).collect()
+    fn bad(findings: Vec<Finding>) -> Vec<(Severity, String)> {
+        findings.into_iter().filter(|f| f.state > Severity::Ok).map(|f| (f.state, f.check)).collect()
     }
 
     #[test]
-    fn settings_that_hurt_are_found() {
+    fn each_harmful_setting_is_found() {
         assert_eq!(bad(topic(&[]).judge()), []);
         for (setting, value, level) in [
-            ("cleanup.policy", "compact", Level::Problem),
-            ("retention.ms", "604800000", Level::Warning),
-            ("retention.bytes", "1000", Level::Warning),
-            ("compression.type", "gzip", Level::Warning),
-            ("max.message.bytes", "1048588", Level::Warning),
-            ("min.insync.replicas", "1", Level::Warning),
+            ("cleanup.policy", "compact", Severity::Problem),
+            ("retention.ms", "604800000", Severity::Warning),
+            ("retention.bytes", "1000", Severity::Warning),
+            ("compression.type", "gzip", Severity::Warning),
+            ("max.message.bytes", "1048588", Severity::Warning),
+            ("min.insync.replicas", "1", Severity::Warning),
         ] {
             assert_eq!(bad(topic(&[(setting, value)]).judge()), [(level, setting.to_owned())], "{setting}");
         }
         let week = topic(&[("retention.ms", "604800000")]).judge();
-        let week = week.iter().find(|finding| finding.check == "retention.ms").expect("it was looked at");
+        let week = week.iter().find(|finding| finding.check == "retention.ms").expect("it was checked");
         assert!(
             week.seen.contains("7 days") && week.command.as_deref().is_some_and(|c| c.ends_with("retention.ms=-1"))
         );
         let alone = TopicFacts { replicas: 1, ..topic(&[]) };
-        assert_eq!(bad(alone.judge()), [(Level::Warning, "replication".to_owned())]);
+        assert_eq!(bad(alone.judge()), [(Severity::Warning, "replication".to_owned())]);
     }
 
     #[test]

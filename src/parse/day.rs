@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::Reject;
 use crate::change::{Day, instant};
 
-/// Which instant decides a change's day; fixed when a book is made.
+/// Which instant decides a change's day; fixed when a book is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DayFrom {
-    /// The commit time where the record carries one, else Kafka's timestamp, else when the source got it.
+    /// The commit time where the record has one, else Kafka's timestamp, else when the source received it.
     #[default]
     Auto,
     /// The commit time; a change without one is a reject.
@@ -50,7 +50,7 @@ impl FromStr for DayFrom {
 pub struct DayRule {
     zone: Tz,
     from: DayFrom,
-    /// Instants of the last day answered, without a change of the zone's offset between them.
+    /// Instants of the newest day, without a change of the zone's offset between them.
     last: Range<i64>,
     last_day: Day,
 }

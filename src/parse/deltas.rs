@@ -5,27 +5,27 @@ use std::sync::Arc;
 
 use crate::change::{CountKey, Day, Epoch, Operation, TableName};
 
-/// Counts by table and operation of the day at hand; a table whose day changes is put aside and begins anew.
+/// Counts by table and operation. Those of a table's current day are in a vector, those of earlier days in a map.
 #[derive(Default)]
 pub(super) struct Deltas {
-    /// By the table's place in the batch.
-    at_hand: Vec<(Day, [u64; 4])>,
-    aside: BTreeMap<(usize, Day), [u64; 4]>,
+    /// By the table's index in the batch.
+    current: Vec<(Day, [u64; 4])>,
+    earlier: BTreeMap<(usize, Day), [u64; 4]>,
 }
 
 impl Deltas {
     /// Counts one change.
     pub(super) fn add(&mut self, table: usize, day: Day, op: Operation) {
-        if table >= self.at_hand.len() {
-            self.at_hand.resize(table + 1, (day, [0; 4]));
+        if table >= self.current.len() {
+            self.current.resize(table + 1, (day, [0; 4]));
         }
-        let (at_hand, counts) = &mut self.at_hand[table];
-        if *at_hand != day {
-            let aside = self.aside.entry((table, *at_hand)).or_default();
-            for (sum, count) in aside.iter_mut().zip(counts.iter_mut()) {
+        let (current, counts) = &mut self.current[table];
+        if *current != day {
+            let earlier = self.earlier.entry((table, *current)).or_default();
+            for (sum, count) in earlier.iter_mut().zip(counts.iter_mut()) {
                 *sum += std::mem::take(count);
             }
-            *at_hand = day;
+            *current = day;
         }
         counts[op.index()] += 1;
     }
@@ -36,8 +36,8 @@ impl Deltas {
         tables: &[Arc<TableName>],
         epoch: Epoch,
     ) -> impl Iterator<Item = (CountKey, Epoch, isize)> {
-        let mut all = self.aside;
-        for (table, (day, counts)) in self.at_hand.into_iter().enumerate() {
+        let mut all = self.earlier;
+        for (table, (day, counts)) in self.current.into_iter().enumerate() {
             let sums = all.entry((table, day)).or_default();
             for (sum, count) in sums.iter_mut().zip(counts) {
                 *sum += count;

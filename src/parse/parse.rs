@@ -1,4 +1,4 @@
-//! The operator that reads records: batches of bytes become columns of changes, rejects, tallies and count deltas.
+//! The operator that parses records: batches of bytes become columns of changes, rejects, tallies and count deltas.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use timely::progress::Antichain;
 use timely::progress::operate::FrontierInterest;
 
 use super::deltas::Deltas;
-use super::tables::Tables;
-use super::{Content, DayRule, Envelope, Line, Name, Reject, Statement, read_line};
+use super::tables::TableNumbers;
+use super::{Content, DayRule, Envelope, EnvelopeLine, Name, Reject, Statement, read_line};
 use crate::change::{
-    Batch, CountKey, Day, Epoch, Lsn, Operation, Order, Partition, PartitionTally, Place, Record, Rows, TableName,
-    Taken, Tally,
+    Batch, CountKey, Day, Epoch, LeaderCommand, Lsn, Operation, Partition, PartitionTally, Place, PolledBatch, Record,
+    Rows, TableName, Tally,
 };
 use crate::table::{EventColumns, EventRow, RejectColumns};
 
@@ -24,7 +24,7 @@ const DATA_BYTES_PER_RECORD: usize = 256;
 /// Bytes of the longest printed name: PostgreSQL's own limit is 63 for each part, and builds may raise it.
 const LONGEST_NAME: usize = 4096;
 
-/// What [`parse_records`] gives.
+/// The outputs of [`parse_records`].
 pub struct Parsed<'scope> {
     /// Rows of the events table.
     pub events: StreamVec<'scope, Epoch, Rows>,
@@ -36,11 +36,11 @@ pub struct Parsed<'scope> {
     pub deltas: StreamVec<'scope, Epoch, (CountKey, Epoch, isize)>,
 }
 
-/// Reads each record of each batch, on the worker that took it.
+/// Parses each record of each batch, on the worker that read it.
 pub fn parse_records<'scope>(
     scope: Scope<'scope, Epoch>,
     batches: StreamVec<'scope, Epoch, Batch>,
-    orders: StreamVec<'scope, Epoch, Order>,
+    commands: StreamVec<'scope, Epoch, LeaderCommand>,
 ) -> Parsed<'scope> {
     let mut builder = OperatorBuilder::new("ParseRecords".to_owned(), scope);
     let (events_out, events) = builder.new_output::<Vec<Rows>>();
@@ -53,15 +53,15 @@ pub fn parse_records<'scope>(
     let mut deltas_out = OutputBuilder::from(deltas_out);
     let held = (0..4).map(|output| (output, Antichain::from_elem(Default::default())));
     let mut batches = builder.new_input_connection(batches, Pipeline, held);
-    let mut orders = builder.new_input_connection(orders, Pipeline, []);
+    let mut commands = builder.new_input_connection(commands, Pipeline, []);
     builder.set_notify_for(0, FrontierInterest::Never);
     builder.set_notify_for(1, FrontierInterest::Never);
     builder.build(move |_initial| {
         let mut parser: Option<Parser> = None;
         move |_frontiers| {
-            orders.for_each(|_stamp, orders| {
-                for order in orders.drain(..) {
-                    if let Order::Start(start) = order {
+            commands.for_each(|_stamp, commands| {
+                for command in commands.drain(..) {
+                    if let LeaderCommand::Start(start) = command {
                         let days = DayRule::from_names(&start.time_zone, &start.day_from);
                         parser = Some(Parser::new(days.expect("the leader has checked the book's settings")));
                     }
@@ -86,11 +86,35 @@ pub fn parse_records<'scope>(
     Parsed { events, rejects, tallies, deltas }
 }
 
-fn of_partition((partition, tally, kafka_time): (Arc<Partition>, Tally, Option<i64>)) -> PartitionTally {
-    PartitionTally { partition: Partition::clone(&partition), tally, kafka_time }
+/// A stretch of records of one partition.
+struct Stretch {
+    partition: Arc<Partition>,
+    tally: Tally,
+    kafka_time: Option<i64>,
+    commit_time: Option<i64>,
 }
 
-/// What one batch held.
+impl Stretch {
+    fn new(partition: &Arc<Partition>) -> Stretch {
+        Stretch { partition: Arc::clone(partition), tally: Tally::default(), kafka_time: None, commit_time: None }
+    }
+
+    /// Counts a record that holds changes, and notes its place and time.
+    fn count_bearing(&mut self, line: &EnvelopeLine<'_>) {
+        self.tally.bearing += 1;
+        self.commit_time = self.commit_time.max(line.commit_time);
+        if let (Some(commit_lsn), Some(seq)) = (line.commit_lsn, line.seq) {
+            self.tally.highest = self.tally.highest.max(Some(Place { commit_lsn: commit_lsn.as_i64(), seq }));
+        }
+    }
+
+    fn into_tally(self) -> PartitionTally {
+        let Stretch { partition, tally, kafka_time, commit_time } = self;
+        PartitionTally { partition: Partition::clone(&partition), tally, kafka_time, commit_time }
+    }
+}
+
+/// The content of one batch.
 struct ParsedBatch {
     events: Option<Rows>,
     rejects: Option<Rows>,
@@ -99,111 +123,108 @@ struct ParsedBatch {
     tables: Vec<Arc<TableName>>,
 }
 
-/// The parser with what it keeps from record to record: scratch space and memos.
+/// The parser with buffers and caches that it keeps from record to record.
 struct Parser {
     envelope: Envelope,
     days: DayRule,
-    tables: Tables,
+    tables: TableNumbers,
 }
 
 impl Parser {
     fn new(days: DayRule) -> Parser {
-        Parser { envelope: Envelope::new(), days, tables: Tables::new() }
+        Parser { envelope: Envelope::new(), days, tables: TableNumbers::new() }
     }
 
     fn parse(&mut self, batch: Batch) -> ParsedBatch {
-        let Taken { records, count } = batch.taken;
-        let mut found = Found {
+        let PolledBatch { records, count } = batch.polled;
+        let mut rows = BatchRows {
             events: EventColumns::with_capacity(count, count * DATA_BYTES_PER_RECORD),
             rejects: RejectColumns::default(),
             deltas: Deltas::default(),
         };
-        let mut tallies: Vec<(Arc<Partition>, Tally, Option<i64>)> = Vec::new();
+        let mut stretches: Vec<Stretch> = Vec::new();
         records.for_each(&mut |record| {
-            if !tallies.last().is_some_and(|(partition, ..)| Arc::ptr_eq(partition, record.partition)) {
-                tallies.push((Arc::clone(record.partition), Tally::default(), None));
-                found.events.enter(record.partition);
+            if !stretches.last().is_some_and(|stretch| Arc::ptr_eq(&stretch.partition, record.partition)) {
+                stretches.push(Stretch::new(record.partition));
+                rows.events.enter(record.partition);
             }
-            let (_, tally, kafka_time) = tallies.last_mut().expect("just pushed");
-            *kafka_time = record.kafka_time.or(*kafka_time);
-            if let Err(reject) = self.parse_record(&record, &mut found, tally) {
-                tally.rejects += 1;
+            let stretch = stretches.last_mut().expect("just pushed");
+            stretch.kafka_time = record.kafka_time.or(stretch.kafka_time);
+            if let Err(reject) = self.parse_record(&record, &mut rows, stretch) {
+                stretch.tally.rejects += 1;
                 let day = self.days.day_of_reject(record.kafka_time);
-                found.rejects.push(day, &record, &reject.to_string());
+                rows.rejects.push(day, &record, &reject.to_string());
             }
         });
         let tables = self.tables.finish_batch();
         ParsedBatch {
-            events: found.events.finish(batch.commit, &tables),
-            rejects: found.rejects.finish(batch.commit),
-            tallies: tallies.into_iter().map(of_partition).collect(),
-            deltas: found.deltas,
+            events: rows.events.finish(batch.commit, &tables),
+            rejects: rows.rejects.finish(batch.commit),
+            tallies: stretches.into_iter().map(Stretch::into_tally).collect(),
+            deltas: rows.deltas,
             tables,
         }
     }
 
-    /// Reads one record; nothing of it is kept when it is a reject.
-    fn parse_record(&mut self, record: &Record<'_>, found: &mut Found, tally: &mut Tally) -> Result<(), Reject> {
+    /// Parses one record; nothing of it is kept when it is a reject.
+    fn parse_record(&mut self, record: &Record<'_>, rows: &mut BatchRows, stretch: &mut Stretch) -> Result<(), Reject> {
         let content = match record.decoded {
             None => self.envelope.open(&record.partition.topic, record.value)?,
             Some(decoded) => Content::decoded(record.value, decoded)?,
         };
         let Content::Line(line) = content else {
-            tally.markers += 1;
+            stretch.tally.markers += 1;
             return Ok(());
         };
         match read_line(line.text)? {
-            Statement::Marker => tally.markers += 1,
+            Statement::Marker => stretch.tally.markers += 1,
             Statement::Change { table, operation } => {
                 check_name(&table)?;
                 let day = self.days.day(line.commit_time, record.kafka_time, record.arrived)?;
-                found.push(&mut self.tables, day, record, &line, &table, operation, record.ordinal);
-                tally.events += 1;
-                bear(tally, &line);
+                rows.push(&mut self.tables, day, record, &line, &table, operation, record.ordinal);
+                stretch.tally.events += 1;
+                stretch.count_bearing(&line);
             }
             Statement::Truncate(names) => {
                 names.clone().try_for_each(|name| check_name(&name))?;
                 let day = self.days.day(line.commit_time, record.kafka_time, record.arrived)?;
                 for (place, table) in (0..).zip(names) {
                     let ordinal = record.ordinal.saturating_add(place);
-                    found.push(&mut self.tables, day, record, &line, &table, Operation::Truncate, ordinal);
-                    tally.events += 1;
+                    rows.push(&mut self.tables, day, record, &line, &table, Operation::Truncate, ordinal);
+                    stretch.tally.events += 1;
                 }
-                bear(tally, &line);
+                stretch.count_bearing(&line);
             }
         }
         Ok(())
     }
 }
 
-/// A name is a key of counts for ever, so garbage must not become one.
+/// A name is a key of counts as long as the book exists, so garbage must not become one.
 fn check_name(name: &Name<'_>) -> Result<(), Reject> {
     if name.text().len() <= LONGEST_NAME { Ok(()) } else { Err(Reject::LongName) }
 }
 
 /// The rows and counts of a batch so far.
-struct Found {
+struct BatchRows {
     events: EventColumns,
     rejects: RejectColumns,
     deltas: Deltas,
 }
 
-impl Found {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a row has many parts, and this is the one place that puts them together"
-    )]
+impl BatchRows {
+    #[expect(clippy::too_many_arguments, reason = "a row has many parts, and only this function assembles them")]
     fn push(
         &mut self,
-        tables: &mut Tables,
+        tables: &mut TableNumbers,
         day: Day,
         record: &Record<'_>,
-        line: &Line<'_>,
+        line: &EnvelopeLine<'_>,
         table: &Name<'_>,
         op: Operation,
         ordinal: i32,
     ) {
-        let table = tables.place(table);
+        let table = tables.index_in_batch(table);
         self.deltas.add(table, day, op);
         let row = EventRow {
             offset: record.offset,
@@ -219,13 +240,5 @@ impl Found {
             data: line.text,
         };
         self.events.push(day, &row);
-    }
-}
-
-/// Notes an event-bearing record and its place.
-fn bear(tally: &mut Tally, line: &Line<'_>) {
-    tally.bearing += 1;
-    if let (Some(commit_lsn), Some(seq)) = (line.commit_lsn, line.seq) {
-        tally.highest = tally.highest.max(Some(Place { commit_lsn: commit_lsn.as_i64(), seq }));
     }
 }

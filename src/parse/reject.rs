@@ -8,7 +8,7 @@ pub enum Reject {
     /// A value of no bytes (a null value is a tombstone).
     #[error("empty value: expected a test_decoding line or a JSON object around one")]
     Empty,
-    /// The value holds bytes that are no UTF-8.
+    /// The value is not UTF-8.
     #[error("not UTF-8: decode a database whose encoding is UTF8")]
     NotUtf8,
     /// The framing of a schema registry: a zero byte and a schema's number.
@@ -35,13 +35,13 @@ pub enum Reject {
     /// The field that should hold the line is a number, an array, ….
     #[error("\"data\" is not a string: expected a test_decoding line")]
     DataType,
-    /// `lsn` or `commit_lsn` is none.
+    /// `lsn` or `commit_lsn` is not an LSN.
     #[error("\"{0}\" is not an LSN of the form X/Y up to 7FFFFFFF/FFFFFFFF")]
     Lsn(&'static str),
-    /// `xid` or `seq` is no number of its range.
+    /// `xid` or `seq` is not a number in its range.
     #[error("\"{0}\" is not a whole number in its range")]
     Number(&'static str),
-    /// `commit_time` is no instant.
+    /// `commit_time` is not an instant.
     #[error("\"commit_time\" is not a time like 2026-11-22T12:34:56.123456Z of the years 0001 to 9999")]
     CommitTime,
     /// `Struct{` without its closing brace.
@@ -91,10 +91,10 @@ pub enum Reject {
     /// A change of a streamed transaction names neither table nor operation.
     #[error("streamed change names no table: turn the slot option stream-changes off")]
     Streamed,
-    /// A change whose transaction breaks off.
-    #[error("transaction without COMMIT: whoever recorded it was cut short, and the server sends it again")]
+    /// A change of a transaction without COMMIT.
+    #[error("transaction without COMMIT: its recording was interrupted, and the server sends it again")]
     Unfinished,
-    /// What should be a name is none.
+    /// Not a name.
     #[error("malformed name: expected schema.table, quoted where PostgreSQL quotes")]
     Name,
     /// A quoted name without its closing quote.
@@ -112,20 +112,20 @@ pub enum Reject {
     /// A list of tables before something else than `TRUNCATE`.
     #[error("several tables in a change that is not a TRUNCATE")]
     SeveralTables,
-    /// What follows the operation is no tuple.
+    /// What follows the operation is not a list of columns.
     #[error("malformed columns after the operation")]
     Tuple,
-    /// What follows `TRUNCATE:` are no flags.
+    /// What follows `TRUNCATE:` is not a list of flags.
     #[error("malformed flags after TRUNCATE")]
     TruncateFlags,
 
     /// The day comes from the commit time, and the record has none.
     #[error("no \"commit_time\", which --day-from commit needs")]
     NoCommitTime,
-    /// No time at all to take the day from.
+    /// No time from which the day could be derived.
     #[error("no usable time: neither \"commit_time\" nor a Kafka timestamp of the years 0001 to 9999")]
     NoTime,
-    /// A table's name that no PostgreSQL prints.
+    /// A table's name that is longer than PostgreSQL's names.
     #[error("table name of more than 4096 bytes: no PostgreSQL has such")]
     LongName,
     /// The instant lies outside the years 0001 to 9999 in the book's time zone.

@@ -1,32 +1,34 @@
-//! What a PostgreSQL server, or the way to it, can refuse.
+//! Why a connection to a PostgreSQL server, or a query there, failed.
 
 use std::io;
 
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::message::backend::ErrorFields;
+use tokio_postgres::error::Severity;
 
-use super::verify::explain;
+use super::tls::verify::explain;
+use crate::change::{Classified, FailureKind};
 
-/// Why there is no answer.
+/// Why a connection or a query failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    /// The connection settings make no sense.
+    /// The connection settings are wrong, or do not allow the login that the server demands.
     #[error("{0}")]
     Settings(String),
     /// The server could not be reached.
     #[error("could not connect to PostgreSQL at {server}: {message}")]
     Connect {
-        /// Where it was looked for.
+        /// The host, or the hosts.
         server: String,
-        /// What was seen.
+        /// The reason.
         message: String,
     },
-    /// The connection was not made safe as asked for.
+    /// The connection could not be encrypted as `sslmode` demands.
     #[error("could not make a TLS connection to PostgreSQL at {server}: {message}")]
     Tls {
         /// The server.
         server: String,
-        /// What was seen.
+        /// The reason.
         message: String,
     },
     /// The server answered with an error.
@@ -40,20 +42,34 @@ pub enum PostgresError {
         detail: String,
         /// Its hint; may be empty.
         hint: String,
+        /// Whether the server ended an established session with it: another session may succeed.
+        ends_session: bool,
     },
     /// The connection broke.
     #[error("the connection to PostgreSQL at {server} broke: {message}")]
     Broken {
         /// The server.
         server: String,
-        /// What was seen.
+        /// The reason.
         message: String,
     },
 }
 
+/// The setting of the server that ends a session after a while in one transaction. A retry would decode the same
+/// transaction, and end in the same way.
+fn transaction_limit(code: &str) -> Option<&'static str> {
+    match code {
+        "25P03" => Some("idle_in_transaction_session_timeout"),
+        "25P04" => Some("transaction_timeout"),
+        _ => None,
+    }
+}
+
 fn server_error(message: &str, detail: &str, hint: &str, code: &str) -> String {
-    let mut text = format!("PostgreSQL says: {message}");
-    for more in [detail, hint] {
+    let mut text = format!("PostgreSQL reported: {message}");
+    let limit = transaction_limit(code)
+        .map(|setting| format!("a retry would end in the same way: ALTER ROLE … SET {setting} = 0"));
+    for more in [detail, hint, limit.as_deref().unwrap_or_default()] {
         if !more.is_empty() {
             text.push_str("; ");
             text.push_str(more);
@@ -65,11 +81,13 @@ fn server_error(message: &str, detail: &str, hint: &str, code: &str) -> String {
 impl PostgresError {
     /// Reads the fields of an ErrorResponse.
     pub(super) fn from_fields(mut fields: ErrorFields<'_>) -> PostgresError {
-        let [mut code, mut message, mut detail, mut hint] = [const { String::new() }; 4];
-        // A field that cannot be read ends the list; what came before still says something.
+        let [mut severity, mut code, mut message, mut detail, mut hint] = [const { String::new() }; 5];
+        // A field that cannot be read ends the list; the fields before it are still useful.
         while let Ok(Some(field)) = fields.next() {
             let text = || String::from_utf8_lossy(field.value_bytes()).into_owned();
             match field.type_() {
+                // The severity in English; `S` is in the server's language.
+                b'V' => severity = text(),
                 b'C' => code = text(),
                 b'M' => message = text(),
                 b'D' => detail = text(),
@@ -77,16 +95,51 @@ impl PostgresError {
                 _ => {}
             }
         }
-        PostgresError::Server { code, message, detail, hint }
+        let ends_session = matches!(severity.as_str(), "FATAL" | "PANIC");
+        PostgresError::Server { code, message, detail, hint, ends_session }
+    }
+
+    /// An error of `tokio-postgres`.
+    pub(super) fn from_tokio(server: &str, error: &tokio_postgres::Error) -> PostgresError {
+        if let Some(error) = error.as_db_error() {
+            return PostgresError::Server {
+                code: error.code().code().to_owned(),
+                message: error.message().to_owned(),
+                detail: error.detail().unwrap_or_default().to_owned(),
+                hint: error.hint().unwrap_or_default().to_owned(),
+                ends_session: matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
+            };
+        }
+        let cause = std::error::Error::source(error);
+        match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+            Some(cause) => PostgresError::broken(server, cause),
+            None if error.is_closed() => {
+                PostgresError::broken(server, &io::Error::other("the server closed the connection"))
+            }
+            None => {
+                let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                PostgresError::broken(server, &io::Error::other(format!("{error}{cause}")))
+            }
+        }
     }
 
     /// A connection that broke with `error`.
     pub(super) fn broken(server: &str, error: &io::Error) -> PostgresError {
         let server = server.to_owned();
         match error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
-            // With TLS 1.3 a client's certificate is judged after the handshake.
+            // With TLS 1.3 the server verifies a client's certificate after the handshake.
             Some(cause @ rustls::Error::AlertReceived(_)) => PostgresError::Tls { server, message: explain(cause) },
             _ => PostgresError::Broken { server, message: error.to_string() },
+        }
+    }
+
+    /// An error of the login: its severity is always FATAL, and does not mean that another session may succeed.
+    pub(super) fn of_login(self) -> PostgresError {
+        match self {
+            PostgresError::Server { code, message, detail, hint, .. } => {
+                PostgresError::Server { code, message, detail, hint, ends_session: false }
+            }
+            error => error,
         }
     }
 
@@ -98,7 +151,7 @@ impl PostgresError {
         }
     }
 
-    /// Whether another host of the list may do better: this one cannot be reached, starts or stops.
+    /// Whether another host of the list may succeed: this one cannot be reached, starts or stops.
     pub(super) fn is_of_this_host(&self) -> bool {
         match self {
             PostgresError::Connect { .. } | PostgresError::Broken { .. } => true,
@@ -107,7 +160,7 @@ impl PostgresError {
         }
     }
 
-    /// Whether the server might let us in with TLS, or without: its rules differ for the two.
+    /// Whether the login may succeed with TLS, or without: the server has rules for each.
     pub(super) fn may_depend_on_tls(&self) -> bool {
         match self {
             PostgresError::Tls { .. } => true,
@@ -116,30 +169,72 @@ impl PostgresError {
         }
     }
 
-    /// Whether the same try may succeed later.
+    /// Whether a retry may succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
-            // Somebody has to change what was typed, or the server's certificate.
+            // The settings or the server's certificate must change first.
             PostgresError::Settings(_) | PostgresError::Tls { .. } => false,
-            // A server that starts, stops or cannot be reached just now.
+            // The server starts, stops or cannot be reached.
             PostgresError::Connect { .. } | PostgresError::Broken { .. } => true,
+            PostgresError::Server { code, .. } if transaction_limit(code).is_some() => false,
+            PostgresError::Server { ends_session: true, .. } => true,
             PostgresError::Server { code, .. } => match code.get(..2).unwrap_or_default() {
-                // Connection exceptions; resources that are short now; an operator's intervention; a system error.
+                // Connection exceptions; insufficient resources; an operator's intervention; a system error.
                 "08" | "53" | "57" | "58" => true,
                 _ => false,
             },
         }
     }
+}
 
-    /// Whether the command was given wrong settings, or the role may not do what it needs: exit code 2.
-    pub fn is_usage(&self) -> bool {
+impl Classified for PostgresError {
+    fn kind(&self) -> FailureKind {
         match self {
-            PostgresError::Settings(_) | PostgresError::Tls { .. } => true,
-            PostgresError::Connect { .. } | PostgresError::Broken { .. } => false,
-            // Wrong password or role, no such database, no privilege, a feature or parameter that is not there.
-            PostgresError::Server { code, .. } => {
-                matches!(code.get(..2).unwrap_or_default(), "28" | "3D" | "42" | "0A" | "22")
-            }
+            PostgresError::Settings(_) | PostgresError::Tls { .. } => FailureKind::Usage,
+            PostgresError::Connect { .. } | PostgresError::Broken { .. } => FailureKind::Other,
+            PostgresError::Server { code, .. } => match code.get(..2).unwrap_or_default() {
+                _ if transaction_limit(code).is_some() => FailureKind::Usage,
+                // Wrong password or role, no such database, no privilege, an unsupported feature or parameter.
+                "28" | "3D" | "42" | "0A" | "22" => FailureKind::Usage,
+                _ => FailureKind::Other,
+            },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postgres_protocol::message::backend::Message;
+
+    use super::*;
+
+    fn reported(severity: &str, code: &str) -> PostgresError {
+        let fields = format!("SFATAL-IN-ITS-LANGUAGE\0V{severity}\0C{code}\0Mthe reason\0\0");
+        let length = u32::try_from(fields.len() + 4).expect("a short message");
+        let mut bytes = bytes::BytesMut::from(&b"E"[..]);
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(fields.as_bytes());
+        match Message::parse(&mut bytes) {
+            Ok(Some(Message::ErrorResponse(body))) => PostgresError::from_fields(body.fields()),
+            _ => panic!("not an ErrorResponse"),
+        }
+    }
+
+    #[test]
+    fn an_error_that_ends_the_session_is_worth_another_one() {
+        let conflict = reported("FATAL", "40001");
+        assert!(conflict.is_retryable() && conflict.to_string().contains("the reason (SQLSTATE 40001)"), "{conflict}");
+        assert!(!reported("ERROR", "40001").is_retryable());
+        assert!(reported("PANIC", "XX000").is_retryable());
+        assert!(!reported("FATAL", "28P01").of_login().is_retryable());
+    }
+
+    #[test]
+    fn a_limit_on_transactions_is_not_retried_but_named() {
+        for (code, setting) in [("25P03", "idle_in_transaction_session_timeout"), ("25P04", " transaction_timeout")] {
+            let error = reported("FATAL", code);
+            assert!(!error.is_retryable() && error.is_usage() && error.to_string().contains(setting), "{error}");
+        }
+        assert!(reported("FATAL", "57P05").is_retryable(), "idle_session_timeout: the session had no work");
     }
 }

@@ -1,36 +1,45 @@
-//! Speaks to PostgreSQL: connects as libpq would, asks questions, and streams.
+//! Connections to PostgreSQL, configured as for libpq: SQL queries, and the replication stream.
 //!
 //! In: where the server is, as libpq's users write it (a URL or `key=value`, `PG…` variables, `~/.pgpass`). Out: rows of
-//! text for a question; for `START_REPLICATION` a stream of bytes in both directions.
+//! text for SQL ([`SqlClient`]); for `START_REPLICATION` payloads in both directions ([`ReplicationClient`]).
 //!
-//! Promises: no password ever stands in a message; waiting is always bounded, so that whoever waits can look up in between;
-//! an error says what the server said, with its SQLSTATE, and whether another try may help.
+//! Promises: no message holds a password; every wait has a time limit, the lookup of a name included; an error holds the
+//! server's words and SQLSTATE, and whether a retry may succeed.
 //!
-//! *Why no driver*: the usual one cannot switch a connection to CopyBoth, which replication needs, and replication needs a
-//! thread that blocks, not a runtime. Messages and authentication are those of `postgres-protocol`, the driver's own library; what
-//! stands here is the socket and the order of the messages. A driver with CopyBoth would empty this room.
+//! *Why two clients*: SQL goes through `tokio-postgres`, which has no COPY BOTH mode (0.7.18: nothing of it in its source), so
+//! the replication stream has a client of ours on `postgres-protocol`, the library of messages and authentication below
+//! it. It blocks, as the thread that reads a slot does. Both share [`ConnectSettings`], sockets, TLS and the host list.
+//! Also looked at: pgwire-replication 0.5 (sends `START_REPLICATION` for pgoutput only); pg_walstream 0.10 (its native back
+//! end ignores sslcert, passfile and target_session_attrs; 52,000 lines, aws-lc); libpq through pq-sys (its rules exactly,
+//! with GSSAPI and revocation lists, but no static binary); tokio-postgres-rustls 0.14 (channel binding without RSA-PSS, and
+//! only for its own client). COPY BOTH in tokio-postgres would replace our client; a second C library beside librdkafka, if
+//! it becomes acceptable, would replace this room by libpq.
 //!
-//! *Where it differs from libpq*: no GSSAPI, no service file, no revocation lists, no channel binding (a key or variable that
-//! asks for one is refused); a password that is wrong with TLS is not tried again without; certificates of X.509 version 1
-//! cannot be verified; a connection is given up after ten seconds when nothing is said.
+//! *Differences from libpq*: no GSSAPI, service files or certificate revocation lists (a key or variable that asks for one
+//! is refused); a password that is wrong with TLS is not tried again without; certificates of X.509 version 1 cannot be
+//! verified, and without verification they are accepted without a proof of their key, so that no login is bound to them;
+//! RSA keys of less than 2048 bits are refused; the default of connect_timeout is ten seconds.
 
-mod certificate;
-mod client;
+#[cfg(test)]
+mod client_tests;
 mod connect;
-mod conninfo;
+mod dial;
 mod error;
-mod host;
-mod keys;
 mod login;
-mod passfile;
+mod replication_client;
 mod settings;
 mod socket;
+mod sql_client;
 mod stream;
 mod tls;
-mod verify;
 mod wire;
 
-pub use client::{Client, Purpose, Row};
 pub use error::PostgresError;
+pub use replication_client::ReplicationClient;
 pub use settings::ConnectSettings;
-pub use stream::{CopyStream, Received};
+pub use sql_client::{SqlClient, SqlRow};
+pub use stream::{CopyStream, ReceivedPayload};
+#[cfg(feature = "fuzzing")]
+pub use tls::certificate::fuzz_certificate;
+#[cfg(feature = "fuzzing")]
+pub use wire::fuzz_message;

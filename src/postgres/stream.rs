@@ -1,4 +1,4 @@
-//! A connection in CopyBoth: bytes in both directions until one side ends it.
+//! A connection in copy-both mode: payloads in both directions until one side ends it.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use postgres_protocol::message::frontend::{self, CopyData};
 use super::PostgresError;
 use super::wire::{Wire, parse};
 
-/// A stream of payloads.
+/// Payloads in both directions.
 pub struct CopyStream {
     wire: Wire,
     server: String,
 }
 
-/// What came.
+/// The outcome of waiting for a payload.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Received<'a> {
+pub enum ReceivedPayload<'a> {
     /// A payload.
     Data(&'a [u8]),
     /// Nothing within the time.
@@ -34,26 +34,26 @@ impl CopyStream {
         CopyStream { wire, server }
     }
 
-    /// Whether [`CopyStream::receive`] has something to give without waiting.
+    /// Whether [`CopyStream::receive`] can return without waiting.
     pub fn has_payload(&self) -> bool {
         self.wire.has_frame()
     }
 
-    /// The next payload, if it comes within `patience`.
+    /// The next payload, if it arrives within `timeout`.
     ///
     /// # Errors
     /// The server's error, or that the connection broke.
-    pub fn receive(&mut self, patience: Duration) -> Result<Received<'_>, PostgresError> {
-        let Some(frame) = self.wire.frame(patience)? else { return Ok(Received::Nothing) };
+    pub fn receive(&mut self, timeout: Duration) -> Result<ReceivedPayload<'_>, PostgresError> {
+        let Some(frame) = self.wire.frame(timeout)? else { return Ok(ReceivedPayload::Nothing) };
         let broken = |error: io::Error| PostgresError::broken(&self.server, &error);
         match frame.tag {
-            COPY_DATA_TAG => Ok(Received::Data(frame.body)),
-            COPY_DONE_TAG => Ok(Received::Ended),
-            NOTICE_RESPONSE_TAG | PARAMETER_STATUS_TAG => Ok(Received::Nothing),
+            COPY_DATA_TAG => Ok(ReceivedPayload::Data(frame.body)),
+            COPY_DONE_TAG => Ok(ReceivedPayload::Ended),
+            NOTICE_RESPONSE_TAG | PARAMETER_STATUS_TAG => Ok(ReceivedPayload::Nothing),
             _ => match parse(&frame).map_err(broken)? {
                 Message::ErrorResponse(body) => Err(PostgresError::from_fields(body.fields())),
-                // After CopyDone the server says what it has done, and is ready again.
-                _ => Ok(Received::Ended),
+                // After CopyDone come CommandComplete and ReadyForQuery.
+                _ => Ok(ReceivedPayload::Ended),
             },
         }
     }
@@ -69,18 +69,18 @@ impl CopyStream {
         })
     }
 
-    /// Ends the stream politely: says so, and waits at most `patience` for the server to say so too.
-    pub fn finish(mut self, patience: Duration) {
-        let until = Instant::now() + patience;
+    /// Ends the stream: sends CopyDone and waits at most `timeout` for the server's.
+    pub fn finish(mut self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
         let done = self.wire.send(|message| {
             frontend::copy_done(message);
             Ok(())
         });
-        // Whoever ends does not care how: the server notices a closed connection as well.
-        while done.is_ok() && Instant::now() < until {
-            match self.receive(until.saturating_duration_since(Instant::now())) {
-                Ok(Received::Data(_) | Received::Nothing) => {}
-                Ok(Received::Ended) | Err(_) => return,
+        // Errors do not matter here: the server notices a closed connection as well.
+        while done.is_ok() && Instant::now() < deadline {
+            match self.receive(deadline.saturating_duration_since(Instant::now())) {
+                Ok(ReceivedPayload::Data(_) | ReceivedPayload::Nothing) => {}
+                Ok(ReceivedPayload::Ended) | Err(_) => return,
             }
         }
     }

@@ -1,37 +1,47 @@
-//! Messages on a socket: a tag, a length, a body.
+//! The protocol's messages on a socket: a tag, a length, a body.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use postgres_protocol::message::backend::{Header, Message};
+use postgres_protocol::message::backend::{ERROR_RESPONSE_TAG, Header, Message};
 
 use super::PostgresError;
 use super::socket::Socket;
 
-/// Bytes asked for in one read.
-const READ: usize = 256 * 1024;
+/// Bytes requested in one read.
+const READ_SIZE: usize = 256 * 1024;
+/// The length of a message of the login that no PostgreSQL server exceeds. The text of another protocol reads as a length of
+/// a gigabyte or more.
+const MAX_LOGIN_MESSAGE: usize = 64 * 1024;
 
-/// A connection that speaks in messages.
+/// A connection that sends and receives messages.
 pub(super) struct Wire {
     socket: Socket,
     /// Where the server is, for messages.
     server: String,
-    /// What was read; the bytes in `begin..end` were not looked at yet.
+    /// Bytes received; those in `begin..end` are not parsed yet.
     buffer: Vec<u8>,
     begin: usize,
     end: usize,
+    /// Whether the other side has shown that it is a PostgreSQL server, and so may send long messages.
+    is_logged_in: bool,
 }
 
-/// A message, its body still in the buffer.
-pub(super) struct Frame<'a> {
+/// A message whose body is still in the buffer.
+pub(super) struct MessageFrame<'a> {
     pub(super) tag: u8,
     pub(super) body: &'a [u8],
 }
 
 impl Wire {
     pub(super) fn new(socket: Socket, server: String) -> Wire {
-        Wire { socket, server, buffer: vec![0; READ], begin: 0, end: 0 }
+        Wire { socket, server, buffer: vec![0; READ_SIZE], begin: 0, end: 0, is_logged_in: false }
+    }
+
+    /// Allows messages of any length from now on.
+    pub(super) fn complete_login(&mut self) {
+        self.is_logged_in = true;
     }
 
     pub(super) fn server(&self) -> &str {
@@ -42,54 +52,59 @@ impl Wire {
         PostgresError::broken(&self.server, error)
     }
 
-    /// Sends what `write` writes.
+    /// Sends the message that `write` encodes.
     pub(super) fn send(&mut self, write: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> Result<(), PostgresError> {
         let mut message = BytesMut::new();
         write(&mut message).and_then(|()| self.socket.write(&message)).map_err(|error| self.broken(&error))
     }
 
-    /// Whether a whole message was read already.
+    /// Whether a whole message has been received already.
     pub(super) fn has_frame(&self) -> bool {
-        let there = &self.buffer[self.begin..self.end];
-        let header = Header::parse(there).ok().flatten();
-        header.is_some_and(|header| usize::try_from(header.len()).is_ok_and(|length| there.len() > length))
+        let received = &self.buffer[self.begin..self.end];
+        let header = Header::parse(received).ok().flatten();
+        header.is_some_and(|header| received.len() > length(header))
     }
 
-    /// The next message, or `None` when it did not come whole within `patience`.
-    pub(super) fn frame(&mut self, patience: Duration) -> Result<Option<Frame<'_>>, PostgresError> {
-        let mut until: Option<Instant> = None;
+    /// The next message, or `None` when it is not complete within `timeout`.
+    pub(super) fn frame(&mut self, timeout: Duration) -> Result<Option<MessageFrame<'_>>, PostgresError> {
+        let mut deadline: Option<Instant> = None;
         let total = loop {
-            let there = &self.buffer[self.begin..self.end];
-            let header = Header::parse(there).map_err(|error| PostgresError::broken(&self.server, &error))?;
+            let received = &self.buffer[self.begin..self.end];
+            let header = match Header::parse(received) {
+                Err(error) if self.is_logged_in => return Err(PostgresError::broken(&self.server, &error)),
+                Ok(Some(header)) if self.is_logged_in || length(header) <= MAX_LOGIN_MESSAGE => Some(header),
+                Ok(None) => None,
+                Err(_) | Ok(Some(_)) => return Err(not_postgres(&self.server, received[0])),
+            };
             // The length counts itself, but not the tag.
-            let wanted = header.map_or(5, |header| usize::try_from(header.len()).expect("it was checked") + 1);
-            if header.is_some() && there.len() >= wanted {
+            let wanted = header.map_or(5, |header| length(header) + 1);
+            if header.is_some() && received.len() >= wanted {
                 break wanted;
             }
             self.make_room(wanted);
-            let until = *until.get_or_insert_with(|| Instant::now() + patience);
-            let left = until.saturating_duration_since(Instant::now());
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + timeout);
+            let left = deadline.saturating_duration_since(Instant::now());
             match self.socket.read(&mut self.buffer[self.end..], left) {
-                Ok(Some(0)) => return Err(self.broken(&io::Error::other("the server closed it"))),
+                Ok(Some(0)) => return Err(self.broken(&io::Error::other("the server closed the connection"))),
                 Ok(Some(count)) => self.end += count,
-                Ok(None) if left.is_zero() || Instant::now() >= until => return Ok(None),
+                Ok(None) if left.is_zero() || Instant::now() >= deadline => return Ok(None),
                 Ok(None) => {}
                 Err(error) => return Err(self.broken(&error)),
             }
         };
         let frame = &self.buffer[self.begin..self.begin + total];
         self.begin += total;
-        Ok(Some(Frame { tag: frame[0], body: &frame[5..] }))
+        Ok(Some(MessageFrame { tag: frame[0], body: &frame[5..] }))
     }
 
-    /// The next message, parsed; an error of the server is an error, and notices are left out.
-    pub(super) fn message(&mut self, patience: Duration) -> Result<Message, PostgresError> {
-        let until = Instant::now() + patience;
+    /// The next message, parsed; an error of the server is an `Err`, notices are skipped.
+    pub(super) fn message(&mut self, timeout: Duration) -> Result<Message, PostgresError> {
+        let deadline = Instant::now() + timeout;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             let message = match self.frame(left)? {
                 Some(frame) => parse(&frame),
-                None => Err(io::Error::other(format!("no answer within {} s", patience.as_secs()))),
+                None => Err(io::Error::other(format!("no answer within {} s", timeout.as_secs()))),
             };
             match message.map_err(|error| self.broken(&error))? {
                 Message::ErrorResponse(body) => return Err(PostgresError::from_fields(body.fields())),
@@ -99,31 +114,58 @@ impl Wire {
         }
     }
 
-    /// Makes room for a message of `wanted` bytes at `begin`, and for what may follow it.
+    /// Makes room for a message of `wanted` bytes at `begin`, and some for what follows it.
     fn make_room(&mut self, wanted: usize) {
         if self.begin == self.end {
             (self.begin, self.end) = (0, 0);
         }
-        if self.begin + wanted.max(READ / 4) > self.buffer.len() || self.end == self.buffer.len() {
+        if self.begin + wanted.max(READ_SIZE / 4) > self.buffer.len() || self.end == self.buffer.len() {
             self.buffer.copy_within(self.begin..self.end, 0);
             (self.begin, self.end) = (0, self.end - self.begin);
         }
         if wanted > self.buffer.len() {
             self.buffer.resize(wanted, 0);
-        } else if self.buffer.len() > READ && self.end < READ && wanted <= READ {
-            // One large message must not hold its room for ever.
-            self.buffer.truncate(READ);
+        } else if self.buffer.len() > READ_SIZE && self.end < READ_SIZE && wanted <= READ_SIZE {
+            // One large message must not keep its memory until the connection ends.
+            self.buffer.truncate(READ_SIZE);
             self.buffer.shrink_to_fit();
         }
     }
 }
 
+/// The bytes of a message after its tag.
+fn length(header: Header) -> usize {
+    usize::try_from(header.len()).expect("parse refuses a negative length")
+}
+
+/// The error for an answer that is no message of the protocol.
+fn not_postgres(server: &str, tag: u8) -> PostgresError {
+    // A server that cannot start a process for the session says so in the text of an older protocol
+    // (PostgreSQL, `report_fork_failure_to_client`).
+    if tag == ERROR_RESPONSE_TAG {
+        let message = "the server could not start a session, or is not PostgreSQL".to_owned();
+        return PostgresError::Connect { server: server.to_owned(), message };
+    }
+    PostgresError::Settings(format!(
+        "the server at {server} is not PostgreSQL: it answers in another protocol; check the host and the port"
+    ))
+}
+
 /// Parses a message that is not one of CopyBoth.
-pub(super) fn parse(frame: &Frame<'_>) -> io::Result<Message> {
+pub(super) fn parse(frame: &MessageFrame<'_>) -> io::Result<Message> {
     let mut bytes = BytesMut::with_capacity(frame.body.len() + 5);
     bytes.extend_from_slice(&[frame.tag]);
     let length = u32::try_from(frame.body.len() + 4).map_err(io::Error::other)?;
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.extend_from_slice(frame.body);
-    Message::parse(&mut bytes)?.ok_or_else(|| io::Error::other("a message is not whole"))
+    Message::parse(&mut bytes)?.ok_or_else(|| io::Error::other("a message is incomplete"))
+}
+
+/// Parses a tag and a body as a message of the server, and an error's fields.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz_message(bytes: &[u8]) {
+    let Some((tag, body)) = bytes.split_first() else { return };
+    if let Ok(Message::ErrorResponse(body)) = parse(&MessageFrame { tag: *tag, body }) {
+        let _ = PostgresError::from_fields(body.fields()).to_string();
+    }
 }

@@ -1,4 +1,4 @@
-//! Which changes a question is about.
+//! Filters of changes.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use regex::Regex;
 use super::QueryError;
 use crate::change::{Day, Operation, TableName};
 
-/// Which changes a question is about; a part that is `None` lets everything through.
+/// A filter of changes; a part that is `None` accepts everything.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// The first day.
@@ -15,7 +15,7 @@ pub struct Filter {
     /// The last day, itself included.
     pub to: Option<Day>,
     /// The tables.
-    pub tables: Option<Pattern>,
+    pub tables: Option<TablePattern>,
     /// The one table.
     pub name: Option<TableName>,
     /// The operation.
@@ -23,7 +23,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Refuses a range of days that is the wrong way round: it would answer "nothing" to a slip.
+    /// Refuses a range of days whose end is before its begin: the empty answer would hide a typing error.
     pub fn check(&self) -> Result<(), QueryError> {
         match (self.from, self.to) {
             (Some(from), Some(to)) if from > to => Err(QueryError::NoDays { from, to }),
@@ -31,23 +31,23 @@ impl Filter {
         }
     }
 
-    /// Whether a day is asked for.
+    /// Whether the filter accepts a day.
     pub(super) fn has_day(&self, day: Day) -> bool {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
     }
 
-    /// Whether a table is asked for.
+    /// Whether the filter accepts a table.
     pub(super) fn has_table(&self, schema: &str, table: &str) -> bool {
         self.name.as_ref().is_none_or(|name| name.schema == schema && name.table == table)
             && self.tables.as_ref().is_none_or(|pattern| pattern.matches(schema, table))
     }
 
-    /// Whether not all tables are asked for.
+    /// Whether the filter is by table.
     pub fn names_tables(&self) -> bool {
         self.tables.is_some() || self.name.is_some()
     }
 
-    /// Whether an operation is asked for.
+    /// Whether the filter accepts an operation.
     pub(super) fn has_operation(&self, operation: Operation) -> bool {
         self.operation.is_none_or(|asked| asked == operation)
     }
@@ -55,30 +55,30 @@ impl Filter {
 
 /// A pattern for `schema.table`: `*` stands for any text, `?` for one character, all else for itself.
 #[derive(Clone, Debug)]
-pub struct Pattern {
+pub struct TablePattern {
     text: String,
     regex: Regex,
 }
 
-impl Pattern {
+impl TablePattern {
     /// Whether a table has this name; both parts as unquoted identifier text.
     pub fn matches(&self, schema: &str, table: &str) -> bool {
         self.regex.is_match(&format!("{schema}.{table}"))
     }
 
-    /// What every matching `schema.table` begins with.
+    /// The literal beginning of every matching `schema.table`.
     pub(super) fn literal_prefix(&self) -> &str {
         self.text.split(['*', '?']).next().unwrap_or_default()
     }
 }
 
-impl FromStr for Pattern {
+impl FromStr for TablePattern {
     type Err = QueryError;
 
-    fn from_str(text: &str) -> Result<Pattern, QueryError> {
+    fn from_str(text: &str) -> Result<TablePattern, QueryError> {
         let wrong = |why: &str| QueryError::Pattern { pattern: text.to_owned(), why: why.to_owned() };
         if !text.contains(['.', '*', '?']) {
-            return Err(wrong("it is matched against schema.table, try it with `*.` before it"));
+            return Err(wrong("it must match schema.table; try it with `*.` before it"));
         }
         // `(?s)`: a table's name may hold line ends.
         let mut regex = String::from(r"(?s)\A");
@@ -91,7 +91,7 @@ impl FromStr for Pattern {
         }
         regex.push_str(r"\z");
         let regex = Regex::new(&regex).map_err(|_| wrong("it is too long"))?;
-        Ok(Pattern { text: text.to_owned(), regex })
+        Ok(TablePattern { text: text.to_owned(), regex })
     }
 }
 
@@ -99,7 +99,7 @@ impl FromStr for Pattern {
 mod tests {
     use super::*;
 
-    fn pattern(text: &str) -> Pattern {
+    fn pattern(text: &str) -> TablePattern {
         text.parse().expect("a pattern")
     }
 
@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn a_pattern_that_matches_nothing_is_refused() {
-        assert!("orders".parse::<Pattern>().is_err());
-        assert!("".parse::<Pattern>().is_err());
+        assert!("orders".parse::<TablePattern>().is_err());
+        assert!("".parse::<TablePattern>().is_err());
         assert_eq!(pattern("public.or*s?").literal_prefix(), "public.or");
     }
 }

@@ -1,4 +1,4 @@
-//! Answers as text: a table for people, CSV and JSON for programs.
+//! Answers as text: a table for people, CSV and JSON for programs. The one printer of rows, also of streamed ones.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -6,14 +6,15 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::book::{CompleteTo, printable};
+use crate::book::CompleteTo;
+use crate::book::printable;
 
-/// How an answer is written.
+/// The format of a printed answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Aligned columns for people: control characters escaped, long texts cut.
     Table,
-    /// RFC 4180 with a header row; lines end in a line feed, nothing is an empty field.
+    /// RFC 4180 with a header row; lines end in a line feed, null is an empty field.
     Csv,
     /// One object `{"complete_to", "time_zone", "rows"}`, a row a line.
     Json,
@@ -34,38 +35,38 @@ impl FromStr for Format {
 
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(super) enum FieldValue<'a> {
     Null,
     Number(i64),
     Count(u64),
     Text(Cow<'a, str>),
 }
 
-impl<'a> From<&'a str> for Value<'a> {
-    fn from(text: &'a str) -> Value<'a> {
-        Value::Text(Cow::Borrowed(text))
+impl<'a> From<&'a str> for FieldValue<'a> {
+    fn from(text: &'a str) -> FieldValue<'a> {
+        FieldValue::Text(Cow::Borrowed(text))
     }
 }
 
-impl From<String> for Value<'_> {
+impl From<String> for FieldValue<'_> {
     fn from(text: String) -> Self {
-        Value::Text(Cow::Owned(text))
+        FieldValue::Text(Cow::Owned(text))
     }
 }
 
-impl Serialize for Value<'_> {
+impl Serialize for FieldValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Value::Null => serializer.serialize_none(),
-            Value::Number(number) => serializer.serialize_i64(*number),
-            Value::Count(count) => serializer.serialize_u64(*count),
-            Value::Text(text) => serializer.serialize_str(text),
+            FieldValue::Null => serializer.serialize_none(),
+            FieldValue::Number(number) => serializer.serialize_i64(*number),
+            FieldValue::Count(count) => serializer.serialize_u64(*count),
+            FieldValue::Text(text) => serializer.serialize_str(text),
         }
     }
 }
 
 /// Appends the values of a row, given by its number, in the order of the columns.
-pub(super) type Row<'a> = dyn Fn(usize, &mut Vec<Value<'a>>) + 'a;
+pub(super) type Row<'a> = dyn Fn(usize, &mut Vec<FieldValue<'a>>) + 'a;
 
 /// Writes `rows` rows.
 pub(super) fn print<'a>(
@@ -82,66 +83,135 @@ pub(super) fn print<'a>(
             table(out, columns, rows, row)?;
             writeln!(out, "{complete_to} Days are those of {time_zone}.")
         }
-        Format::Csv => csv(out, columns, rows, row),
+        Format::Csv => write_rows(RowStyle::Csv, out, columns, rows, row),
         Format::Json => {
             out.write_all(json_head(complete_to, time_zone).as_bytes())?;
-            json_rows(out, columns, rows, row)?;
+            write_rows(RowStyle::JsonLines, out, columns, rows, row)?;
             out.write_all(b"]}\n")
         }
     }
 }
 
-/// What stands before the rows of an answer in JSON.
+/// The text before the rows of an answer in JSON.
 pub fn json_head(complete_to: &CompleteTo, time_zone: &str) -> String {
     let json = |part: serde_json::Result<String>| part.expect("texts, numbers and maps of texts are JSON");
     let (complete_to, time_zone) = (json(serde_json::to_string(complete_to)), json(serde_json::to_string(time_zone)));
     format!("{{\"complete_to\":{complete_to},\"time_zone\":{time_zone},\"rows\":[")
 }
 
-fn json_rows<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) -> io::Result<()> {
+/// The style of rows in CSV or JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowStyle {
+    /// JSON objects, each on a line of its own.
+    JsonLines,
+    /// JSON objects, all on one line.
+    Json,
+    /// RFC 4180 with a header row.
+    Csv,
+}
+
+impl RowStyle {
+    /// Appends the text before all rows.
+    pub(super) fn header(self, columns: &[&str], out: &mut Vec<u8>) {
+        if self == RowStyle::Csv {
+            out.extend_from_slice(columns.join(",").as_bytes());
+            out.push(b'\n');
+        }
+    }
+
+    /// The text before a row.
+    pub(super) fn row_start(self, is_first: bool) -> &'static [u8] {
+        match (self, is_first) {
+            (RowStyle::Csv, _) => b"",
+            (RowStyle::JsonLines, true) => b"\n{",
+            (RowStyle::JsonLines, false) => b",\n{",
+            (RowStyle::Json, true) => b"{",
+            (RowStyle::Json, false) => b",{",
+        }
+    }
+
+    /// Appends a field; the caller puts a comma between fields.
+    pub(super) fn field(self, column: &str, value: &FieldValue<'_>, out: &mut Vec<u8>) {
+        const MEMORY: &str = "memory takes all bytes";
+        if self != RowStyle::Csv {
+            write!(out, "\"{column}\":").expect(MEMORY);
+        }
+        match value {
+            FieldValue::Count(count) => write_number(*count, out),
+            FieldValue::Number(number) => write!(out, "{number}").expect(MEMORY),
+            FieldValue::Null if self == RowStyle::Csv => {}
+            FieldValue::Null => out.extend_from_slice(b"null"),
+            FieldValue::Text(text) if self == RowStyle::Csv => csv_text(text, out),
+            FieldValue::Text(text) => serde_json::to_writer(out, text).expect(MEMORY),
+        }
+    }
+
+    /// The text after a row.
+    pub(super) fn row_end(self) -> &'static [u8] {
+        if self == RowStyle::Csv { b"\n" } else { b"}" }
+    }
+
+    /// The text after all rows.
+    pub(super) fn end(self, has_rows: bool) -> &'static [u8] {
+        if has_rows && self == RowStyle::JsonLines { b"\n" } else { b"" }
+    }
+}
+
+/// The size of the pieces in which text is written.
+pub(super) const PIECE: usize = 64 << 10;
+
+fn write_rows<'a>(
+    style: RowStyle,
+    out: &mut dyn Write,
+    columns: &[&str],
+    rows: usize,
+    row: &Row<'a>,
+) -> io::Result<()> {
+    let mut text = Vec::new();
+    style.header(columns, &mut text);
     let mut values = Vec::with_capacity(columns.len());
     for number in 0..rows {
         values.clear();
         row(number, &mut values);
-        out.write_all(if number == 0 { b"\n{" } else { b",\n{" })?;
+        text.extend_from_slice(style.row_start(number == 0));
         for (index, (column, value)) in columns.iter().zip(&values).enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            write!(out, "{comma}\"{column}\":")?;
-            serde_json::to_writer(&mut *out, value)?;
-        }
-        out.write_all(b"}")?;
-    }
-    if rows > 0 { out.write_all(b"\n") } else { Ok(()) }
-}
-
-fn csv<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) -> io::Result<()> {
-    writeln!(out, "{}", columns.join(","))?;
-    let mut values = Vec::with_capacity(columns.len());
-    for number in 0..rows {
-        values.clear();
-        row(number, &mut values);
-        for (index, value) in values.iter().enumerate() {
             if index > 0 {
-                out.write_all(b",")?;
+                text.push(b',');
             }
-            match value {
-                Value::Null => {}
-                Value::Number(number) => write!(out, "{number}")?,
-                Value::Count(count) => write!(out, "{count}")?,
-                Value::Text(text) => csv_text(out, text)?,
-            }
+            style.field(column, value, &mut text);
         }
-        out.write_all(b"\n")?;
+        text.extend_from_slice(style.row_end());
+        if text.len() >= PIECE {
+            out.write_all(&text)?;
+            text.clear();
+        }
     }
-    Ok(())
+    text.extend_from_slice(style.end(rows > 0));
+    out.write_all(&text)
 }
 
-/// Writes a text as a field: in quotes where it holds a quote, a comma or a line end.
-pub(super) fn csv_text(out: &mut dyn Write, text: &str) -> io::Result<()> {
+/// Appends a text as a field: in quotes where it holds a quote, a comma or a line end.
+fn csv_text(text: &str, out: &mut Vec<u8>) {
     if text.contains(['"', ',', '\n', '\r']) {
-        write!(out, "\"{}\"", text.replace('"', "\"\""))
+        out.push(b'"');
+        out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+        out.push(b'"');
     } else {
-        out.write_all(text.as_bytes())
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Appends a number in decimal digits: an answer has a million of them, and a formatter would take most of its time.
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let (mut first, mut rest) = (digits.len(), number);
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return out.extend_from_slice(&digits[first..]);
+        }
     }
 }
 
@@ -154,7 +224,7 @@ fn table<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) 
         row(number, &mut values);
         for (index, value) in values.iter().enumerate() {
             widths[index] = widths[index].max(length(&cell(value)));
-            right[index] |= matches!(value, Value::Number(_) | Value::Count(_));
+            right[index] |= matches!(value, FieldValue::Number(_) | FieldValue::Count(_));
         }
     }
     let mut text = String::new();
@@ -171,7 +241,7 @@ fn table<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) 
                 text.extend(blanks);
             }
         }
-        // Nothing is written after the last text, not even blanks.
+        // Lines have no trailing blanks.
         text.truncate(text.trim_end().len());
         text.push('\n');
         out.write_all(text.as_bytes())
@@ -187,19 +257,19 @@ fn table<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) 
     Ok(())
 }
 
-/// A table's texts are cut here: a change can be megabytes long.
+/// The length at which a table's texts are cut: a change can be megabytes long.
 const LONGEST_CELL: usize = 120;
 
 fn length(cell: &str) -> usize {
     if cell.is_ascii() { cell.len() } else { cell.chars().count() }
 }
 
-fn cell<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
+fn cell<'v>(value: &'v FieldValue<'_>) -> Cow<'v, str> {
     match value {
-        Value::Null => Cow::Borrowed(""),
-        Value::Number(number) => Cow::Owned(number.to_string()),
-        Value::Count(count) => Cow::Owned(count.to_string()),
-        Value::Text(text) => shown(text),
+        FieldValue::Null => Cow::Borrowed(""),
+        FieldValue::Number(number) => Cow::Owned(number.to_string()),
+        FieldValue::Count(count) => Cow::Owned(count.to_string()),
+        FieldValue::Text(text) => shown(text),
     }
 }
 
@@ -208,5 +278,19 @@ fn shown(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(LONGEST_CELL) {
         Some((end, _)) => Cow::Owned(format!("{}…", printable(&text[..end]))),
         None => printable(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::write_number;
+
+    #[test]
+    fn numbers_are_written_in_digits() {
+        for number in [0, 9, 10, 1_048_576, u64::MAX] {
+            let mut out = Vec::new();
+            write_number(number, &mut out);
+            assert_eq!(out, number.to_string().into_bytes());
+        }
     }
 }

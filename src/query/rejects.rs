@@ -1,11 +1,11 @@
-//! What could not be read, by reason.
+//! Rejects by reason.
 
 use std::path::Path;
 
 use super::{QueryError, RejectSums};
 use crate::book::Snapshot;
 
-/// How many records could not be read, by reason, the most frequent first.
+/// The number of rejects by reason, the most frequent first.
 ///
 /// # Errors
 /// [`QueryError`] when there is no book or a file of rejects is damaged.

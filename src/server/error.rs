@@ -1,4 +1,4 @@
-//! Why a server cannot begin, and why a request has no answer.
+//! Why a server cannot start or follow its book, and why a request has no answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,20 +6,23 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use tracing::warn;
+use utoipa::ToSchema;
 
 use crate::book::BookError;
+use crate::change::{Classified, FailureKind};
 use crate::query::QueryError;
 
-/// Why a server cannot begin.
+/// Why a server cannot start, or follow its book.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be listened on.
     #[error("could not listen on {address}: {source}; give another address")]
     Listen {
-        /// What was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The file of the token cannot be used.
@@ -30,26 +33,21 @@ pub enum ServeError {
         /// What is wrong.
         reason: String,
     },
-    /// Others could reach it.
+    /// Other machines could reach it without a token.
     #[error(
-        "{0} is not the loopback, and everybody who reaches it could read the book: give --token-file, or --insecure"
+        "{0} is not the loopback, and everyone who reaches it could read the book: give --token-file, or --insecure"
     )]
     Open(SocketAddr),
-    /// What the run of this process has committed was not told as read.
-    #[error("entry {0} of the log is committed, and the run beside this server has not told that it was read")]
-    Unread(u64),
     /// The book cannot be read.
     #[error(transparent)]
     Book(#[from] QueryError),
 }
 
-impl ServeError {
-    /// The exit code a command ends with.
-    pub fn exit_code(&self) -> u8 {
+impl Classified for ServeError {
+    fn kind(&self) -> FailureKind {
         match self {
-            ServeError::Listen { .. } | ServeError::Token { .. } | ServeError::Open(_) => 2,
-            ServeError::Unread(_) => 1,
-            ServeError::Book(error) => error.exit_code(),
+            ServeError::Listen { .. } | ServeError::Token { .. } | ServeError::Open(_) => FailureKind::Usage,
+            ServeError::Book(error) => error.kind(),
         }
     }
 }
@@ -60,20 +58,50 @@ impl From<BookError> for ServeError {
     }
 }
 
-/// Why a request has no answer; told as `{"error":{"code","message"}}`.
+/// Logs the errors of something that is repeated: an error that stays the same is logged once.
+#[derive(Default)]
+pub(super) struct ErrorLog(String);
+
+impl ErrorLog {
+    /// Logs an error with what it means, if it is a new one.
+    pub(super) fn note(&mut self, result: Result<(), ServeError>, message: &str) {
+        let text = result.map_or_else(|error| error.to_string(), |()| String::new());
+        if text != self.0 && !text.is_empty() {
+            warn!(error = text, "{message}");
+        }
+        self.0 = text;
+    }
+}
+
+/// Why a request failed; sent as an [`ErrorBody`].
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
+    error: ErrorDetail,
+}
+
+/// The body of every response that reports an error.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErrorBody {
+    error: ErrorDetail,
+}
+
+/// An error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErrorDetail {
+    /// Identifies the kind of error for programs.
+    #[schema(value_type = String)]
     code: &'static str,
+    /// Explains the error for people.
     message: String,
 }
 
-/// What a handler gives.
+/// The result of a handler.
 pub(super) type Answer = Result<Response, ApiError>;
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, code, message: message.into() }
+        ApiError { status, error: ErrorDetail { code, message: message.into() } }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> ApiError {
@@ -89,7 +117,7 @@ impl ApiError {
     }
 
     pub(super) fn failed() -> ApiError {
-        let message = "the answer could not be made; the server's log tells why";
+        let message = "the answer could not be made; the server's log has the reason";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", message)
     }
 }
@@ -109,8 +137,8 @@ impl From<QueryError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let error = serde_json::json!({ "error": { "code": self.code, "message": self.message } });
-        let mut response = Response::new(Body::from(format!("{error}\n")));
+        let body = serde_json::to_string(&ErrorBody { error: self.error }).expect("texts are JSON");
+        let mut response = Response::new(Body::from(format!("{body}\n")));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

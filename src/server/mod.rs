@@ -1,65 +1,34 @@
 //! The page and the HTTP API over a book.
 //!
-//! In: a book's directory, and, beside a run, the epochs that it closes. Out: counts, changes and the state of things, as
-//! JSON, CSV, Parquet, Arrow, events of a stream, and metrics; docs/api.md is the contract.
+//! In: a book's directory, or the closed epochs and commits of the run of this process. Out: counts, changes and status as JSON,
+//! CSV, Parquet, Arrow, server-sent events and metrics; docs/api.md is the contract.
 //!
 //! ```text
-//!  commit log ──▶ follow ─┐                    ┌─▶ /api/counts, tables, days, status, metrics   from memory
-//!                         ├─▶ board ─ frames ──┼─▶ /api/live                                    from memory
-//!  closed epochs ▶ live ──┘                    └─▶ /api/events, rejects                         from the book's files
+//!  commit log, or commits ─▶ durable ─┐               ┌─▶ /api/counts, tables, days, status, metrics   from memory
+//!                                     ├─▶ AppState ───┼─▶ /api/live                                    from memory
+//!  closed epochs of a run ─▶ live ────┘               └─▶ /api/events, rejects                         from the book's files
 //! ```
 //!
-//! Promised: an answer is of one moment, a commit or a closed epoch, and says which; a durable answer is what `query` prints,
-//! byte for byte. What is live is never behind what is durable. Whatever a name or a value holds is data. Requests, rows,
-//! connections, waiting and the memory of what clients have not taken are bounded, and a client that does not read holds a
-//! socket and a moment, never a worker: no thread of a run is ever waited for.
+//! Promised: an answer is about one commit or one closed epoch, and names it; a durable answer is what `query` prints, byte for
+//! byte. The live state is never behind the durable one. All names and values are data, never markup. Requests, rows,
+//! connections, waiting time and the memory of unread answers are bounded. A client that does not read holds a socket and one
+//! state; no thread of a run ever waits for a client.
 //!
-//! Its threads are called `serve…`, so that what it costs can be told from what the run costs.
+//! All its threads have names that begin with `serve`, so that its cost is visible beside that of the run.
 //!
-//! *Why* counts are kept in memory: a page asks for a year of all tables again and again. The log's entries hold deltas, so
-//! one reading at the start is enough, and a moment shares with the one before all days that did not change.
+//! *Why* counts are kept in memory: a page asks for a year of all tables again and again. Entries of the log hold deltas, so the
+//! counts are read once, and each state shares the unchanged days with the one before.
 
-mod aside;
-mod assets;
-mod board;
-mod body;
-mod counts;
-mod days;
-mod epochs;
+mod api;
 mod error;
-mod events;
-mod files;
-mod follow;
-mod frames;
-mod going_on;
-mod guard;
-mod gzip;
-mod health;
-mod listen;
-mod live;
-mod memory;
-mod metrics;
-mod moment;
-mod openapi;
-mod parameters;
-mod partitions;
-mod patience;
-mod pending_rejects;
-mod rate;
-mod recent;
-mod rejects;
-mod routes;
-mod run;
+mod http;
+mod page;
 mod serve;
-mod situation;
-mod slot;
-mod status;
-mod sums;
-mod tables;
-mod view;
+mod state;
 
 pub use error::ServeError;
-pub use guard::{Access, Token};
-pub use run::AskEnds;
+pub use http::guard::{Access, Token};
+#[cfg(feature = "fuzzing")]
+pub use http::parameters::fuzz_parameters;
 pub use serve::{ServedRun, Server, ServerSettings, listen_on};
-pub use slot::{AskSlot, SlotView};
+pub use state::{AskEnds, AskSlot, SlotReport};

@@ -1,68 +1,76 @@
-//! A server's life: listen, read the book, answer.
+//! A server's life: listen, take over the state of a book or a run, answer.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::Duration;
 
-use super::board::{Board, Live};
-use super::follow;
-use super::moment::Moment;
-use super::partitions::Partitions;
-use super::routes::Answering;
-use super::run::{AskEnds, RunView, begin_asking};
-use super::slot::{self, AskSlot};
-use super::view::now_micros;
-use super::{Access, ServeError, epochs, listen};
-use crate::book::entry::SourceKind;
-use crate::book::{CompleteTo, Level};
-use crate::change::{Partition, PartitionStart};
-use crate::live::ClosedEpoch;
-use crate::process::{Progress, Quiet};
+use tracing::debug;
+
+use super::http::listen;
+use super::http::routes::RequestHandler;
+use super::state::{
+    AppState, AskEnds, AskSlot, BookFollower, DurableState, LiveState, ObservedSlot, PendingRejects, RunState,
+    ServedRunSettings, follow_run,
+};
+use super::{Access, ServeError};
+use crate::book::log::entry::SourceKind;
+use crate::book::{CommittedEntry, Snapshot, State};
+use crate::change::instant::now_micros;
+use crate::change::{ClosedEpoch, PartitionStart};
+use crate::control::{Progress, SourceProgress};
 use crate::query::Totals;
+
+/// How often the ends of the partitions are asked for.
+const ENDS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the slot's status is asked for.
+const SLOT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What a server needs.
 pub struct ServerSettings {
     /// The book's directory.
     pub book: PathBuf,
-    /// Who may ask.
+    /// Which requests are allowed.
     pub access: Access,
 }
 
-/// A run beside which a server serves.
+/// The run of this process, as far as the server needs it.
 pub struct ServedRun {
     /// The epochs that it closes.
     pub epochs: Receiver<ClosedEpoch>,
-    /// Who it is in the log: what others write is not of it.
-    pub generation: String,
+    /// The commits that it makes.
+    pub commits: Receiver<CommittedEntry>,
+    /// The log when it begins: its newest entry is the run's fence.
+    pub state: Arc<State>,
     /// The counts that it begins with.
     pub counts: Totals,
-    /// The partitions that it reads from the beginning, and where it begins in each.
+    /// The partitions that it reads, with the first offset of each.
     pub partitions: Vec<PartitionStart>,
     /// Where records come from.
     pub source: SourceKind,
-    /// How long a commit takes records.
+    /// The time between two commits.
     pub commit_interval: Duration,
-    /// How often it looks for new partitions.
+    /// The time between two searches for new partitions.
     pub discover_interval: Duration,
-    /// What its workers count.
+    /// The counters of its workers.
     pub progress: Progress,
-    /// Asks where partitions end; none where nobody can be asked.
+    /// Asks where partitions end; `None` if the source has no end to ask for.
     pub ask_ends: Option<Box<AskEnds>>,
-    /// What its source knows to be empty behind what was read, if that is one partition.
-    pub quiet: Quiet,
-    /// Asks how the slot is that it reads; none where it reads no slot.
+    /// Where the source is known to be empty behind what was read, and what is in flight.
+    pub source_progress: SourceProgress,
+    /// Asks for the status of the slot that it reads; `None` for other sources.
     pub ask_slot: Option<Box<AskSlot>>,
 }
 
-/// A server that listens already, and does not answer yet.
+/// A server that listens, and does not answer yet.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-/// Takes an address, before anything else is begun.
+/// Binds an address before anything else is begun: a run should not start and then fail at this.
 ///
 /// # Errors
 /// [`ServeError::Listen`].
@@ -74,86 +82,93 @@ pub fn listen_on(address: SocketAddr) -> Result<Server, ServeError> {
 }
 
 impl Server {
-    /// Where it listens; with the port that the system has chosen where none was asked for.
+    /// Where it listens, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves a book that somebody else may write, as long as the process lives.
+    /// Serves a book that another process may write, as long as this process lives.
     ///
     /// # Errors
     /// [`ServeError`] when there is no book, or it is damaged.
     pub fn serve_book(self, settings: ServerSettings) -> Result<(), ServeError> {
-        let (durable, follower) = follow::read(&settings.book, None)?;
-        let board = Arc::new(Board::new(&settings.book, durable, None, None));
-        follow::begin(Arc::clone(&board), follower);
-        self.answer(board, settings.access)
+        let (durable, follower) = BookFollower::open(&settings.book)?;
+        let state = Arc::new(AppState::new(&settings.book, durable, None, None));
+        start_following(&state, follower);
+        self.answer(state, settings.access)
     }
 
-    /// Serves the book that a run of this process writes, and what the run has read beyond. The run must have opened the
+    /// Serves the book that a run of this process writes, and what the run has read beyond it. The run must have opened the
     /// book and not committed yet.
     ///
     /// # Errors
     /// As [`Server::serve_book`].
     pub fn serve_run(self, settings: ServerSettings, run: ServedRun) -> Result<(), ServeError> {
-        let ServedRun {
-            epochs,
-            generation,
-            counts,
-            partitions,
-            source,
-            commit_interval,
-            discover_interval,
-            progress,
-            ask_ends,
-            quiet,
-            ask_slot,
-        } = run;
-        let (mut durable, mut follower) = follow::read(&settings.book, Some(counts))?;
-        // Another run may have taken the book over in the meantime: what this one reads counts no more, and what it knew of
-        // the counts may not be what the newest entry left.
-        let is_own = durable.generation == generation;
-        if !is_own {
-            (durable, follower) = follow::read(&settings.book, None)?;
+        let run_state = RunState::new(ServedRunSettings {
+            source: run.source,
+            commit_interval: run.commit_interval,
+            discover_interval: run.discover_interval,
+            progress: run.progress,
+            knows_ends: run.ask_ends.is_some(),
+            source_progress: run.source_progress,
+        });
+        let snapshot = Snapshot::take(&settings.book)?;
+        let state = if snapshot.state().generation == run.state.generation {
+            let durable = DurableState::read(&settings.book, &run.state, run.counts);
+            let live = LiveState::starting_at(&durable, &run.partitions);
+            let state = Arc::new(AppState::new(&settings.book, durable, Some(live), Some(run_state)));
+            follow_run(&state, run.epochs, run.commits, PendingRejects::all(&snapshot)?);
+            state
+        } else {
+            // Another run has taken over the book meanwhile: nothing that this run reads counts.
+            let (durable, follower) = BookFollower::open(&settings.book)?;
+            let state = Arc::new(AppState::new(&settings.book, durable, None, Some(run_state)));
+            start_following(&state, follower);
+            state
+        };
+        if let Some(ask) = run.ask_ends {
+            let state = Arc::clone(&state);
+            repeat("serve-ends", ENDS_INTERVAL, move || {
+                if let Some(run) = &state.run {
+                    run.ask_ends(&ask, || state.live());
+                }
+            });
         }
-        let live = is_own.then(|| begin_live(&durable, &partitions));
-        let view =
-            RunView::new(source, generation, commit_interval, discover_interval, progress, ask_ends.is_some(), quiet);
-        let board = Arc::new(Board::new(&settings.book, durable, live, Some(view)));
-        follow::begin(Arc::clone(&board), follower);
-        epochs::begin(Arc::clone(&board), epochs);
-        if let Some(ask_ends) = ask_ends {
-            begin_asking(Arc::clone(&board), ask_ends);
+        if let Some(ask) = run.ask_slot {
+            let state = Arc::clone(&state);
+            repeat("serve-slot", SLOT_INTERVAL, move || {
+                let observed_at = now_micros();
+                match ask() {
+                    Ok(slot) => state.set_slot(slot.map(|slot| ObservedSlot { slot, observed_at })),
+                    Err(error) => debug!(error, "could not ask for the slot's status"),
+                }
+            });
         }
-        if let Some(ask_slot) = ask_slot {
-            slot::begin_asking(Arc::clone(&board), ask_slot);
-        }
-        self.answer(board, settings.access)
+        self.answer(state, settings.access)
     }
 
-    fn answer(self, board: Arc<Board>, access: Access) -> Result<(), ServeError> {
+    fn answer(self, state: Arc<AppState>, access: Access) -> Result<(), ServeError> {
         let mut access = access;
         access.names.retain(|name| !name.is_empty());
         let address = self.address;
-        let answering = Answering::new(board, access);
-        listen::begin(self.listener, answering).map_err(|source| ServeError::Listen { address, source })
+        let handler = RequestHandler::new(state, access);
+        listen::begin(self.listener, handler).map_err(|source| ServeError::Listen { address, source })
     }
 }
 
-/// A run that has closed no epoch yet: what it begins with is what the book holds.
-fn begin_live(durable: &super::board::Durable, starts: &[PartitionStart]) -> Live {
-    let moment = &durable.moment;
-    let level = Level::Live { epoch: 0 };
-    let complete_to = CompleteTo { level, ..moment.complete_to.clone() };
-    let next_offsets = moment.complete_to.positions.iter().flat_map(|(topic, positions)| {
-        positions.iter().map(|(number, next)| (Partition { topic: topic.clone(), number: *number }, *next))
-    });
-    let read = starts.iter().map(|start| (start.partition.clone(), start.from));
-    Live {
-        partitions: Partitions::starting_at(read, next_offsets),
-        moment: Arc::new(Moment { totals: moment.totals.clone(), complete_to, time_zone: moment.time_zone.clone() }),
-        epoch: 0,
-        closed_at: now_micros(),
-        rejects: 0,
-    }
+fn start_following(state: &Arc<AppState>, follower: BookFollower) {
+    let state = Arc::clone(state);
+    let follow = move || follower.follow(&state);
+    thread::Builder::new().name("serve-follow".to_owned()).spawn(follow).expect("a thread can be started");
+}
+
+/// Does something at an interval as long as the process lives.
+fn repeat(thread: &str, interval: Duration, work: impl Fn() + Send + 'static) {
+    let work = move || {
+        loop {
+            work();
+            thread::sleep(interval);
+        }
+    };
+    thread::Builder::new().name(thread.to_owned()).spawn(work).expect("a thread can be started");
 }

@@ -1,4 +1,4 @@
-//! What a capture needs, made of what was typed.
+//! The settings of `walbook capture`, checked.
 
 use super::SettingsError;
 use super::args::CaptureArgs;
@@ -6,13 +6,13 @@ use super::kafka::kafka_settings;
 use super::slot::slot_settings;
 use crate::capture::{CaptureSettings, Until};
 
-/// The longest name of a topic (Kafka, `Topic.java`), less what the topic of the position adds.
+/// The longest topic name (Kafka, `Topic.java`) that leaves room for the suffix of the position topic.
 const LONGEST_TOPIC: usize = 249 - ".walbook-position".len();
 
-/// Checks what was typed for `walbook capture`.
+/// Checks the settings of `walbook capture`.
 ///
 /// # Errors
-/// [`SettingsError`] for whatever does not fit.
+/// [`SettingsError`] when a setting is wrong.
 pub fn capture_settings(args: CaptureArgs) -> Result<CaptureSettings, SettingsError> {
     let wrong = |message: String| Err(SettingsError::Wrong(message));
     let topic = args.topic.trim().to_owned();
@@ -20,11 +20,11 @@ pub fn capture_settings(args: CaptureArgs) -> Result<CaptureSettings, SettingsEr
     if topic.is_empty() || topic.len() > LONGEST_TOPIC || !topic.chars().all(is_letter) || topic == "." || topic == ".."
     {
         return wrong(format!(
-            "--topic {topic:?}: one topic, whose name has 1 to {LONGEST_TOPIC} letters of a-z, A-Z, 0-9, dot, underscore and hyphen"
+            "--topic {topic:?}: expected one name of 1 to {LONGEST_TOPIC} characters out of a-z, A-Z, 0-9, dot, underscore and hyphen"
         ));
     }
     if args.partitions < 1 {
-        return wrong(format!("--partitions {}: at least one", args.partitions));
+        return wrong(format!("--partitions {}: expected at least one", args.partitions));
     }
     let kafka = kafka_settings(args.brokers, &args.set)?;
     kafka.check_producing()?;

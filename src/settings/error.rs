@@ -1,8 +1,9 @@
-//! What is wrong with what was typed.
+//! Wrong usage or settings.
 
-use crate::cluster::PeersError;
+use crate::change::{Classified, FailureKind};
 use crate::postgres::PostgresError;
-use crate::slot::SlotError;
+use crate::replication::SlotError;
+use crate::run::RunError;
 use crate::source::kafka::KafkaError;
 
 /// Wrong usage or settings: exit code 2.
@@ -16,19 +17,32 @@ pub enum SettingsError {
         /// What is wrong.
         message: String,
     },
-    /// A flag's value does not fit.
+    /// A setting is missing or wrong.
     #[error("{0}")]
     Wrong(String),
-    /// The cluster's shape does not fit.
+    /// The cluster's shape is wrong.
     #[error(transparent)]
-    Peers(#[from] PeersError),
-    /// A setting of the connection to PostgreSQL does not fit.
+    ClusterShape(#[from] RunError),
+    /// A setting of the connection to PostgreSQL is wrong.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
-    /// An option of the plugin does not fit.
+    /// An option of the plugin is wrong.
     #[error(transparent)]
     Slot(#[from] SlotError),
-    /// A setting of librdkafka does not fit.
+    /// A setting of librdkafka is wrong.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+}
+
+impl SettingsError {
+    /// A required setting that was not given.
+    pub(crate) fn missing(flag: &str) -> SettingsError {
+        SettingsError::Wrong(format!("{flag} is required (or its variable, or its key in the settings file)"))
+    }
+}
+
+impl Classified for SettingsError {
+    fn kind(&self) -> FailureKind {
+        FailureKind::Usage
+    }
 }

@@ -1,56 +1,23 @@
-//! The settings file, laid under the command line: its values are the defaults of the flags of the same name.
+//! The settings file: its values become the defaults of the flags of the same name.
+//!
+//! *Why our own*: figment and config merge into a struct of their own, so that `--help` would show other defaults than the
+//! ones that hold, and clap could not check the values or say which source a value came from.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
 use super::SettingsError;
-use super::args::{self, WalbookArgs};
+use super::values::{did_you_mean, nearest};
 
-/// Why nothing was parsed.
-pub enum ParseEnd {
-    /// clap's own answer: an error, or help and version.
-    Clap(clap::Error),
-    /// The settings file is wrong.
-    File(SettingsError),
-}
-
-/// Parses the command line, the environment and, if one is named, the settings file.
+/// Sets the defaults of the command line from a file.
 ///
 /// # Errors
-/// clap's answer, or what is wrong with the file.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<WalbookArgs, ParseEnd> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let mut command = WalbookArgs::command();
-    if let Some(path) = config_path(&arguments) {
-        command = with_file(command, &path).map_err(ParseEnd::File)?;
-    }
-    let matches = command.try_get_matches_from_mut(arguments).map_err(ParseEnd::Clap)?;
-    let parsed = WalbookArgs::from_arg_matches(&matches);
-    let mut parsed = parsed.map_err(|error| ParseEnd::Clap(error.format(&mut command)))?;
-    if let (args::Command::Run(run), Some((_, matches))) = (&mut parsed.command, matches.subcommand()) {
-        run.note(matches);
-    }
-    Ok(parsed)
-}
-
-/// The file that `--config` or its variable names, whatever else may be wrong.
-fn config_path(arguments: &[OsString]) -> Option<OsString> {
-    for (place, argument) in arguments.iter().enumerate() {
-        if argument == "--config" {
-            return arguments.get(place + 1).cloned();
-        }
-        if let Some(path) = argument.to_str().and_then(|argument| argument.strip_prefix("--config=")) {
-            return Some(path.into());
-        }
-    }
-    std::env::var_os("WALBOOK_CONFIG")
-}
-
-fn with_file(mut command: Command, path: &OsString) -> Result<Command, SettingsError> {
+/// [`SettingsError::File`] when it cannot be read, or a key or the form of a value is wrong.
+pub(super) fn with_file(mut command: Command, path: &OsStr) -> Result<Command, SettingsError> {
     let wrong = |message: String| SettingsError::File { path: Path::new(path).display().to_string(), message };
     let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let table: Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
@@ -69,7 +36,7 @@ fn with_file(mut command: Command, path: &OsString) -> Result<Command, SettingsE
             let sub = command.find_subcommand(name).expect("it was just listed");
             let Some(id) = argument_named(sub, key) else { continue };
             known = true;
-            // The command's own table says it better.
+            // The command's own table wins.
             if own.get(name).and_then(Value::as_table).is_some_and(|table| table.keys().any(|own| same_name(own, key)))
             {
                 continue;
@@ -77,14 +44,18 @@ fn with_file(mut command: Command, path: &OsString) -> Result<Command, SettingsE
             command = set_in(command, name, &id, value).map_err(&wrong)?;
         }
         if !known {
-            return Err(wrong(format!("no flag is named {key:?}")));
+            let flags = commands.iter().filter_map(|name| command.find_subcommand(name)).flat_map(keys);
+            let suggestion =
+                did_you_mean(nearest(key, flags.chain(keys(&command)).chain(commands.iter().map(String::as_str))));
+            return Err(wrong(format!("no flag is named {key:?}{suggestion}")));
         }
     }
     for (name, table) in &own {
         for (key, value) in table.as_table().expect("it was partitioned by that") {
             let sub = command.find_subcommand(name).expect("it was just listed");
             let Some(id) = argument_named(sub, key) else {
-                return Err(wrong(format!("walbook {name} has no flag named {key:?}")));
+                let suggestion = did_you_mean(nearest(key, keys(sub)));
+                return Err(wrong(format!("walbook {name} has no flag named {key:?}{suggestion}")));
             };
             command = set_in(command, name, &id, value).map_err(&wrong)?;
         }
@@ -96,13 +67,21 @@ fn same_name(left: &str, right: &str) -> bool {
     left.replace('_', "-") == right.replace('_', "-")
 }
 
-/// The argument whose long flag (or, for BOOK, name) a key means.
+/// The argument that a key sets.
 fn argument_named(command: &Command, key: &str) -> Option<String> {
-    let is_it = |argument: &&Arg| {
-        let name = argument.get_long().unwrap_or(argument.get_id().as_str());
-        same_name(name, key) && name != "help" && name != "config"
-    };
+    let is_it = |argument: &&Arg| key_of(argument).is_some_and(|name| same_name(name, key));
     command.get_arguments().find(is_it).map(|argument| argument.get_id().to_string())
+}
+
+/// The keys that a command's arguments have in the file.
+fn keys(command: &Command) -> impl Iterator<Item = &str> {
+    command.get_arguments().filter_map(key_of)
+}
+
+/// An argument's key: its long flag or, for a positional one such as BOOK, its name.
+fn key_of(argument: &Arg) -> Option<&str> {
+    let name = argument.get_long().unwrap_or(argument.get_id().as_str());
+    (!["help", "version", "config"].contains(&name)).then_some(name)
 }
 
 fn set_in(command: Command, name: &str, id: &str, value: &Value) -> Result<Command, String> {
@@ -117,7 +96,7 @@ fn set_in(command: Command, name: &str, id: &str, value: &Value) -> Result<Comma
     failed.map_or(Ok(command), Err)
 }
 
-/// Gives an argument a default from the file.
+/// Sets an argument's default from the file.
 trait TryMapArg: Sized {
     fn try_map_arg(self, id: &str, value: &Value) -> Result<Self, String>;
 }
@@ -125,26 +104,26 @@ trait TryMapArg: Sized {
 impl TryMapArg for Command {
     fn try_map_arg(self, id: &str, value: &Value) -> Result<Command, String> {
         let texts = texts(value).ok_or_else(|| {
-            format!("the value of {id:?} must be a text, a number, true or false, or a list or table of these")
+            format!("the value of {id:?} must be a string, a number, true, false, or a list or table of these")
         })?;
         Ok(self.mut_arg(id, |argument| {
             let argument = argument.required(false);
             match argument.get_action() {
                 ArgAction::Append => argument.default_values(texts),
-                // A flag without value: clap takes "true" and "false" as its default.
+                // A flag without a value: clap accepts "true" and "false" as its default.
                 _ => argument.default_value(texts.into_iter().next_back().unwrap_or_default()),
             }
         }))
     }
 }
 
-/// A value as it would be typed; a table becomes `key=value` texts.
+/// A value as it would be typed; a table becomes `key=value` words.
 fn texts(value: &Value) -> Option<Vec<String>> {
     let plain = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
         Value::Float(number) => Some(number.to_string()),
-        Value::Boolean(truth) => Some(truth.to_string()),
+        Value::Boolean(boolean) => Some(boolean.to_string()),
         Value::Datetime(time) => Some(time.to_string()),
         Value::Array(_) | Value::Table(_) => None,
     };
@@ -157,11 +136,12 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
     use std::io::Write;
 
-    use super::super::args::Command;
-    use super::*;
     use crate::query::Format;
+    use crate::settings::args::{Command, WalbookArgs};
+    use crate::settings::{OriginSettings, ParseEnd, RunSettings, parse};
 
     fn parse_with(file: &str, arguments: &[&str]) -> Result<WalbookArgs, String> {
         let mut config = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -175,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_fills_what_the_flags_leave_open() {
+    fn the_file_sets_what_no_flag_sets() {
         let file = "brokers = \"b:1\"\ntopic = [\"x\", \"y\"]\nworkers = 3\nuntil_end = true\ncommit-interval = \"2s\"\nset = { \"a.b\" = 5 }\n";
         let Command::Run(run) = parse_with(file, &["run", "BOOK", "-w", "2"]).expect("valid settings").command else {
             panic!("run was typed");
@@ -188,8 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_that_is_named_most_strongly_is_read() {
-        use super::super::{Origin, RunSettings};
+    fn flags_win_over_the_file_when_they_name_another_origin() {
         let origin = |file: &str, arguments: &[&str]| {
             let all = [&["run", "BOOK"], arguments].concat();
             let Command::Run(run) = parse_with(file, &all).expect("valid settings").command else {
@@ -198,9 +177,11 @@ mod tests {
             RunSettings::new(*run).map(|settings| settings.origin).map_err(|error| error.to_string())
         };
         let topics = "brokers = \"b:1\"\ntopic = \"x\"\nset = { a = 1 }\n";
-        assert!(matches!(origin(topics, &[]), Ok(Origin::Kafka(_))));
-        assert!(matches!(origin(topics, &["--input", "f"]), Ok(Origin::Input(input)) if input.path.as_os_str() == "f"));
-        assert!(matches!(origin("input = \"f\"", &["--brokers", "b:1", "--topic", "t"]), Ok(Origin::Kafka(_))));
+        assert!(matches!(origin(topics, &[]), Ok(OriginSettings::Kafka(_))));
+        assert!(
+            matches!(origin(topics, &["--input", "f"]), Ok(OriginSettings::Input(input)) if input.path.as_os_str() == "f")
+        );
+        assert!(matches!(origin("input = \"f\"", &["--brokers", "b:1", "--topic", "t"]), Ok(OriginSettings::Kafka(_))));
         let refused = |file: &str, arguments: &[&str]| origin(file, arguments).expect_err("it is refused");
         assert!(refused("", &[]).contains("--input"));
         assert!(refused("", &["--brokers", "b:1"]).contains("--topic"));
@@ -221,15 +202,22 @@ mod tests {
         assert!(
             matches!(&query.command, Command::Query(query) if query.format == Format::Csv && query.filter.from.is_none())
         );
-        assert_eq!(query.log_format, super::super::args::LogFormat::Json);
+        assert_eq!(query.log_format, crate::settings::args::LogFormat::Json);
     }
 
     #[test]
-    fn a_key_that_is_no_flag_is_refused() {
-        assert!(parse_with("brokerz = \"b:1\"", &["query", "BOOK"]).expect_err("a typo").contains("brokerz"));
-        assert!(
-            parse_with("[query]\nbrokers = \"b:1\"", &["query", "BOOK"]).expect_err("not its flag").contains("brokers")
-        );
+    fn an_unknown_key_is_refused_with_the_nearest_one() {
+        let refused = |file: &str| parse_with(file, &["query", "BOOK"]).expect_err("a wrong key");
+        for (file, suggestion) in [
+            ("brokerz = \"b:1\"", "no flag is named \"brokerz\"; did you mean \"brokers\"?"),
+            ("[qery]\nformat = \"csv\"", "no flag is named \"qery\"; did you mean \"query\"?"),
+            ("[query]\nformt = \"csv\"", "walbook query has no flag named \"formt\"; did you mean \"format\"?"),
+            ("xyz = 1", "no flag is named \"xyz\""),
+        ] {
+            assert!(refused(file).ends_with(suggestion), "{}", refused(file));
+        }
+        assert!(refused("format = \"josn\"").contains("similar value exists: 'json'"), "a value of the file");
+        assert!(refused("[query]\nbrokers = \"b:1\"").contains("\"brokers\""), "a flag of other commands");
         assert!(parse_with("workers = \"many\"", &["run", "B", "--brokers", "b:1", "--topic", "t"]).is_err());
         assert!(parse_with("not toml", &["query", "BOOK"]).is_err());
     }

@@ -1,38 +1,25 @@
-//! What a run needs, made of what was typed.
+//! The settings of `walbook run`, checked.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use chrono_tz::Tz;
 
 use super::args::{AccessArgs, RunArgs};
-use super::{Origin, SettingsError};
-use crate::cluster::Peers;
-use crate::parse::DayFrom;
+use super::{OriginSettings, SettingsError};
+use crate::run::{ClusterShape, RunOptions};
 
 /// What a run needs.
 #[derive(Debug)]
 pub struct RunSettings {
-    /// The book's directory.
-    pub book: PathBuf,
     /// Where records come from.
-    pub origin: Origin,
-    /// The cluster's shape.
-    pub peers: Peers,
-    /// Whether to stop at the end that was there at the start.
+    pub origin: OriginSettings,
+    /// Whether to stop at the end that the input had at the start.
     pub until_end: bool,
-    /// How long a commit takes records.
-    pub commit_interval: Duration,
-    /// Size of a worker's files that ends a commit early.
-    pub commit_bytes: u64,
-    /// The zone asked for, if any.
-    pub time_zone: Option<Tz>,
-    /// The day rule asked for, if any.
-    pub day_from: Option<DayFrom>,
-    /// Where to serve the page, if anywhere, and who may ask.
+    /// The book, the cluster and the commits.
+    pub options: RunOptions,
+    /// Where to serve the page, if anywhere, and to which clients.
     pub serve: Option<(SocketAddr, AccessArgs)>,
 }
 
@@ -40,46 +27,42 @@ impl RunSettings {
     /// Checks what was typed and reads the hosts file.
     ///
     /// # Errors
-    /// [`SettingsError`] for whatever does not fit.
+    /// [`SettingsError`] when a setting is wrong or two of them contradict each other.
     pub fn new(args: RunArgs) -> Result<RunSettings, SettingsError> {
         let wrong = |message: String| Err(SettingsError::Wrong(message));
-        let origin = Origin::new(&args)?;
-        if !matches!(origin, Origin::Kafka(_)) && args.processes > 1 {
-            return wrong("-n is for topics of Kafka: a slot or an input is read by one process".to_owned());
+        let origin = OriginSettings::new(&args)?;
+        if !matches!(origin, OriginSettings::Kafka(_)) && args.processes > 1 {
+            return wrong(
+                "-n: only Kafka topics can be read by several processes; a slot or a file is read by one".to_owned(),
+            );
         }
         let workers = args.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
         if workers == 0 || workers > 1000 {
-            return wrong(format!("-w {workers}: between 1 and 1000 worker threads"));
+            return wrong(format!("-w {workers}: expected 1 to 1000 worker threads"));
         }
         if !(Duration::from_millis(100)..=Duration::from_secs(24 * 3600)).contains(&args.commit_interval) {
-            return wrong("--commit-interval: between 100ms and 1day".to_owned());
+            return wrong("--commit-interval: expected 100ms to 1day".to_owned());
         }
         if args.commit_bytes < ByteSize::kb(64) {
-            return wrong("--commit-bytes: at least 64kB".to_owned());
+            return wrong("--commit-bytes: expected at least 64kB".to_owned());
         }
-        let peers = match (args.processes, &args.hosts) {
-            (0, _) => return wrong("-n 0: at least one process".to_owned()),
-            (1, None) if args.process == 0 => Peers::single(workers),
+        let shape = match (args.processes, &args.hosts) {
+            (0, _) => return wrong("-n 0: expected at least one process".to_owned()),
+            (1, None) if args.process == 0 => ClusterShape::single(workers),
             (_, None) => return wrong("-n and -p need --hosts FILE with one host:port per process".to_owned()),
-            (processes, Some(hosts)) => Peers::cluster(workers, processes, args.process, hosts)?,
-        };
-        let time_zone = match args.time_zone.as_deref().map(str::parse::<Tz>) {
-            Some(Err(_)) => {
-                let name = args.time_zone.unwrap_or_default();
-                return wrong(format!("--time-zone {name:?} is no IANA name like Europe/Vienna or UTC"));
-            }
-            Some(Ok(zone)) => Some(zone),
-            None => None,
+            (processes, Some(hosts)) => ClusterShape::cluster(workers, processes, args.process, hosts)?,
         };
         Ok(RunSettings {
-            book: args.book,
             origin,
-            peers,
             until_end: args.until_end,
-            commit_interval: args.commit_interval,
-            commit_bytes: args.commit_bytes.as_u64(),
-            time_zone,
-            day_from: args.day_from,
+            options: RunOptions {
+                book: args.book,
+                shape,
+                commit_interval: args.commit_interval,
+                commit_bytes: args.commit_bytes.as_u64(),
+                time_zone: args.time_zone.map(|zone| zone.name().to_owned()),
+                day_from: args.day_from.map(|rule| rule.to_string()),
+            },
             serve: args.serve.map(|address| (address, args.access)),
         })
     }

@@ -1,24 +1,26 @@
-//! What reading a slot needs, made of what was typed.
+//! The settings for reading a replication slot, checked.
 
 use std::path::PathBuf;
 
 use super::SettingsError;
 use super::args::SlotSourceArgs;
 use crate::postgres::ConnectSettings;
-use crate::slot::{PluginOptions, SlotSettings, Spill};
+use crate::replication::{PluginOptions, SlotSettings};
+use crate::store::SpillSettings;
 
-/// The slot and the way to it.
+/// The slot, and the way to it.
 ///
 /// # Errors
-/// [`SettingsError`] for whatever is missing or does not fit.
+/// [`SettingsError`] when something is missing or wrong.
 pub fn slot_settings(args: &SlotSourceArgs) -> Result<SlotSettings, SettingsError> {
-    let missing = |what: &str| {
-        SettingsError::Wrong(format!("{what} is needed (or its variable, or its key in the settings file)"))
-    };
-    let url = args.postgres.as_deref().ok_or_else(|| missing("--postgres URL"))?;
-    let slot =
-        args.slot.as_deref().map(str::trim).filter(|slot| !slot.is_empty()).ok_or_else(|| missing("--slot NAME"))?;
-    let spill = Spill { folder: spill_folder(args)?, ..Spill::default() };
+    let url = args.postgres.as_deref().ok_or_else(|| SettingsError::missing("--postgres URL"))?;
+    let slot = args
+        .slot
+        .as_deref()
+        .map(str::trim)
+        .filter(|slot| !slot.is_empty())
+        .ok_or_else(|| SettingsError::missing("--slot NAME"))?;
+    let spill = SpillSettings { folder: spill_folder(args)?, ..SpillSettings::default() };
     Ok(SlotSettings {
         connect: ConnectSettings::parse(url)?,
         slot: slot.to_owned(),
@@ -28,14 +30,14 @@ pub fn slot_settings(args: &SlotSourceArgs) -> Result<SlotSettings, SettingsErro
     })
 }
 
-/// Where large transactions wait for their end.
+/// The directory for transactions that are too large for memory.
 ///
 /// # Errors
-/// [`SettingsError`] if there is no such folder.
+/// [`SettingsError`] if it does not exist.
 pub(super) fn spill_folder(args: &SlotSourceArgs) -> Result<PathBuf, SettingsError> {
-    let folder = args.spill_dir.clone().unwrap_or_else(|| Spill::default().folder);
+    let folder = args.spill_dir.clone().unwrap_or_else(|| SpillSettings::default().folder);
     match folder.is_dir() {
         true => Ok(folder),
-        false => Err(SettingsError::Wrong(format!("--spill-dir {}: there is no such folder", folder.display()))),
+        false => Err(SettingsError::Wrong(format!("--spill-dir {}: no such directory", folder.display()))),
     }
 }

@@ -13,8 +13,8 @@ pub struct Cursors {
 #[derive(Debug)]
 struct Cursor {
     partition: Arc<Partition>,
-    /// The first offset not yet told by [`Cursors::moved`].
-    told: i64,
+    /// The first offset that [`Cursors::moved`] has not reported.
+    reported: i64,
     next: i64,
     until: Option<i64>,
 }
@@ -33,7 +33,7 @@ impl Cursors {
     pub fn add(&mut self, start: &PartitionStart) -> usize {
         self.cursors.push(Cursor {
             partition: Arc::new(start.partition.clone()),
-            told: start.from,
+            reported: start.from,
             next: start.from,
             until: start.until,
         });
@@ -55,7 +55,7 @@ impl Cursors {
         self.cursors.iter().map(|cursor| cursor.next).collect()
     }
 
-    /// Says where the partition at a place ends, now that it is known: what is there behind it will not be read.
+    /// Sets where the partition at a place ends, now that it is known: records behind it will not be read.
     pub fn end_at(&mut self, place: usize, offset: i64) {
         self.cursors[place].until = Some(offset);
     }
@@ -100,9 +100,9 @@ impl Cursors {
 
     /// What was read of each partition since the last call; each interval begins where the last one ended.
     pub fn moved(&mut self) -> impl Iterator<Item = (Partition, Interval)> + '_ {
-        self.cursors.iter_mut().filter(|cursor| cursor.told < cursor.next).map(|cursor| {
-            let interval = Interval { from: cursor.told, to: cursor.next };
-            cursor.told = cursor.next;
+        self.cursors.iter_mut().filter(|cursor| cursor.reported < cursor.next).map(|cursor| {
+            let interval = Interval { from: cursor.reported, to: cursor.next };
+            cursor.reported = cursor.next;
             (Partition::clone(&cursor.partition), interval)
         })
     }

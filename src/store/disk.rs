@@ -13,7 +13,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// The tree below `root`; `create_folder("")` makes it, with the folders above it.
+    /// The tree below `root`; `create_folder("")` creates it, with the folders above it.
     pub fn new(root: impl Into<PathBuf>) -> Disk {
         Disk { root: root.into() }
     }
@@ -52,7 +52,7 @@ impl Store for Disk {
 
     fn create_folder(&self, path: &str) -> io::Result<()> {
         if path.is_empty() {
-            return make_with_parents(&self.root);
+            return create_with_parents(&self.root);
         }
         match fs::create_dir(self.at(path)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.at(path).is_dir() => Ok(()),
@@ -67,7 +67,7 @@ impl Store for Disk {
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(self.at(path))? {
-            // A name that is not UTF-8 is none of ours.
+            // We write no names that are not UTF-8.
             if let Ok(name) = entry?.file_name().into_string() {
                 names.push(name);
             }
@@ -84,28 +84,28 @@ impl Store for Disk {
         self.at(path).try_exists()
     }
 
-    fn scratch(&self, folder: &str) -> io::Result<File> {
-        tempfile::tempfile_in(self.at(folder))
+    fn temporary_folder(&self, folder: &str) -> PathBuf {
+        self.at(folder)
     }
 }
 
-/// Makes a folder and those above it, and makes their names survive a crash; also that of the first that is there
-/// already, for whoever made it may have been stopped before.
-fn make_with_parents(folder: &Path) -> io::Result<()> {
+/// Creates a folder and those above it, and syncs their names; also that of the first existing one, because the process
+/// that created it may have been stopped before its sync.
+fn create_with_parents(folder: &Path) -> io::Result<()> {
     let Some(parent) = folder.parent() else { return Ok(()) };
-    let is_there = folder.is_dir();
-    if !is_there {
-        make_with_parents(parent)?;
+    let exists = folder.is_dir();
+    if !exists {
+        create_with_parents(parent)?;
         match fs::create_dir(folder) {
-            // Another maker was faster.
+            // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
             made => made?,
         }
     }
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     match File::open(parent).and_then(|parent| parent.sync_all()) {
-        // What was there may be a mount, or in a folder that only others can list: its name is not ours to keep.
-        Err(error) if is_there && is_refusal(error.kind()) => Ok(()),
+        // An existing folder may be a mount, or in a folder that we cannot read: others have synced its name.
+        Err(error) if exists && is_refusal(error.kind()) => Ok(()),
         synced => synced,
     }
 }
@@ -147,12 +147,12 @@ mod tests {
             thread::scope(|scope| {
                 for _ in 0..4 {
                     scope.spawn(|| {
-                        disk.create_folder("").expect("it is made, or there");
-                        disk.create_folder("table").expect("it is made, or there");
+                        disk.create_folder("").expect("it is created, or exists");
+                        disk.create_folder("table").expect("it is created, or exists");
                     });
                 }
             });
-            assert_eq!(disk.list("").expect("it is there"), ["table"]);
+            assert_eq!(disk.list("").expect("it exists"), ["table"]);
         }
     }
 

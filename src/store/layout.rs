@@ -1,4 +1,4 @@
-//! Where everything of a book stands: every path and name is made and read here.
+//! The paths of everything in a book: only this file builds and parses them.
 //!
 //! ```text
 //! events/day=2026-11-22/c0000000412-w003-0.parquet   commit %010d, worker %03d, index
@@ -11,7 +11,7 @@
 
 use crate::change::{CommitNumber, Day};
 
-/// Log, checkpoints and staging: all that is no output.
+/// Log, checkpoints and staging: everything that is not output.
 pub const PRIVATE: &str = "_walbook";
 /// The commit log.
 pub const LOG: &str = "_walbook/log";
@@ -48,14 +48,14 @@ impl Table {
     }
 }
 
-/// What the path of an events or rejects file tells.
+/// The parts of the path of an events or rejects file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilePlace {
     /// Events or rejects.
     pub table: Table,
     /// The day of its rows.
     pub day: Day,
-    /// The commit that its name carries.
+    /// The commit in its name.
     pub commit: CommitNumber,
     /// The worker that wrote it.
     pub worker: usize,
@@ -64,7 +64,7 @@ pub struct FilePlace {
 }
 
 impl FilePlace {
-    /// Reads a path back; `None` for any text that [`FilePlace::path`] does not give.
+    /// Parses a path; `None` for any text that [`FilePlace::path`] does not return.
     pub fn parse(path: &str) -> Option<FilePlace> {
         let (table, rest) = path.split_once('/')?;
         let (folder, name) = rest.split_once('/')?;
@@ -78,7 +78,7 @@ impl FilePlace {
         (place.path() == path).then_some(place)
     }
 
-    /// Where the file stands in the book.
+    /// The path of the file in the book.
     pub fn path(&self) -> String {
         let FilePlace { table, day, commit, worker, index } = *self;
         format!("{}/c{commit:010}-w{worker:03}-{index}.parquet", day_folder(table, day))
@@ -90,7 +90,7 @@ pub fn day_folder(table: Table, day: Day) -> String {
     format!("{}/day={day}", table.folder())
 }
 
-/// The day that a day folder's name tells.
+/// The day in the name of a day folder.
 pub fn day_of_folder(name: &str) -> Option<Day> {
     name.strip_prefix("day=")?.parse().ok()
 }
@@ -125,7 +125,7 @@ pub fn numbered(entry: u64) -> String {
     format!("{entry:020}.json")
 }
 
-/// The entry that a name in the log's or the checkpoints' folder tells; other names are none of ours.
+/// The number of an entry in a name in the log's or the checkpoints' folder; `None` for a foreign name.
 pub fn number(name: &str) -> Option<u64> {
     let number = name.strip_suffix(".json")?.parse().ok()?;
     (numbered(number) == name).then_some(number)
@@ -151,7 +151,7 @@ pub fn generation(entry: u64, random: u32) -> String {
     format!("g{entry:010}-{random:08x}")
 }
 
-/// The fence entry that a generation's name tells.
+/// The fence entry in a generation's name.
 pub fn fence_of(generation: &str) -> Option<u64> {
     let (entry, random) = generation.strip_prefix('g')?.split_once('-')?;
     (random.len() == 8 && entry.len() >= 10).then_some(entry.parse().ok()?)

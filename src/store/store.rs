@@ -1,52 +1,52 @@
-//! The operations a book needs of its file system.
+//! The operations that a book needs of its file system.
 
-use std::fs::File;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// A directory tree with atomic links and renames. All paths are relative to the book's root.
 ///
 /// Nothing here retries: a failed sync must end the process, because the kernel may have dropped the pages.
 pub trait Store: Send + Sync {
-    /// Makes a new, empty file in a folder that exists.
+    /// Creates an empty file in an existing folder.
     ///
     /// # Errors
-    /// `AlreadyExists` when the name is taken, `NotFound` when the folder is gone.
+    /// `AlreadyExists` when the name exists, `NotFound` when the folder does not exist.
     fn create(&self, path: &str) -> io::Result<Box<dyn StoreFile>>;
 
-    /// Gives the file `from` the second name `to`, or fails with `AlreadyExists`: the only put-if-absent there is.
+    /// Adds the second name `to` to the file `from`: the only operation that puts a name only if it is absent.
     ///
     /// # Errors
-    /// `AlreadyExists` when `to` is taken, `NotFound` when `from` or the folder of `to` is gone.
+    /// `AlreadyExists` when `to` exists, `NotFound` when `from` or the folder of `to` does not exist.
     fn hard_link(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Moves `from` over `to`, whatever stood there; also whole folders, where `to` must not exist.
+    /// Moves `from` to `to` and replaces a file there; also whole folders, where `to` must not exist.
     ///
     /// # Errors
-    /// `NotFound` when `from` is gone.
+    /// `NotFound` when `from` does not exist.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file's name.
     ///
     /// # Errors
-    /// `NotFound` when it is gone.
+    /// `NotFound` when it does not exist.
     fn remove_file(&self, path: &str) -> io::Result<()>;
 
     /// Removes a folder and all in it.
     ///
     /// # Errors
-    /// `NotFound` when it is gone.
+    /// `NotFound` when it does not exist.
     fn remove_folder(&self, path: &str) -> io::Result<()>;
 
-    /// Makes one folder, whose parent exists; a folder that is already there is fine.
+    /// Creates one folder, whose parent exists; the folder itself may exist already.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn create_folder(&self, path: &str) -> io::Result<()>;
 
-    /// Makes the names in a folder survive a crash.
+    /// Syncs the names in a folder, so that they survive a crash.
     ///
     /// # Errors
-    /// Whatever the file system says; never to be retried.
+    /// Any error of the file system; never to be retried.
     fn sync_folder(&self, path: &str) -> io::Result<()>;
 
     /// The names in a folder, sorted.
@@ -64,21 +64,18 @@ pub trait Store: Send + Sync {
     /// Whether a file or folder of this name exists.
     ///
     /// # Errors
-    /// Whatever the file system says.
+    /// Any error of the file system.
     fn exists(&self, path: &str) -> io::Result<bool>;
 
-    /// A nameless file on the disk of `folder`, for rows that do not fit in memory; gone when it is closed.
-    ///
-    /// # Errors
-    /// `NotFound` when the folder is gone, and whatever else the file system says.
-    fn scratch(&self, folder: &str) -> io::Result<File>;
+    /// Where the file system has room for temporary files of `folder`.
+    fn temporary_folder(&self, folder: &str) -> PathBuf;
 }
 
 /// A file being written.
 pub trait StoreFile: Write + Send {
-    /// Makes the bytes written so far survive a crash.
+    /// Syncs the bytes written so far, so that they survive a crash.
     ///
     /// # Errors
-    /// Whatever the file system says; never to be retried.
+    /// Any error of the file system; never to be retried.
     fn sync(&mut self) -> io::Result<()>;
 }

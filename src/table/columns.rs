@@ -16,7 +16,7 @@ use crate::change::{CommitNumber, Day, Operation, Partition, Record, Rows, Table
 pub struct EventRow<'a> {
     /// Offset of the record.
     pub offset: i64,
-    /// Place of the change inside its record.
+    /// Number of the change inside its record.
     pub ordinal: i32,
     /// The record's timestamp, microseconds UTC.
     pub kafka_time: Option<i64>,
@@ -26,11 +26,11 @@ pub struct EventRow<'a> {
     pub lsn: Option<i64>,
     /// The transaction's end LSN.
     pub commit_lsn: Option<i64>,
-    /// Place of the change in its transaction.
+    /// Number of the change in its transaction.
     pub seq: Option<i32>,
     /// The transaction's number.
     pub xid: Option<i64>,
-    /// The table, by its place in this batch.
+    /// The index of the table in this batch.
     pub table: usize,
     /// What was done.
     pub op: Operation,
@@ -54,7 +54,7 @@ impl Days {
     }
 }
 
-/// The partitions of one batch and, row by row, which one.
+/// The partitions of one batch, and the index of each row's partition.
 #[derive(Default)]
 struct Origins {
     partitions: Vec<Arc<Partition>>,
@@ -83,7 +83,7 @@ impl Origins {
 
     /// The columns `topic` and `partition`.
     fn finish(self) -> (ArrayRef, ArrayRef) {
-        // One dictionary value per partition, so a topic may stand in it twice: Parquet's own dictionary joins them.
+        // One dictionary value per partition, so a topic may occur twice: Parquet's own dictionary merges them.
         let names: StringArray = self.partitions.iter().map(|partition| Some(partition.topic.as_str())).collect();
         let topics = DictionaryArray::<Int32Type>::new(self.topics.into(), Arc::new(names));
         (Arc::new(topics), Arc::new(PrimitiveArray::<Int32Type>::from(self.numbers)))
@@ -98,7 +98,7 @@ fn times(mut builder: TimestampMicrosecondBuilder) -> ArrayRef {
     Arc::new(builder.finish().with_timezone("UTC"))
 }
 
-/// The names of all operations; one array for all batches, so that joining them need not join their dictionaries.
+/// The names of all operations; one array for all batches, so that their dictionaries need not be merged.
 static OPERATIONS: LazyLock<ArrayRef> = LazyLock::new(|| {
     let names: StringArray = Operation::ALL.iter().map(|op| Some(op.as_str())).collect();
     Arc::new(names)
@@ -135,7 +135,7 @@ impl EventColumns {
         }
     }
 
-    /// Names the partition of the rows that follow.
+    /// Sets the partition of the rows that follow.
     pub fn enter(&mut self, partition: &Arc<Partition>) {
         self.origins.enter(partition);
     }
@@ -237,8 +237,8 @@ impl RejectColumns {
     }
 }
 
-/// The headers as a row keeps them, `None` without any: after each other, for each header, the name's length, the name,
-/// the value's length (−1 for null) and the value; lengths are 32-bit integers, least byte first.
+/// The headers in the form of the column, `None` without any: for each header the name's length, the name, the value's
+/// length (−1 for null) and the value; lengths are 32-bit integers, least byte first.
 fn encode_headers(record: &Record<'_>) -> Option<Vec<u8>> {
     let pairs = record.headers.pairs();
     if pairs.is_empty() {

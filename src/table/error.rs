@@ -2,27 +2,30 @@
 
 use std::io;
 
+use crate::change::{Classified, FailureKind};
+use crate::store::SpillError;
+
 /// A file of the book could not be written. The run ends; the next start begins at the last commit.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// The folder of this run's generation is gone: a newer run has taken the book.
+    /// The folder of this run's generation is gone: a newer run owns the book.
     #[error("could not write {path}: the staging folder is gone, so another run owns the book now")]
     Fenced {
         /// The file in staging.
         path: String,
     },
-    /// This process does not see the folder that the leader has just made.
-    #[error("could not find {path}, which process 0 has made: all processes must see the same book directory")]
+    /// The folder that the leader has just created is not visible to this process.
+    #[error("could not find {path}, which process 0 has created: all processes must see the same book directory")]
     Unseen {
         /// The staging folder.
         path: String,
     },
-    /// The file system said no.
+    /// The file system failed.
     #[error("could not write {path}: {source}")]
     Write {
         /// The file in staging.
         path: String,
-        /// What it said.
+        /// Its error.
         source: io::Error,
     },
     /// Rows could not be encoded, or the file system failed below the encoder.
@@ -30,35 +33,50 @@ pub enum TableError {
     Encode {
         /// The file in staging.
         path: String,
-        /// What the encoder said.
+        /// The encoder's error.
         source: parquet::errors::ParquetError,
     },
-    /// Rows could not be put aside or taken back.
-    #[error("could not gather rows: {source}")]
-    Gather {
-        /// What happened.
+    /// Rows could not be collected, or copied to the temporary file and back.
+    #[error("could not buffer rows: {source}")]
+    Buffer {
+        /// Arrow's error.
         #[from]
         source: arrow_schema::ArrowError,
     },
-    /// The nameless file for rows that do not fit in memory failed.
-    #[error("could not set rows aside in a temporary file: {source}")]
-    Scratch {
-        /// What the file system said.
+    /// The temporary file for rows that do not fit in memory failed.
+    #[error("could not buffer rows in a temporary file in {folder}: {source}")]
+    Spill {
+        /// The file's folder.
+        folder: String,
+        /// The error of the file system.
         source: io::Error,
     },
 }
 
-impl TableError {
-    /// Whether a newer run owns the book.
-    pub fn is_fenced(&self) -> bool {
-        matches!(self, TableError::Fenced { .. })
+impl Classified for TableError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            TableError::Fenced { .. } => FailureKind::Fenced,
+            _ => FailureKind::Other,
+        }
     }
+}
 
+impl TableError {
     pub(super) fn writing(path: &str, source: io::Error) -> TableError {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound => TableError::Fenced { path },
             _ => TableError::Write { path, source },
+        }
+    }
+
+    /// The temporary file stands in staging, so that a missing folder means that a newer run owns the book.
+    pub(super) fn spilling(error: SpillError) -> TableError {
+        let folder = error.folder.display().to_string();
+        match error.source.kind() {
+            io::ErrorKind::NotFound => TableError::Fenced { path: folder },
+            _ => TableError::Spill { folder, source: error.source },
         }
     }
 

@@ -1,4 +1,4 @@
-//! Rows on their way to Parquet files that are whole, synced and still in staging.
+//! Rows → Parquet files that are complete, synced and still in staging.
 //!
 //! In: [`Rows`](crate::change::Rows), batch by batch, each in the order it was read, with the day of each stretch.
 //! Out: [`SealedFile`](crate::change::SealedFile)s, one per commit, worker, day and 128 MB.
@@ -7,20 +7,20 @@
 //! number of days and the length of a commit; a sealed file's bytes and name survive a crash.
 //!
 //! Files are Parquet with zstd-1, dictionaries for names, delta encodings for numbers and text, and no Arrow schema
-//! inside (readers would see categoricals). Key-value metadata let each file tell its own story: `walbook.book`,
+//! inside (readers would see categoricals). Key-value metadata describe each file on its own: `walbook.book`,
 //! `walbook.generation`, `walbook.commit`, `walbook.offsets` (JSON: topic → partition → first and last offset),
 //! `walbook.rows`, `walbook.parser`.
 
 mod columns;
+mod commit_buffer;
 mod error;
-mod gather;
 mod schema;
 mod seal;
 mod writer;
 
 pub use columns::{EventColumns, EventRow, RejectColumns};
+pub use commit_buffer::CommitBuffer;
 pub use error::TableError;
-pub use gather::Gather;
 pub use schema::RowFormat;
 pub use seal::{FileOutput, Sealed, seal_files};
 pub use writer::{FileNaming, TableFile};

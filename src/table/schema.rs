@@ -17,7 +17,7 @@ const ROW_GROUP_BYTES: usize = 8 << 20;
 /// How the rows of a table are written.
 #[derive(Clone)]
 pub struct RowFormat {
-    /// Whose rows they are.
+    /// The table that the rows belong to.
     pub table: Table,
     /// The columns.
     pub schema: SchemaRef,
@@ -73,7 +73,7 @@ fn time() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The events table: one row per change; README.md says what each column means.
+/// The events table: one row per change; README.md describes the columns.
 pub(super) fn events_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("topic", names(DataType::Int32), false),

@@ -18,9 +18,9 @@ use timely::progress::operate::FrontierInterest;
 use timely::scheduling::SyncActivator;
 
 use super::writer::FileNaming;
-use super::{Gather, RowFormat, TableError};
-use crate::change::{CommitNumber, Epoch, Order, Rows, SealedFile, Wish};
-use crate::process::Shutdown;
+use super::{CommitBuffer, RowFormat, TableError};
+use crate::change::{CommitNumber, Epoch, LeaderCommand, Rows, SealedFile, TickRequest};
+use crate::control::Shutdown;
 use crate::store::{Store, layout};
 
 /// Where sealed files go, and what ends a commit early.
@@ -30,37 +30,37 @@ pub struct FileOutput {
     pub store: Arc<dyn Store>,
     /// Which table, and how it is written.
     pub format: RowFormat,
-    /// Version of the parser that makes the rows.
+    /// Version of the parser that produces the rows.
     pub parser: u32,
     /// A worker asks for the commit's end when its files have grown to this many bytes.
     pub commit_bytes: u64,
-    /// Told when a file cannot be written.
+    /// Fails when a file cannot be written.
     pub shutdown: Shutdown,
 }
 
-/// What [`seal_files`] gives.
+/// The outputs of [`seal_files`].
 pub struct Sealed<'scope> {
     /// The files of each commit, in its first epoch with rows.
     pub files: StreamVec<'scope, Epoch, SealedFile>,
-    /// Wishes for the end of a commit.
-    pub wishes: StreamVec<'scope, Epoch, Wish>,
+    /// Requests to end a commit.
+    pub tick_requests: StreamVec<'scope, Epoch, TickRequest>,
 }
 
-/// Gathers each commit's rows into files and seals them when the commit's epochs have passed.
+/// Writes each commit's rows to files and seals them when the commit's epochs have passed.
 pub fn seal_files<'scope>(
     scope: Scope<'scope, Epoch>,
     rows: StreamVec<'scope, Epoch, Rows>,
-    orders: StreamVec<'scope, Epoch, Order>,
+    commands: StreamVec<'scope, Epoch, LeaderCommand>,
     output: FileOutput,
 ) -> Sealed<'scope> {
     let mut builder = OperatorBuilder::new(format!("SealFiles {}", output.format.table.folder()), scope);
     let (files_out, files) = builder.new_output::<Vec<SealedFile>>();
-    let (wishes_out, wishes) = builder.new_output::<Vec<Wish>>();
-    let (mut files_out, mut wishes_out) = (OutputBuilder::from(files_out), OutputBuilder::from(wishes_out));
+    let (requests_out, tick_requests) = builder.new_output::<Vec<TickRequest>>();
+    let (mut files_out, mut requests_out) = (OutputBuilder::from(files_out), OutputBuilder::from(requests_out));
     let held = [(0, Antichain::from_elem(Default::default())), (1, Antichain::from_elem(Default::default()))];
     let mut rows = builder.new_input_connection(rows, Pipeline, held);
-    // Orders hold no output back, or `--until-end` would wait for itself.
-    let mut orders = builder.new_input_connection(orders, Pipeline, []);
+    // Commands hold no output back, or `--until-end` would wait for itself.
+    let mut commands = builder.new_input_connection(commands, Pipeline, []);
     builder.set_notify_for(1, FrontierInterest::Never);
 
     let worker = scope.index();
@@ -71,15 +71,15 @@ pub fn seal_files<'scope>(
         let mut current: CommitNumber = 0;
         // The first epoch after a commit.
         let mut ends: BTreeMap<CommitNumber, Epoch> = BTreeMap::new();
-        let mut open: BTreeMap<CommitNumber, Open> = BTreeMap::new();
+        let mut open: BTreeMap<CommitNumber, OpenCommit> = BTreeMap::new();
         let mut sealing: BTreeMap<CommitNumber, Capability<Epoch>> = BTreeMap::new();
         move |frontiers| {
-            orders.for_each(|_stamp, orders| {
-                for order in orders.drain(..) {
-                    match order {
-                        Order::Start(start) => {
+            commands.for_each(|_stamp, commands| {
+                for command in commands.drain(..) {
+                    match command {
+                        LeaderCommand::Start(start) => {
                             current = start.commit;
-                            if let Err(error) = look_for_staging(&*output.store, &start.generation) {
+                            if let Err(error) = check_staging(&*output.store, &start.generation) {
                                 output.shutdown.fail(error);
                             }
                             naming = Some(FileNaming {
@@ -91,11 +91,11 @@ pub fn seal_files<'scope>(
                                 parser: output.parser,
                             });
                         }
-                        Order::Tick(tick) if tick.commit != current => {
+                        LeaderCommand::Tick(tick) if tick.commit != current => {
                             ends.insert(current, tick.epoch);
                             current = tick.commit;
                         }
-                        Order::Tick(_) | Order::Partitions(_) | Order::Stop => {}
+                        LeaderCommand::Tick(_) | LeaderCommand::Partitions(_) | LeaderCommand::Stop => {}
                     }
                 }
             });
@@ -103,23 +103,23 @@ pub fn seal_files<'scope>(
                 return;
             }
             let mut files_out = files_out.activate();
-            let mut wishes_out = wishes_out.activate();
+            let mut requests_out = requests_out.activate();
             rows.for_each_stamp(|stamp, batches| {
                 for rows in batches.flat_map(|batch| batch.drain(..)) {
                     let commit = rows.commit;
-                    let open = open.entry(commit).or_insert_with(|| Open {
+                    let open = open.entry(commit).or_insert_with(|| OpenCommit {
                         files: stamp.retain_least(0).expect("rows come at an epoch"),
-                        wishes: Some(stamp.retain_least(1).expect("rows come at an epoch")),
-                        gather: Gather::new(naming.clone().expect("rows come after the start"), commit),
+                        tick_requests: Some(stamp.retain_least(1).expect("rows come at an epoch")),
+                        buffer: CommitBuffer::new(naming.clone().expect("rows come after the start"), commit),
                     });
-                    if let Err(error) = open.gather.push(rows) {
+                    if let Err(error) = open.buffer.push(rows) {
                         output.shutdown.fail(error);
                         return;
                     }
-                    if open.gather.bytes() >= output.commit_bytes
-                        && let Some(capability) = open.wishes.take()
+                    if open.buffer.bytes() >= output.commit_bytes
+                        && let Some(capability) = open.tick_requests.take()
                     {
-                        wishes_out.session(&capability).give(Wish::Full(commit));
+                        requests_out.session(&capability).give(TickRequest::Full(commit));
                     }
                 }
             });
@@ -131,7 +131,7 @@ pub fn seal_files<'scope>(
                 let (commit, open) = first.remove_entry();
                 sealing.insert(commit, open.files);
                 // The thread ends only after a failure, which stops this worker as well.
-                let _ = jobs.send(open.gather);
+                let _ = jobs.send(open.buffer);
             }
             while let Ok((commit, files)) = sealed.try_recv() {
                 match files {
@@ -145,17 +145,17 @@ pub fn seal_files<'scope>(
             ends.retain(|_, end| frontiers[0].less_than(end));
         }
     });
-    Sealed { files, wishes }
+    Sealed { files, tick_requests }
 }
 
-/// Makes sure that this process sees the folder that the leader has made for the run.
-fn look_for_staging(store: &dyn Store, generation: &str) -> Result<(), TableError> {
+/// Checks that this process sees the folder that the leader has created for the run.
+fn check_staging(store: &dyn Store, generation: &str) -> Result<(), TableError> {
     let staging = layout::staging_folder(generation);
     let sees = |path: &str| store.exists(path).map_err(|error| TableError::writing(&staging, error));
     if sees(&staging)? {
         return Ok(());
     }
-    // Where the run's own fence is seen, it is the same book, and a newer run has swept the folder away.
+    // If the run's own fence exists it is the same book, and a newer run has deleted the folder.
     let is_same_book = match layout::fence_of(generation) {
         Some(fence) => sees(&layout::entry_path(fence))?,
         None => false,
@@ -163,27 +163,27 @@ fn look_for_staging(store: &dyn Store, generation: &str) -> Result<(), TableErro
     Err(if is_same_book { TableError::Fenced { path: staging } } else { TableError::Unseen { path: staging } })
 }
 
-/// A commit that takes rows.
-struct Open {
+/// A commit to which rows are still added.
+struct OpenCommit {
     files: Capability<Epoch>,
-    /// Until the wish is made.
-    wishes: Option<Capability<Epoch>>,
-    gather: Gather,
+    /// Until the request is sent.
+    tick_requests: Option<Capability<Epoch>>,
+    buffer: CommitBuffer,
 }
 
 type SealResult = (CommitNumber, Result<Vec<SealedFile>, TableError>);
 
 /// Starts the thread that closes and syncs files; it ends with the operator.
-fn start_sealing(store: Arc<dyn Store>, wake: SyncActivator) -> (Sender<Gather>, Receiver<SealResult>) {
-    let (jobs, todo) = channel::<Gather>();
+fn start_sealing(store: Arc<dyn Store>, wake: SyncActivator) -> (Sender<CommitBuffer>, Receiver<SealResult>) {
+    let (jobs, buffers) = channel::<CommitBuffer>();
     let (done, sealed) = channel();
     thread::Builder::new()
         .name("seal".to_owned())
         .spawn(move || {
-            for gather in todo {
-                let (commit, staging) = (gather.commit(), gather.staging());
-                let files = gather.seal().and_then(|files| {
-                    // Names before descriptors: an entry must not name what a crash could still take away.
+            for buffer in buffers {
+                let (commit, staging) = (buffer.commit(), buffer.staging());
+                let files = buffer.seal().and_then(|files| {
+                    // Sync names before sending descriptors: an entry must not name a file that a crash could still remove.
                     store.sync_folder(&staging).map_err(|error| TableError::writing(&staging, error))?;
                     Ok(files)
                 });

@@ -16,23 +16,24 @@ use twox_hash::XxHash3_64;
 use super::TableError;
 use super::schema::RowFormat;
 use crate::change::{CommitNumber, Day, SealedFile};
-use crate::store::layout::{self, FilePlace};
+use crate::store::layout;
+use crate::store::layout::FilePlace;
 use crate::store::{Store, StoreFile};
 
-/// Who writes files, and under which names.
+/// What names and metadata of a run's files consist of.
 #[derive(Clone)]
 pub struct FileNaming {
     /// Where the book lives.
     pub store: Arc<dyn Store>,
     /// The book's identity.
     pub book: String,
-    /// The run's generation: its staging folder, which is never made here.
+    /// The run's generation: its staging folder, which is never created here.
     pub generation: String,
     /// This worker's index in the cluster.
     pub worker: usize,
     /// Which table, and how it is written.
     pub format: RowFormat,
-    /// Version of the parser that made the rows.
+    /// Version of the parser that produced the rows.
     pub parser: u32,
 }
 
@@ -62,10 +63,10 @@ pub struct TableFile {
 }
 
 impl TableFile {
-    /// Makes the `index`-th file of a day and commit in the run's staging folder.
+    /// Creates the `index`-th file of a day and commit in the run's staging folder.
     ///
     /// # Errors
-    /// [`TableError::Fenced`] when that folder is gone; [`TableError::Write`] for what else the file system says.
+    /// [`TableError::Fenced`] when that folder is gone; [`TableError::Write`] for other errors of the file system.
     pub fn create(naming: &FileNaming, commit: CommitNumber, day: Day, index: usize) -> Result<TableFile, TableError> {
         let path = naming.path(commit, day, index);
         let staged = layout::staged_path(&naming.generation, &path);
@@ -89,7 +90,7 @@ impl TableFile {
         self.writer.write(columns).map_err(|error| TableError::encoding(&self.staged, error))
     }
 
-    /// Bytes written and bytes that wait, encoded, in the open row group.
+    /// Bytes that are written, and encoded bytes of the open row group.
     pub fn bytes(&self) -> u64 {
         (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
     }
@@ -140,7 +141,7 @@ fn note_offsets(offsets: &mut Offsets, columns: &RecordBatch) {
     }
 }
 
-/// Counts and hashes what passes to the file.
+/// Counts and hashes the bytes that are written to the file.
 struct Checksummed {
     file: Box<dyn StoreFile>,
     hash: XxHash3_64,

@@ -1,7 +1,7 @@
-// Chromium for the tests of the page: a page that is opened keeps what it did wrong, and `clean` fails on any of it.
+// Chromium for the tests of the page: an opened page records its errors, and `clean` fails if there are any.
 //
-// WALBOOK_PAGE_TOOLS is a folder whose node_modules has what package.json names, WALBOOK_CHROMIUM the browser;
-// WALBOOK_PAGE_SHOTS, where it is set, a folder for pictures.
+// WALBOOK_PAGE_TOOLS is a folder whose node_modules has the packages of package.json, WALBOOK_CHROMIUM the browser;
+// WALBOOK_PAGE_SHOTS, if set, a folder for screenshots.
 
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
@@ -53,19 +53,19 @@ export async function open(address, { width = 1440, height = 900, ready = ".row.
   return page;
 }
 
-/** Fails on whatever went wrong in a page, and closes it. */
+/** Fails on any error of a page, and closes it. */
 export async function clean(page) {
   assert.equal(await page.locator("#fault").count(), 0, "the page says that it failed");
   assert.deepEqual(page.faults, []);
   await page.context().close();
 }
 
-/** Keeps a picture of what is seen. */
+/** Saves a screenshot. */
 export async function shot(page, name) {
   if (SHOTS !== null) await page.screenshot({ path: `${SHOTS}/${name}.png` });
 }
 
-/** Fails on what axe finds serious; the page must have been opened with `bypassCSP`, for axe is no part of it. */
+/** Fails on serious findings of axe; the page must have been opened with `bypassCSP`, because axe is injected. */
 export async function accessible(page, name) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
@@ -78,7 +78,7 @@ export async function accessible(page, name) {
   assert.deepEqual(words, []);
 }
 
-/** The grid as it is seen: `[name, [four counts, total]]` as texts, for each row on screen. */
+/** The displayed grid: `[name, [four counts, total]]` as texts, for each visible row. */
 export function grid(page) {
   return page.$$eval(".grid .row.table", (rows) => {
     return rows.map((row) => [
@@ -88,12 +88,12 @@ export function grid(page) {
   });
 }
 
-/** The row of sums as it is seen. */
+/** The displayed row of sums. */
 export function allRow(page) {
   return page.$$eval(".grid .all .cell .value", (cells) => cells.map((cell) => cell.textContent));
 }
 
-/** What the grid has to show of rows with `schema`, `table`, `op` and `count`: four counts and the total by name. */
+/** What the grid must show for rows with `schema`, `table`, `op` and `count`: four counts and the total by name. */
 export function tablesOf(rows) {
   const tables = new Map();
   for (const { schema, table, op, count } of rows) {
@@ -105,7 +105,7 @@ export function tablesOf(rows) {
   return tables;
 }
 
-/** What the row of sums has to show of them. */
+/** What the row of sums must show for them. */
 export function sumOf(tables) {
   return [...tables.values()].reduce((sum, counts) => sum.map((value, at) => value + counts[at]), [0, 0, 0, 0, 0]);
 }
@@ -119,10 +119,10 @@ export function earlier(day, days) {
   return new Date(Date.parse(`${day}T00:00:00Z`) - days * 86_400_000).toISOString().slice(0, 10);
 }
 
-/** The sum over all tables, as it is seen. */
+/** The displayed sum over all tables. */
 export const total = (page) => page.textContent(".grid .all .total .value");
 
-/** Waits until the sum over all tables is another one. */
+/** Waits until the sum over all tables changes. */
 export function otherTotal(page, than, timeout = 10_000) {
   return page.waitForFunction((text) => document.querySelector(".grid .all .total .value").textContent !== text, than, {
     polling: 20,
@@ -130,13 +130,13 @@ export function otherTotal(page, than, timeout = 10_000) {
   });
 }
 
-/** Keeps what moves in a page from here on, for `moved`. */
+/** Records what moves in a page from now on, for `moved`. */
 export function watchMoves(page) {
   return page.evaluate(() => {
     globalThis.moved = [];
     new PerformanceObserver((list) => {
       const nodes = list.getEntries().flatMap(({ sources }) => sources.map(({ node }) => node));
-      // A number that gets another digit begins further left.
+      // A number with one more digit begins further left.
       const others = nodes.filter((node) => !node?.parentElement?.matches(".value, .share span"));
       globalThis.moved.push(...others.map((node) => node?.outerHTML ?? node?.data ?? "a node that is gone"));
     }).observe({ type: "layout-shift" });

@@ -1,4 +1,4 @@
-// What goes wrong on the way: silence, refusals, answers that come late, a day that ends.
+// Faults: no answer, refusals, late answers, the end of a day.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,8 +12,8 @@ const text = (page, selector, pattern, timeout = 5000) =>
     { timeout },
   );
 
-test("numbers that a silent stream no longer brings are not said to be live", async () => {
-  // Silence is noticed sooner here than in 40 s, but later than a status comes.
+test("counts are not shown as live when the stream is silent", async () => {
+  // The timeout is shorter here than 40 s, but longer than the interval of the status.
   const init = () => {
     const later = setTimeout;
     globalThis.setTimeout = (act, time, ...rest) => later(act, time === 40_000 ? 7000 : time, ...rest);
@@ -34,7 +34,7 @@ test("numbers that a silent stream no longer brings are not said to be live", as
   await clean(page);
 });
 
-test("a tab that nobody sees holds no stream", async () => {
+test("a hidden tab has no stream", async () => {
   const init = () => {
     globalThis.unseen = true;
     Object.defineProperty(Document.prototype, "hidden", { get: () => globalThis.unseen });
@@ -57,7 +57,7 @@ test("a tab that nobody sees holds no stream", async () => {
   await clean(page);
 });
 
-test("what was refused once is said where it belongs, and no longer than it is so", async () => {
+test("a refusal is shown in its place, and only while it lasts", async () => {
   const page = await open("busy", "?range=7d", { expected: /503/ });
   const book = mock.book("busy");
   book.refusals.events = 1;
@@ -74,7 +74,7 @@ test("what was refused once is said where it belongs, and no longer than it is s
   await clean(page);
 });
 
-test("there and back while an answer is late: the numbers are those of the range that is named", async () => {
+test("after two quick changes of the range the counts are those of the named range", async () => {
   const page = await open("slow", "?range=7d&day=2026-11-20");
   const ofDay = await total(page);
   mock.book("slow").delay = 700;
@@ -89,7 +89,7 @@ test("there and back while an answer is late: the numbers are those of the range
   await clean(page);
 });
 
-test("rejects are those of the days that are looked at", async () => {
+test("rejects are those of the displayed days", async () => {
   const page = await open("typical", "?range=today");
   await text(page, "#pipeline .rejects", /none in this range · 3 in the book/);
   await page.click("#pipeline .rejects a");
@@ -103,7 +103,7 @@ test("rejects are those of the days that are looked at", async () => {
   await clean(day);
 });
 
-test("at midnight the panel goes on with the new day", async () => {
+test("at midnight the panel includes the new day", async () => {
   const page = await open("midnight", "?range=today&schema=public&name=orders", { ready: "#events .event" });
   const book = mock.book("midnight");
   assert.match(await page.textContent("#events .chip:nth-of-type(2)"), /22 Nov/);
@@ -116,7 +116,7 @@ test("at midnight the panel goes on with the new day", async () => {
   await clean(page);
 });
 
-test("two presses on Older are one page while the answer is on its way", async () => {
+test("two clicks on Older move one page while the answer is in flight", async () => {
   const page = await open("typical", "?range=7d&schema=public&name=orders", { ready: "#events .event" });
   await page.evaluate(() => {
     const [, older] = document.querySelectorAll(".events-foot .button");

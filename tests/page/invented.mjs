@@ -1,4 +1,4 @@
-// A book that is invented: the same numbers at every start, answered as the server would.
+// An invented book: the same counts at every start, served as the server would.
 
 import { inventEvent } from "./invented_event.mjs";
 
@@ -6,14 +6,14 @@ const OPERATIONS = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 const DAY = 86_400_000;
 const NOON = Date.parse("2026-11-22T13:20:06.400Z");
 const TODAY = "2026-11-22";
-// How much of two weeks falls on each day of the fourteen to `TODAY`; before, they repeat.
+// The share of each of the fourteen days up to `TODAY`; earlier weeks repeat it.
 const WEIGHTS = [673, 619, 621, 683, 794, 859, 767, 670, 602, 693, 670, 907, 965, 445];
 
 const addDays = (day, days) => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
 const sumOf = (reasons) => reasons.reduce((sum, { count }) => sum + count, 0);
 const key = (...parts) => parts.join("\0");
 
-/** A number of the same value in [0, 1) for the same texts. */
+/** A number in [0, 1), the same for the same texts. */
 export function chance(...parts) {
   let hash = 2166136261;
   for (const character of parts.join("|")) hash = Math.imul(hash ^ character.codePointAt(0), 16777619);
@@ -43,14 +43,14 @@ export class InventedBook {
     this.commit = lagging ? 398 : firstDay === null ? 0 : 412;
     this.gone = false;
     this.delay = 0;
-    /** A path to a client that is dead: streams stay open and bring nothing. */
+    /** A dead connection: streams stay open and send nothing. */
     this.silent = false;
-    /** How many of the next questions are refused, by endpoint. */
+    /** How many of the next requests are refused, by endpoint. */
     this.refusals = {};
     this.today = TODAY;
     this.listeners = new Map();
     this.history = [];
-    /** By day, schema, table, operation; and what is on disk of it, where that is less. */
+    /** Counts by day, schema, table, operation; and those on disk, if they are lower. */
     this.cells = new Map();
     this.held = null;
     if (tables) for (const [name, ops] of Object.entries(tables)) this.spread(name.split(/\.(.*)/s).slice(0, 2), ops);
@@ -111,7 +111,7 @@ export class InventedBook {
     if (!this.cells.has(key(TODAY, schema, table, "INSERT"))) this.set(TODAY, schema, table, "INSERT", 3);
   }
 
-  /** Some changes of today; `rows` says which, else a few at random. */
+  /** Some changes of today: those of `rows`, else a few at random. */
   change(rows = null) {
     const changed = (rows ?? this.randomChanges()).map(({ schema, table, op, by = 1 }) => {
       const at = key(this.today, schema, table, op);
@@ -127,7 +127,7 @@ export class InventedBook {
     return changed;
   }
 
-  /** Keeps what is on disk as it is, whatever changes, until it is written. */
+  /** Freezes what is on disk until the next write. */
   hold() {
     this.held = new Map(this.cells);
   }
@@ -155,7 +155,7 @@ export class InventedBook {
     });
   }
 
-  /** Every new change is told; `cut` ends the connection. */
+  /** Sends every new change; `cut` ends the connection. */
   listen(listener, cut) {
     this.listeners.set(listener, cut);
     return () => this.listeners.delete(listener);
@@ -298,7 +298,7 @@ export class InventedBook {
   status(asked) {
     const status = this.fullStatus(asked);
     if (!this.plain) return status;
-    // Only what the server has to tell.
+    // Only fields that the server must send.
     const { commit, committed_at, entry } = status.durable;
     const { in_range: _, ...rejects } = status.rejects;
     const missing = { commit_interval_seconds: undefined, connected_at: undefined, slot: null };

@@ -12,7 +12,7 @@ const NULL = { null: true };
 /** The event `index` (newest first) of a table on a day. */
 export function inventEvent(schema, table, op, day, index, total) {
   const pick = (what) => chance(schema, table, day, index, what);
-  // The newest event of a day is a second before its end, the others follow back through the day.
+  // The newest event of a day is a second before its end, the others precede it through the day.
   const end = Date.parse(`${day}T22:59:58.912Z`) - (day === "2026-11-22" ? 9.68 * 3_600_000 : 0);
   const at = end - index * Math.max(180, Math.min(40_000, 80_000_000 / total)) - pick("ms") * 170;
   const commit = new Date(at).toISOString().replace("Z", "000Z");

@@ -1,4 +1,4 @@
-// The page of invented books, for tests of what a real server rarely shows.
+// The page of invented books, for tests of states that a real server rarely has.
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
@@ -10,7 +10,7 @@ export let mock = null;
 before(async () => (mock = await serve()));
 after(() => mock?.close());
 
-/** The day it is in every invented book. */
+/** The present day of every invented book. */
 export const TODAY = "2026-11-22";
 
 /** Opens the page of a book. */
@@ -18,7 +18,7 @@ export function open(book, search = "", options = {}) {
   return browser.open(`${mock.url}/${book}/${search}`, options);
 }
 
-/** Asks a book. */
+/** Sends a request to a book. */
 export async function api(book, path) {
   const response = await fetch(`${mock.url}/${book}/api/${path}`);
   assert.equal(response.status, 200, path);

@@ -1,4 +1,4 @@
-// Ten thousand tables: few rows in the page, and every answer to the person within the time of a blink.
+// Ten thousand tables: few rows in the document, and a fast response to every action.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -40,7 +40,7 @@ function measure(page, act, values) {
   );
 }
 
-test("ten thousand tables: few rows in the page, all of them to be reached", async () => {
+test("ten thousand tables: few rows in the document, all of them reachable", async () => {
   const page = await open("large", RANGE);
   assert.ok((await page.locator(".row.table").count()) < 120);
   assert.equal(await page.getAttribute(".grid table", "aria-rowcount"), "10002");
@@ -69,7 +69,7 @@ test("ten thousand tables: filter and order answer within 50 ms", async (t) => {
   await clean(page);
 });
 
-test("ten thousand tables that change all the time: nothing flickers, nothing grows", async (t) => {
+test("ten thousand tables that change all the time: nothing flickers, memory does not grow", async (t) => {
   const page = await open("large", RANGE);
   // Rows do not change places while the pointer is on them.
   await page.hover(".grid .row.table");
@@ -80,7 +80,7 @@ test("ten thousand tables that change all the time: nothing flickers, nothing gr
     new PerformanceObserver((list) => list.getEntries().forEach((entry) => blocked.push(entry.duration))).observe({
       type: "longtask",
     });
-    // A cell that is empty at any time is a flicker, and so is a row that goes and comes.
+    // An empty cell is a flicker, and so is a row that is removed and added again.
     let flickers = 0;
     new MutationObserver((changes) => {
       for (const { target, addedNodes } of changes) {
@@ -101,7 +101,7 @@ test("ten thousand tables that change all the time: nothing flickers, nothing gr
   await clean(page);
 });
 
-/** When the first rows were there, counted from the beginning of the visit. */
+/** When the first rows were displayed, from the start of the visit. */
 async function numbersAfter(page) {
   await page.reload();
   await page.waitForSelector(".row.table");

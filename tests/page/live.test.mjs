@@ -1,11 +1,11 @@
-// What moves by itself, and what stays: changes, a server that is gone, no stream.
+// What changes by itself and what does not: changes, a server that is down, no stream.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clean, grid, moved, number, otherTotal, shot, total, watchMoves } from "./browser.mjs";
 import { api, mock, open } from "./invented_page.mjs";
 
-test("a number moves live, and nothing else does", async (t) => {
+test("a count changes live, and nothing else moves", async (t) => {
   const page = await open("typical", "?range=7d");
   await watchMoves(page);
   const before = await total(page);
@@ -47,7 +47,7 @@ test("a changed cell flashes; with reduced motion it does not", async () => {
   }
 });
 
-test("a server that is gone leaves the numbers, says since when, and is found again", async () => {
+test("when the server is down the counts stay, with the time, until it answers again", async () => {
   const page = await open("live", "?range=7d", { expected: /net::ERR_/ });
   const book = mock.book("live");
   book.gone = true;
@@ -72,7 +72,7 @@ test("a server that is gone leaves the numbers, says since when, and is found ag
   await clean(page);
 });
 
-test("where no stream is to be had the numbers are asked for", async () => {
+test("without a stream the counts are polled", async () => {
   const page = await open("full", "?range=7d", { expected: /503/ });
   const before = await total(page);
   mock.book("full").change([{ schema: "public", table: "orders", op: "INSERT", by: 1000 }]);

@@ -9,7 +9,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SCENARIOS } from "./scenarios.mjs";
 
-const ASSETS = fileURLToPath(new URL("../../src/server/assets/", import.meta.url));
+const ASSETS = fileURLToPath(new URL("../../src/server/page/assets/", import.meta.url));
 const TYPES = {
   ".html": "text/html; charset=utf-8",
   ".css": "text/css; charset=utf-8",

@@ -1,11 +1,11 @@
-// What the numbers may mean: nothing yet, not in the book, not complete; and names that are not harmless.
+// The states of counts: none yet, not in the book, not complete; and malicious names.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clean, grid, shot } from "./browser.mjs";
 import { mock, open } from "./invented_page.mjs";
 
-test("evil names are text, wherever they stand", async () => {
+test("malicious names are text everywhere", async () => {
   const page = await open("evil", "?range=30d");
   const names = (await grid(page)).map(([name]) => name);
   for (const name of [
@@ -33,7 +33,7 @@ test("evil names are text, wherever they stand", async () => {
   await clean(page);
 });
 
-test("an empty book says what comes next", async () => {
+test("an empty book shows the next step", async () => {
   const page = await open("empty", "", { ready: ".grid .none" });
   assert.match(await page.textContent(".grid .none"), /No change has arrived yet.*This page fills by itself/s);
   assert.match(await page.textContent("#state-word"), /Waiting for the first record/);
@@ -61,7 +61,7 @@ test("zero, not in the book, open and not complete differ in words", async () =>
   await clean(page);
 });
 
-test("what the server need not tell may be missing", async () => {
+test("optional fields of the server may be missing", async () => {
   const page = await open("plain", "?range=7d");
   assert.match(await page.textContent("#pipeline .rejects"), /1,028 in the book/);
   assert.doesNotMatch(await page.textContent("body"), /undefined|NaN|null in/);

@@ -1,4 +1,4 @@
-// What a person does beside looking: opening cells, keys alone, a token, a narrow screen, a screen reader.
+// Interaction: opening cells, keyboard only, a token, a narrow screen, a screen reader.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { accessible, clean, earlier, grouped, number, otherTotal, shot, total } from "./browser.mjs";
 import { TODAY, mock, open } from "./invented_page.mjs";
 
-test("a click on a cell shows its events, in pages, and closing gives the focus back", async () => {
+test("a click on a cell shows its events in pages, and closing restores the focus", async () => {
   const page = await open("typical", "?range=7d");
   const cell = page.locator(".grid .row.table a.cell[href]").first();
   const text = await cell.locator(".value").textContent();
@@ -35,13 +35,13 @@ test("a click on a cell shows its events, in pages, and closing gives the focus 
   await clean(page);
 });
 
-test("newer events are announced when they are on disk, and shown when asked for", async () => {
+test("newer events are announced when they are on disk, and shown on request", async () => {
   const page = await open("typical", "?range=7d&schema=public&name=orders&op=INSERT", { ready: "#events .event" });
   const sum = async () => number(await page.textContent("#events .sum b"));
   const [before, all] = [await sum(), await total(page)];
   const book = mock.book("typical");
   book.hold();
-  // A commit that holds nothing of it.
+  // A commit without changes of this cell.
   book.commit += 1;
   book.change([{ schema: "public", table: "orders", op: "INSERT" }]);
   await otherTotal(page, all);
@@ -60,9 +60,9 @@ test("newer events are announced when they are on disk, and shown when asked for
   await clean(page);
 });
 
-test("pages that end early go on where they ended, and a file that does says so", async () => {
+test("a page that ends early continues where it ended, and a truncated file is reported", async () => {
   const page = await open("typical", "?range=7d");
-  // As a server answers whose rows are large: twenty rows where fifty were asked for, and a file with a next cursor.
+  // As with large rows: twenty rows instead of the requested fifty, and a file with a next cursor.
   await page.route("**/api/events?*", async (route) => {
     const url = route.request().url().replace(/limit=\d+/, "limit=20");
     const answer = await route.fetch({ url });
@@ -87,7 +87,7 @@ test("pages that end early go on where they ended, and a file that does says so"
   await clean(page);
 });
 
-test("everything can be done with keys alone", async () => {
+test("everything can be done with the keyboard alone", async () => {
   const page = await open("typical", "?range=7d");
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
@@ -122,7 +122,7 @@ test("everything can be done with keys alone", async () => {
   await clean(page);
 });
 
-test("a token is asked for, refused, taken, and sent with downloads", async () => {
+test("a token is requested, refused, accepted, and sent with downloads", async () => {
   const page = await open("token", "?range=7d", { ready: "#token-text", expected: /401/ });
   await page.fill("#token-text", "wrong");
   await page.keyboard.press("Enter");
@@ -156,7 +156,7 @@ test("nothing scrolls sideways at 320 pixels or at 200 % zoom", async () => {
   }
 });
 
-test("axe finds nothing serious where numbers are not complete, or none", async () => {
+test("axe finds nothing serious when counts are incomplete or missing", async () => {
   for (const [name, book, options] of [
     ["lagging", "lagging", {}],
     ["lagging-dark", "lagging", { colorScheme: "dark" }],

@@ -1,4 +1,4 @@
-// What is looked at: ranges, days, filter, order, the address, downloads.
+// The view: ranges, days, filter, order, the address, downloads.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { allRow, clean, earlier, grid, grouped, number, sumOf, tablesOf, total } from "./browser.mjs";
 import { TODAY, api, open } from "./invented_page.mjs";
 
-test("a range is picked, stands in the address, and survives a reload", async () => {
+test("a selected range is in the address and survives a reload", async () => {
   const page = await open("typical");
   assert.equal(await page.getAttribute("#presets button:nth-child(2)", "aria-pressed"), "true");
   await page.click("#presets button:nth-child(3)");
@@ -30,7 +30,7 @@ test("a range is picked, stands in the address, and survives a reload", async ()
   await clean(page);
 });
 
-test("the grid shows the numbers of the API, and they add up", async () => {
+test("the grid shows the counts of the API, and they add up", async () => {
   const page = await open("typical", "?range=7d");
   const { rows } = await api("typical", `counts?from=${earlier(TODAY, 6)}&to=${TODAY}&by=day,table,op`);
   const tables = tablesOf(rows);
@@ -76,7 +76,7 @@ test("the filter is that of the API's patterns, and columns still add up", async
   await clean(page);
 });
 
-test("columns sort, and say so", async () => {
+test("columns sort, and show it", async () => {
   const page = await open("typical", "?range=7d");
   const total = async () => (await grid(page)).map(([, counts]) => number(counts[4]));
   const down = await total();
@@ -97,7 +97,7 @@ test("columns sort, and say so", async () => {
   await clean(page);
 });
 
-test("a click on a day narrows the grid, again frees it", async () => {
+test("a click on a day narrows the grid, a second one clears it", async () => {
   const page = await open("typical", "?range=7d");
   await page.waitForSelector(".days[aria-valuetext]");
   const box = await page.locator(".days").boundingBox();
@@ -121,7 +121,7 @@ test("a view with events can be shared", async () => {
   await clean(other);
 });
 
-test("the CSV holds what is seen", async () => {
+test("the CSV contains the displayed rows", async () => {
   const page = await open("typical", "?range=7d");
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#downloads a:first-child")]);
   const csv = await readFile(await download.path(), "utf8");

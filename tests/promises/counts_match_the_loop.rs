@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::support::{MemoryRun, MemoryStore, MemoryTopic, Workload, WorkloadRecord, count_naively};
 use chrono_tz::Tz;
 use walbook::book::CountsFile;
 use walbook::store::{Store, layout};
-use walbook::testing::{MemoryRun, MemoryStore, MemoryTopic, Workload, WorkloadRecord, count_naively};
 
 use std::collections::BTreeMap;
 use walbook::change::CountKey;

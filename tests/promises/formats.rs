@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::support::{MemoryRun, MemoryStore, MemoryTopic, Workload};
 use bytes::Bytes;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::printer::print_schema;
 use walbook::store::{Store, layout};
-use walbook::testing::{MemoryRun, MemoryStore, MemoryTopic, Workload};
 
 /// The first file of a table in the book of a small workload.
 fn first_file(table: &str) -> ParquetMetaData {
@@ -39,7 +39,7 @@ fn describe(metadata: &ParquetMetaData) -> String {
 
 /// The keys of the file's own story; no Arrow schema among them.
 fn keys(metadata: &ParquetMetaData) -> Vec<&str> {
-    let pairs = metadata.file_metadata().key_value_metadata().expect("every file tells its story");
+    let pairs = metadata.file_metadata().key_value_metadata().expect("every file describes itself");
     pairs.iter().map(|pair| pair.key.as_str()).collect()
 }
 

@@ -4,10 +4,14 @@
 mod architecture;
 mod book;
 mod counts_match_the_loop;
+mod demo_truth;
 mod exactly_once;
 mod formats;
 mod inputs;
 mod parse;
 mod readers;
+mod reading;
 mod server;
+#[path = "../support/mod.rs"]
+mod support;
 mod transactions;

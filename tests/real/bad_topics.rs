@@ -1,4 +1,4 @@
-//! Topics that are not there, brokers that are not there, topics without a record.
+//! Missing topics, unreachable brokers, topics without a record.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -30,19 +30,19 @@ fn a_topic_that_does_not_exist_is_an_error_and_is_not_made() {
     let ended = book.start("run", &arguments).wait(Duration::from_secs(30));
     expect_failure(&ended, 2);
     ended.expect_said(&[&name]);
-    // A topic that the brokers make for whoever asks would hide a misspelt name.
+    // A topic that the brokers create on request would hide a misspelt name.
     assert!(!Topic::of_name(&name).exists());
 }
 
 #[test]
 fn a_broker_that_does_not_answer_is_an_error_within_thirty_seconds() {
-    let nobody = {
+    let unreachable = {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
         listener.local_addr().expect("it is bound").to_string()
     };
     let silent = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
     let silent = silent.local_addr().map(|address| (silent, address.to_string())).expect("it is bound");
-    for address in [&nobody, &silent.1] {
+    for address in [&unreachable, &silent.1] {
         let book = Book::new("no_broker");
         let ended =
             book.start("run", &["--brokers", address, "--topic", "any", "--until-end"]).wait(Duration::from_secs(32));

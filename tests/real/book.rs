@@ -17,7 +17,7 @@ use crate::topic::Topic;
 use crate::truth::Counts;
 
 /// How long a run to the end may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A place for one book; the run makes it.
 pub(crate) struct Book {
@@ -63,7 +63,7 @@ impl Book {
         &self.path
     }
 
-    /// Starts a run over `topics` that serves a page, and tells where.
+    /// Starts a run over `topics` that serves a page; returns its address.
     #[track_caller]
     pub(crate) fn serve_run(&self, topics: &[&Topic], arguments: &[&str]) -> (Running, SocketAddr) {
         let running = self.run(topics, &[&["--serve", "127.0.0.1:0"], arguments].concat());
@@ -83,7 +83,7 @@ impl Book {
     /// Runs over `topics` until their ends; it must exit 0.
     #[track_caller]
     pub(crate) fn run_to_end(&self, topics: &[&Topic], arguments: &[&str]) -> Ended {
-        let ended = self.run(topics, &[&["--until-end"], arguments].concat()).wait(PATIENCE);
+        let ended = self.run(topics, &[&["--until-end"], arguments].concat()).wait(TIMEOUT);
         ended.expect_code(0);
         ended
     }
@@ -105,7 +105,7 @@ impl Book {
     /// What `query --format json` says.
     #[track_caller]
     pub(crate) fn query(&self, arguments: &[&str]) -> Value {
-        let ended = self.start("query", &[arguments, &["--format", "json"]].concat()).wait(PATIENCE);
+        let ended = self.start("query", &[arguments, &["--format", "json"]].concat()).wait(TIMEOUT);
         ended.expect_code(0);
         serde_json::from_str(&ended.stdout)
             .unwrap_or_else(|error| panic!("query prints no JSON: {error}: {}", ended.stdout))
@@ -120,7 +120,7 @@ impl Book {
     /// Verifies the book, which must pass, and returns what it saw.
     #[track_caller]
     pub(crate) fn verify(&self) -> String {
-        let ended = self.start::<&str>("verify", &[]).wait(PATIENCE);
+        let ended = self.start::<&str>("verify", &[]).wait(TIMEOUT);
         ended.expect_code(0);
         ended.stdout
     }
@@ -154,7 +154,7 @@ impl Book {
                 return;
             }
             run.expect_alive();
-            assert!(began.elapsed() < PATIENCE, "{total} changes are not committed:\n{}", run.stderr());
+            assert!(began.elapsed() < TIMEOUT, "{total} changes are not committed:\n{}", run.stderr());
         }
     }
 }

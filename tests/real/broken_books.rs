@@ -10,7 +10,7 @@ use crate::succession::{inserted, inserts};
 use crate::topic::Topic;
 use crate::truth::assert_same;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A book of two commits over a topic that has more by now.
 fn book_and_topic(name: &str) -> (Book, Topic) {
@@ -26,7 +26,7 @@ fn book_and_topic(name: &str) -> (Book, Topic) {
 }
 
 fn try_run(book: &Book, topic: &Topic, arguments: &[&str]) -> Ended {
-    book.run(&[topic], &[&["--until-end"], arguments].concat()).wait(PATIENCE)
+    book.run(&[topic], &[&["--until-end"], arguments].concat()).wait(TIMEOUT)
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_directory_that_is_no_book_is_refused_and_left_alone() {
     ended.expect_said(&[&*book.path().to_string_lossy()]);
     assert_eq!(names_in(book.path()), ["thesis.txt"]);
     for command in ["query", "events", "verify"] {
-        book.start::<&str>(command, &[]).wait(PATIENCE).expect_code(2);
+        book.start::<&str>(command, &[]).wait(TIMEOUT).expect_code(2);
     }
 
     // An empty directory becomes a book.
@@ -61,7 +61,7 @@ fn a_path_that_cannot_be_a_book_is_an_error() {
     ended.expect_code(2);
     let missing = Book::new("missing");
     for command in ["query", "events", "verify"] {
-        missing.start::<&str>(command, &[]).wait(PATIENCE).expect_code(2);
+        missing.start::<&str>(command, &[]).wait(TIMEOUT).expect_code(2);
     }
     assert!(!missing.path().exists(), "asking must not make a book");
 }
@@ -127,7 +127,7 @@ fn a_file_that_no_entry_names_is_found_by_verify() {
 }
 
 fn expect_verify_names(book: &Book, victim: &Path) {
-    let ended = book.start::<&str>("verify", &[]).wait(PATIENCE);
+    let ended = book.start::<&str>("verify", &[]).wait(TIMEOUT);
     ended.expect_code(1);
     let name = victim.file_name().expect("a file").to_string_lossy().into_owned();
     assert!(

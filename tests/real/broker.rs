@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::environment;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// One node that is broker and controller; dropped, it is killed and gone.
 pub(crate) struct Broker {
@@ -69,7 +69,7 @@ impl Broker {
         assert!(asked.is_ok_and(|status| status.success()), "could not stop the broker");
         let began = Instant::now();
         while process.try_wait().expect("a child can be waited for").is_none() {
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > TIMEOUT {
                 let _ = process.kill();
                 panic!("the broker does not stop:\n{}", self.said());
             }
@@ -88,7 +88,7 @@ impl Broker {
         while TcpStream::connect(self.addresses()).is_err() {
             let process = self.process.as_mut().expect("it was started");
             let has_ended = process.try_wait().expect("a child can be waited for").is_some();
-            assert!(!has_ended && began.elapsed() < PATIENCE, "Kafka does not start:\n{}", self.said());
+            assert!(!has_ended && began.elapsed() < TIMEOUT, "Kafka does not start:\n{}", self.said());
             thread::sleep(Duration::from_millis(50));
         }
     }

@@ -13,7 +13,7 @@ use crate::environment;
 use crate::topic::Topic;
 
 /// How long a capture to the end may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The settings of one capture; it may run many times.
 pub(crate) struct Capture {
@@ -27,7 +27,7 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Names what is captured where to; nothing is made yet.
+    /// Names the slot and the topic; nothing is created yet.
     pub(crate) fn new(database: &Database, topic: &Topic) -> Capture {
         Capture {
             url: database.url(),
@@ -48,13 +48,13 @@ impl Capture {
         Running::start(walbook, self.folder.path())
     }
 
-    /// Starts it for the first time: it makes slot and topic.
+    /// Starts it for the first time: it creates slot and topic.
     pub(crate) fn start_first(&self) -> Running {
         let partitions = self.topic.partitions().to_string();
         self.start(&["--create-slot", "--create-topic", "--partitions", &partitions])
     }
 
-    /// Makes slot and topic and captures what is there.
+    /// Creates slot and topic and captures the changes so far.
     #[track_caller]
     pub(crate) fn first(&self) {
         let partitions = self.topic.partitions().to_string();
@@ -70,19 +70,19 @@ impl Capture {
     /// Captures what the server has now, or fails; it must exit with `code`.
     #[track_caller]
     pub(crate) fn once_with_code(&self, code: i32, arguments: &[&str]) -> Ended {
-        let ended = self.start(&[&["--once"], arguments].concat()).wait(PATIENCE);
+        let ended = self.start(&[&["--once"], arguments].concat()).wait(TIMEOUT);
         ended.expect_code(code);
         ended
     }
 }
 
-/// Fails unless its messages name a range of the log that ends at `to` and starts at `from` or somewhat later.
+/// Fails unless its messages name a range of the WAL that ends at `to` and starts in `from..to`.
 #[track_caller]
 pub(crate) fn expect_range(ended: &Ended, from: u64, to: u64) {
     let words = ended.stderr.split(|letter: char| !letter.is_ascii_hexdigit() && letter != '/');
-    let said: Vec<u64> = words.filter_map(lsn).collect();
+    let named: Vec<u64> = words.filter_map(lsn).collect();
     assert!(
-        said.contains(&to) && said.iter().any(|&start| (from..to).contains(&start)),
+        named.contains(&to) && named.iter().any(|&start| (from..to).contains(&start)),
         "no range from {from:X} to {to:X} in:\n{}",
         ended.stderr
     );

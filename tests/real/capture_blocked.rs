@@ -1,4 +1,4 @@
-//! A capture that cannot write stays connected to PostgreSQL, keeps the log, and goes on when it can.
+//! A capture that cannot write stays connected to PostgreSQL, confirms nothing, and continues when Kafka is back.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ fn a_capture_answers_the_server_while_kafka_is_away() {
     capture.topic.await_offsets(100, || running.expect_alive());
 
     let holder = database.holder(&capture.slot);
-    assert!(holder.is_some(), "nobody has the slot");
+    assert!(holder.is_some(), "the slot is not read");
     broker.kill();
     thread::sleep(Duration::from_millis(500));
     let confirmed = database.confirmed(&capture.slot);
@@ -32,16 +32,16 @@ fn a_capture_answers_the_server_while_kafka_is_away() {
     while began.elapsed() < Duration::from_secs(6) {
         thread::sleep(Duration::from_millis(500));
         running.expect_alive();
-        assert_eq!(database.holder(&capture.slot), holder, "the server has given the connection up");
-        assert_eq!(database.confirmed(&capture.slot), confirmed, "confirmed what nobody has");
+        assert_eq!(database.holder(&capture.slot), holder, "the server has closed the connection");
+        assert_eq!(database.confirmed(&capture.slot), confirmed, "confirmed what the topic does not hold");
     }
     broker.launch();
     while database.confirmed(&capture.slot) == confirmed {
         running.expect_alive();
-        assert!(began.elapsed() < Duration::from_secs(60), "it does not go on:\n{}", running.stderr());
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not continue:\n{}", running.stderr());
         thread::sleep(Duration::from_millis(100));
     }
-    assert_eq!(database.holder(&capture.slot), holder, "the server has given the connection up");
+    assert_eq!(database.holder(&capture.slot), holder, "the server has closed the connection");
     workload.finish();
     running.signal("TERM");
     running.wait(Duration::from_secs(10)).expect_code(0);

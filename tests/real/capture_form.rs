@@ -1,4 +1,4 @@
-//! What a capture writes, to the letter: fields, key, partition, and where it ends when told.
+//! What a capture writes, byte for byte: fields, key, partition, and where it ends with --until-lsn.
 
 use chrono::{DateTime, Utc};
 use rdkafka::message::Message;
@@ -56,7 +56,8 @@ fn records_have_the_promised_form_and_javas_partition() {
 
     let mut seen = Vec::new();
     capture.topic.each_record(&[], |record| {
-        let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.expect("it is there").to_vec()).expect("UTF-8");
+        let text =
+            |bytes: Option<&[u8]>| String::from_utf8(bytes.expect("keys and values are set").to_vec()).expect("UTF-8");
         let (key, value) = (text(record.key()), text(record.payload()));
         assert_eq!(record.partition(), javas_partition(key.as_bytes(), PARTITIONS), "the partition of {key}");
         let parsed: serde_json::Value = serde_json::from_str(&value).expect("JSON");
@@ -101,7 +102,7 @@ fn records_have_the_promised_form_and_javas_partition() {
 }
 
 #[test]
-fn a_capture_ends_after_the_transaction_it_is_told() {
+fn a_capture_ends_after_the_transaction_at_the_requested_lsn() {
     let (database, capture) = captured("until");
     database.script("create table public.t (id int)");
     database.script("insert into public.t select generate_series(1, 10)");
@@ -113,7 +114,7 @@ fn a_capture_ends_after_the_transaction_it_is_told() {
     assert_eq!(capture.topic.stored_records(), 30);
     capture.once(&[]);
     assert_eq!(capture.topic.stored_records(), 70);
-    // Nothing new is no reason to wait.
+    // Without new changes it ends at once.
     let idle = capture.once(&[]);
     println!("with nothing to do it took {:?}", idle.took);
     assert_eq!(capture.topic.stored_records(), 70);

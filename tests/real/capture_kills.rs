@@ -17,9 +17,9 @@ use crate::workload::{TABLES, Workload};
 
 const DAY: &str = "a day";
 
-/// What happens to a capture at work.
+/// What happens to a running capture.
 #[derive(Clone, Copy, Debug)]
-enum Blow {
+enum Fault {
     Killed,
     ServerCrashed,
     BrokerKilled,
@@ -37,27 +37,27 @@ fn a_killed_capture_loses_nothing_and_repeats_nothing() {
     let capture = Capture::new(&database, &topic);
     capture.first();
 
-    let mut blows = vec![Blow::Killed; kills];
-    blows.extend([Blow::ServerCrashed].repeat(crashes));
-    blows.extend([Blow::BrokerKilled, Blow::BrokerRestarted, Blow::BrokerKilled].into_iter().cycle().take(crashes));
-    dice.shuffle(&mut blows);
+    let mut faults = vec![Fault::Killed; kills];
+    faults.extend([Fault::ServerCrashed].repeat(crashes));
+    faults.extend([Fault::BrokerKilled, Fault::BrokerRestarted, Fault::BrokerKilled].into_iter().cycle().take(crashes));
+    dice.shuffle(&mut faults);
 
     let workload = Workload::start(&database.url(), 4, &mut dice);
     let mut running = capture.start(&[]);
-    for blow in blows {
+    for fault in faults {
         thread::sleep(dice.between(Duration::from_millis(50), Duration::from_millis(2500)));
         running.expect_alive();
-        match blow {
-            Blow::Killed => {
+        match fault {
+            Fault::Killed => {
                 running.kill();
                 running = capture.start(&[]);
             }
-            Blow::ServerCrashed => server.restart_immediate(),
-            Blow::BrokerKilled => {
+            Fault::ServerCrashed => server.restart_immediate(),
+            Fault::BrokerKilled => {
                 broker.kill();
                 broker.launch();
             }
-            Blow::BrokerRestarted => {
+            Fault::BrokerRestarted => {
                 broker.stop();
                 broker.launch();
             }

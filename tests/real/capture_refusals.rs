@@ -1,4 +1,4 @@
-//! What a capture refuses: a log that has gone on without it, exit 3 with the range; what cannot work, exit 2.
+//! What a capture refuses: WAL that was consumed without it, exit 3 with the range; settings that cannot work, exit 2.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn insert(database: &Database, rows: u32) {
 }
 
 #[test]
-fn a_slot_that_somebody_else_advanced_is_refused_with_the_range() {
+fn a_slot_that_another_client_advanced_is_refused_with_the_range() {
     let advances = [
         "select pg_replication_slot_advance('SLOT', pg_current_wal_lsn())",
         "select count(*) from pg_logical_slot_get_changes('SLOT', null, null)",
@@ -71,12 +71,12 @@ fn a_slot_that_does_not_exist_at_the_first_start_is_a_wrong_setting() {
 #[test]
 fn slots_of_another_plugin_or_with_two_phases_are_refused() {
     let (database, mut capture) = database("wrong_slots");
-    for (name, arguments, said) in
+    for (name, arguments, word) in
         [("other", "'pgoutput'", "pgoutput"), ("phases", "'test_decoding', false, true", "two")]
     {
         capture.slot = format!("{}_{name}", database.name);
         database.make_slot(&capture.slot, arguments);
-        capture.once_with_code(2, &["--create-topic"]).expect_said(&[&capture.slot, said]);
+        capture.once_with_code(2, &["--create-topic"]).expect_said(&[&capture.slot, word]);
     }
 }
 
@@ -95,10 +95,10 @@ fn a_physical_slot_or_one_of_another_database_is_refused() {
 }
 
 #[test]
-fn streamed_changes_are_refused_and_unknown_options_told() {
+fn streamed_changes_and_unknown_options_are_refused() {
     let (_database, capture) = captured("plugin_options");
-    for (option, said) in [("stream-changes=1", "stream-changes"), ("no-such-option=1", "no-such-option")] {
-        capture.once_with_code(2, &["--plugin-option", option]).expect_said(&[said]);
+    for (option, word) in [("stream-changes=1", "stream-changes"), ("no-such-option=1", "no-such-option")] {
+        capture.once_with_code(2, &["--plugin-option", option]).expect_said(&[word]);
     }
     capture.once(&["--plugin-option", "only-local=1"]);
 }
@@ -136,7 +136,7 @@ fn a_server_a_role_or_a_password_that_cannot_replicate_is_refused() {
     capture.url = format!("{}/{}", server.url_as("secret:wrong"), database.name);
     capture.once_with_code(2, &first).expect_said(&["password"]);
 
-    // What is wrong with the role is seen on a server that could.
+    // A role's missing privilege is checked on a server that can replicate.
     let (on_good, mut capture) = self::database("no_privilege");
     on_good.script(&format!("create role {} login", on_good.name));
     capture.url = on_good.url().replace("postgres@", &format!("{}@", on_good.name));
@@ -158,7 +158,7 @@ fn a_topic_of_another_slot_is_refused() {
 }
 
 #[test]
-fn a_topic_that_was_made_anew_is_refused() {
+fn a_recreated_topic_is_refused() {
     let (database, capture) = captured("made_anew");
     capture.topic.recreate();
     insert(&database, 10);
@@ -186,7 +186,7 @@ fn a_topic_with_records_and_no_position_is_refused_until_one_is_assumed() {
 }
 
 #[test]
-fn a_slot_that_the_server_gave_up_is_missing_data() {
+fn a_slot_that_the_server_invalidated_is_missing_data() {
     let server = Server::start("lost_slot", &["max_slot_wal_keep_size=1MB"]);
     let database = Database::bare(&server.url(), "lost_slot");
     database.script("create table public.t (id int)");
@@ -204,7 +204,7 @@ fn a_slot_that_the_server_gave_up_is_missing_data() {
 }
 
 #[test]
-fn a_topic_that_does_not_exist_is_not_made_unasked() {
+fn a_topic_that_does_not_exist_is_created_only_on_request() {
     let (_database, capture) = database("no_topic");
     capture.once_with_code(2, &["--create-slot"]).expect_said(&[&capture.topic.name, "--create-topic"]);
     assert!(!capture.topic.exists());

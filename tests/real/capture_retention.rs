@@ -1,4 +1,4 @@
-//! Databases that are read and in which nothing happens do not hold back the log of a busy one.
+//! Idle databases that are read do not make the server keep the WAL of a busy one.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use crate::psql::Session;
 use crate::server::Server;
 use crate::topic::Topic;
 
-/// What the busy database writes in a second.
+/// Bytes of WAL that the busy database writes in a second.
 const BYTES_A_SECOND: u64 = 1_600_000;
 const LIMIT: u64 = 64 << 20;
 
 #[test]
-fn idle_databases_that_are_read_keep_little_log() {
+fn idle_databases_that_are_read_keep_little_wal() {
     let server = Server::start("retention", &["checkpoint_timeout=30s", "min_wal_size=32MB"]);
     let captured = Database::bare(&server.url(), "captured");
     let read = Database::bare(&server.url(), "read");
@@ -40,7 +40,7 @@ fn idle_databases_that_are_read_keep_little_log() {
         while u128::from(written) < u128::from(BYTES_A_SECOND) * began.elapsed().as_millis() / 1000 {
             let rows =
                 "insert into public.t select i, repeat(md5(random()::text), 40) from generate_series(1, 200) as i";
-            assert!(session.run(rows), "the busy session lives");
+            assert!(session.run(rows), "the busy session is connected");
             written = busy.end() - first;
         }
         for ((slot, most), running) in slots.iter().zip(&mut most).zip(&mut running) {
@@ -53,7 +53,7 @@ fn idle_databases_that_are_read_keep_little_log() {
         thread::sleep(Duration::from_millis(500));
     }
     println!("{} MB written, at most {} and {} MB kept", written >> 20, most[0] >> 20, most[1] >> 20);
-    assert!(written > LIMIT, "too little was written to tell");
+    assert!(written > LIMIT, "too little was written for a result");
     assert!(most.iter().all(|kept| *kept < LIMIT), "{most:?} bytes were kept");
     for running in running {
         running.signal("TERM");

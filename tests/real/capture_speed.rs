@@ -12,7 +12,7 @@ use crate::environment;
 use crate::psql;
 use crate::topic::Topic;
 
-/// How much of the speed of `pg_recvlogical` is promised.
+/// The promised share of the speed of `pg_recvlogical`.
 const SHARE: f64 = 0.8;
 
 #[test]
@@ -32,7 +32,7 @@ fn a_backlog_is_captured_about_as_fast_as_it_can_be_received() {
     }
     database.pgbench_transactions(changes / 4 / 2);
     let end = database.script("select pg_current_wal_insert_lsn()");
-    // Either has the log in memory, and neither pays for the other's catalog caches.
+    // So that both find the WAL in memory and the catalog caches filled.
     database.script(&format!("select count(*) from pg_logical_slot_peek_changes('{received}', null, 1000)"));
 
     let folder = environment::folder("received");
@@ -56,7 +56,7 @@ fn a_backlog_is_captured_about_as_fast_as_it_can_be_received() {
     running.wait(Duration::from_secs(1)).expect_code(0);
     assert_eq!(topic.stored_records(), changes as usize);
 
-    let rate = |took: Duration| f64::from(changes) / took.as_secs_f64();
+    let rate = |duration: Duration| f64::from(changes) / duration.as_secs_f64();
     println!(
         "{changes} changes: captured {:.0}/s with {:.2} CPU-s a million and {} MB, received {:.0}/s, share {:.2}",
         rate(capturing),

@@ -1,4 +1,4 @@
-//! One capture has the slot: a second one waits and gives up, a sleeping one is replaced, a signal ends it well.
+//! One capture reads the slot: a second one waits and gives up, a suspended one is fenced, a signal ends it with exit 0.
 
 use std::thread;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::workload::{TABLES, Workload};
 
 const DAY: &str = "a day";
 
-/// A database with the random workload's tables, and its capture into a topic. Its slot is there before anything is
-/// changed, the topic is not.
+/// A database with the random workload's tables, and its capture into a topic. The slot exists before the first change, the
+/// topic does not.
 fn captured_database(name: &str) -> (Database, Capture) {
     let database = Database::create_to_survive(&environment::postgres(), name, TABLES);
     let topic = Topic::nowhere(environment::brokers(), name, 3);
@@ -32,7 +32,7 @@ fn start_and_await(capture: &Capture) -> Running {
     running
 }
 
-/// Captures the rest, and fails unless the topic is what the database says.
+/// Captures the rest, and fails unless the topic equals the database's changes.
 #[track_caller]
 fn check_the_rest(database: &Database, capture: &Capture) {
     capture.once(&[]);
@@ -46,7 +46,7 @@ fn a_second_capture_waits_and_gives_up_with_the_holder() {
     let (database, capture) = captured_database("two_captures");
     let workload = Workload::start(&database.url(), 1, &mut Dice::throw("two_captures"));
     let mut first = start_and_await(&capture);
-    let holder = database.holder(&capture.slot).expect("the first capture has the slot").to_string();
+    let holder = database.holder(&capture.slot).expect("the first capture reads the slot").to_string();
 
     let second = capture.start(&[]).wait(Duration::from_secs(150));
     second.expect_code(2);
@@ -60,12 +60,12 @@ fn a_second_capture_waits_and_gives_up_with_the_holder() {
 }
 
 #[test]
-fn a_capture_that_was_asleep_finds_itself_replaced() {
-    let (database, capture) = captured_database("asleep");
-    let workload = Workload::start(&database.url(), 2, &mut Dice::throw("capture_asleep"));
+fn a_suspended_capture_that_was_replaced_is_fenced() {
+    let (database, capture) = captured_database("suspended");
+    let workload = Workload::start(&database.url(), 2, &mut Dice::throw("capture_suspended"));
     let first = start_and_await(&capture);
     first.signal("STOP");
-    let holder = database.holder(&capture.slot).expect("the first capture has the slot");
+    let holder = database.holder(&capture.slot).expect("the first capture reads the slot");
     database.script(&format!("select pg_terminate_backend({holder})"));
 
     let mut second = capture.start(&[]);
@@ -73,8 +73,8 @@ fn a_capture_that_was_asleep_finds_itself_replaced() {
         second.expect_alive();
         thread::sleep(Duration::from_millis(20));
     }
-    let taken = capture.topic.ends().iter().sum::<i64>();
-    capture.topic.await_offsets(taken + 500, || second.expect_alive());
+    let written = capture.topic.ends().iter().sum::<i64>();
+    capture.topic.await_offsets(written + 500, || second.expect_alive());
     first.signal("CONT");
     first.wait(Duration::from_secs(60)).expect_code(4);
     second.expect_alive();
@@ -85,7 +85,7 @@ fn a_capture_that_was_asleep_finds_itself_replaced() {
 }
 
 #[test]
-fn a_signal_ends_a_capture_within_two_seconds_and_the_next_goes_on() {
+fn a_signal_ends_a_capture_within_two_seconds_and_the_next_continues() {
     let (database, capture) = captured_database("signal");
     let workload = Workload::start(&database.url(), 2, &mut Dice::throw("capture_signal"));
     let mut running = start_and_await(&capture);

@@ -1,4 +1,4 @@
-//! The topics of a capture: what they must be, what they take, and that they stay the same ones.
+//! The topics of a capture: their settings, the records that they accept, and what happens when they are replaced.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -10,9 +10,9 @@ use crate::database::Database;
 use crate::environment;
 use crate::topic::{Record, Topic};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// About so many bytes that no compression makes smaller.
+/// Inserts about `bytes` bytes that cannot be compressed.
 fn insert_large(database: &Database, bytes: usize) {
     database.script(&format!(
         "insert into public.t select 2, string_agg(encode(sha256(n::text::bytea), 'base64'), '') from generate_series(1, {}) as n",
@@ -27,7 +27,7 @@ fn database(name: &str) -> Database {
 }
 
 #[test]
-fn a_record_that_the_topic_does_not_take_is_told_and_never_skipped() {
+fn a_record_that_the_topic_does_not_accept_is_reported_and_never_skipped() {
     let database = database("too_large");
     let mut capture = Capture::new(&database, &Topic::create("too_large", 1));
     capture.once(&["--create-slot"]);
@@ -40,8 +40,8 @@ fn a_record_that_the_topic_does_not_take_is_told_and_never_skipped() {
     for _ in 0..2 {
         let ended = capture.once_with_code(1, &[]);
         ended.expect_said(&["public.t", "max.message.bytes=3", &capture.topic.name]);
-        let said = ended.stderr.split(' ').any(|word| lsn(word).is_some_and(|at| at > confirmed));
-        assert!(said, "no LSN in {}", ended.stderr);
+        let names_it = ended.stderr.split(' ').any(|word| lsn(word).is_some_and(|at| at > confirmed));
+        assert!(names_it, "no LSN in {}", ended.stderr);
         assert_eq!(Captured::read(&capture.topic).len(), 1);
     }
     let kept = database.script(&format!(
@@ -50,7 +50,7 @@ fn a_record_that_the_topic_does_not_take_is_told_and_never_skipped() {
     ));
     assert_eq!(kept.trim(), "2", "the slot was confirmed beyond it");
 
-    // A topic that capture makes takes it.
+    // A topic that capture creates accepts it.
     capture.topic = Topic::nowhere(environment::brokers(), "not_too_large", 1);
     let before = database.script("select pg_current_wal_lsn()");
     let mut large = Capture::new(&database, &capture.topic);
@@ -62,7 +62,7 @@ fn a_record_that_the_topic_does_not_take_is_told_and_never_skipped() {
 }
 
 #[test]
-fn compacted_topics_and_deleted_positions_are_refused_with_the_command_that_mends_them() {
+fn topics_with_wrong_settings_are_refused_with_the_command_that_fixes_them() {
     let database = database("compacted");
     let capture = Capture::new(&database, &Topic::create_with("compacted", 1, &[("cleanup.policy", "compact")]));
     capture.once_with_code(2, &["--create-slot"]).expect_said(&["kafka-configs.sh", "cleanup.policy=delete"]);
@@ -82,18 +82,18 @@ fn compacted_topics_and_deleted_positions_are_refused_with_the_command_that_mend
 }
 
 #[test]
-fn a_topic_that_is_made_anew_while_it_is_written_ends_the_capture() {
-    let database = database("made_anew_meanwhile");
-    let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "made_anew_meanwhile", 1));
+fn a_topic_that_is_recreated_while_it_is_written_ends_the_capture() {
+    let database = database("recreated_meanwhile");
+    let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "recreated_meanwhile", 1));
     let mut running = capture.start_first();
     running.await_said("capturing");
     capture.topic.recreate();
-    let ended = running.wait(PATIENCE);
+    let ended = running.wait(TIMEOUT);
     ended.expect_code(3);
     ended.expect_said(&["recreated", &capture.topic.name]);
 }
 
-/// Deletes what `which` names under a capture that is busy; it must end without confirming what comes afterwards.
+/// Deletes the topics that `which` returns while a capture writes; it must end without confirming later changes.
 fn delete_under_a_busy_capture(name: &str, which: impl Fn(&Topic) -> Vec<Topic>) {
     let database = database(name);
     let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), name, 1));
@@ -113,7 +113,7 @@ fn delete_under_a_busy_capture(name: &str, which: impl Fn(&Topic) -> Vec<Topic>)
         for topic in &deleted {
             topic.delete();
         }
-        // The insert that is under way may have begun before.
+        // The insert that is in progress may have begun before.
         let first_behind = rows.load(Ordering::Relaxed) + 1;
         while rows.load(Ordering::Relaxed) < first_behind + 20 {
             thread::sleep(Duration::from_millis(10));
@@ -121,17 +121,17 @@ fn delete_under_a_busy_capture(name: &str, which: impl Fn(&Topic) -> Vec<Topic>)
         enough.store(true, Ordering::Relaxed);
         first_behind
     });
-    let ended = running.wait(PATIENCE);
+    let ended = running.wait(TIMEOUT);
     ended.expect_code(3);
     for topic in &deleted {
         ended.expect_said(&[&topic.name]);
-        assert!(!topic.exists(), "{} was made again", topic.name);
+        assert!(!topic.exists(), "{} was created again", topic.name);
     }
     let kept = database.script(&format!(
         "select count(*) from pg_logical_slot_peek_changes('{}', null, null) where data ~ 'id.integer.:{first_behind} '",
         capture.slot
     ));
-    assert_eq!(kept.trim(), "1", "the slot was confirmed beyond what the topic took");
+    assert_eq!(kept.trim(), "1", "the slot was confirmed beyond what the topic holds");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_position_that_is_deleted_while_it_is_written_ends_the_capture() {
 }
 
 #[test]
-fn both_topics_deleted_while_they_are_written_are_missing_data_and_not_a_new_beginning() {
+fn both_topics_deleted_while_they_are_written_are_missing_data_and_not_a_first_start() {
     delete_under_a_busy_capture("deleted_both", |topic| vec![topic.clone(), topic.of_position()]);
 }
 
@@ -159,21 +159,20 @@ fn a_position_behind_an_open_transaction_is_waited_for() {
     let other = positions.producer(&[("transactional.id", &positions.name)]);
     other.init_transactions();
     other.begin();
-    let taken_back =
-        Record { key: Some(b"position".to_vec()), value: Some(b"taken back".to_vec()), ..Record::default() };
-    other.produce([taken_back]);
+    let aborted = Record { key: Some(b"position".to_vec()), value: Some(b"aborted".to_vec()), ..Record::default() };
+    other.produce([aborted]);
 
     let mut waiting = capture.start(&["--once"]);
     thread::sleep(Duration::from_secs(4));
     waiting.expect_alive();
     assert_eq!(Captured::read(&capture.topic).len(), 0);
     other.abort();
-    waiting.wait(PATIENCE).expect_code(0);
+    waiting.wait(TIMEOUT).expect_code(0);
     assert_eq!(Captured::read(&capture.topic).len(), 1);
 }
 
 #[test]
-fn settings_that_exactly_once_stands_on_cannot_be_passed() {
+fn settings_that_exactly_once_depends_on_cannot_be_passed() {
     let database = database("passed");
     let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "passed", 1));
     for setting in [

@@ -106,11 +106,11 @@ impl Captured {
     #[track_caller]
     pub(crate) fn assert_same_as(&self, truth: &Captured) {
         for (found, truth) in self.changes.iter().zip(&truth.changes) {
-            assert_eq!(found, truth, "the capture differs from what the server says");
+            assert_eq!(found, truth, "the capture differs from the server's lines");
         }
-        let (found, told) = (self.changes.len(), truth.changes.len());
-        let next = if found > told { self.changes.get(told) } else { truth.changes.get(found) };
-        assert_eq!(found, told, "the capture has {found} records, the server tells of {told}; the next is {next:?}");
+        let (found, expected) = (self.changes.len(), truth.changes.len());
+        let next = if found > expected { self.changes.get(expected) } else { truth.changes.get(found) };
+        assert_eq!(found, expected, "the capture has {found} records, the server {expected}; the next is {next:?}");
     }
 }
 
@@ -134,10 +134,10 @@ impl Change {
     }
 }
 
-/// The settings that a capture pins for its session, for one that must print the same.
+/// The settings of a capture's session, for a session that must print the same.
 pub(crate) const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=3 -c search_path=";
 
-/// The plugin's options, for a slot that is to see what a capture sees.
+/// The plugin's options, for a slot that must print what a capture reads.
 pub(crate) const OPTIONS: &str = ", 'include-xids', '1', 'include-timestamp', '1'";
 
 /// The names in a line, as they are printed.

@@ -1,4 +1,4 @@
-//! Certificates of a test's own, made by the `openssl` command.
+//! Certificates for one test, created by the `openssl` command.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -15,7 +15,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// An empty folder that others may look into.
+    /// An empty folder that other users may read.
     pub(crate) fn new() -> Certificates {
         let folder = environment::folder("certificates");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
@@ -27,7 +27,7 @@ impl Certificates {
         self.folder.path().join(file)
     }
 
-    /// A certificate that vouches for itself, as the server's own guide makes them.
+    /// A self-signed certificate, as PostgreSQL's guide creates them.
     pub(crate) fn make_self_signed(&self, name: &str, subject: &str) {
         let (key, certificate) = self.files(name);
         openssl(&["req", "-new", "-x509", "-days", "30", "-nodes", "-newkey", "rsa:2048"], |command| {
@@ -36,7 +36,7 @@ impl Certificates {
         self.keep_secret(name);
     }
 
-    /// A certificate that `authority` vouches for, with extensions as in `subjectAltName=DNS:localhost`.
+    /// A certificate signed by `authority`, with extensions as in `subjectAltName=DNS:localhost`.
     pub(crate) fn make_signed(&self, name: &str, authority: &str, subject: &str, extensions: &str) {
         let (key, certificate) = self.files(name);
         let (authority_key, authority_certificate) = self.files(authority);
@@ -52,17 +52,17 @@ impl Certificates {
         self.keep_secret(name);
     }
 
-    /// Gives a key to the user that owns clusters.
+    /// Makes the user of the PostgreSQL server the owner of a key.
     pub(crate) fn give_to_the_server(&self, name: &str) {
         if let Some((user, group)) = environment::postgres_owner() {
             chown(self.files(name).0, Some(user), Some(group)).expect("root may give files away");
         }
     }
 
-    /// Puts the key and certificate of one name in the place of another's.
+    /// Replaces the key and certificate of one name by those of another.
     pub(crate) fn exchange(&self, name: &str, by: &str) {
         let ((key, certificate), (other_key, other_certificate)) = (self.files(name), self.files(by));
-        // The file stays, and with it its owner.
+        // Overwriting a file keeps its owner.
         fs::write(key, fs::read(other_key).expect("it was made")).expect("the folder is ours");
         fs::write(certificate, fs::read(other_certificate).expect("it was made")).expect("the folder is ours");
     }
@@ -80,6 +80,6 @@ impl Certificates {
 fn openssl(arguments: &[&str], more: impl FnOnce(&mut Command)) {
     let mut command = Command::new("openssl");
     more(command.args(arguments));
-    let output = command.stdin(Stdio::null()).output().expect("openssl is there");
+    let output = command.stdin(Stdio::null()).output().expect("openssl is installed");
     assert!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -73,7 +73,7 @@ fn two_processes_share_the_work_and_die_together() {
 }
 
 #[test]
-fn a_cluster_of_which_one_process_stands_still_is_unwell_until_it_goes_on() {
+fn a_cluster_with_a_stopped_process_is_unhealthy_until_it_continues() {
     let (lines, truth_of_one) = workload("cluster_still");
     let topic = Topic::create_with("cluster_still", PARTITIONS, &[("max.message.bytes", "20000000")]);
     let produce = || topic.produce(lines::records(&lines, Shape::Connect, PARTITIONS, DAY.0));

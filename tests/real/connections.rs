@@ -1,4 +1,4 @@
-//! A server is reached as `psql` reaches it: passwords, TLS, sockets, several hosts; seen through `slot status`.
+//! Connections work as those of `psql`: passwords, TLS, sockets, several hosts; tested through `slot status`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ use crate::environment;
 use crate::server::Server;
 use crate::topic::Topic;
 
-/// A user's home and variables.
+/// A user's home folder and environment.
 struct User {
     home: TempDir,
     variables: Vec<(&'static str, String)>,
@@ -28,14 +28,14 @@ impl User {
     }
 
     fn set(&mut self, name: &'static str, value: &str) {
-        self.variables.retain(|(known, _)| *known != name);
+        self.variables.retain(|(variable, _)| *variable != name);
         self.variables.push((name, value.to_owned()));
     }
 
     /// Writes a file in the home.
     fn write(&self, name: &str, content: &[u8], mode: u32) {
         let path = self.home.path().join(name);
-        fs::create_dir_all(path.parent().expect("it has a folder")).expect("the home is ours");
+        fs::create_dir_all(path.parent().expect("a path inside the home")).expect("the home is ours");
         fs::write(&path, content).expect("the home is ours");
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("the home is ours");
     }
@@ -108,10 +108,10 @@ fn passwords_are_found_where_psql_finds_them() {
 fn each_sslmode_does_what_it_promises() {
     let certificates = Certificates::new();
     certificates.make_self_signed("authority", "/CN=walbook test authority");
-    certificates.make_self_signed("stranger", "/CN=a stranger");
-    certificates.make_signed("server", "authority", "/CN=nobody", "subjectAltName=DNS:localhost,DNS:db.example.org");
+    certificates.make_self_signed("other", "/CN=another authority");
+    certificates.make_signed("server", "authority", "/CN=unused", "subjectAltName=DNS:localhost,DNS:db.example.org");
     certificates.make_signed("client", "authority", "/CN=holder", "extendedKeyUsage=clientAuth");
-    // As the server's own guide makes one: the common name alone, for itself.
+    // As in PostgreSQL's guide: self-signed, with nothing but a common name.
     certificates.make_self_signed("simple", "/CN=localhost");
     certificates.give_to_the_server("server");
     let file = |name: &str| certificates.path(name).display().to_string();
@@ -136,9 +136,9 @@ fn each_sslmode_does_what_it_promises() {
     for (mode, safe, open) in
         [("disable", false, true), ("allow", true, true), ("prefer", true, true), ("require", true, false)]
     {
-        for (who, may) in [("safe", safe), ("open", open)] {
-            let url = local(who, &format!("sslmode={mode}"));
-            if may { user.gets_in(&url) } else { user.is_refused(&url, &["28000", who]) }
+        for (role, allowed) in [("safe", safe), ("open", open)] {
+            let url = local(role, &format!("sslmode={mode}"));
+            if allowed { user.gets_in(&url) } else { user.is_refused(&url, &["28000", role]) }
         }
     }
     user.gets_in(&local("safe", ""));
@@ -146,12 +146,12 @@ fn each_sslmode_does_what_it_promises() {
     user.is_refused(&local("safe", ""), &["28000"]);
     user.set("PGSSLMODE", "prefer");
 
-    // Who vouches for the server.
+    // Whether the server is genuine.
     let root = |name: &str| format!("sslrootcert={}", file(name));
-    let (trusted, strange) = (root("authority.crt"), root("stranger.crt"));
-    user.is_refused(&local("safe", "sslmode=verify-ca"), &[".postgresql/root.crt", "is not there", "sslrootcert"]);
-    user.is_refused(&local("safe", &format!("sslmode=verify-ca&{strange}")), &["no root certificate vouches"]);
-    user.is_refused(&local("safe", &format!("sslmode=require&{strange}")), &["no root certificate vouches"]);
+    let (trusted, untrusted) = (root("authority.crt"), root("other.crt"));
+    user.is_refused(&local("safe", "sslmode=verify-ca"), &["there is no file", ".postgresql/root.crt", "sslrootcert"]);
+    user.is_refused(&local("safe", &format!("sslmode=verify-ca&{untrusted}")), &["no root certificate signed"]);
+    user.is_refused(&local("safe", &format!("sslmode=require&{untrusted}")), &["no root certificate signed"]);
     user.is_refused(&local("safe", "sslmode=verify-full&sslrootcert=system"), &["TLS"]);
     user.gets_in(&local("safe", &format!("sslmode=require&{trusted}")));
     user.gets_in(&local("safe", &format!("sslmode=verify-ca&{trusted}")));
@@ -163,7 +163,7 @@ fn each_sslmode_does_what_it_promises() {
     user.write(".postgresql/root.crt", &fs::read(file("authority.crt")).expect("it was made"), 0o644);
     user.gets_in(&local("safe", "sslmode=verify-ca"));
 
-    // Who we are.
+    // Whether this client is.
     user.is_refused(&local("holder", "sslmode=require"), &["certificate"]);
     let mine = format!("sslmode=require&sslcert={}&sslkey={}", file("client.crt"), file("client.key"));
     user.gets_in(&local("holder", &mine));
@@ -175,19 +175,63 @@ fn each_sslmode_does_what_it_promises() {
     user.write(".postgresql/postgresql.key", &key, 0o600);
     user.gets_in(&local("holder", "sslmode=require"));
     fs::remove_dir_all(user.home.path().join(".postgresql")).expect("the home is ours");
-    let other = format!("sslmode=require&sslcert={}&sslkey={}", file("stranger.crt"), file("stranger.key"));
+    let other = format!("sslmode=require&sslcert={}&sslkey={}", file("other.crt"), file("other.key"));
     user.is_refused(&local("holder", &other), &["TLS", "client certificate"]);
 
-    // A certificate that is its own root, with nothing but a common name.
+    // A self-signed certificate, with nothing but a common name.
     certificates.exchange("server", "simple");
     server.script("select pg_reload_conf()");
     let simple = root("simple.crt");
     let began = std::time::Instant::now();
     while user.tries(&at("safe", "localhost", &format!("sslmode=verify-full&{simple}"))).code() != Some(0) {
-        assert!(began.elapsed() < Duration::from_secs(20), "the new certificate is not believed");
+        assert!(began.elapsed() < Duration::from_secs(20), "the new certificate is not used");
     }
     user.is_refused(&local("safe", &format!("sslmode=verify-full&{simple}")), &["another name"]);
-    user.is_refused(&local("safe", &format!("sslmode=verify-ca&{trusted}")), &["vouches for itself", "sslrootcert"]);
+    user.is_refused(&local("safe", &format!("sslmode=verify-ca&{trusted}")), &["signed by itself", "sslrootcert"]);
+}
+
+#[test]
+fn a_login_is_bound_to_its_tls_connection() {
+    let certificates = Certificates::new();
+    certificates.make_self_signed("server", "/CN=localhost");
+    certificates.give_to_the_server("server");
+    let file = |name: &str| certificates.path(name).display().to_string();
+    let settings = [
+        "ssl=on".to_owned(),
+        format!("ssl_cert_file={}", file("server.crt")),
+        format!("ssl_key_file={}", file("server.key")),
+    ];
+    let server = Server::start("bound", &settings.each_ref().map(String::as_str));
+    server.script(
+        "set password_encryption = 'scram-sha-256';
+         create role bound login replication password 'secret'; create role open login replication;
+         set password_encryption = 'md5'; create role old login replication password 'secret-old'",
+    );
+    server.admit("host all bound all scram-sha-256\nhost all open all trust\nhost all old all md5");
+    let url = |login: &str, settings: &str| format!("{}/postgres?{settings}", server.url_as(login));
+    let user = User::new();
+
+    for mode in ["disable", "prefer", "require"] {
+        user.gets_in(&url("bound:secret", &format!("sslmode=require&channel_binding={mode}")));
+    }
+    user.gets_in(&url("bound:secret", "sslmode=disable"));
+    user.is_refused(&url("bound:secret", "sslmode=disable&channel_binding=require"), &["cannot bind the login"]);
+    user.is_refused(&url("bound:wrong", "sslmode=require&channel_binding=require"), &["28P01"]);
+    for login in ["open", "old:secret-old"] {
+        user.gets_in(&url(login, "sslmode=require"));
+        user.is_refused(&url(login, "sslmode=require&channel_binding=require"), &["cannot bind the login"]);
+    }
+
+    // A slot is created and read on connections for replication too.
+    let database = Database::bare(&server.url(), "bound");
+    database.script("create table t (id int)");
+    let mut capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "bound", 1));
+    let settings = "sslmode=require&channel_binding=require";
+    capture.url = format!("{}/{}?{settings}", server.url_as("bound:secret"), database.name);
+    capture.first();
+    database.script("insert into t values (1)");
+    capture.once(&[]);
+    assert_eq!(capture.topic.stored_records(), 1);
 }
 
 #[test]
@@ -214,7 +258,7 @@ fn changes_stream_over_tls() {
         file("server.crt")
     );
     capture.first();
-    // Lines of all sizes, across the borders of TLS records and of our buffer.
+    // Lines of all sizes, across the boundaries of TLS records and of our buffer.
     database.script(
         "insert into t select n, repeat('x', n % 300) from generate_series(1, 50000) n;
          insert into t select n, repeat('y', n) from generate_series(50001, 50020) n;
@@ -225,7 +269,7 @@ fn changes_stream_over_tls() {
 }
 
 #[test]
-fn a_server_without_tls_is_only_reached_by_those_who_can_do_without() {
+fn a_server_without_tls_is_only_reached_in_modes_that_allow_it() {
     let url = |mode: &str| format!("{}/postgres?sslmode={mode}", environment::postgres());
     let user = User::new();
     for mode in ["disable", "allow", "prefer"] {
@@ -256,7 +300,7 @@ fn sockets_and_several_hosts_are_tried() {
     user.set("PGPORT", &port);
     user.set("PGUSER", "postgres");
     user.gets_in("postgresql://");
-    user.is_refused("postgresql://?colour=red", &["no connection key \"colour\""]);
+    user.is_refused("postgresql://?colour=red", &["no connection key like that of parameter 1"]);
 
     let dead = environment::free_port();
     user.gets_in(&format!("postgresql://postgres@127.0.0.1:{dead},127.0.0.1:{port}/postgres"));

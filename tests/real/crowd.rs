@@ -1,5 +1,5 @@
-//! Many clients of one server: some watch its stream, others ask for counts at fixed instants, whatever becomes of the
-//! answers before.
+//! Many clients of one server: some watch its stream, others request counts at fixed instants, whether or not earlier
+//! answers have arrived.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::client::get;
 
-/// Who asks at the same time at most; an answer that is late makes the next one wait only when all of them wait.
+/// The most requests at the same time; a late answer delays the next request only when all are waiting.
 const ASKERS: usize = 32;
-/// How soon those who watch see that they may go.
+/// How soon watchers notice that they are to end.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Clients at work.
@@ -22,24 +22,24 @@ pub(crate) struct Crowd {
     askers: Vec<JoinHandle<Vec<Duration>>>,
 }
 
-/// What one of those who watch has seen.
+/// What one watcher has received.
 struct Watched {
     bytes: u64,
     longest_silence: Duration,
 }
 
-/// What became of a crowd.
+/// The result of a crowd.
 pub(crate) struct Figures {
     /// From the instant at which a question was due to its whole answer, sorted.
     pub(crate) delays: Vec<Duration>,
-    /// Bytes of the stream that all who watch took.
+    /// Bytes of the stream that all watchers received.
     pub(crate) watched_bytes: u64,
-    /// How long the one who had to wait longest saw nothing.
+    /// The longest time in which a watcher received nothing.
     pub(crate) longest_silence: Duration,
 }
 
 impl Crowd {
-    /// Starts one client for each path in `watched`, and others who ask so often for one of `questions` after another.
+    /// Starts one client for each path in `watched`, and others that request `questions` in turn at the given rate.
     pub(crate) fn gather(address: SocketAddr, watched: Vec<String>, questions: Vec<String>, every: Duration) -> Crowd {
         let leave = Arc::new(AtomicBool::new(false));
         let watch_one = |path: String| {
@@ -75,7 +75,7 @@ impl Crowd {
 }
 
 impl Figures {
-    /// The delay that a share of all questions did not pass.
+    /// The delay that a share of all requests did not exceed.
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         let place = (self.delays.len() as f64 * share) as usize;
         self.delays.get(place.min(self.delays.len().saturating_sub(1))).copied().unwrap_or_default()
@@ -91,7 +91,7 @@ impl Figures {
     }
 }
 
-/// Takes everything that the stream says, and looks at none of it: clients share the processors with what is measured.
+/// Reads the whole stream and parses none of it: clients share the processors with what is measured.
 fn watch(address: SocketAddr, path: &str, leave: &AtomicBool) -> Watched {
     let mut stream = TcpStream::connect(address).expect("the server listens");
     stream.set_read_timeout(Some(LOOK_AGAIN)).expect("a time-out");

@@ -1,4 +1,4 @@
-//! A database of the real PostgreSQL, with a slot of test_decoding and triggers that tell the truth.
+//! A database of the real PostgreSQL, with a test_decoding slot and triggers that count each change independently.
 
 use std::process::{Command, Stdio};
 use std::thread;
@@ -11,7 +11,7 @@ use crate::lines::Line;
 use crate::truth::Counts;
 use crate::{environment, psql};
 
-/// A database with `truth.sql` in it and a slot of its name, which has seen nothing yet.
+/// A database with `truth.sql` in it and a slot of the same name, from which nothing was read yet.
 pub(crate) struct Database {
     server: String,
     /// Its name, and that of its slot.
@@ -19,7 +19,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Makes it on the server of `./test`.
+    /// Creates it on the server of `./test`.
     pub(crate) fn create(name: &str) -> Database {
         let database = Database::bare(&environment::postgres(), name);
         database.script(include_str!("truth.sql"));
@@ -27,8 +27,8 @@ impl Database {
         database
     }
 
-    /// Makes it on a server that will crash: the truth is kept in logged tables, so that it survives, and is itself seen
-    /// by slots. `tables` is run before the slot is made.
+    /// Creates it on a server that will crash: the counted changes are in logged tables, so that they survive, and slots
+    /// decode them too. `tables` is run before the slot is created.
     pub(crate) fn create_to_survive(server: &str, name: &str, tables: &str) -> Database {
         let database = Database::bare(server, name);
         database.script(&include_str!("truth.sql").replace("create unlogged table", "create table"));
@@ -38,19 +38,19 @@ impl Database {
         database
     }
 
-    /// A database with nothing in it, and no slot.
+    /// An empty database without a slot.
     pub(crate) fn bare(server: &str, name: &str) -> Database {
         let database = Database { server: server.to_owned(), name: environment::unique(name) };
         psql::script(&format!("{server}/postgres"), &format!("create database {}", database.name));
         database
     }
 
-    /// Makes another slot here; `arguments` are those of PostgreSQL's function after the name.
+    /// Creates another slot; `arguments` are those of PostgreSQL's function after the name.
     pub(crate) fn make_slot(&self, slot: &str, arguments: &str) {
         self.script(&format!("select pg_create_logical_replication_slot('{slot}', {arguments})"));
     }
 
-    /// Runs SQL and returns what it prints, unaligned.
+    /// Runs SQL and returns its output, unaligned.
     pub(crate) fn script(&self, sql: &str) -> String {
         psql::script(&self.url(), sql)
     }
@@ -68,19 +68,19 @@ impl Database {
         psql::run(Command::new(&program).args(["-q", "-i", "-s", &scale]).arg(self.url()), "");
     }
 
-    /// Runs transactions of pgbench, so many by each of two clients: four changes in each.
+    /// Runs transactions of pgbench, `transactions` by each of two clients, with four changes in each.
     pub(crate) fn pgbench_transactions(&self, transactions: u32) {
         let program = environment::postgres_program("pgbench");
         let transactions = transactions.to_string();
         psql::run(Command::new(&program).args(["-n", "-c", "2", "-j", "1", "-t", &transactions]).arg(self.url()), "");
     }
 
-    /// What is changed from here on is counted under another phase, numbered from 1.
+    /// Counts later changes under another phase, numbered from 1.
     pub(crate) fn open_phase(&self, phase: usize) {
         self.script(&format!("update truth.phase set phase = {phase}"));
     }
 
-    /// Takes everything from the slot by SQL, some thousand changes a call, as a Connect JDBC source does; `settings` are
+    /// Consumes everything in the slot by SQL, some thousand changes per call, as a Connect JDBC source does; `settings` are
     /// those of the session, `options` those of the plugin.
     pub(crate) fn drain(&self, settings: &str, options: &str) -> Vec<Line> {
         let mut lines = Vec::new();
@@ -104,7 +104,7 @@ impl Database {
         printed.lines().map(|row| Line::from_json(&parse(row))).collect()
     }
 
-    /// What the triggers counted, with the days of the phases.
+    /// The counts of the triggers, with the days of the phases.
     pub(crate) fn truth(&self, days: &[&str]) -> Counts {
         let mut counts = Counts::default();
         let printed = self.script(
@@ -120,32 +120,32 @@ impl Database {
         counts
     }
 
-    /// What the triggers counted on a day `day`, and that they wrote it down in a table that slots see.
+    /// The counts of the triggers on `day`, with their own inserts into a table that slots decode.
     pub(crate) fn surviving_truth(&self, day: &str) -> Counts {
         let mut counts = self.truth(&[day]);
         counts.add(day, "truth", "changes", "INSERT", counts.total());
         counts
     }
 
-    /// Where a slot is confirmed to.
+    /// The LSN up to which a slot is confirmed.
     pub(crate) fn confirmed(&self, slot: &str) -> u64 {
         let printed =
             self.script(&format!("select confirmed_flush_lsn from pg_replication_slots where slot_name = '{slot}'"));
         lsn(printed.trim()).unwrap_or_else(|| panic!("slot {slot} is confirmed to {printed:?}"))
     }
 
-    /// The process of the server that holds a slot, if there is one.
+    /// The server process that reads a slot, if any.
     pub(crate) fn holder(&self, slot: &str) -> Option<u32> {
         let printed = self.script(&format!("select active_pid from pg_replication_slots where slot_name = '{slot}'"));
         printed.trim().parse().ok()
     }
 
-    /// The end of the log.
+    /// The end of the WAL.
     pub(crate) fn end(&self) -> u64 {
         lsn(self.script("select pg_current_wal_insert_lsn()").trim()).expect("the server prints LSNs")
     }
 
-    /// What the server's own statistics say of the tables of a schema, where nothing was rolled back.
+    /// The counts of the server's statistics for the tables of a schema, where nothing was rolled back.
     pub(crate) fn statistics(&self, schema: &str, day: &str) -> Counts {
         let mut counts = Counts::default();
         let printed = self.script(&format!(
@@ -160,7 +160,7 @@ impl Database {
         counts
     }
 
-    /// Where clients find it.
+    /// Its connection URL.
     pub(crate) fn url(&self) -> String {
         format!("{}/{}", self.server, self.name)
     }
@@ -168,7 +168,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // A slot keeps the log for all databases. A failure here would hide the test's own.
+        // A slot retains the WAL of all databases. A failure here would hide the test's own.
         let sql = "select pg_terminate_backend(active_pid) from pg_replication_slots where database = current_database() and active;
                    select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()";
         for _ in 0..20 {
@@ -178,7 +178,7 @@ impl Drop for Database {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status();
-            // A sender whose client is gone takes a moment to end; a server that is gone has no slots.
+            // A walsender needs a moment to end after its client; a stopped server has no slots.
             if dropped.is_ok_and(|status| status.code() != Some(1)) {
                 return;
             }
@@ -188,5 +188,5 @@ impl Drop for Database {
 }
 
 fn parse(row: &str) -> Value {
-    serde_json::from_str(row).unwrap_or_else(|error| panic!("no JSON: {error}: {row}"))
+    serde_json::from_str(row).unwrap_or_else(|error| panic!("not JSON: {error}: {row}"))
 }

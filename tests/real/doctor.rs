@@ -1,4 +1,4 @@
-//! `walbook doctor`: the healthy are told so, and what would hurt is found, with the command that mends it.
+//! `walbook doctor`: a healthy system has no problems; each problem is found, with the command that fixes it.
 
 use std::process::Command;
 use std::thread;
@@ -13,28 +13,28 @@ use crate::environment;
 use crate::server::Server;
 use crate::topic::{Record, Topic};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const DOCTOR_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What the doctor says.
-struct Said {
+/// What the doctor reported.
+struct DoctorReport {
     code: Option<i32>,
     findings: Vec<Value>,
     text: String,
 }
 
-fn doctor(arguments: &[&str]) -> Said {
+fn doctor(arguments: &[&str]) -> DoctorReport {
     let folder = environment::folder("doctor");
     let mut walbook = Command::new(env!("CARGO_BIN_EXE_walbook"));
     walbook.arg("doctor").args(arguments).args(["--format", "json"]);
-    let ended = Running::start(walbook, folder.path()).wait(PATIENCE);
+    let ended = Running::start(walbook, folder.path()).wait(DOCTOR_TIMEOUT);
     let json: Value = serde_json::from_str(&ended.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}\n{}", ended.stdout, ended.stderr));
     let findings = json["findings"].as_array().expect("findings").clone();
-    Said { code: ended.code(), findings, text: ended.stdout }
+    DoctorReport { code: ended.code(), findings, text: ended.stdout }
 }
 
-impl Said {
-    /// Fails unless there is such a finding whose command has these words.
+impl DoctorReport {
+    /// Fails unless there is such a finding whose command contains these words.
     #[track_caller]
     fn expect(&self, subject: &str, check: &str, state: &str, command: &str) {
         let found = self.findings.iter().any(|finding| {
@@ -53,7 +53,7 @@ impl Said {
 }
 
 #[test]
-fn the_healthy_are_told_so() {
+fn a_healthy_system_has_no_problems() {
     let server = Server::start("healthy", &["max_slot_wal_keep_size=20GB"]);
     let database = Database::bare(&server.url(), "healthy");
     database.script("create table t (id int primary key)");
@@ -71,11 +71,11 @@ fn the_healthy_are_told_so() {
 
     let (url, slot, path) = (database.url(), capture.slot.clone(), book.path().display().to_string());
     let kafka = ["--brokers", topic.brokers.as_str(), "--topic", topic.name.as_str()];
-    let said = doctor(&[&["--postgres", &url, "--slot", &slot][..], &kafka, &[&path]].concat());
-    assert_eq!(said.code, Some(0), "{}", said.text);
+    let report = doctor(&[&["--postgres", &url, "--slot", &slot][..], &kafka, &[&path]].concat());
+    assert_eq!(report.code, Some(0), "{}", report.text);
     // One broker keeps one copy.
-    assert_eq!(said.states().len(), 1, "{:?}", said.states());
-    said.expect("topic", "replication", "warning", "");
+    assert_eq!(report.states().len(), 1, "{:?}", report.states());
+    report.expect("topic", "replication", "warning", "");
     for (subject, check) in [
         ("server", "wal_level"),
         ("server", "test_decoding"),
@@ -87,12 +87,12 @@ fn the_healthy_are_told_so() {
         ("book", "settings"),
         ("book", "lag"),
     ] {
-        said.expect(subject, check, "ok", "");
+        report.expect(subject, check, "ok", "");
     }
 }
 
 #[test]
-fn what_hurts_is_found_with_what_mends_it() {
+fn each_problem_is_found_with_the_command_that_fixes_it() {
     let server =
         Server::start("sick", &["max_slot_wal_keep_size=100MB", "max_replication_slots=1", "max_wal_senders=1"]);
     let database = Database::bare(&server.url(), "sick");
@@ -114,42 +114,42 @@ fn what_hurts_is_found_with_what_mends_it() {
     topic.produce([record(r#"{"schema":{},"payload":{"data":"table public.t: DELETE: (no-tuple-data)"}}"#)]);
     let (url, kafka) = (database.url(), ["--brokers", topic.brokers.as_str(), "--topic", topic.name.as_str()]);
 
-    let said = doctor(&[&["--postgres", &url, "--slot", "other"][..], &kafka].concat());
-    assert_eq!(said.code, Some(1), "{}", said.text);
-    said.expect("server", "max_slot_wal_keep_size", "warning", "ALTER SYSTEM");
-    said.expect("tables", "replica identity", "problem", "ALTER TABLE public.\"No Key\" REPLICA IDENTITY FULL");
-    said.expect("tables", "unlogged", "warning", "SET LOGGED");
-    said.expect("slot", "plugin", "problem", "walbook slot create");
-    said.expect("topic", "cleanup.policy", "problem", "cleanup.policy=delete");
-    said.expect("topic", "retention.ms", "warning", "retention.ms=-1");
-    said.expect("topic", "compression.type", "warning", "compression.type=producer");
-    said.expect(
+    let report = doctor(&[&["--postgres", &url, "--slot", "other"][..], &kafka].concat());
+    assert_eq!(report.code, Some(1), "{}", report.text);
+    report.expect("server", "max_slot_wal_keep_size", "warning", "ALTER SYSTEM");
+    report.expect("tables", "replica identity", "problem", "ALTER TABLE public.\"No Key\" REPLICA IDENTITY FULL");
+    report.expect("tables", "unlogged", "warning", "SET LOGGED");
+    report.expect("slot", "plugin", "problem", "walbook slot create");
+    report.expect("topic", "cleanup.policy", "problem", "cleanup.policy=delete");
+    report.expect("topic", "retention.ms", "warning", "retention.ms=-1");
+    report.expect("topic", "compression.type", "warning", "compression.type=producer");
+    report.expect(
         "connect",
         "lsn, xid",
         "warning",
         "lsn::text AS lsn, xid::text::bigint AS xid, data FROM pg_logical_slot_get_changes('other'",
     );
-    said.expect("connect", "order", "warning", "");
+    report.expect("connect", "order", "warning", "");
 
-    let said = doctor(&["--postgres", &url, "--slot", "absent"]);
-    assert_eq!(said.code, Some(1), "{}", said.text);
-    said.expect("slot", "absent", "problem", "walbook slot create --slot absent");
-    said.expect("server", "max_replication_slots", "problem", "max_replication_slots");
-    said.expect("tables", "replica identity", "warning", "ADD PRIMARY KEY");
+    let report = doctor(&["--postgres", &url, "--slot", "absent"]);
+    assert_eq!(report.code, Some(1), "{}", report.text);
+    report.expect("slot", "absent", "problem", "walbook slot create --slot absent");
+    report.expect("server", "max_replication_slots", "problem", "max_replication_slots");
+    report.expect("tables", "replica identity", "warning", "ADD PRIMARY KEY");
 
     let plain = url.replace("postgres@", "plain@");
-    let said = doctor(&["--postgres", &plain]);
-    assert_eq!(said.code, Some(1), "{}", said.text);
-    said.expect("role", "replication", "problem", "ALTER ROLE \"plain\" REPLICATION");
+    let report = doctor(&["--postgres", &plain]);
+    assert_eq!(report.code, Some(1), "{}", report.text);
+    report.expect("role", "replication", "problem", "ALTER ROLE \"plain\" REPLICATION");
 }
 
 #[test]
-fn a_slots_book_is_well_while_it_is_written_and_a_problem_once_somebody_else_took_what_comes_next() {
+fn a_slots_book_is_ok_while_it_is_written_and_a_problem_once_another_reader_consumed_changes() {
     let database = Database::create("doctor_slot");
     database.script("create table t (id int primary key)");
     let book = Book::new("doctor_slot");
     let (url, slot, path) = (database.url(), database.name.clone(), book.path().display().to_string());
-    book.start("run", &["--postgres", &url, "--slot", &slot, "--until-end"]).wait(PATIENCE).expect_code(0);
+    book.start("run", &["--postgres", &url, "--slot", &slot, "--until-end"]).wait(DOCTOR_TIMEOUT).expect_code(0);
     let running = book.start("run", &["--postgres", &url, "--slot", &slot, "--commit-interval", "50ms"]);
     thread::scope(|scope| {
         let busy = scope.spawn(|| {
@@ -158,40 +158,41 @@ fn a_slots_book_is_well_while_it_is_written_and_a_problem_once_somebody_else_too
             }
         });
         while !busy.is_finished() {
-            let said = doctor(&["--postgres", &url, "--slot", &slot, &path]);
-            said.expect("book", "lag", "ok", "");
-            assert!(said.text.contains("of WAL behind the end of slot"), "{}", said.text);
+            let report = doctor(&["--postgres", &url, "--slot", &slot, &path]);
+            report.expect("book", "lag", "ok", "");
+            assert!(report.text.contains("of WAL behind the end of slot"), "{}", report.text);
         }
     });
     running.kill();
 
-    // The server lets a slot go as soon as it notices that its reader is gone.
-    let take = format!(
+    // The server releases a slot as soon as it notices that its reader is gone.
+    let consume = format!(
         "insert into t values (-1); select pg_terminate_backend(active_pid) from pg_replication_slots \
          where slot_name = '{slot}' and active; select pg_sleep(1); \
          select count(*) from pg_logical_slot_get_changes('{slot}', null, null)"
     );
-    database.script(&take);
-    let said = doctor(&["--postgres", &url, "--slot", &slot, &path]);
-    assert_eq!(said.code, Some(1), "{}", said.text);
-    said.expect("book", "lag", "problem", "make a new book");
-    assert!(said.text.contains("consumed by somebody else"), "{}", said.text);
-    book.start("run", &["--postgres", &url, "--slot", &slot, "--until-end"]).wait(PATIENCE).expect_code(3);
+    database.script(&consume);
+    let report = doctor(&["--postgres", &url, "--slot", &slot, &path]);
+    assert_eq!(report.code, Some(1), "{}", report.text);
+    report.expect("book", "lag", "problem", "make a new book");
+    assert!(report.text.contains("consumed by another client"), "{}", report.text);
+    book.start("run", &["--postgres", &url, "--slot", &slot, "--until-end"]).wait(DOCTOR_TIMEOUT).expect_code(3);
 }
 
 #[test]
-fn what_cannot_be_reached_is_told_and_the_rest_is_looked_at() {
+fn what_cannot_be_reached_is_a_finding_and_the_rest_is_checked() {
     let topic = Topic::nowhere(environment::brokers(), "absent", 1);
     let nowhere = format!("postgresql://u:secret@127.0.0.1:{}/d", environment::free_port());
-    let said = doctor(&["--postgres", &nowhere, "--brokers", &topic.brokers, "--topic", &topic.name, "/nowhere/book"]);
-    assert_eq!(said.code, Some(1), "{}", said.text);
-    assert!(!said.text.contains("secret"), "{}", said.text);
-    said.expect("server", "connection", "problem", "");
-    said.expect("topic", &topic.name, "problem", "--create-topic");
-    said.expect("book", "log", "warning", "walbook run /nowhere/book");
+    let report =
+        doctor(&["--postgres", &nowhere, "--brokers", &topic.brokers, "--topic", &topic.name, "/nowhere/book"]);
+    assert_eq!(report.code, Some(1), "{}", report.text);
+    assert!(!report.text.contains("secret"), "{}", report.text);
+    report.expect("server", "connection", "problem", "");
+    report.expect("topic", &topic.name, "problem", "--create-topic");
+    report.expect("book", "log", "warning", "walbook run /nowhere/book");
 
     let server = Server::start("deaf", &["wal_level=replica"]);
-    let said = doctor(&["--postgres", &server.maintenance()]);
-    assert_eq!(said.code, Some(1), "{}", said.text);
-    said.expect("server", "wal_level", "problem", "ALTER SYSTEM SET wal_level = logical");
+    let report = doctor(&["--postgres", &server.maintenance()]);
+    assert_eq!(report.code, Some(1), "{}", report.text);
+    report.expect("server", "wal_level", "problem", "ALTER SYSTEM SET wal_level = logical");
 }

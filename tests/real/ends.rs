@@ -1,4 +1,4 @@
-//! LSNs that are no end of a transaction, and servers whose log ends before what was read: nothing is left out in silence.
+//! LSNs that are no end of a transaction, and servers whose WAL ends before what was read: nothing is skipped silently.
 
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::environment;
 use crate::server::Server;
 use crate::topic::Topic;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The end of the newest COMMIT that a slot has not confirmed.
 fn newest_commit(database: &Database, slot: &str) -> u64 {
@@ -21,7 +21,7 @@ fn newest_commit(database: &Database, slot: &str) -> u64 {
 }
 
 #[test]
-fn an_end_inside_of_a_commit_leaves_nothing_out() {
+fn an_end_inside_a_commit_record_skips_nothing() {
     let database = Database::bare(&environment::postgres(), "inside");
     database.script("create table public.t (id int)");
     let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "inside", 1));
@@ -31,15 +31,15 @@ fn an_end_inside_of_a_commit_leaves_nothing_out() {
     let inside = newest_commit(&database, &capture.slot) - 8;
     database.script("insert into public.t values (3)");
     let until = format!("{:X}/{:X}", inside >> 32, inside & 0xFFFF_FFFF);
-    capture.start(&["--until-lsn", &until]).wait(PATIENCE).expect_code(0);
+    capture.start(&["--until-lsn", &until]).wait(TIMEOUT).expect_code(0);
     assert_eq!(capture.topic.stored_records(), 1);
-    assert!(database.confirmed(&capture.slot) < inside, "what lies inside of a COMMIT was confirmed");
+    assert!(database.confirmed(&capture.slot) < inside, "an LSN inside a COMMIT record was confirmed");
     capture.once(&[]);
     assert_eq!(capture.topic.stored_records(), 3);
 }
 
 #[test]
-fn ends_taken_beside_unsynced_commits_leave_nothing_out() {
+fn an_end_read_while_commits_are_unsynced_skips_nothing() {
     let database = Database::bare(&environment::postgres(), "unsynced");
     database.script(&format!("alter database {} set synchronous_commit = off", database.name));
     database.script("create table public.t (id int)");
@@ -73,7 +73,7 @@ fn ends_taken_beside_unsynced_commits_leave_nothing_out() {
 #[track_caller]
 fn read_slot(book: &Book, database: &Database, slot: &str) {
     let arguments = ["--postgres", &database.url(), "--slot", slot, "--until-end"];
-    book.start("run", &arguments).wait(PATIENCE).expect_code(0);
+    book.start("run", &arguments).wait(TIMEOUT).expect_code(0);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_server_that_was_set_back_is_refused_with_the_range() {
     server.stop("fast");
     let copy = environment::folder("set_back_copy");
     let cp = |from: &std::path::Path, to: &std::path::Path| {
-        let status = Command::new("cp").arg("-aT").arg(from).arg(to).status().expect("cp is there");
+        let status = Command::new("cp").arg("-aT").arg(from).arg(to).status().expect("cp is installed");
         assert!(status.success());
     };
     cp(&server.data(), copy.path());
@@ -106,16 +106,16 @@ fn a_server_that_was_set_back_is_refused_with_the_range() {
     database.script("insert into public.t values (1), (2)");
     let end = database.end();
     let ended = capture.once_with_code(3, &[]);
-    ended.expect_said(&["set back"]);
+    ended.expect_said(&["restored from an older copy"]);
     expect_range(&ended, end.saturating_sub(1 << 20), position);
     let arguments = ["--postgres", &database.url(), "--slot", &slot, "--until-end"];
-    let ended = book.start("run", &arguments).wait(PATIENCE);
+    let ended = book.start("run", &arguments).wait(TIMEOUT);
     ended.expect_code(3);
-    ended.expect_said(&["set back"]);
+    ended.expect_said(&["restored from an older copy"]);
 }
 
 #[test]
-fn a_position_beyond_the_servers_log_is_not_assumed() {
+fn a_position_beyond_the_servers_wal_is_not_assumed() {
     let database = Database::bare(&environment::postgres(), "beyond");
     let capture = Capture::new(&database, &Topic::nowhere(environment::brokers(), "beyond", 1));
     database.make_slot(&capture.slot, "'test_decoding'");

@@ -1,4 +1,4 @@
-//! What `./test` tells the tests: where the servers are, and whether this is the long form.
+//! What `./test` passes to the tests: where the servers are, and whether this is the long form.
 
 use std::env;
 use std::net::TcpListener;
@@ -80,10 +80,10 @@ pub(crate) fn is_long() -> bool {
 
 /// A name that no earlier run on these servers took.
 pub(crate) fn unique(name: &str) -> String {
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
     // Two tests may ask within the same microsecond.
-    format!("{name}_{:x}{:x}", now.as_micros(), TAKEN.fetch_add(1, Ordering::Relaxed) % 16)
+    format!("{name}_{:x}{:x}", now.as_micros(), NUMBER.fetch_add(1, Ordering::Relaxed) % 16)
 }
 
 fn variable(name: &str) -> String {

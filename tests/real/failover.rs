@@ -1,4 +1,4 @@
-//! A standby takes over: with the slot carried over a capture goes on, with a slot made anew it says what is gone.
+//! A standby is promoted: with a synchronized slot a capture continues, with a new slot it reports what is lost.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ fn await_truth(server: &Server, question: &str) {
 }
 
 #[test]
-fn a_promoted_standby_goes_on_with_the_slot_or_is_refused_without() {
+fn a_promoted_standby_continues_with_the_slot_or_is_refused_without() {
     let mut primary = Primary::start("failover");
     let standby = primary.standby();
     primary.database.script("insert into public.t select generate_series(1, 100)");
@@ -95,7 +95,7 @@ fn a_promoted_standby_goes_on_with_the_slot_or_is_refused_without() {
         primary.capture.once(&[]);
         assert_eq!(Captured::read(&primary.capture.topic).len(), 200);
     } else {
-        println!("PostgreSQL {}: the slot was made anew", standby.version());
+        println!("PostgreSQL {}: the slot was created anew", standby.version());
         let confirmed = crate::psql::script(&url, "select confirmed_flush_lsn from pg_replication_slots");
         let ended = primary.capture.once_with_code(3, &[]);
         expect_range(&ended, position, crate::captured::lsn(confirmed.trim()).expect("an LSN"));
@@ -111,7 +111,7 @@ fn a_timeline_that_branched_below_the_position_is_refused() {
     let end = primary.database.script("select pg_current_wal_lsn()");
     await_truth(&standby, &format!("select pg_last_wal_replay_lsn() >= '{}'", end.trim()));
     standby.stop("fast");
-    // What the standby never heard of is in the topic.
+    // The topic holds changes that the standby never received.
     primary.database.script("insert into public.t select generate_series(101, 5000)");
     primary.capture.once(&[]);
     primary.server.stop("immediate");

@@ -1,4 +1,4 @@
-//! How soon a change is seen through the stream while the run is half busy with others.
+//! The delay of a change in the stream while the run is half loaded with other changes.
 //!
 //! `WALBOOK_TEST_RELEASE` names a binary whose speed counts; without it the figures are only printed.
 
@@ -13,19 +13,19 @@ use crate::producer::TopicProducer;
 use crate::topic::{Record, Topic};
 
 const PARTITIONS: u32 = 4;
-/// How late the last but one of a hundred changes may be seen.
+/// The delay that 99 % of the changes must not exceed.
 const LATEST: Duration = Duration::from_millis(400);
-/// A debug build on a busy machine is slow, but not so slow.
+/// The same for a debug build on a busy machine.
 const LATEST_OF_DEBUG: Duration = Duration::from_secs(5);
-/// The time between two changes that are looked for; no multiple of anything that the run does at intervals.
+/// The time between two observed changes; not a multiple of any interval of the run.
 const PAUSE: Duration = Duration::from_millis(13);
-/// One producer does not reach half the speed of a run.
+/// Producers: a single one does not reach half the speed of a run.
 const PRODUCERS: usize = 2;
-/// Records of the background are sent so many times a second, some at a time.
+/// How many times a second background records are sent, several at a time.
 const TURNS: u32 = 200;
 
 #[test]
-fn a_change_is_soon_seen_through_the_stream_while_the_run_is_half_busy() {
+fn a_change_is_soon_in_the_stream_while_the_run_is_half_loaded() {
     let half = full_speed() / 2;
     let topic = Topic::create("fresh", PARTITIONS as i32);
     let book = Book::for_speed("fresh");
@@ -35,7 +35,7 @@ fn a_change_is_soon_seen_through_the_stream_while_the_run_is_half_busy() {
     assert!(snapshot.kind == "snapshot" && !snapshot.id.is_empty(), "{snapshot:?}");
 
     let changes = if environment::is_long() { 4_000 } else { 400 };
-    // The background is there before the first change is looked for.
+    // The background load starts before the first observed change.
     let begin = Instant::now() + Duration::from_secs(2);
     let ended = AtomicBool::new(false);
     let (mut delays, background) = thread::scope(|scope| {
@@ -57,7 +57,7 @@ fn a_change_is_soon_seen_through_the_stream_while_the_run_is_half_busy() {
     assert!(p99 <= if is_release { LATEST } else { LATEST_OF_DEBUG }, "p99 {p99:?}");
 }
 
-/// Records a second that a run takes in from a backlog.
+/// Records a second that a run reads from a backlog.
 fn full_speed() -> u32 {
     let records: u32 = if environment::release_binary().is_some() { 4_000_000 } else { 1_000_000 };
     let topic = Topic::create("fresh_full", PARTITIONS as i32);
@@ -67,7 +67,7 @@ fn full_speed() -> u32 {
     (f64::from(records) / ended.took.as_secs_f64()) as u32
 }
 
-/// Produces so many records a second until told otherwise, each at its instant; how many they were.
+/// Produces `rate` records a second, evenly, until `ended`; returns the actual rate.
 fn produce_evenly(topic: &Topic, rate: u32, ended: &AtomicBool) -> f64 {
     let producer = topic.producer(&[("compression.type", "zstd")]);
     let begin = Instant::now();
@@ -85,7 +85,7 @@ fn produce_evenly(topic: &Topic, rate: u32, ended: &AtomicBool) -> f64 {
     rate
 }
 
-/// Produces the changes that are looked for at fixed instants, whatever becomes of those before.
+/// Produces the observed changes at fixed instants, independent of earlier ones.
 fn produce_changes(topic: &Topic, begin: Instant, changes: u32) {
     let producer: TopicProducer = topic.producer(&[("linger.ms", "0")]);
     for number in 0..changes {
@@ -95,7 +95,7 @@ fn produce_changes(topic: &Topic, begin: Instant, changes: u32) {
     producer.flush();
 }
 
-/// How late each change was seen: number n is, when the count is above n.
+/// The delay of each change: change n has arrived when the count is above n.
 fn see(watching: &mut Watching, begin: Instant, changes: u32) -> Vec<Duration> {
     let mut delays = Vec::new();
     while delays.len() < changes as usize {

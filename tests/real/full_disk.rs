@@ -1,4 +1,4 @@
-//! A full disk ends the run with a clear error; nothing wrong becomes visible, and with space it goes on.
+//! A full disk ends the run with a clear error; nothing wrong becomes visible, and with space the next run continues.
 
 use std::ops::Range;
 use std::process::{Child, Command, Stdio};
@@ -24,7 +24,7 @@ struct SmallDisk {
 
 impl SmallDisk {
     fn mount(folder: &str) -> SmallDisk {
-        // A user of one's own gives the right to mount to everybody.
+        // A user namespace of its own lets any user mount.
         let namespaces =
             if is_root() { ["--mount"].as_slice() } else { ["--user", "--map-root-user", "--mount"].as_slice() };
         let holder = Command::new("unshare")
@@ -74,7 +74,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_full_disk_ends_the_run_and_with_space_it_goes_on() {
+fn a_full_disk_ends_the_run_and_with_space_the_next_one_continues() {
     let topic = Topic::create("full_disk", 2);
     let folder = environment::folder("small_disk");
     let disk = SmallDisk::mount(&folder.path().to_string_lossy());

@@ -14,7 +14,7 @@ use crate::topic::Topic;
 const MEMORY: u64 = 400 << 20;
 
 #[test]
-fn a_giant_transaction_takes_little_memory_and_arrives_once_though_killed() {
+fn a_giant_transaction_needs_little_memory_and_arrives_once_despite_a_kill() {
     let rows: u64 = if environment::is_long() { 10_000_000 } else { 300_000 };
     let database = Database::bare(&environment::postgres(), "giant");
     database.script("create table public.big (id int, v text)");

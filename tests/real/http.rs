@@ -18,7 +18,7 @@ const PARTITIONS: i32 = 4;
 const TIME: i64 = 1_790_000_000_000;
 const DAY: &str = "2026-09-21";
 
-/// What `query` prints, with its bytes.
+/// The exact output of `query`.
 fn printed(book: &Book) -> String {
     let ended = book.start("query", &["--format", "json"]).wait(Duration::from_secs(60));
     ended.expect_code(0);
@@ -54,7 +54,7 @@ fn durable_answers_beside_a_run_are_those_of_query_and_live_ones_run_ahead() {
             let live = get(address, "/api/counts").json();
             assert_eq!(live["complete_to"]["level"], "live");
             let (live, durable) = (counts_of(&live), counts_of(&answer.json()));
-            assert!(live.total() >= durable.total(), "what is live is never behind what is durable");
+            assert!(live.total() >= durable.total(), "live counts are never behind durable ones");
             if durable.total() == truth.total() {
                 assert_same("durable", &durable, &truth);
                 assert_same("live", &live, &truth);
@@ -72,7 +72,7 @@ fn durable_answers_beside_a_run_are_those_of_query_and_live_ones_run_ahead() {
 }
 
 #[test]
-fn nothing_is_complete_while_a_transaction_that_was_open_then_has_not_ended() {
+fn complete_at_does_not_advance_while_a_transaction_is_open() {
     let mut topic = Topic::create("http_open", 1);
     let producer = topic.producer(&[("transactional.id", &topic.name)]);
     producer.init_transactions();
@@ -103,14 +103,14 @@ fn nothing_is_complete_while_a_transaction_that_was_open_then_has_not_ended() {
     let status = await_status("told", &said);
     assert_eq!((&status["state"], &status["lag_records"]), (&"live".into(), &0.into()), "{status:#}");
     let complete_at = status["complete_at"].as_str().expect("it was known before").to_owned();
-    // The question that came between the flush and this test's clock is at most a second old.
+    // The last query before the flush was at most a second before this test read its clock.
     assert!(complete_at < opened, "{complete_at} is not before {opened}");
     producer.commit();
     let is_whole = |status: &Value| status["complete_at"].as_str().is_some_and(|at| at > opened.as_str());
     let status = await_status("whole", &is_whole);
     assert_eq!((&status["state"], &status["state_reason"]), (&"live".into(), &Value::Null), "{status:#}");
     assert_eq!(get(address, "/api/counts?by=table").json()["rows"][0]["count"], 20);
-    // A new partition is looked at before the run has found it, and the brokers answer all the time.
+    // A new partition is reported before the run has discovered it, and the brokers answer all the time.
     topic.grow(2);
     let grown = Instant::now();
     let is_known = |status: &Value| {
@@ -119,7 +119,7 @@ fn nothing_is_complete_while_a_transaction_that_was_open_then_has_not_ended() {
     };
     await_status("grown", &is_known);
     let took = grown.elapsed();
-    assert!(took < Duration::from_secs(8), "{took:?}: the run itself looks every ten seconds");
+    assert!(took < Duration::from_secs(8), "{took:?}: the run itself discovers partitions every ten seconds");
     run.signal("TERM");
     run.wait(Duration::from_secs(15)).expect_code(0);
 }

@@ -1,4 +1,4 @@
-//! Many look at the page while its run catches up at full speed: they cost the run little, and get their answers soon.
+//! Many clients of the page while its run catches up at full speed: they cost the run little and get fast answers.
 //!
 //! `WALBOOK_TEST_RELEASE` names a binary whose speed counts; without it the figures are only printed.
 
@@ -23,21 +23,21 @@ const LAST_WEEK: i64 = YEAR - 7;
 
 /// By how much the run's processor time may rise.
 const RISE: f64 = 0.05;
-/// How late the last but one of a hundred answers may be.
+/// The delay that 99 % of the answers must not exceed.
 const LATEST: Duration = Duration::from_millis(50);
-/// How much more memory a run may need: two moments of all counts, answers that are kept, and what each client has not taken yet.
+/// How much more memory a run may need: two snapshots of all counts, cached answers, and unread answers.
 const MEMORY: u64 = 150 << 20;
 
-/// How much there is of everything.
+/// The size of a test.
 struct Size {
     days: i64,
     tables: u64,
     /// Records that the run catches up with.
     backlog: u32,
     watchers: usize,
-    /// The time between two questions.
+    /// The time between two requests.
     every: Duration,
-    /// Which runs have a crowd.
+    /// Which runs have clients.
     rounds: &'static [bool],
 }
 
@@ -56,11 +56,11 @@ const LONG: Size = Size {
     backlog: 60_000_000,
     watchers: 200,
     every: Duration::from_millis(20),
-    // What else the machine does meanwhile should strike both alike.
+    // Other load of the machine should affect both alike.
     rounds: &[false, true, true, false],
 };
 
-/// What one run has shown.
+/// The result of one run.
 struct Round {
     /// The processor time of the run's own threads, and of the server's.
     run: Duration,
@@ -71,7 +71,7 @@ struct Round {
 }
 
 #[test]
-fn many_who_look_cost_a_run_little_and_get_their_answers_soon() {
+fn many_clients_cost_a_run_little_and_get_fast_answers() {
     let size = if environment::is_long() { LONG } else { SHORT };
     let topic = Topic::create("load", PARTITIONS);
     let producer = topic.producer(&[("compression.type", "zstd"), ("linger.ms", "50")]);
@@ -103,7 +103,10 @@ fn many_who_look_cost_a_run_little_and_get_their_answers_soon() {
     assert!(peak < peak_alone + MEMORY, "{} MB, alone {} MB", peak >> 20, peak_alone >> 20);
     assert!(!crowd.delays.is_empty() && crowd.longest_silence < Duration::from_secs(10), "a client got nothing");
     if environment::is_long() && environment::release_binary().is_some() {
-        assert!(looked >= Duration::from_secs(60), "the crowd looked for {looked:?} only: the backlog is too short");
+        assert!(
+            looked >= Duration::from_secs(60),
+            "the clients were connected for {looked:?} only: the backlog is too short"
+        );
         assert!(rise < RISE, "the run's processor time rose by {:.1} %", rise * 100.0);
         assert!(crowd.quantile(0.99) < LATEST, "p99 {:?}", crowd.quantile(0.99));
     }
@@ -161,7 +164,7 @@ fn metric(metrics: &str, name: &str) -> u32 {
     value.unwrap_or_else(|| panic!("no {name} in {metrics}"))
 }
 
-/// Pages that show a week, a month, a quarter and the year; questions about the year in all ways that sum it up.
+/// Clients that show a week, a month, a quarter and the year, and that request the year in all groupings.
 fn gather(address: std::net::SocketAddr, size: &Size) -> Crowd {
     let from = ["12-25", "12-02", "12-25", "10-03", "12-25", "12-02", "12-25", "12-02", "12-25", "01-01"];
     let watched = (0..size.watchers).map(|number| format!("/api/live?from=2025-{}&to=2025-12-31", from[number % 10]));
@@ -177,7 +180,7 @@ fn year(size: &Size) -> impl Iterator<Item = Record> {
     days.flat_map(move |day| (0..tables).map(move |table| change(day * DAY_MILLIS, table, "INSERT", table)))
 }
 
-/// Changes of the last week as they came, more of some tables than of others.
+/// Changes of the last week in order of arrival, with a skew over the tables.
 fn backlog(size: &Size) -> impl Iterator<Item = Record> {
     let mut dice = Dice::throw("load");
     let (tables, backlog) = (size.tables, i64::from(size.backlog));

@@ -1,6 +1,6 @@
 //! The page in a real Chromium: of a book that a real PostgreSQL fills through a real Kafka, and of the same book at rest.
 //!
-//! What the person sees is tested in `tests/page/real`, by node; this starts what is seen, and tells where it is.
+//! The tests are in `tests/page/real`, run by node; this starts the servers and passes their addresses.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ const DAY: i64 = 86_400_000;
 const DAYS: i64 = 40;
 const TOKEN: &str = "open sesame, and sixteen more";
 
-/// A zone, not the browser's, in which no midnight comes while the page is looked at.
+/// A zone, not the browser's, without midnight during the test.
 fn zone_of_day() -> &'static str {
     match Utc::now().hour() {
         3..15 => "Europe/Berlin",
@@ -31,7 +31,7 @@ fn zone_of_day() -> &'static str {
     }
 }
 
-/// The changes of the weeks before, and records that cannot be read.
+/// The changes of the past weeks, and records that cannot be read.
 fn history() -> Vec<Record> {
     let now = Utc::now().timestamp_millis();
     let mut records = Vec::new();
@@ -59,7 +59,7 @@ fn history() -> Vec<Record> {
     records
 }
 
-/// Runs node's tests of one file against the page there.
+/// Runs the tests of one file in node against the page at an address.
 #[track_caller]
 fn look(file: &str, address: SocketAddr, book: &Book, database: &Database) {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/real").join(file);
@@ -76,7 +76,7 @@ fn look(file: &str, address: SocketAddr, book: &Book, database: &Database) {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     println!("{said}");
-    assert!(output.status.success(), "{file} does not see what it should; it says why above");
+    assert!(output.status.success(), "{file} failed; the reason is above");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_person_sees_the_book() {
     let rejects = 2;
     let records = i64::try_from(history.len()).expect("few records") - rejects;
     before.produce(history);
-    // The first change of all, then what the script makes.
+    // The very first change, then those of the script.
     let captured = 1 + 130 + 120 + 5 + 3 + 6 + 21;
     book.await_total(records + captured, &mut run);
     for file in ["seen.test.mjs", "names.test.mjs", "use.test.mjs", "live.test.mjs"] {

@@ -12,12 +12,12 @@ pub(crate) struct ProcessorTime {
 }
 
 impl ProcessorTime {
-    /// Of a process that nothing is known of yet.
+    /// A process that was not observed yet.
     pub(crate) fn of(process: u32) -> ProcessorTime {
         ProcessorTime { process, threads: BTreeMap::new() }
     }
 
-    /// Looks again at all threads that there are.
+    /// Reads the times of all threads.
     pub(crate) fn look(&mut self) {
         let folder = format!("/proc/{}/task", self.process);
         for thread in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -50,7 +50,7 @@ impl ProcessorTime {
     }
 }
 
-/// The server's threads tell it by their names (src/server/mod.rs).
+/// The server's threads have names that begin with `serve` (src/server/mod.rs).
 fn is_servers(thread: &str) -> bool {
     thread == "serve" || thread.starts_with("serve-")
 }

@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use crate::topic::{Record, Topic};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Produces into one topic.
 pub(crate) struct TopicProducer {
@@ -67,14 +67,14 @@ impl TopicProducer {
 
     /// Waits until the broker has everything.
     pub(crate) fn flush(&self) {
-        self.producer.flush(PATIENCE).expect("the broker takes the records");
+        self.producer.flush(TIMEOUT).expect("the broker takes the records");
         let failures = self.failures.0.lock().expect("no thread panics with it");
         assert!(failures.is_empty(), "records were not delivered: {failures:?}");
     }
 
     /// Makes this producer transactional, once; it needs a `transactional.id`.
     pub(crate) fn init_transactions(&self) {
-        self.producer.init_transactions(PATIENCE).expect("transactions are possible");
+        self.producer.init_transactions(TIMEOUT).expect("transactions are possible");
     }
 
     /// Opens a transaction.
@@ -84,12 +84,12 @@ impl TopicProducer {
 
     /// Commits what was produced since `begin`.
     pub(crate) fn commit(&self) {
-        self.producer.commit_transaction(PATIENCE).expect("the transaction commits");
+        self.producer.commit_transaction(TIMEOUT).expect("the transaction commits");
     }
 
     /// Takes back what was produced since `begin`.
     pub(crate) fn abort(&self) {
-        self.producer.abort_transaction(PATIENCE).expect("the transaction aborts");
+        self.producer.abort_transaction(TIMEOUT).expect("the transaction aborts");
     }
 }
 

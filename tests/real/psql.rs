@@ -1,4 +1,4 @@
-//! psql: whole scripts, and sessions that are spoken to line by line.
+//! psql: whole scripts, and sessions that run statements one by one.
 
 use std::io::{BufRead, BufReader, Seek, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -18,19 +18,19 @@ pub(crate) fn script(url: &str, sql: &str) -> String {
     run(command(url).args(["-v", "ON_ERROR_STOP=1", "-f", "-"]), sql)
 }
 
-/// Runs a client with `input`, and fails with what it says.
+/// Runs a client with `input`, and fails with its error output.
 #[track_caller]
 pub(crate) fn run(client: &mut Command, input: &str) -> String {
-    // A file instead of a pipe: a client that writes much before it has read all would otherwise wait for us, and we for it.
+    // A file instead of a pipe: a client that writes much before it has read everything would deadlock with us.
     let mut file = tempfile::tempfile().expect("temporary files can be made");
     file.write_all(input.as_bytes()).expect("temporary files can be written");
     file.rewind().expect("a file can be rewound");
     let output = client.stdin(file).output().unwrap_or_else(|error| panic!("could not start {client:?}: {error}"));
     assert!(output.status.success(), "{client:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("the server speaks UTF-8")
+    String::from_utf8(output.stdout).expect("the server sends UTF-8")
 }
 
-/// One psql that stays connected; an error in one statement does not end it, the loss of the server does.
+/// One psql that stays connected; it ends with the server, but not with an error in a statement.
 pub(crate) struct Session {
     psql: Child,
     input: ChildStdin,
@@ -38,7 +38,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects, with settings as `PGOPTIONS` takes them.
+    /// Connects, with settings in the syntax of `PGOPTIONS`.
     pub(crate) fn open(url: &str, settings: &str) -> Session {
         let mut psql = command(url)
             .env("PGOPTIONS", settings)
@@ -46,13 +46,13 @@ impl Session {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("psql is there");
+            .expect("psql is installed");
         let input = psql.stdin.take().expect("it is piped");
         let answers = BufReader::new(psql.stdout.take().expect("it is piped"));
         Session { psql, input, answers }
     }
 
-    /// Runs SQL and waits until it is done; whether the session still lives.
+    /// Runs SQL and waits until it is done; returns whether the session is still alive.
     pub(crate) fn run(&mut self, sql: &str) -> bool {
         const DONE: &str = "this is done";
         if self.input.write_all(format!("{sql};\nselect '{DONE}';\n").as_bytes()).is_err() {

@@ -31,7 +31,7 @@ impl Readers {
 /// The names of the readers.
 pub(crate) const READERS: [&str; 3] = ["duckdb", "polars", "pyarrow"];
 
-/// Readers that read a growing book over and over until told to stop, and fail on what no reader may see.
+/// Readers that read a growing book repeatedly until they are stopped, and fail on what no reader may see.
 pub(crate) struct Watch(Child);
 
 impl Watch {
@@ -40,7 +40,7 @@ impl Watch {
         Watch(start("watch", book))
     }
 
-    /// Tells them to stop, and returns how often each has read the events: `{"duckdb": 12, …}`.
+    /// Stops them, and returns how often each has read the events: `{"duckdb": 12, …}`.
     pub(crate) fn stop(mut self) -> Value {
         drop(self.0.stdin.take());
         finish("watch", self.0)

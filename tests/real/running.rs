@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long it may take to say something.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A process of the binary; dropped, it is killed.
 pub(crate) struct Running {
@@ -88,7 +88,7 @@ impl Running {
             if let Some((address, _)) = address {
                 return address.parse().expect("an address");
             }
-            assert!(began.elapsed() < PATIENCE, "it does not say where its page is:\n{said}");
+            assert!(began.elapsed() < TIMEOUT, "it does not print where its page is:\n{said}");
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -99,7 +99,7 @@ impl Running {
         let began = Instant::now();
         while !self.stderr().contains(words) {
             self.expect_alive();
-            assert!(began.elapsed() < PATIENCE, "{} does not say {words:?}:\n{}", self.what, self.stderr());
+            assert!(began.elapsed() < TIMEOUT, "{} does not log {words:?}:\n{}", self.what, self.stderr());
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -1,4 +1,4 @@
-//! The page beside a run that reads a slot: it is live while only others write, and says when the server is away.
+//! The API of a run that reads a slot: it is live while only other databases write, and reports when the server is down.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::client::{ask, get};
 use crate::database::Database;
 use crate::server::Server;
 
-/// Waits until the status is as it should be.
+/// Waits until the status meets a condition.
 #[track_caller]
 fn await_status(address: SocketAddr, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
@@ -26,7 +26,7 @@ fn await_status(address: SocketAddr, what: &str, is: impl Fn(&Value) -> bool) ->
 }
 
 #[test]
-fn a_slot_is_live_while_others_write_and_disconnected_when_its_server_is_away() {
+fn a_slot_is_live_while_others_write_and_disconnected_when_its_server_is_down() {
     let mut server = Server::start("served-slot", &[]);
     let database = Database::bare(&server.url(), "served");
     database.script("create table public.t (id int)");
@@ -42,7 +42,7 @@ fn a_slot_is_live_while_others_write_and_disconnected_when_its_server_is_away() 
     let status = await_status(address, "live", |status| status["state"] == "live" && status["lag_bytes"] == 0);
     assert_eq!((&status["lag_records"], &status["topics"][0]["source"]), (&Value::Null, &"slot".into()));
 
-    // Another database writes all the time, less than would move the position before its 10 s are over.
+    // Another database writes all the time, less than would advance the position within 10 s.
     let mut worst = 0.0_f64;
     for number in 0..30 {
         server.script(&format!("create table other{number} as select generate_series(1, 100)"));

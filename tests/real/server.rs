@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{environment, psql};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What every cluster here has; a test's own settings come later and win. Immediate stops lose no page that the
 /// operating system holds, so nothing needs to be synced.
@@ -146,7 +146,7 @@ impl Server {
         {
             let process = self.process.as_mut().expect("it was started");
             let has_ended = process.try_wait().expect("a child can be waited for").is_some();
-            assert!(!has_ended && began.elapsed() < PATIENCE, "PostgreSQL does not start:\n{}", self.said());
+            assert!(!has_ended && began.elapsed() < TIMEOUT, "PostgreSQL does not start:\n{}", self.said());
             thread::sleep(Duration::from_millis(30));
         }
     }

@@ -1,4 +1,4 @@
-//! `walbook slot`: what it makes, what it says, and what it refuses.
+//! `walbook slot`: what it creates, prints and refuses.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -12,27 +12,27 @@ use crate::database::Database;
 use crate::environment;
 use crate::server::Server;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn slot(action: &str, url: &str, arguments: &[&str]) -> Ended {
     let folder = environment::folder("slot");
     let mut walbook = Command::new(env!("CARGO_BIN_EXE_walbook"));
     walbook.args(["slot", action, "--postgres", url]).args(arguments);
-    Running::start(walbook, folder.path()).wait(PATIENCE)
+    Running::start(walbook, folder.path()).wait(TIMEOUT)
 }
 
-/// What `status --format json` says of one slot.
+/// What `status --format json` prints about one slot.
 #[track_caller]
 fn status(url: &str, name: &str) -> Value {
     let ended = slot("status", url, &["--slot", name, "--format", "json"]);
     ended.expect_code(0);
-    let said: Value = serde_json::from_str(&ended.stdout).expect("status prints JSON");
-    assert_eq!(said["slots"].as_array().map(Vec::len), Some(1), "{said}");
-    said["slots"][0].clone()
+    let printed: Value = serde_json::from_str(&ended.stdout).expect("status prints JSON");
+    assert_eq!(printed["slots"].as_array().map(Vec::len), Some(1), "{printed}");
+    printed["slots"][0].clone()
 }
 
 #[test]
-fn a_slot_is_made_shown_and_dropped() {
+fn a_slot_is_created_shown_and_dropped() {
     let database = Database::bare(&environment::postgres(), "slots");
     let (url, name) = (database.url(), database.name.clone());
     let named = ["--slot", name.as_str()];
@@ -62,7 +62,7 @@ fn a_slot_is_made_shown_and_dropped() {
     drop(reader);
     let began = Instant::now();
     while status(&url, &name)["active"] == true {
-        assert!(began.elapsed() < PATIENCE, "the slot stays active");
+        assert!(began.elapsed() < TIMEOUT, "the slot stays active");
         thread::sleep(Duration::from_millis(50));
     }
 
@@ -76,7 +76,7 @@ fn a_slot_is_made_shown_and_dropped() {
 }
 
 #[test]
-fn a_slot_is_not_made_where_it_would_not_work() {
+fn a_slot_is_not_created_where_it_would_not_work() {
     let server = Server::start("slots", &["wal_level=replica"]);
     let refused = slot("create", &server.maintenance(), &["--slot", "s"]);
     refused.expect_code(2);
@@ -113,29 +113,29 @@ fn the_settings_file_and_the_environment_name_the_server_and_the_slot() {
     let file = folder.path().join("walbook.toml");
     fs::write(&file, format!("postgres = \"{}\"\n[slot]\nformat = \"json\"\n", database.url()))
         .expect("it can be written");
-    let told = |slot: &str| {
+    let status_of = |slot: &str| {
         let mut walbook = Command::new(env!("CARGO_BIN_EXE_walbook"));
         walbook.arg("--config").arg(&file).args(["slot", "status", "--slot", slot]);
-        Running::start(walbook, folder.path()).wait(PATIENCE)
+        Running::start(walbook, folder.path()).wait(TIMEOUT)
     };
     database.make_slot(&database.name, "'test_decoding'");
-    let ended = told(&database.name);
+    let ended = status_of(&database.name);
     ended.expect_code(0);
     assert!(ended.stdout.starts_with('{'), "{}", ended.stdout);
     slot("drop", &database.url(), &["--slot", &database.name, "--yes"]).expect_code(0);
 }
 
-/// Somebody who reads a slot.
+/// Another client that reads a slot.
 struct Reader(Child);
 
 impl Reader {
     fn start(url: &str, slot: &str) -> Reader {
         let mut program = Command::new(environment::postgres_program("pg_recvlogical"));
         program.args(["-d", url, "--slot", slot, "--start", "-f", "/dev/null"]);
-        Reader(program.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("pg_recvlogical is there"))
+        Reader(program.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("pg_recvlogical is installed"))
     }
 
-    /// The server's process that reads for it.
+    /// The server process that serves it.
     fn pid(&self, url: &str, slot: &str) -> i64 {
         let began = Instant::now();
         loop {
@@ -144,7 +144,7 @@ impl Reader {
                 assert_eq!(seen["active"], true);
                 return pid;
             }
-            assert!(began.elapsed() < PATIENCE, "nobody reads the slot");
+            assert!(began.elapsed() < TIMEOUT, "the slot is not read");
             thread::sleep(Duration::from_millis(50));
         }
     }

@@ -1,4 +1,4 @@
-//! Records that are no changes, or not readable at all: kept with the reason, and the stream goes on.
+//! Records that are no changes, or unreadable: kept with the reason, and the run continues.
 
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ fn strange_values() -> Vec<(Option<Vec<u8>>, Fate)> {
 }
 
 #[test]
-fn what_cannot_be_read_is_kept_with_the_reason_and_the_stream_goes_on() {
+fn unreadable_records_are_kept_with_the_reason_and_the_run_continues() {
     let values = strange_values();
     let topic = Topic::create_with("strange", 2, &[("max.message.bytes", "20000000")]);
     let key = b"key \xff".to_vec();

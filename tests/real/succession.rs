@@ -1,4 +1,4 @@
-//! One run owns a book: a later one fences it, a signal ends it well, new partitions join it.
+//! One run owns a book: a later one fences it, a signal ends it with exit 0, new partitions join it.
 
 use std::thread;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) fn inserts(number: usize, partitions: i32) -> impl Iterator<Item = Re
     })
 }
 
-/// What `number` of them count to.
+/// The counts of `number` of them.
 pub(crate) fn inserted(number: i64) -> Counts {
     let mut counts = Counts::default();
     counts.add(DAY, "public", "t", "INSERT", number);
@@ -30,7 +30,7 @@ pub(crate) fn inserted(number: i64) -> Counts {
 }
 
 #[test]
-fn a_second_run_takes_the_book_over() {
+fn a_second_run_fences_the_first() {
     let topic = Topic::create("takeover", 2);
     let book = Book::new("takeover");
     let mut first = book.run(&[&topic], &["--commit-interval", "100ms"]);
@@ -52,9 +52,9 @@ fn a_second_run_takes_the_book_over() {
 }
 
 #[test]
-fn a_run_that_was_asleep_finds_itself_fenced() {
-    let topic = Topic::create("asleep", 2);
-    let book = Book::new("asleep");
+fn a_suspended_run_that_was_replaced_is_fenced() {
+    let topic = Topic::create("suspended", 2);
+    let book = Book::new("suspended");
     let mut sleeper = book.run(&[&topic], &["--commit-interval", "100ms"]);
     topic.produce(inserts(1000, 2));
     book.await_total(1000, &mut sleeper);

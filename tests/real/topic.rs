@@ -20,7 +20,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::environment;
 use crate::producer::TopicProducer;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// The server decodes a transaction of ten million rows before it sends the first.
 const LONG: Duration = Duration::from_secs(300);
 
@@ -69,7 +69,7 @@ impl Topic {
         Topic { name: format!("{}.walbook-position", self.name), ..self.clone() }
     }
 
-    /// A topic that somebody else may have made.
+    /// A topic that another process may have created.
     pub(crate) fn of_name(name: &str) -> Topic {
         Topic { name: name.to_owned(), brokers: environment::brokers(), partitions: 1 }
     }
@@ -103,7 +103,7 @@ impl Topic {
         }
         let began = Instant::now();
         while self.exists() {
-            assert!(began.elapsed() < PATIENCE, "topic {} stays", self.name);
+            assert!(began.elapsed() < TIMEOUT, "topic {} stays", self.name);
             thread::sleep(Duration::from_millis(100));
         }
     }
@@ -123,7 +123,7 @@ impl Topic {
 
     /// Whether the brokers know the name; asking does not make it.
     pub(crate) fn exists(&self) -> bool {
-        let metadata = self.consumer(&[]).fetch_metadata(None, PATIENCE).expect("the broker answers");
+        let metadata = self.consumer(&[]).fetch_metadata(None, TIMEOUT).expect("the broker answers");
         metadata.topics().iter().any(|topic| topic.name() == self.name)
     }
 
@@ -135,11 +135,11 @@ impl Topic {
     /// The end offset of each partition.
     pub(crate) fn ends(&self) -> Vec<i64> {
         let consumer = self.consumer(&[]);
-        let end = |partition| consumer.fetch_watermarks(&self.name, partition, PATIENCE).expect("the broker answers").1;
+        let end = |partition| consumer.fetch_watermarks(&self.name, partition, TIMEOUT).expect("the broker answers").1;
         (0..self.partitions).map(end).collect()
     }
 
-    /// Waits until so many offsets are taken, whether what is there is committed or not, while `look` allows it.
+    /// Waits until `number` offsets are used, committed or not, while `look` allows it.
     pub(crate) fn await_offsets(&self, number: i64, mut look: impl FnMut()) {
         let consumer = self.consumer(&[("isolation.level", "read_uncommitted")]);
         let began = Instant::now();
@@ -149,11 +149,11 @@ impl Topic {
             let ends = (0..self.partitions)
                 .map(|partition| consumer.fetch_watermarks(&self.name, partition, Duration::from_secs(5)))
                 .map(|marks| marks.map_or(0, |(_, end)| end));
-            let taken: i64 = ends.sum();
-            if taken >= number {
+            let used: i64 = ends.sum();
+            if used >= number {
                 return;
             }
-            assert!(began.elapsed() < LONG, "{} has {taken} offsets after {LONG:?}, not {number}", self.name);
+            assert!(began.elapsed() < LONG, "{} has {used} offsets after {LONG:?}, not {number}", self.name);
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -176,7 +176,7 @@ impl Topic {
         consumer.assign(&all).expect("partitions can be assigned");
         let mut ended = BTreeSet::new();
         while ended.len() < usize::try_from(self.partitions).expect("a positive number") {
-            match consumer.poll(PATIENCE).expect("the broker answers") {
+            match consumer.poll(TIMEOUT).expect("the broker answers") {
                 Ok(message) => look(&message),
                 Err(KafkaError::PartitionEOF(partition)) => drop(ended.insert(partition)),
                 Err(error) => panic!("could not consume {}: {error}", self.name),
@@ -215,7 +215,7 @@ impl Topic {
     fn await_partitions(&self) {
         let (consumer, began) = (self.consumer(&[]), Instant::now());
         loop {
-            let known = consumer.fetch_metadata(None, PATIENCE).expect("the broker answers");
+            let known = consumer.fetch_metadata(None, TIMEOUT).expect("the broker answers");
             let found = known.topics().iter().find(|topic| topic.name() == self.name);
             if found.is_some_and(|topic| {
                 topic.partitions().len() == usize::try_from(self.partitions).expect("a positive number")
@@ -223,14 +223,14 @@ impl Topic {
             }) {
                 return;
             }
-            assert!(began.elapsed() < PATIENCE, "topic {} does not get its partitions", self.name);
+            assert!(began.elapsed() < TIMEOUT, "topic {} does not get its partitions", self.name);
             thread::sleep(Duration::from_millis(50));
         }
     }
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE))
+    AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT))
 }
 
 /// Runs a future to its end on this thread: the admin client is the only asynchronous thing here.

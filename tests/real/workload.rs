@@ -1,5 +1,5 @@
 //! Sessions that change a database at random: rolled back in part or whole, beside DDL, with names and values that are
-//! hard to read. What they meant to do does not matter, what PostgreSQL did is told by its triggers.
+//! hard to read. What they intended does not matter: PostgreSQL's triggers record what was done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ const NAMES: [&str; 11] = [
     "public.toasted",
 ];
 
-/// Texts that a careless reader takes for grammar, as SQL literals.
+/// Texts that a careless parser mistakes for grammar, as SQL literals.
 const TEXTS: [&str; 10] = [
     "'plain'",
     "null",
@@ -42,7 +42,7 @@ const TEXTS: [&str; 10] = [
 ];
 
 /// What a session asks of the server: to wait little for others, and to say soon that two wait for each other.
-const PATIENCE: &str = "-c lock_timeout=500ms -c deadlock_timeout=50ms";
+const TIMEOUT: &str = "-c lock_timeout=500ms -c deadlock_timeout=50ms";
 
 /// Running sessions; dropped, they end.
 pub(crate) struct Workload {
@@ -87,7 +87,7 @@ impl Author {
     fn change_until(mut self, url: &str, enough: &AtomicBool) -> u64 {
         let mut transactions = 0;
         while !enough.load(Ordering::Relaxed) {
-            let mut session = Session::open(url, PATIENCE);
+            let mut session = Session::open(url, TIMEOUT);
             while !enough.load(Ordering::Relaxed) && session.run(&self.transaction()) {
                 transactions += 1;
                 thread::sleep(self.dice.between(Duration::from_millis(2), Duration::from_millis(50)));

@@ -1,5 +1,5 @@
 -- Where the sessions of the random workload meet: hostile names, every replica identity, partitions, values out of line.
--- What they change is told by the triggers of truth.sql.
+-- The triggers of truth.sql record what they change.
 
 -- The truth names the transaction and, within it, the order.
 alter table truth.changes add column xid bigint not null default txid_current(), add column step bigserial;

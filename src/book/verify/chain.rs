@@ -1,12 +1,12 @@
 //! Whether entries follow each other, and add up.
 //!
-//! Written apart from the checks of the writing side: two programs must agree that a log is right.
+//! Written independently of the writer's rules: two programs must agree that a log is right.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::book::Lost;
-use crate::book::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
-use crate::book::log::LoggedEntry;
+use crate::book::log::commit_log::LoggedEntry;
+use crate::book::log::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
 use crate::book::{DayState, PartitionState, State, TopicState};
 use crate::change::{CommitNumber, Day, Partition, Place};
 
@@ -18,13 +18,15 @@ pub(super) struct Chain {
     next_offsets: BTreeMap<Partition, i64>,
     /// By partition: the highest place so far.
     highest: BTreeMap<Partition, Place>,
-    /// By partition: what was accepted as lost.
+    /// By partition: offsets that were accepted as lost.
     lost: BTreeMap<Partition, Lost>,
-    /// By topic: what it is, but for positions.
+    /// By topic: all but its positions.
     topics: BTreeMap<String, TopicState>,
     days: BTreeMap<Day, DayState>,
-    /// What the records of all entries were.
-    pub(super) sums: Sums,
+    /// The highest commit time of the newest entry that adds changes.
+    commit_time: Option<i64>,
+    /// Sums over all entries.
+    pub(super) sums: LogSums,
 }
 
 struct Before {
@@ -39,7 +41,7 @@ struct Before {
 
 /// Records and changes of the whole log.
 #[derive(Default)]
-pub(super) struct Sums {
+pub(super) struct LogSums {
     pub(super) records: u64,
     pub(super) bearing: u64,
     pub(super) events: u64,
@@ -50,7 +52,7 @@ pub(super) struct Sums {
 }
 
 impl Chain {
-    /// Adds the next entry; tells what is wrong with its links, and with its numbers.
+    /// Adds the next entry; returns what is wrong with its links, and with its numbers.
     pub(super) fn add(&mut self, logged: &LoggedEntry) -> (Vec<String>, Vec<String>) {
         let entry = &logged.entry;
         let links = self.wrong_links(entry);
@@ -68,6 +70,9 @@ impl Chain {
             }
         }
         numbers.extend(wrong_sums(entry));
+        if !entry.deltas.is_empty() {
+            self.commit_time = entry.commit_time;
+        }
         for Delta(day, _, _, _, count) in &entry.deltas {
             let known = self.days.entry(*day).or_insert(DayState { changes: 0, entry: 0 });
             known.changes = known.changes.saturating_add(count.unsigned_abs());
@@ -98,7 +103,8 @@ impl Chain {
             entries: before.number + 1,
             digest: before.digest.clone(),
             commit: before.commit,
-            // It is written when the entry is redone.
+            commit_time: self.commit_time,
+            // It is written after the entry is redone.
             redone_to: before.number,
             generation: before.generation.clone(),
             days: self.days.clone(),
@@ -113,8 +119,8 @@ impl Chain {
         Some(state)
     }
 
-    /// The highest places of an entry's partitions before it; then counts its own.
-    pub(super) fn take_highest(&mut self, entry: &Entry) -> BTreeMap<Partition, Place> {
+    /// The highest places of an entry's partitions before it; then adds its own.
+    pub(super) fn replace_highest(&mut self, entry: &Entry) -> BTreeMap<Partition, Place> {
         let mut before = BTreeMap::new();
         for (topic, read) in &entry.topics {
             for (number, position) in &read.positions {
@@ -128,7 +134,7 @@ impl Chain {
         before
     }
 
-    /// The partitions met.
+    /// The number of partitions.
     pub(super) fn partitions(&self) -> usize {
         self.next_offsets.len()
     }
@@ -137,11 +143,11 @@ impl Chain {
         let mut wrong = Vec::new();
         let Some(before) = &self.before else {
             if entry.entry == 0 && (!entry.previous.is_empty() || entry.kind != EntryKind::Fence) {
-                wrong.push("it is the first, but no fence without a predecessor".to_owned());
+                wrong.push("it is the first, but not a fence without a predecessor".to_owned());
             }
             return wrong;
         };
-        // After a hole nothing is known of the link, nor of who wrote what is missing.
+        // After a gap the link and the generation cannot be compared.
         let adjoins = entry.entry == before.number + 1;
         if adjoins && entry.previous != before.digest {
             wrong.push(format!(
@@ -169,7 +175,10 @@ impl Chain {
             }
             EntryKind::Commit => {
                 if adjoins && entry.generation != before.generation {
-                    wrong.push(format!("{} wrote it, but {} was fencing", entry.generation, before.generation));
+                    wrong.push(format!(
+                        "generation {} wrote it, but {} holds the fence",
+                        entry.generation, before.generation
+                    ));
                 }
                 if entry.commit <= before.commit {
                     wrong.push(format!("its commit {} is not above {}", entry.commit, before.commit));
@@ -179,7 +188,7 @@ impl Chain {
         wrong
     }
 
-    /// Takes what an entry says of a topic; tells how that differs from what was said before.
+    /// Adds a topic of an entry; returns how it differs from earlier entries.
     fn wrong_topic(&mut self, name: &str, read: &TopicEntry, kind: EntryKind) -> Option<String> {
         let TopicEntry { source, id, timeline, partitions, positions: _ } = read;
         let (source, timeline, partitions) = (*source, *timeline, *partitions);
@@ -236,7 +245,7 @@ impl Chain {
     }
 }
 
-impl Sums {
+impl LogSums {
     fn add(&mut self, position: &PartitionEntry) {
         let tally = &position.tally;
         let sums = [
@@ -268,7 +277,7 @@ fn wrong_sums(entry: &Entry) -> Vec<String> {
     if i128::try_from(events) != Ok(deltas) {
         wrong.push(format!("it has {events} changes, its deltas add up to {deltas}"));
     }
-    // An entry that takes files away writes their rows anew.
+    // An entry that removes files writes their rows again.
     if entry.removed.is_empty() && events != event_rows {
         wrong.push(format!("it has {events} changes, its files of events {event_rows} rows"));
     }

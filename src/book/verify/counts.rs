@@ -1,33 +1,33 @@
-//! Whether the counts files say what the log says.
+//! Whether the counts files agree with the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use super::report::{Check, Problems};
 use crate::book::BookError;
-use crate::book::counts_rows::CountsRows;
 use crate::book::error::with_causes;
-use crate::book::table_counts::TableCounts;
-use crate::book::tail::Tail;
+use crate::book::log::tail::Tail;
+use crate::book::read::counts_rows::{CountsRows, CountsStamp};
+use crate::book::read::table_counts::TableCounts;
 use crate::change::{CommitNumber, Day, Operation};
 use crate::store::Disk;
 use crate::store::layout::{Table, counts_path, day_of_folder};
 
-/// What the log says of the counts.
+/// The counts by the log.
 #[derive(Default)]
-pub(super) struct Expected {
+pub(super) struct LoggedCounts {
     /// The book's identity.
     pub(super) book: String,
     /// The sums of all deltas.
     pub(super) days: BTreeMap<Day, TableCounts>,
-    /// By entry: the newest commit's number; missing entries are left out.
+    /// By entry that is not missing: the newest commit's number.
     pub(super) commits: BTreeMap<u64, CommitNumber>,
 }
 
 /// Compares every counts file with the log, exactly.
-pub(super) fn verify_counts(disk: &Disk, tail: &Tail, mut expected: Expected) -> Check {
+pub(super) fn verify_counts(disk: &Disk, tail: &Tail, mut expected: LoggedCounts) -> Check {
     let mut days: BTreeSet<Day> = expected.days.keys().copied().collect();
-    // A listing that fails leaves the days of the log, and the look for strangers tells why.
+    // A failed listing leaves the days of the log; `unreferenced_files.rs` reports why.
     for folder in fs::read_dir(disk.root().join(Table::Counts.folder())).into_iter().flatten().flatten() {
         days.extend(folder.file_name().to_str().and_then(day_of_folder));
     }
@@ -36,19 +36,19 @@ pub(super) fn verify_counts(disk: &Disk, tail: &Tail, mut expected: Expected) ->
         let mut counts = expected.days.remove(&day).unwrap_or_default();
         let mut wrong = Vec::new();
         let compared = CountsRows::open(disk, day).and_then(|file| {
-            let mut corrections = tail.corrections(day, file.as_ref().map(|file| file.entry))?;
+            let mut corrections = tail.corrections(day, file.as_ref().map(|file| file.stamp.entry))?;
             let mut compare = |schema: &str, table: &str, op: Operation, count: i64| {
                 keys += u64::from(count != 0);
                 changes += i128::from(count);
-                let said = counts.take(schema, table, op);
-                if count != said {
-                    wrong.push(format!("{schema}.{table} {op} is {count}, the log says {said}"));
+                let logged = counts.take(schema, table, op);
+                if count != logged {
+                    wrong.push(format!("{schema}.{table} {op} is {count}, in the log {logged}"));
                 }
             };
             if let Some(file) = file {
                 files += 1;
                 let mut last: Option<(String, String, Operation)> = None;
-                let mut stamp = wrong_stamp(&file, &expected);
+                let mut stamp = wrong_stamp(&file.stamp, &expected);
                 file.for_each(&mut |schema, table, op, count| {
                     let key = (schema, table, op.as_str());
                     let sorted = last.as_ref().is_none_or(|(s, t, o)| (s.as_str(), t.as_str(), o.as_str()) < key);
@@ -66,8 +66,8 @@ pub(super) fn verify_counts(disk: &Disk, tail: &Tail, mut expected: Expected) ->
             Ok(())
         });
         match compared {
-            Ok(()) => counts.for_each(|schema, table, op, said| {
-                wrong.push(format!("{schema}.{table} {op} is not there, the log says {said}"));
+            Ok(()) => counts.for_each(|schema, table, op, logged| {
+                wrong.push(format!("{schema}.{table} {op} is missing, in the log {logged}"));
             }),
             Err(BookError::UnreadableCounts { reason, .. }) => wrong.push(reason),
             Err(error) => wrong.push(with_causes(&error)),
@@ -79,11 +79,11 @@ pub(super) fn verify_counts(disk: &Disk, tail: &Tail, mut expected: Expected) ->
     problems.check("counts", format!("{changes} changes under {keys} keys in {files} files, each as the log has it"))
 }
 
-fn wrong_stamp(file: &CountsRows, expected: &Expected) -> Option<String> {
-    if file.book != expected.book {
-        return Some(format!("it is of book {}", file.book));
+fn wrong_stamp(stamp: &CountsStamp, expected: &LoggedCounts) -> Option<String> {
+    if stamp.book != expected.book {
+        return Some(format!("it is of book {}", stamp.book));
     }
-    let commit = expected.commits.get(&file.entry)?;
-    (*commit != file.commit)
-        .then(|| format!("it says commit {} at entry {}, which had {commit}", file.commit, file.entry))
+    let commit = expected.commits.get(&stamp.entry)?;
+    (*commit != stamp.commit)
+        .then(|| format!("it has commit {} at entry {}, the log has {commit}", stamp.commit, stamp.entry))
 }

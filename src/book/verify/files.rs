@@ -1,4 +1,4 @@
-//! The files of one entry: there, whole, and holding what the entry says.
+//! The files of one entry: present, whole, and with the rows that the entry has.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,16 +9,15 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::offsets::PartitionRows;
 use super::recount::{FileRows, columns_of};
-use crate::book::checksum::difference;
-use crate::book::columns;
-use crate::book::entry::{AddedFile, Delta, Entry};
-use crate::book::metadata::KeyValues;
-use crate::book::table_counts::TableCounts;
+use crate::book::log::entry::{AddedFile, Delta, Entry};
+use crate::book::read::checksum::difference;
+use crate::book::read::columns::{self, KeyValues};
+use crate::book::read::table_counts::TableCounts;
 use crate::change::{CommitNumber, Day, Partition, Place};
 use crate::store::layout::{FilePlace, Table, staged_path};
 
-/// What is to be verified of one entry.
-pub(super) struct Work {
+/// An entry whose files are to be verified.
+pub(super) struct EntryToVerify {
     pub(super) entry: Entry,
     /// By partition: the highest place before the entry.
     pub(super) highest: BTreeMap<Partition, Place>,
@@ -28,29 +27,29 @@ pub(super) struct Work {
     pub(super) may_be_staged: bool,
 }
 
-/// What was found in the files of one entry.
+/// The findings in the files of one entry.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct EntryFindings {
     pub(super) entry: u64,
     pub(super) files: u64,
     pub(super) bytes: u64,
     pub(super) event_rows: u64,
     pub(super) reject_rows: u64,
-    /// Files that are nowhere; no fault if a later entry takes them out of the book.
+    /// Files that are missing; no fault if a later entry removes them from the book.
     pub(super) missing: Vec<String>,
-    /// Files that are not what was written.
+    /// Files that are not as written.
     pub(super) damaged: Vec<String>,
-    /// Rows that are not what the entry says.
+    /// Rows that differ from the entry.
     pub(super) wrong_rows: Vec<String>,
-    /// Records that repeat a place: how many, and the first of each file.
+    /// Records that repeat a place: their number, and the first of each file.
     pub(super) repeated: u64,
     pub(super) repeats: Vec<String>,
 }
 
 /// Reads all files that an entry adds.
-pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
+pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
     let entry = &work.entry;
-    let mut found = Found { entry: entry.entry, ..Found::default() };
+    let mut found = EntryFindings { entry: entry.entry, ..EntryFindings::default() };
     let mut partitions = BTreeMap::new();
     for (topic, read) in &entry.topics {
         for (number, position) in &read.positions {
@@ -113,7 +112,7 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
                 continue;
             };
             let before = last.insert((table, day, partition.clone()), read.run.last_row());
-            // Of a transaction that goes on in the next file all changes come in order.
+            // A transaction that continues in the next file keeps the order of its changes.
             let mut continues = before.is_some_and(|before| before.0 == read.run.first.0 && before < read.run.first);
             for stretch in read.stretches.into_iter().chain([last_stretch]) {
                 let stretch = match table {
@@ -134,7 +133,7 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
         }
         found.wrong_rows.extend(wrong.into_iter().map(|what| format!("{}: {what}", added.path)));
     }
-    // The sums of an entry whose files could not all be read would only repeat that.
+    // With files missing or damaged the sums differ anyway.
     if found.damaged.is_empty() && found.missing.is_empty() {
         let entry = format!("entry {}", entry.entry);
         let differences = partitions.values().flat_map(PartitionRows::differences);
@@ -151,10 +150,10 @@ pub(super) fn verify_files(root: &Path, work: &Work) -> Found {
     found
 }
 
-fn open(root: &Path, work: &Work, added: &AddedFile, found: &mut Found) -> Option<File> {
+fn open(root: &Path, work: &EntryToVerify, added: &AddedFile, found: &mut EntryFindings) -> Option<File> {
     let place = root.join(&added.path);
     let staged = work.may_be_staged.then(|| root.join(staged_path(&work.entry.generation, &added.path)));
-    // The place again after staging: a run may have moved the file between the two looks.
+    // The place again after staging: a run may have moved the file in between.
     for path in [Some(&place), staged.as_ref(), Some(&place)].into_iter().flatten() {
         match File::open(path) {
             Ok(file) => return Some(file),
@@ -169,7 +168,7 @@ fn open(root: &Path, work: &Work, added: &AddedFile, found: &mut Found) -> Optio
     None
 }
 
-/// Compares size, checksum, columns and metadata with what the entry says.
+/// Compares size, checksum, columns and metadata with the entry.
 fn whole(file: &File, added: &AddedFile, place: FilePlace, entry: &Entry) -> Result<ArrowReaderMetadata, String> {
     if let Some(what) = difference(file, added).map_err(|error| error.to_string())? {
         return Err(what);
@@ -179,16 +178,16 @@ fn whole(file: &File, added: &AddedFile, place: FilePlace, entry: &Entry) -> Res
     if names != columns_of(place.table) {
         return Err(format!("its columns are {}", names.join(", ")));
     }
-    let said = KeyValues(metadata.metadata());
+    let values = KeyValues(metadata.metadata());
     let texts = [("walbook.book", &entry.book), ("walbook.generation", &entry.generation)];
     for (key, expected) in texts {
-        let text = said.text(key)?;
+        let text = values.text(key)?;
         if text != expected {
             return Err(format!("its metadata has {key} {text:?}, {expected:?} in the log"));
         }
     }
     for (key, expected) in [("walbook.commit", place.commit), ("walbook.rows", added.rows)] {
-        let number = said.number(key)?;
+        let number = values.number(key)?;
         if number != expected {
             return Err(format!("its metadata has {key} {number}, {expected} in the log"));
         }
@@ -201,17 +200,17 @@ fn wrong_rows(rows: impl std::fmt::Display, added: &AddedFile) -> String {
     format!("it has {rows} rows, {} in the log", added.rows)
 }
 
-/// Compares the first and last offsets that a file says it has with those of its rows.
-fn wrong_offsets(said: KeyValues<'_>, rows: &FileRows) -> Result<(), String> {
-    let text = said.text("walbook.offsets")?;
-    let said: BTreeMap<String, BTreeMap<i32, (i64, i64)>> =
+/// Compares the first and last offsets in a file's metadata with those of its rows.
+fn wrong_offsets(values: KeyValues<'_>, rows: &FileRows) -> Result<(), String> {
+    let text = values.text("walbook.offsets")?;
+    let named: BTreeMap<String, BTreeMap<i32, (i64, i64)>> =
         serde_json::from_str(text).map_err(|error| format!("its metadata has unreadable offsets: {error}"))?;
-    let said = said.into_iter().flat_map(|(topic, partitions)| {
+    let named = named.into_iter().flat_map(|(topic, partitions)| {
         partitions.into_iter().map(move |(number, ends)| (Partition { topic: topic.clone(), number }, ends))
     });
-    let said: BTreeMap<Partition, (i64, i64)> = said.collect();
+    let named: BTreeMap<Partition, (i64, i64)> = named.collect();
     let seen = rows.partitions.iter().map(|(partition, read)| (partition.clone(), (read.run.first.0, read.run.last)));
-    if seen.collect::<BTreeMap<_, _>>() == said {
+    if seen.collect::<BTreeMap<_, _>>() == named {
         Ok(())
     } else {
         Err("its metadata has other offsets than its rows".to_owned())

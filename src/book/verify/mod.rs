@@ -1,7 +1,7 @@
-//! Proves that a book is what its log says, from the bytes up.
+//! Proves that a book agrees with its log, from the bytes up.
 //!
 //! In: a book's directory, while a run writes it or not. Out: a [`Report`], one [`Check`] for each promise, with what
-//! was seen and what was wrong. Promised: every file of every commit up to the newest at the start is read once and
+//! was compared and what is wrong. Promised: every file of every commit up to the newest at the start is read once and
 //! compared with its entry; memory holds one entry's offsets a thread, the totals by key, and 8 bytes a file.
 
 mod chain;
@@ -11,9 +11,9 @@ mod files;
 mod offsets;
 mod recount;
 mod report;
-mod strangers;
+mod unreferenced_files;
 #[expect(clippy::module_inception, reason = "the act is the room's noun")]
 mod verify;
 
 pub use report::{Check, Report};
-pub use verify::{Progress, verify};
+pub use verify::{VerifyProgress, verify};

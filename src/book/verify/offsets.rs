@@ -1,12 +1,12 @@
-//! Which offsets the rows of one partition and one entry use.
+//! The offsets that the rows of one partition and one entry use.
 
 use roaring::RoaringTreemap;
 
-use crate::book::entry::{PartitionEntry, SourceKind};
+use crate::book::log::entry::{PartitionEntry, SourceKind};
 use crate::change::{Interval, Place, Tally};
 use crate::store::layout::Table;
 
-/// What the rows of one partition say, over all files of one entry.
+/// The rows of one partition, over all files of one entry.
 pub(super) struct PartitionRows {
     name: String,
     source: SourceKind,
@@ -22,19 +22,19 @@ pub(super) struct PartitionRows {
     highest: Option<Place>,
 }
 
-/// How the rows of one offset are numbered.
+/// The numbering of the rows of one offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbering {
     /// The changes of one record: 0, 1, 2 …
     Record,
-    /// The changes of a transaction: ascending, since rejects take numbers too. Each has a place of its own.
+    /// The changes of a transaction: ascending with gaps, since rejects have numbers too. Each has a place of its own.
     Transaction,
-    /// Not at all.
+    /// Rows without numbers.
     Nothing,
 }
 
 impl Numbering {
-    /// How rows of a table are numbered that come from such a place.
+    /// The numbering of the rows of a table that come from a kind of source.
     pub(super) fn of(source: SourceKind, table: Table) -> Numbering {
         match (source, table) {
             (SourceKind::Kafka | SourceKind::File, _) => Numbering::Record,
@@ -56,13 +56,13 @@ impl Numbering {
     }
 }
 
-/// Where a file stands in one partition, while its rows pass.
-pub(super) struct Run {
+/// The state of one partition while the rows of a file are read.
+pub(super) struct OffsetRun {
     /// The offset and the ordinal of the first row.
     pub(super) first: (i64, i32),
     /// The last offset so far.
     pub(super) last: i64,
-    /// Where the last stretch of offsets without a gap begins.
+    /// The begin of the last stretch of offsets without a gap.
     begin: i64,
     ordinal: i32,
     numbering: Numbering,
@@ -70,16 +70,16 @@ pub(super) struct Run {
     highest: Option<Place>,
 }
 
-/// What is wrong with a row, told once for each file and kind.
+/// A kind of wrong row, reported once for each file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum WrongRow {
     /// An offset below the one before.
     Order,
-    /// The changes of an offset are not numbered as they should be.
+    /// Changes of an offset with wrong numbers.
     Ordinal,
 }
 
-impl Run {
+impl OffsetRun {
     /// Begins with the first row of a partition in a file; `highest` is the highest place before it.
     pub(super) fn new(
         offset: i64,
@@ -87,13 +87,13 @@ impl Run {
         place: Option<Place>,
         highest: Option<Place>,
         numbering: Numbering,
-    ) -> (Run, Option<WrongRow>, bool) {
+    ) -> (OffsetRun, Option<WrongRow>, bool) {
         let first = (offset, ordinal);
-        let run = Run { first, last: offset, begin: offset, ordinal, numbering, highest: highest.max(place) };
+        let run = OffsetRun { first, last: offset, begin: offset, ordinal, numbering, highest: highest.max(place) };
         (run, (!numbering.may_begin(ordinal)).then_some(WrongRow::Ordinal), repeats(place, highest))
     }
 
-    /// Takes the next row; tells whether it is wrong, whether it repeats a place, and the stretch of offsets it ends.
+    /// Adds the next row; returns whether it is wrong, whether it repeats a place, and the stretch of offsets it ends.
     pub(super) fn add(
         &mut self,
         offset: i64,
@@ -153,7 +153,7 @@ impl PartitionRows {
         }
     }
 
-    /// Adds a stretch of offsets of records with changes; `continues` if the file before has changes of the first one too.
+    /// Adds a stretch of offsets of records with changes; `continues` if the file before also has changes of the first one.
     pub(super) fn add_bearing(&mut self, stretch: (i64, i64), continues: bool) -> Option<String> {
         let known = u64::from(continues && self.source == SourceKind::Slot);
         add(&mut self.bearing, self.interval, stretch, known)
@@ -179,7 +179,7 @@ impl PartitionRows {
         self.highest = self.highest.max(highest);
     }
 
-    /// What the rows of all files have that the entry does not say.
+    /// Differences between the rows of all files and the entry.
     pub(super) fn differences(&self) -> Vec<String> {
         let (bearing, rejects) = match self.source {
             SourceKind::Kafka | SourceKind::File => (self.bearing.len(), self.rejects.len()),
@@ -190,9 +190,9 @@ impl PartitionRows {
             ("rows of events", self.events, self.tally.events),
             ("rejects", rejects, self.tally.rejects),
         ];
-        let numbers = numbers.iter().filter(|(_, seen, said)| seen != said);
+        let numbers = numbers.iter().filter(|(_, seen, logged)| seen != logged);
         let mut wrong: Vec<String> = numbers
-            .map(|(what, seen, said)| format!("{} has {seen} {what} in its files, {said} in the log", self.name))
+            .map(|(what, seen, logged)| format!("{} has {seen} {what} in its files, {logged} in the log", self.name))
             .collect();
         let both = self.bearing.intersection_len(&self.rejects);
         if both > 0 {
@@ -205,7 +205,7 @@ impl PartitionRows {
     }
 }
 
-/// Adds a stretch of offsets, the first `known` of which are there already.
+/// Adds a stretch of offsets, the first `known` of which were added before.
 fn add(offsets: &mut RoaringTreemap, interval: Interval, (first, last): (i64, i64), known: u64) -> Option<String> {
     if first < interval.from || last >= interval.to {
         return Some(format!("offsets {first} to {last} are not all in {}..{}", interval.from, interval.to));

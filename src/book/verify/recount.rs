@@ -7,37 +7,37 @@ use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
-use super::offsets::{Numbering, Run, WrongRow};
-use crate::book::columns::{EVENT_COLUMNS, Texts, all_numbers, numbers, read_group};
-use crate::book::entry::{SourceKind, TopicEntry};
-use crate::book::table_counts::TableCounts;
+use super::offsets::{Numbering, OffsetRun, WrongRow};
+use crate::book::log::entry::{SourceKind, TopicEntry};
+use crate::book::read::columns::{EVENT_COLUMNS, Texts, all_numbers, numbers, read_group};
+use crate::book::read::table_counts::TableCounts;
 use crate::change::{Operation, Partition, Place};
 use crate::store::layout::Table;
 
-/// Rows are decoded so many at a time: enough that a batch's dictionaries cost little.
+/// The number of rows decoded at a time: enough that a batch's dictionaries cost little.
 const BATCH: usize = 16_384;
 
-/// Up to so many combinations of schema, table and operation a batch is counted in an array, not in a map.
+/// The number of combinations of schema, table and operation up to which a batch is counted in an array, not in a map.
 const DENSE: usize = 1 << 16;
 
-/// What the rows of one file say.
+/// The rows of one file.
 pub(super) struct FileRows {
-    /// How many there are.
+    /// Their number.
     pub(super) rows: u64,
-    /// How many by schema, table and operation; empty for rejects.
+    /// Their number by schema, table and operation; empty for rejects.
     pub(super) counts: TableCounts,
-    /// By partition: which offsets.
+    /// By partition: their offsets.
     pub(super) partitions: BTreeMap<Partition, PartitionRun>,
     /// The first row of each kind of wrong.
     pub(super) wrong: BTreeMap<WrongRow, String>,
-    /// How many records repeat a place that was there before, and the first of them.
+    /// The number of records that repeat a place, and the first of them.
     pub(super) repeated: (u64, Option<String>),
 }
 
-/// What the rows of one partition in one file say.
+/// The rows of one partition in one file.
 pub(super) struct PartitionRun {
-    pub(super) run: Run,
-    /// How many rows.
+    pub(super) run: OffsetRun,
+    /// Their number.
     pub(super) rows: u64,
     /// The stretches of offsets that are complete.
     pub(super) stretches: Vec<(i64, i64)>,
@@ -135,7 +135,7 @@ impl FileRows {
                         let highest = highest.get(&partition).copied();
                         let source = entry_topics.get(&partition.topic).map_or(SourceKind::Kafka, |known| known.source);
                         let numbering = Numbering::of(source, table);
-                        let (run, wrong, repeats) = Run::new(offsets[row], ordinal, place, highest, numbering);
+                        let (run, wrong, repeats) = OffsetRun::new(offsets[row], ordinal, place, highest, numbering);
                         known = Some(PartitionRun { run, rows: 1, stretches: Vec::new() });
                         (wrong, repeats)
                     }

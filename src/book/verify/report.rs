@@ -1,16 +1,17 @@
-//! What a verification saw.
+//! The result of a verification.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::book::{CompleteTo, printable};
+use crate::book::CompleteTo;
+use crate::book::printable;
 
-/// So many problems of a check are told; the others are only counted.
-const TOLD: usize = 20;
+/// The number of problems of a check that are listed; the others are only counted.
+const LISTED: usize = 20;
 
-/// What a verification saw.
+/// The result of a verification.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Whether all checks hold.
@@ -24,39 +25,39 @@ pub struct Report {
 /// One promise, and whether it holds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
-    /// What it is about, one word.
+    /// Its name, one word.
     pub name: &'static str,
     /// Whether it holds. It may hold with problems: those are the producer's.
     pub ok: bool,
-    /// What was compared, a sentence.
+    /// What was compared, as a sentence.
     pub seen: String,
-    /// How many problems there are.
+    /// The number of problems.
     pub problem_count: u64,
-    /// What is wrong: the first twenty problems.
+    /// The first twenty problems.
     pub problems: Vec<String>,
 }
 
-/// The problems of one check, while they are found.
+/// The problems of one check while it runs.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     count: u64,
-    /// By the number of the entry: threads find them in any order.
-    told: BTreeSet<(u64, String)>,
+    /// By the number of the entry: threads find problems in any order.
+    listed: BTreeSet<(u64, String)>,
 }
 
 impl Problems {
     /// Adds a problem of an entry.
     pub(super) fn add(&mut self, entry: u64, what: impl Into<String>) {
         self.count += 1;
-        self.told.insert((entry, what.into()));
-        if self.told.len() > TOLD {
-            self.told.pop_last();
+        self.listed.insert((entry, what.into()));
+        if self.listed.len() > LISTED {
+            self.listed.pop_last();
         }
     }
 
     /// The check, which holds if there are no problems.
     pub(super) fn check(self, name: &'static str, seen: String) -> Check {
-        let problems = self.told.into_iter().map(|(_, what)| what).collect();
+        let problems = self.listed.into_iter().map(|(_, what)| what).collect();
         Check { name, ok: self.count == 0, seen, problem_count: self.count, problems }
     }
 
@@ -74,7 +75,7 @@ impl Report {
     /// Writes it for people.
     ///
     /// # Errors
-    /// Whatever `out` says.
+    /// The errors of `out`.
     pub fn print_table(&self, out: &mut dyn Write) -> io::Result<()> {
         let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
         for check in &self.checks {
@@ -99,7 +100,7 @@ impl Report {
     /// Writes it for programs: one JSON object.
     ///
     /// # Errors
-    /// Whatever `out` says.
+    /// The errors of `out`.
     pub fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, self)?;
         writeln!(out)

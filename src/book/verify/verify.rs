@@ -1,6 +1,6 @@
 //! The order in which a book is verified.
 //!
-//! One thread walks the log; as many as there are cores read the files of its entries.
+//! One thread walks the log; one thread for each core reads the files of its entries.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,26 +10,27 @@ use std::thread;
 
 use super::chain::Chain;
 use super::checkpoints::verify_checkpoint;
-use super::counts::{Expected, verify_counts};
-use super::files::{Found, Work, verify_files};
+use super::counts::{LoggedCounts, verify_counts};
+use super::files::{EntryFindings, EntryToVerify, verify_files};
 use super::report::{Problems, Report};
-use super::strangers::{Known, verify_strangers};
-use crate::book::complete_to::CompleteTo;
-use crate::book::entry::{Delta, Entry};
+use super::unreferenced_files::{ReferencedPaths, verify_unreferenced_files};
+use crate::book::BookError;
 use crate::book::error::with_causes;
-use crate::book::snapshot::expect_directory;
-use crate::book::tail::Tail;
-use crate::book::traces::Traces;
-use crate::book::{BookError, log};
+use crate::book::log::commit_log;
+use crate::book::log::entry::{Delta, Entry};
+use crate::book::log::log_evidence::LogEvidence;
+use crate::book::log::tail::Tail;
+use crate::book::read::complete_to::CompleteTo;
+use crate::book::read::snapshot::expect_directory;
 use crate::store::Disk;
 use crate::store::layout::{LOG, entry_path};
 
-/// How far a verification is.
+/// The progress of a verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Entries that are done.
+pub struct VerifyProgress {
+    /// Entries that are verified.
     pub entries: u64,
-    /// Entries there are.
+    /// All entries.
     pub of: u64,
     /// Rows that were read.
     pub rows: u64,
@@ -40,57 +41,56 @@ pub struct Progress {
 /// Verifies the book in a directory up to its newest entry.
 ///
 /// # Errors
-/// [`BookError::NoBook`] when there is none, [`BookError::Io`] when its log cannot be listed. All else that is wrong is in
-/// the report.
-pub fn verify(root: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Report, BookError> {
+/// [`BookError::NoBook`] when there is none, [`BookError::Io`] when its log cannot be listed. Everything else is in the report.
+pub fn verify(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
     expect_directory(root)?;
     let disk = Disk::new(root);
-    let traces = Traces::list(&disk)?;
-    let newest = log::numbers(&disk)?.pop().ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
+    let evidence = LogEvidence::list(&disk)?;
+    let newest = commit_log::numbers(&disk)?.pop().ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
     let mut verification = Verification { newest, ..Verification::default() };
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let (give, take) = sync_channel::<Work>(workers);
-    let (tell, hear) = channel::<Found>();
-    let take = Mutex::new(take);
+    let (work_sender, work_receiver) = sync_channel::<EntryToVerify>(workers);
+    let (findings_sender, findings_receiver) = channel::<EntryFindings>();
+    let work_receiver = Mutex::new(work_receiver);
     thread::scope(|scope| {
         for _ in 0..workers {
-            let (take, tell) = (&take, tell.clone());
-            scope.spawn(move || work(root, take, &tell));
+            let (work, findings) = (&work_receiver, findings_sender.clone());
+            scope.spawn(move || verify_entries(root, work, &findings));
         }
-        drop(tell);
-        verification.walk(&disk, &traces.checkpoints, give, &hear, progress);
+        drop(findings_sender);
+        verification.walk(&disk, &evidence.checkpoints, work_sender, &findings_receiver, progress);
     });
-    verification.compare(&traces);
+    verification.compare(&evidence);
     Ok(verification.report(&disk))
 }
 
-/// Verifies the files of one entry after the other, until there are no more.
-fn work(root: &Path, take: &Mutex<Receiver<Work>>, tell: &Sender<Found>) {
+/// Verifies the files of one entry after the other, until the channel closes.
+fn verify_entries(root: &Path, work: &Mutex<Receiver<EntryToVerify>>, findings: &Sender<EntryFindings>) {
     loop {
-        let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(next) = next else { return };
-        if tell.send(verify_files(root, &next)).is_err() {
+        if findings.send(verify_files(root, &next)).is_err() {
             return;
         }
     }
 }
 
-/// What was seen so far.
+/// The findings so far.
 #[derive(Default)]
 struct Verification {
     newest: u64,
     read: u64,
     chain: Chain,
-    expected: Expected,
-    known: Known,
+    expected: LoggedCounts,
+    referenced: ReferencedPaths,
     complete_to: CompleteTo,
     redone_to: u64,
-    progress: Progress,
+    progress: VerifyProgress,
     files: u64,
     event_rows: u64,
     reject_rows: u64,
     repeated: u64,
-    /// By path: files that are nowhere, and the entry that added them.
+    /// By path: files that are missing, and the entry that added them.
     missing: BTreeMap<String, u64>,
     log: Problems,
     positions: Problems,
@@ -104,16 +104,18 @@ impl Verification {
         &mut self,
         disk: &Disk,
         checkpoints: &[u64],
-        give: SyncSender<Work>,
-        hear: &Receiver<Found>,
-        progress: &mut dyn FnMut(Progress),
+        work: SyncSender<EntryToVerify>,
+        findings: &Receiver<EntryFindings>,
+        progress: &mut dyn FnMut(VerifyProgress),
     ) {
         self.progress.of = self.newest + 1;
-        // What the newest entry knows to be in place must be there: files of later entries may still be in staging.
-        let newest = log::read_entry(disk, self.newest).ok().flatten();
-        self.redone_to = newest.map_or(0, |newest| newest.entry.redone_to);
+        // Files of entries up to the newest entry's `redone_to` must be in place; others may still be in staging.
+        let newest = commit_log::read_entry(disk, self.newest).ok().flatten();
+        self.redone_to = newest.as_ref().map_or(0, |newest| newest.entry.redone_to);
+        let synced = newest.map_or(Ok(()), |newest| commit_log::ensure_durable(disk, &newest.entry));
+        synced.unwrap_or_else(|error| self.log.add(self.newest, with_causes(&error)));
         for number in 0..=self.newest {
-            let problem = match log::read_entry(disk, number) {
+            let problem = match commit_log::read_entry(disk, number) {
                 Ok(Some(logged)) => {
                     self.read += 1;
                     let commit_before = self.chain.commit();
@@ -126,15 +128,15 @@ impl Verification {
                     }
                     let entry = logged.entry;
                     self.expect(&entry);
-                    let highest = self.chain.take_highest(&entry);
+                    let highest = self.chain.replace_highest(&entry);
                     let may_be_staged = number > self.redone_to;
-                    if give.send(Work { entry, highest, commit_before, may_be_staged }).is_err() {
-                        // The threads only end when a thread panicked; leaving the scope passes that on.
+                    if work.send(EntryToVerify { entry, highest, commit_before, may_be_staged }).is_err() {
+                        // The threads only end early when one panicked; leaving the scope propagates that.
                         return;
                     }
                     None
                 }
-                Ok(None) => Some("it is gone, but the log goes on".to_owned()),
+                Ok(None) => Some("it is missing, but later entries exist".to_owned()),
                 Err(error) => Some(with_causes(&error)),
             };
             if let Some(what) = problem {
@@ -145,28 +147,28 @@ impl Verification {
                 let wrong = verify_checkpoint(disk, number, chain);
                 wrong.into_iter().for_each(|what| self.log.add(number, what));
             }
-            for found in hear.try_iter() {
+            for found in findings.try_iter() {
                 self.find(found);
             }
             progress(self.progress);
         }
-        drop(give);
-        for found in hear {
+        drop(work);
+        for found in findings {
             self.find(found);
             progress(self.progress);
         }
     }
 
-    /// Adds whether the log lost its end; of a log that could not all be read nothing is known.
-    fn compare(&mut self, traces: &Traces) {
+    /// Adds whether the log lost its end, if all of it could be read.
+    fn compare(&mut self, evidence: &LogEvidence) {
         if self.read == self.newest + 1 {
             let has_day = |day| self.expected.days.contains_key(&day);
-            let lost = traces.lost_end(Some(self.newest), &self.expected.book, &has_day);
+            let lost = evidence.lost_end(Some(self.newest), &self.expected.book, &has_day);
             lost.into_iter().for_each(|what| self.log.add(self.newest, format!("{LOG}: {what}")));
         }
     }
 
-    /// Adds what an entry says of the book.
+    /// Adds what an entry expects of the book.
     fn expect(&mut self, entry: &Entry) {
         self.expected.book.clone_from(&entry.book);
         self.expected.commits.insert(entry.entry, entry.commit);
@@ -174,10 +176,10 @@ impl Verification {
             self.expected.days.entry(*day).or_default().add(schema, table, *op, *count);
         }
         for added in &entry.added {
-            self.known.add(&added.path);
+            self.referenced.add(&added.path);
         }
         for path in &entry.removed {
-            self.known.remove(path);
+            self.referenced.remove(path);
         }
         self.complete_to.commit = entry.commit;
         for (topic, read) in &entry.topics {
@@ -186,8 +188,8 @@ impl Verification {
         }
     }
 
-    /// Adds what was found in the files of an entry.
-    fn find(&mut self, found: Found) {
+    /// Adds the findings in the files of an entry.
+    fn find(&mut self, found: EntryFindings) {
         self.files += found.files;
         self.event_rows += found.event_rows;
         self.reject_rows += found.reject_rows;
@@ -210,9 +212,9 @@ impl Verification {
 
     fn report(mut self, disk: &Disk) -> Report {
         for (path, entry) in std::mem::take(&mut self.missing) {
-            // A later entry may have taken it out of the book.
-            if self.known.holds(&path) {
-                self.damaged.add(entry, format!("{path}: it is gone"));
+            // A later entry may have removed it from the book.
+            if self.referenced.holds(&path) {
+                self.damaged.add(entry, format!("{path}: it is missing"));
             }
         }
         let sums = &self.chain.sums;
@@ -246,14 +248,14 @@ impl Verification {
                 problems.check("counts", "not compared: the end of the log cannot be read".to_owned())
             }
         };
-        let strangers = verify_strangers(disk, &self.known, self.newest, self.complete_to.commit);
+        let unreferenced = verify_unreferenced_files(disk, &self.referenced, self.newest, self.complete_to.commit);
         let checks = vec![
             self.log.check("log", log_seen),
             self.positions.check("positions", positions_seen),
             self.damaged.check("files", files_seen),
             self.rows.check("rows", rows_seen),
             counts,
-            strangers,
+            unreferenced,
             self.repeats.note("repeats", repeats_seen),
         ];
         Report::new(checks, self.complete_to)

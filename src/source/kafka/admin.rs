@@ -1,4 +1,4 @@
-//! Topics are made here, and their settings read.
+//! Creates topics and reads their settings.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,18 +15,18 @@ use super::context::Context;
 use super::{KafkaError, KafkaSettings};
 
 /// How long one request may take.
-const REQUEST: Duration = Duration::from_secs(15);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// As many replicas as the broker gives a topic by default (KIP-464).
 const DEFAULT_REPLICATION: TopicReplication<'static> = TopicReplication::Fixed(-1);
 
-/// A client that makes and describes topics.
+/// A client that creates and describes topics.
 pub struct Admin {
     client: AdminClient<Context>,
 }
 
 impl Admin {
-    /// A client; nothing is asked yet.
+    /// A client that has sent no request yet.
     ///
     /// # Errors
     /// [`KafkaError::Settings`] when librdkafka refuses them.
@@ -34,10 +34,10 @@ impl Admin {
         Ok(Admin { client: settings.administering()? })
     }
 
-    /// Makes a topic; one that is there already is left as it is. Returns whether it is new.
+    /// Creates a topic, or leaves an existing one as it is. Returns whether it is new.
     ///
     /// # Errors
-    /// What the broker says.
+    /// The broker's error.
     pub fn create(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<bool, KafkaError> {
         let what = || format!("create topic {topic:?}");
         let mut new = NewTopic::new(topic, partitions, DEFAULT_REPLICATION);
@@ -56,10 +56,10 @@ impl Admin {
         Ok(true)
     }
 
-    /// The settings of a topic that is there, those it has from its broker too.
+    /// The settings of an existing topic, with the defaults of its broker.
     ///
     /// # Errors
-    /// What the broker says.
+    /// The broker's error.
     pub fn topic_settings(&self, topic: &str) -> Result<BTreeMap<String, String>, KafkaError> {
         let what = || format!("read the settings of topic {topic:?}");
         let answers = wait_for(self.client.describe_configs(&[ResourceSpecifier::Topic(topic)], &options()))
@@ -70,13 +70,13 @@ impl Admin {
             settings.extend(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))));
         }
         if settings.is_empty() {
-            // The binding does not hand a single topic's error on: that of a topic that is there is a missing right.
-            let metadata = self.client.inner().fetch_metadata(Some(topic), REQUEST);
+            // The binding drops the error of a single topic. If the topic exists it is a missing right.
+            let metadata = self.client.inner().fetch_metadata(Some(topic), REQUEST_TIMEOUT);
             let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
-            let is_there = metadata.topics().iter().any(|topic| topic.error().is_none());
+            let exists = metadata.topics().iter().any(|topic| topic.error().is_none());
             return Err(KafkaError::answer(
                 what(),
-                match is_there {
+                match exists {
                     true => RDKafkaErrorCode::TopicAuthorizationFailed,
                     false => RDKafkaErrorCode::UnknownTopicOrPartition,
                 },
@@ -87,7 +87,7 @@ impl Admin {
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().operation_timeout(Some(REQUEST)).request_timeout(Some(REQUEST))
+    AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT)).request_timeout(Some(REQUEST_TIMEOUT))
 }
 
 /// Runs a future to its end on this thread: librdkafka's own thread completes it.

@@ -32,15 +32,15 @@ impl Queue {
         Queue { queue, consumer, room: Vec::new() }
     }
 
-    /// Takes what is there, at most `limit` messages, without waiting. Errors and ends of partitions come as messages too.
-    pub(super) fn take(&mut self, limit: usize) -> impl Iterator<Item = Message> + '_ {
+    /// The messages that have arrived, at most `limit`, without waiting. Errors and ends of partitions are messages too.
+    pub(super) fn poll(&mut self, limit: usize) -> impl Iterator<Item = Message> + '_ {
         self.room.resize(limit, std::ptr::null_mut());
         // SAFETY: `room` has space for `limit` pointers; the queue lives as long as the consumer, which is kept.
-        let taken = unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, self.room.as_mut_ptr(), limit) };
-        let taken = usize::try_from(taken).unwrap_or(0);
-        self.room.truncate(taken);
-        // Each pointer moves into exactly one Message, which gives it back.
-        self.room.drain(..).map(|pointer| Message(NonNull::new(pointer).expect("librdkafka gives no null messages")))
+        let polled = unsafe { rd::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, self.room.as_mut_ptr(), limit) };
+        let polled = usize::try_from(polled).unwrap_or(0);
+        self.room.truncate(polled);
+        // Each pointer moves into exactly one Message, which frees it.
+        self.room.drain(..).map(|pointer| Message(NonNull::new(pointer).expect("librdkafka returns no null messages")))
     }
 
     /// The consumer below.
@@ -51,12 +51,15 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: made by rd_kafka_queue_get_consumer, given back once, before the consumer goes.
+        // SAFETY: created by rd_kafka_queue_get_consumer and destroyed once, before the consumer.
         unsafe { rd::rd_kafka_queue_destroy(self.queue.as_ptr()) }
     }
 }
 
-/// One message, error or end of partition; given back to librdkafka when dropped.
+/// A topic's handle as a number, and the number of a partition.
+pub(super) type Handle = (usize, i32);
+
+/// One message, error or end of partition; librdkafka frees it when this is dropped.
 pub(super) struct Message(NonNull<rd::rd_kafka_message_t>);
 
 impl Message {
@@ -65,35 +68,38 @@ impl Message {
         unsafe { self.0.as_ref() }
     }
 
-    /// Which topic and partition it is of; the number stands for the topic as long as its consumer lives.
-    pub(super) fn origin(&self) -> (usize, i32) {
-        let message = self.get();
-        (message.rkt as usize, message.partition)
+    /// Its partition's number.
+    pub(super) fn partition(&self) -> i32 {
+        self.get().partition
+    }
+
+    /// The handle of its topic and the partition's number; valid as long as the message.
+    pub(super) fn handle(&self) -> Handle {
+        (self.get().rkt as usize, self.get().partition)
     }
 
     /// The name of its topic; none for errors of the whole client.
-    pub(super) fn topic(&self) -> Option<String> {
+    pub(super) fn topic(&self) -> Option<&[u8]> {
         let topic = self.get().rkt;
         if topic.is_null() {
             return None;
         }
         // SAFETY: the topic handle lives as long as the message; the name is a C string that lives as long as the handle.
-        let name = unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(topic)) };
-        Some(name.to_string_lossy().into_owned())
+        Some(unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(topic)) }.to_bytes())
     }
 
-    /// Its offset; of an end of partition the offset that comes next.
+    /// Its offset; of an end of partition the next offset.
     pub(super) fn offset(&self) -> i64 {
         self.get().offset
     }
 
-    /// Whether it is no record but an error or the end of a partition.
+    /// The error, if it is not a record; the end of a partition is one too.
     pub(super) fn error(&self) -> Option<RDKafkaRespErr> {
         let error = self.get().err;
         (error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then_some(error)
     }
 
-    /// What librdkafka says of the error.
+    /// The text of the error.
     pub(super) fn error_text(&self) -> String {
         // SAFETY: the message is valid; the text is a C string that lives as long as the message.
         let text = unsafe { rd::rd_kafka_message_errstr(self.0.as_ptr()) };
@@ -119,7 +125,7 @@ impl Message {
     /// Microseconds since 1970; none if the record has no timestamp or one that does not fit.
     fn time(&self) -> Option<i64> {
         let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message is valid and `kind` is a place to write to.
+        // SAFETY: the message is valid and `kind` can be written to.
         let millis = unsafe { rd::rd_kafka_message_timestamp(self.0.as_ptr(), &mut kind) };
         if kind == rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || millis == -1 {
             return None;
@@ -136,14 +142,14 @@ unsafe fn bytes<T>(pointer: *const u8, length: usize, _owner: &T) -> Option<&[u8
     if pointer.is_null() {
         return None;
     }
-    // SAFETY: the caller says so.
+    // SAFETY: the caller promises it.
     Some(unsafe { slice::from_raw_parts(pointer, length) })
 }
 
 impl Headers for Message {
     fn pairs(&self) -> Vec<(String, Option<Vec<u8>>)> {
         let mut headers = std::ptr::null_mut();
-        // SAFETY: the message is valid and `headers` a place to write to; the headers stay the message's.
+        // SAFETY: the message is valid and `headers` can be written to; the headers belong to the message.
         let found = unsafe { rd::rd_kafka_message_headers(self.0.as_ptr(), &mut headers) };
         if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
             return Vec::new();
@@ -151,7 +157,7 @@ impl Headers for Message {
         let mut pairs = Vec::new();
         for index in 0.. {
             let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
-            // SAFETY: `headers` was given by librdkafka above; the other arguments are places to write to.
+            // SAFETY: `headers` comes from librdkafka; the other arguments can be written to.
             let got = unsafe { rd::rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut size) };
             if got != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
                 break;
@@ -167,12 +173,12 @@ impl Headers for Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        // SAFETY: taken from the queue once and owned since; nothing borrowed from it can be left.
+        // SAFETY: it comes from the queue once and is owned since; no borrow can outlive it.
         unsafe { rd::rd_kafka_message_destroy(self.0.as_ptr()) }
     }
 }
 
-/// The records of one call; their bytes stay where librdkafka put them.
+/// The records of one call; their bytes stay in librdkafka's buffers.
 pub(super) struct KafkaRecords {
     /// Dropped before the consumer.
     pub(super) messages: Vec<Message>,
@@ -204,13 +210,13 @@ impl Records for KafkaRecords {
     }
 }
 
-/// The high watermark of a partition as the last fetch told it; none before the first. Asks nobody.
+/// The high watermark of a partition that the last fetch returned; none before the first. Sends no request.
 ///
 /// Records of a transaction that is still open lie below it and cannot be read yet.
 pub(super) fn known_end(client: &Client<Context>, partition: &Partition) -> Option<i64> {
     let topic = CString::new(partition.topic.as_str()).ok()?;
     let (mut low, mut high) = (-1, -1);
-    // SAFETY: the client is alive, the name is a C string, the others are places to write to.
+    // SAFETY: the client is alive, the name is a C string, the others can be written to.
     let found = unsafe {
         rd::rd_kafka_get_watermark_offsets(client.native_ptr(), topic.as_ptr(), partition.number, &mut low, &mut high)
     };

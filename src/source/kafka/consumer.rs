@@ -1,25 +1,26 @@
-//! One worker's consumer: its partitions, what arrives, and what an error means.
+//! The consumer of one worker: its partitions, the records that arrive, and what errors mean.
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
-use super::batch::{KafkaRecords, Message, Queue};
+use super::batch::{Handle, KafkaRecords, Message, Queue, known_end};
 use super::context::{Context, client};
 use super::{KafkaError, KafkaSettings};
-use crate::change::{Partition, PartitionStart, Taken};
-use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
+use crate::change::{Failure, Partition, PartitionStart, PolledBatch};
+use crate::source::{Accepted, Cursors, Source, Waker};
 
-/// How long to wait for a broker's answer about watermarks.
-const ASK: Duration = Duration::from_secs(15);
-/// How long brokers may not know a partition before that counts as final; they learn of it from each other.
-const UNKNOWN: Duration = Duration::from_secs(60);
-/// How often one partition may be assigned anew without a record before an error counts as final.
-const REASSIGNMENTS: u32 = 5;
+/// How long a request for watermarks may take.
+const WATERMARKS_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long brokers may not know a partition before that is an error; they learn of it from each other.
+const UNKNOWN_PARTITION_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often one partition may be reassigned without a record in between.
+const MAX_REASSIGNMENTS: u32 = 5;
 
 /// Reads partitions of Kafka topics with one consumer.
 pub struct KafkaSource {
@@ -27,12 +28,12 @@ pub struct KafkaSource {
     consumer: Option<BaseConsumer<Context>>,
     queue: Option<Queue>,
     cursors: Cursors,
-    /// librdkafka's topic handle and partition by place.
-    origins: Vec<((usize, i32), usize)>,
-    /// By place: how often it was assigned anew since its last record.
+    /// By place in the cursors: how often it was reassigned since its last record.
     reassigned: Vec<u32>,
-    /// By place: since when brokers do not know it.
+    /// By place in the cursors: since when brokers do not know it.
     unknown_since: Vec<Option<Instant>>,
+    /// What went wrong after the records of the last batch.
+    failure: Option<KafkaError>,
 }
 
 impl KafkaSource {
@@ -45,36 +46,30 @@ impl KafkaSource {
             consumer: Some(settings.reading(worker)?),
             queue: None,
             cursors: Cursors::default(),
-            origins: Vec::new(),
             reassigned: Vec::new(),
             unknown_since: Vec::new(),
+            failure: None,
         })
     }
 
-    /// The place of a message's partition; `None` for what is of none of our partitions.
-    fn place(&mut self, message: &Message) -> Option<usize> {
-        let origin = message.origin();
-        if let Some((_, place)) = self.origins.iter().find(|(known, _)| *known == origin) {
-            return Some(*place);
-        }
-        let topic = message.topic()?;
-        let is_it = |place: &usize| {
+    /// The place of a message's partition in the cursors; `None` if it is not assigned.
+    fn place(&self, message: &Message) -> Option<usize> {
+        let (topic, number) = (message.topic()?, message.partition());
+        // By name, because librdkafka may use the address of a topic's handle again for another topic.
+        (0..self.cursors.len()).find(|place| {
             let partition = self.cursors.partition(*place);
-            partition.number == origin.1 && partition.topic == topic
-        };
-        let place = (0..self.cursors.len()).find(is_it)?;
-        self.origins.push((origin, place));
-        Some(place)
+            partition.number == number && partition.topic.as_bytes() == topic
+        })
     }
 
-    /// Forgets a partition's past trouble.
-    fn is_well(&mut self, place: usize) {
+    /// Resets what was counted of a partition's errors.
+    fn reset_errors(&mut self, place: usize) {
         self.reassigned[place] = 0;
         self.unknown_since[place] = None;
     }
 
-    /// Decides what an error message means; an end of partition is one.
-    fn heed(&mut self, message: &Message, code: RDKafkaRespErr) -> Result<(), KafkaError> {
+    /// Handles a message that is an error, or the end of a partition.
+    fn handle_error(&mut self, message: &Message, code: RDKafkaRespErr) -> Result<(), KafkaError> {
         use RDKafkaRespErr as Code;
         let Some(place) = self.place(message) else {
             warn!(error = message.error_text(), "Kafka consumer reported an error");
@@ -86,14 +81,16 @@ impl KafkaSource {
         };
         match code {
             Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
-                self.is_well(place);
+                self.reset_errors(place);
                 self.cursors.pass(place, message.offset());
                 Ok(())
             }
-            // After an election of a broker that was behind, the offsets are there again, with other records.
-            Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET if message.error_text().contains("truncation") => {
-                let (partition, end) = (Partition::clone(self.cursors.partition(place)), message.offset());
-                Err(KafkaError::Truncated { partition, end, next: self.cursors.next_offset(place) })
+            // The partition may have grown again, with other records at the same offsets, so watermarks prove nothing.
+            Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
+                if is_truncation(message.offset(), self.cursors.next_offset(place), &message.error_text()) =>
+            {
+                let partition = Partition::clone(self.cursors.partition(place));
+                Err(KafkaError::Diverged { partition, next: self.cursors.next_offset(place) })
             }
             Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => {
                 self.out_of_range(place)
@@ -103,14 +100,14 @@ impl KafkaSource {
             | Code::RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC
             | Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION => {
                 let since = *self.unknown_since[place].get_or_insert_with(Instant::now);
-                if since.elapsed() < UNKNOWN { Ok(()) } else { Err(failed(&self.cursors, message)) }
+                if since.elapsed() < UNKNOWN_PARTITION_TIMEOUT { Ok(()) } else { Err(failed(&self.cursors, message)) }
             }
             Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED
             | Code::RD_KAFKA_RESP_ERR__BAD_COMPRESSION
             | Code::RD_KAFKA_RESP_ERR__BAD_MSG
             | Code::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED
             | Code::RD_KAFKA_RESP_ERR__FATAL => Err(failed(&self.cursors, message)),
-            // librdkafka goes on by itself: leaders move, brokers come back.
+            // librdkafka retries by itself: leaders move, brokers come back.
             _ => {
                 let partition = self.cursors.partition(place);
                 let (topic, number) = (&partition.topic, partition.number);
@@ -120,13 +117,15 @@ impl KafkaSource {
         }
     }
 
-    /// The broker does not have the next offset: is it gone, was the partition cut, or was it a mistake?
+    /// Finds out why the broker does not have the next offset; reassigns the partition if it has.
     fn out_of_range(&mut self, place: usize) -> Result<(), KafkaError> {
         let partition = Partition::clone(self.cursors.partition(place));
         let next = self.cursors.next_offset(place);
         let queue = self.queue.as_ref().expect("messages come from the queue");
-        let (low, high) =
-            queue.consumer().fetch_watermarks(&partition.topic, partition.number, ASK).map_err(|error| {
+        let (low, high) = queue
+            .consumer()
+            .fetch_watermarks(&partition.topic, partition.number, WATERMARKS_TIMEOUT)
+            .map_err(|error| {
                 let what = format!("ask for the watermarks of {:?} partition {}", partition.topic, partition.number);
                 KafkaError::request(what, &error)
             })?;
@@ -137,18 +136,32 @@ impl KafkaSource {
             return Err(KafkaError::Truncated { partition, end: high, next });
         }
         self.reassigned[place] += 1;
-        if self.reassigned[place] > REASSIGNMENTS {
-            let message = format!("the broker has offsets {low} to {high}, but refused {next} time and again");
+        if self.reassigned[place] > MAX_REASSIGNMENTS {
+            let message = format!("the broker has offsets {low} to {high}, but refused {next} repeatedly");
             return Err(KafkaError::Consume { partition, message });
         }
-        // librdkafka may give the topic another handle.
-        self.origins.clear();
-        info!(topic = partition.topic, partition = partition.number, next, low, high, "assigning a partition anew");
+        info!(topic = partition.topic, partition = partition.number, next, low, high, "reassigning a partition");
         let list = list([(&partition, next)]);
         let again =
             queue.consumer().incremental_unassign(&list).and_then(|()| queue.consumer().incremental_assign(&list));
         again.map_err(|error| KafkaError::Consume { partition, message: error.to_string() })
     }
+}
+
+/// Whether librdkafka reports that a new leader has fewer records than were read.
+///
+/// With `auto.offset.reset=error` it then has no valid offset to report, or, if it found no common epoch, only the description
+/// of its code `_LOG_TRUNCATION` in the text (rdkafka_offset.c, `rd_kafka_handle_OffsetForLeaderEpoch`). Of an offset that
+/// is out of range it reports that offset.
+fn is_truncation(offset: i64, next: i64, text: &str) -> bool {
+    offset < next || text.contains(&description(RDKafkaErrorCode::LogTruncation))
+}
+
+/// librdkafka's own description of a code, which rdkafka prints in parentheses behind the code's name.
+fn description(code: RDKafkaErrorCode) -> String {
+    let text = code.to_string();
+    let inner = text.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// Partitions with the offsets to read from.
@@ -162,54 +175,56 @@ fn list<'a>(partitions: impl IntoIterator<Item = (&'a Partition, i64)>) -> Topic
 }
 
 impl Source for KafkaSource {
-    fn wake_with(&mut self, waker: Waker) {
-        let mut consumer = self.consumer.take().expect("a source is woken by one waker, named once");
+    fn set_waker(&mut self, waker: Waker) {
+        let mut consumer = self.consumer.take().expect("a source gets one waker");
         consumer.set_nonempty_callback(move || waker());
         self.queue = Some(Queue::new(Rc::new(consumer)));
     }
 
-    fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), SourceError> {
+    fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), Failure> {
         for start in partitions {
             self.cursors.add(start);
             self.reassigned.push(0);
             self.unknown_since.push(None);
         }
         let list = list(partitions.iter().map(|start| (&start.partition, start.from)));
-        let queue = self.queue.as_ref().expect("a source is woken before it is assigned");
+        let queue = self.queue.as_ref().expect("a source gets its waker before partitions");
         queue
             .consumer()
             .incremental_assign(&list)
             .map_err(|error| KafkaError::request("assign partitions", &error).into())
     }
 
-    fn take(&mut self, limit: usize) -> Result<Option<Taken>, SourceError> {
-        let mut queue = self.queue.take().expect("a source is woken before it is read");
+    fn poll_batch(&mut self, limit: usize) -> Result<Option<PolledBatch>, Failure> {
+        if let Some(failure) = self.take_failure() {
+            return Err(failure);
+        }
+        let mut queue = self.queue.take().expect("a source gets its waker before it is read");
         let mut messages: Vec<Message> = Vec::new();
         let mut stretches = Vec::new();
-        let mut failed = Ok(());
-        let mut last: Option<((usize, i32), usize)> = None;
+        // The partition of the message before: all messages of one call keep their handles, so equal handles are one partition.
+        let mut last: Option<(Handle, usize)> = None;
         // The end of the open stretch is known when the next one begins.
         let mut open: Option<usize> = None;
-        let mut heeded = Vec::new();
-        for message in queue.take(limit) {
+        let mut errors = Vec::new();
+        for message in queue.poll(limit) {
             if let Some(code) = message.error() {
-                heeded.push((message, code));
+                errors.push((message, code));
                 continue;
             }
-            let origin = message.origin();
-            let place = match last {
-                Some((known, place)) if known == origin => place,
+            let place = match &last {
+                Some((handle, place)) if *handle == message.handle() => *place,
                 _ => match self.place(&message) {
                     Some(place) => place,
                     None => continue,
                 },
             };
-            last = Some((origin, place));
+            last = Some((message.handle(), place));
             if self.cursors.accept(place, message.offset()) == Accepted::Drop {
                 continue;
             }
             if open != Some(place) {
-                self.is_well(place);
+                self.reset_errors(place);
                 if let Some(before) = open.replace(place) {
                     stretches.push((self.cursors.partition(before).clone(), messages.len()));
                 }
@@ -221,15 +236,18 @@ impl Source for KafkaSource {
         }
         let consumer = Rc::clone(queue.consumer());
         self.queue = Some(queue);
-        for (message, code) in heeded {
-            failed = failed.and_then(|()| self.heed(&message, code));
-        }
-        failed?;
+        let failed = errors.iter().try_for_each(|(message, code)| self.handle_error(message, *code));
         if messages.is_empty() {
-            return Ok(None);
+            return failed.map(|()| None).map_err(Failure::from);
         }
+        // The cursors have moved past these records: they are returned first.
+        self.failure = failed.err();
         let count = messages.len();
-        Ok(Some(Taken { records: Box::new(KafkaRecords { messages, stretches, _consumer: consumer }), count }))
+        Ok(Some(PolledBatch { records: Box::new(KafkaRecords { messages, stretches, _consumer: consumer }), count }))
+    }
+
+    fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take().map(Failure::from)
     }
 
     fn cursors(&mut self) -> &mut Cursors {
@@ -241,9 +259,30 @@ impl Source for KafkaSource {
         let native = client(queue.consumer());
         let lags = (0..self.cursors.len()).map(|place| {
             let partition = self.cursors.partition(place);
-            let high = super::batch::known_end(native, partition);
+            let high = known_end(native, partition);
             high.map_or(0, |high| (high - self.cursors.next_offset(place)).max(0))
         });
         Some(lags.sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_truncation_is_recognized_by_the_description_of_its_code() {
+        // librdkafka's text ends with `%s (broker %d)` of the description (rd_kafka_offset_reset).
+        let text = |description: &str| format!("some reason: {description} (broker 1)");
+        let truncated = text("Local: Partition log truncation detected");
+        let out_of_range = text("Broker: Offset out of range");
+        const INVALID_OFFSET: i64 = -1001;
+        assert!(is_truncation(INVALID_OFFSET, 5, "any text"));
+        assert!(is_truncation(5, 5, &truncated));
+        assert!(is_truncation(4, 5, &out_of_range), "the position was set back");
+        assert!(!is_truncation(5, 5, &out_of_range));
+        assert!(!is_truncation(9, 5, &out_of_range), "librdkafka has fetched more than was read");
+        // A librdkafka that words it in another way, or does not know the code, fails here.
+        assert_eq!(description(RDKafkaErrorCode::LogTruncation), "Local: Partition log truncation detected");
     }
 }

@@ -1,4 +1,4 @@
-//! What a client of librdkafka tells of itself: log lines, its last error, records that it could not deliver.
+//! What a client of librdkafka reports: log lines, its last error, records that it could not deliver.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use tracing::{debug, error, info, warn};
 
 use super::error::is_refusal;
 
-/// Hands librdkafka's log lines to ours, and keeps the last error for the answer to "what was seen?".
+/// Forwards librdkafka's log lines to ours, and keeps the last error for messages.
 #[derive(Clone, Default)]
 pub struct Context {
     last_error: Arc<Mutex<Option<String>>>,
@@ -42,12 +42,12 @@ impl Undelivered {
 }
 
 impl Context {
-    /// The last error that librdkafka told of this client.
+    /// The last error that librdkafka reported for this client.
     pub(super) fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The last thing a broker said that asking again will not change.
+    /// The last refusal of a broker that a retry does not change.
     pub(super) fn refusal(&self) -> Option<RDKafkaErrorCode> {
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }

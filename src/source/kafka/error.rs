@@ -1,8 +1,8 @@
-//! What Kafka can refuse.
+//! Why Kafka cannot be read or written.
 
 use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
 
-use crate::change::Partition;
+use crate::change::{Classified, FailureKind, Partition};
 
 /// Why a topic cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -10,20 +10,20 @@ pub enum KafkaError {
     /// librdkafka refused a setting.
     #[error("could not set up a Kafka client: {message}")]
     Settings {
-        /// What it said.
+        /// Its error.
         message: String,
     },
     /// No broker answered in time.
     #[error(
         "no answer from Kafka at {brokers} within {seconds} s: {message}; check --brokers and that the broker's advertised listeners can be reached from here{}",
-        mend(*code)
+        remedy(*code)
     )]
     NoBroker {
         /// What was tried.
         brokers: String,
         /// How long.
         seconds: u64,
-        /// The last thing seen.
+        /// The last error.
         message: String,
         /// Its code, where a broker did answer and refused the login.
         code: Option<RDKafkaErrorCode>,
@@ -36,7 +36,7 @@ pub enum KafkaError {
         /// Where it was looked for.
         brokers: String,
     },
-    /// The topic was deleted and made again, or is another one of the same name.
+    /// The topic was deleted and created again, or is another one of the same name.
     #[error(
         "topic {topic:?} was recreated: the book was made from the topic with id {expected}, this one has id {found}; its offsets mean other records, so it needs a new book"
     )]
@@ -67,7 +67,7 @@ pub enum KafkaError {
         partition: Partition,
         /// The first offset that was to be read.
         from: i64,
-        /// The first offset that is there.
+        /// The first offset that exists.
         to: i64,
     },
     /// The partition ends before what was already read.
@@ -80,28 +80,36 @@ pub enum KafkaError {
         /// The next offset to read.
         next: i64,
     },
+    /// A new leader has fewer records than were already read; it may have other records at their offsets by now.
+    #[error("{:?} partition {} was truncated below offset {next}, up to which it was already read: a broker that had fewer records became its leader, so records that were read are missing there or replaced by others", partition.topic, partition.number)]
+    Diverged {
+        /// Where.
+        partition: Partition,
+        /// The next offset to read.
+        next: i64,
+    },
     /// The broker's answer to a request was an error.
-    #[error("could not {what}: {message}{}", mend(*code))]
+    #[error("could not {what}: {message}{}", remedy(*code))]
     Request {
-        /// What was asked.
+        /// What was requested.
         what: String,
-        /// What came back.
+        /// The broker's error.
         message: String,
         /// Its code, where it has one.
         code: Option<RDKafkaErrorCode>,
     },
-    /// The consumer reported an error that does not heal.
+    /// The consumer reported an error that is not temporary.
     #[error("could not read {:?} partition {}: {message}", partition.topic, partition.number)]
     Consume {
         /// Where.
         partition: Partition,
-        /// What librdkafka said.
+        /// librdkafka's error.
         message: String,
     },
 }
 
 impl KafkaError {
-    /// What became of a request that ended with `error`.
+    /// A request that ended with `error`.
     pub fn request(what: impl Into<String>, error: &RdError) -> KafkaError {
         let code = match error {
             RdError::AdminOp(code) => Some(*code),
@@ -114,43 +122,39 @@ impl KafkaError {
         KafkaError::Request { what: what.into(), message, code }
     }
 
-    /// What became of a request that was answered with `code`.
+    /// A request that was answered with `code`.
     pub fn answer(what: impl Into<String>, code: RDKafkaErrorCode) -> KafkaError {
         KafkaError::Request { what: what.into(), message: code.to_string(), code: Some(code) }
     }
+}
 
-    /// Whether records are gone for good: exit code 3.
-    pub fn is_data_loss(&self) -> bool {
+impl Classified for KafkaError {
+    fn kind(&self) -> FailureKind {
         match self {
             // The range that was to be read is not there, and will not come back.
-            KafkaError::Lost { .. } | KafkaError::Truncated { .. } => true,
+            KafkaError::Lost { .. } | KafkaError::Truncated { .. } | KafkaError::Diverged { .. } => {
+                FailureKind::DataLoss
+            }
             // The records that the book continues from are not there any more.
-            KafkaError::Recreated { .. } | KafkaError::FewerPartitions { .. } => true,
-            KafkaError::Settings { .. }
-            | KafkaError::NoBroker { .. }
-            | KafkaError::NoTopic { .. }
-            | KafkaError::Request { .. }
-            | KafkaError::Consume { .. } => false,
-        }
-    }
-
-    /// Whether the command was given wrong settings, or must not do what it was told to: exit code 2.
-    pub fn is_usage(&self) -> bool {
-        match self {
-            KafkaError::Settings { .. } | KafkaError::NoTopic { .. } => true,
-            KafkaError::NoBroker { code, .. } | KafkaError::Request { code, .. } => code.is_some_and(is_refusal),
-            _ => false,
+            KafkaError::Recreated { .. } | KafkaError::FewerPartitions { .. } => FailureKind::DataLoss,
+            KafkaError::Settings { .. } | KafkaError::NoTopic { .. } => FailureKind::Usage,
+            KafkaError::NoBroker { code: Some(code), .. } | KafkaError::Request { code: Some(code), .. }
+                if is_refusal(*code) =>
+            {
+                FailureKind::Usage
+            }
+            KafkaError::NoBroker { .. } | KafkaError::Request { .. } | KafkaError::Consume { .. } => FailureKind::Other,
         }
     }
 }
 
-/// Whether a broker will answer so until somebody changes a setting or a right: asking again is of no use.
+/// Whether a broker refuses until a setting or a right is changed, so that a retry is useless.
 pub(super) fn is_refusal(code: RDKafkaErrorCode) -> bool {
-    !mend(Some(code)).is_empty()
+    !remedy(Some(code)).is_empty()
 }
 
 /// What to do about a refusal.
-fn mend(code: Option<RDKafkaErrorCode>) -> &'static str {
+fn remedy(code: Option<RDKafkaErrorCode>) -> &'static str {
     use RDKafkaErrorCode as Code;
     match code {
         Some(
@@ -162,7 +166,7 @@ fn mend(code: Option<RDKafkaErrorCode>) -> &'static str {
         Some(Code::Authentication | Code::SaslAuthenticationFailed) => "; check the login given with -X sasl.…",
         Some(
             Code::InvalidReplicationFactor | Code::InvalidPartitions | Code::InvalidConfig | Code::PolicyViolation,
-        ) => "; the cluster does not allow it so: make the topic by hand as it does",
+        ) => "; the cluster does not allow this: create the topic by hand with settings that it allows",
         Some(Code::InvalidTransactionTimeout) => "; give a -X transaction.timeout.ms that the broker allows",
         _ => "",
     }
@@ -173,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_wrong_settings_and_trouble_is_not() {
+    fn refusals_are_wrong_settings_and_temporary_errors_are_not() {
         use RDKafkaErrorCode as Code;
         for code in [
             Code::TopicAuthorizationFailed,

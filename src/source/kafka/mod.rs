@@ -1,15 +1,15 @@
 //! Kafka topics as a source.
 //!
 //! In: brokers, topics, settings of librdkafka. Out: batches that own librdkafka's own buffers (no copy), and what the
-//! leader must know of topics: identity, partitions, watermarks.
+//! leader needs of topics: identity, partitions, watermarks.
 //!
 //! Each worker has one consumer with a manual assignment and explicit offsets: no group protocol, no seek, no stored
-//! offsets. `auto.offset.reset` is `error`, so a lost range is told and never skipped. Offsets are committed to a group
+//! offsets. `auto.offset.reset` is `error`, so a lost range is an error and never skipped. Offsets are committed to a group
 //! for lag dashboards only, and never read back.
 //!
 //! *Why unsafe*: `rd_kafka_consume_batch_queue` takes thousands of messages in one call, at a third of the cost of
-//! polling them one by one, and the binding has no safe door to it, nor to a topic's UUID. A binding that offers both
-//! would empty the two files that say `unsafe`.
+//! polling them one by one, and the binding (rdkafka) has no safe call for it, nor for a topic's UUID. A binding
+//! with both would make the two files with `unsafe` needless.
 
 mod admin;
 #[expect(unsafe_code, reason = "batch consume is not in the safe binding")]
@@ -17,10 +17,8 @@ mod batch;
 mod consumer;
 mod context;
 mod error;
-mod peek;
 mod plan;
 mod settings;
-mod settled;
 mod tail;
 mod topics;
 #[expect(unsafe_code, reason = "topic UUIDs are not in the safe binding")]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{KafkaError, StartFrom, Topic, Topics, Watermarks};
 use crate::change::{Partition, PartitionStart};
-use crate::source::{Discovery, SourceError};
 
 /// What the book has of a topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub struct KnownTopic {
 ///
 /// # Errors
 /// [`KafkaError::Recreated`], [`KafkaError::FewerPartitions`], [`KafkaError::Lost`] and [`KafkaError::Truncated`] when what
-/// the book continues from is not there any more; and what `watermarks` says.
+/// the book continues from does not exist any more; and the errors of `watermarks`.
 pub fn plan_topic(
     name: &str,
     topic: &Topic,
@@ -30,7 +29,7 @@ pub fn plan_topic(
     mut watermarks: impl FnMut(&Partition) -> Result<Watermarks, KafkaError>,
 ) -> Result<Vec<PartitionStart>, KafkaError> {
     if let Some(known) = known {
-        same_topic(name, &known.id, topic)?;
+        check_same_topic(name, &known.id, topic)?;
         let expected = known.next_offsets.keys().max().map_or(0, |last| last + 1);
         if topic.partitions < expected {
             return Err(KafkaError::FewerPartitions { topic: name.to_owned(), expected, found: topic.partitions });
@@ -57,8 +56,8 @@ pub fn plan_topic(
     Ok(starts)
 }
 
-/// Whether the topic is the one that the book was made from; brokers without UUIDs cannot tell.
-fn same_topic(name: &str, expected: &str, topic: &Topic) -> Result<(), KafkaError> {
+/// Whether the topic is the one that the book was made from, as far as brokers have UUIDs.
+fn check_same_topic(name: &str, expected: &str, topic: &Topic) -> Result<(), KafkaError> {
     if expected.is_empty() || topic.id.is_empty() || expected == topic.id {
         return Ok(());
     }
@@ -66,16 +65,16 @@ fn same_topic(name: &str, expected: &str, topic: &Topic) -> Result<(), KafkaErro
     Err(KafkaError::Recreated { topic: name.to_owned(), expected, found })
 }
 
-/// Whether all topics are still those that were described; asked before records that were read from them are committed.
+/// Whether all topics are still those that were described; asked before each commit, which does not wait long for the answer.
 ///
 /// # Errors
-/// [`KafkaError::Recreated`] when one is not; another error when the broker could not be asked.
+/// [`KafkaError::Recreated`] when one is not; another error when the broker does not answer.
 pub fn check_same_topics(topics: &Topics, described: &BTreeMap<String, Topic>) -> Result<(), KafkaError> {
     let now = topics.describe()?;
-    described.iter().try_for_each(|(name, topic)| same_topic(name, &topic.id, &now[name]))
+    described.iter().try_for_each(|(name, topic)| check_same_topic(name, &topic.id, &now[name]))
 }
 
-/// Looks for new partitions while a run lasts, and whether the topics are still the same ones.
+/// Discovers new partitions during a run, and checks that the topics are still the same.
 pub struct KafkaDiscovery {
     topics: Arc<Topics>,
     known: BTreeMap<String, Topic>,
@@ -86,29 +85,31 @@ impl KafkaDiscovery {
     pub fn new(topics: Arc<Topics>, known: BTreeMap<String, Topic>) -> KafkaDiscovery {
         KafkaDiscovery { topics, known }
     }
-}
 
-impl Discovery for KafkaDiscovery {
-    fn discover(&mut self) -> Result<Vec<PartitionStart>, SourceError> {
+    /// Partitions that appeared since the last call. May block.
+    ///
+    /// # Errors
+    /// [`KafkaError::Recreated`], [`KafkaError::FewerPartitions`] and [`KafkaError::Lost`] are final; the broker's other errors are not.
+    pub fn discover(&mut self) -> Result<Vec<PartitionStart>, KafkaError> {
         let mut found = Vec::new();
         let described = self.topics.describe()?;
         for (name, topic) in &described {
             let known = &self.known[name];
-            same_topic(name, &known.id, topic)?;
+            check_same_topic(name, &known.id, topic)?;
             if topic.partitions < known.partitions {
                 let (expected, found) = (known.partitions, topic.partitions);
-                return Err(KafkaError::FewerPartitions { topic: name.clone(), expected, found }.into());
+                return Err(KafkaError::FewerPartitions { topic: name.clone(), expected, found });
             }
             for number in known.partitions..topic.partitions {
                 let partition = Partition { topic: name.clone(), number };
                 let low = self.topics.watermarks(&partition)?.low;
                 if low > 0 {
-                    return Err(KafkaError::Lost { partition, from: 0, to: low }.into());
+                    return Err(KafkaError::Lost { partition, from: 0, to: low });
                 }
                 found.push(PartitionStart { partition, from: 0, until: None });
             }
         }
-        // Only now: partitions that are known are never looked for again.
+        // Only now, because known partitions are not discovered again.
         self.known = described;
         Ok(found)
     }
@@ -117,6 +118,7 @@ impl Discovery for KafkaDiscovery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::Classified;
 
     fn topic(partitions: i32) -> Topic {
         Topic { id: "A".to_owned(), partitions }
@@ -143,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn a_known_topic_goes_on_and_its_new_partitions_start_at_zero() {
+    fn a_known_topic_continues_and_its_new_partitions_start_at_zero() {
         let known = known(&[(0, 5)]);
         let starts = plan(Some(&known), &topic(2), StartFrom::Latest, (0, 9)).expect("a plan");
         assert_eq!(starts, [(5, Some(9)), (0, Some(9))]);
     }
 
     #[test]
-    fn what_is_gone_is_told_with_its_range() {
+    fn missing_records_are_an_error_with_their_range() {
         let book = known(&[(0, 5)]);
         let lost = plan(Some(&book), &topic(1), StartFrom::Earliest, (7, 9));
         assert!(matches!(lost, Err(KafkaError::Lost { from: 5, to: 7, .. })), "{lost:?}");
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_without_uuids_is_believed() {
+    fn a_topic_without_a_uuid_is_accepted() {
         let nameless = Topic { id: String::new(), partitions: 1 };
         assert!(plan(Some(&known(&[(0, 5)])), &nameless, StartFrom::Earliest, (0, 9)).is_ok());
     }

@@ -15,10 +15,10 @@ use super::context::Context;
 /// Bytes that librdkafka may hold for one worker.
 const QUEUE_KBYTES: &str = "16384";
 
-/// How often topics are looked at anew, in milliseconds; ours too, not only librdkafka's.
+/// How often metadata is refreshed, in milliseconds; by us too, not only by librdkafka.
 const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
 
-/// Whether asking for a topic makes it; librdkafka's default differs from one kind of client to another.
+/// Whether a request for a topic creates it; librdkafka's default depends on the kind of client.
 const AUTO_CREATE: &str = "allow.auto.create.topics";
 
 /// Brokers and what the user passes through to librdkafka.
@@ -26,11 +26,11 @@ const AUTO_CREATE: &str = "allow.auto.create.topics";
 pub struct KafkaSettings {
     /// `host:port`, several with commas.
     pub brokers: String,
-    /// Settings of librdkafka by name; they win over our own.
+    /// Settings of librdkafka by name; they override our own.
     pub passed: Vec<(String, String)>,
 }
 
-/// Settings of consumers that correctness stands on; a user cannot change them.
+/// Settings of consumers that correctness depends on; a user cannot change them.
 const FIXED: [(&str, &str); 5] = [
     ("isolation.level", "read_committed"),
     ("enable.auto.commit", "false"),
@@ -43,15 +43,15 @@ const FIXED: [(&str, &str); 5] = [
 const FIXED_PRODUCING: [(&str, &str); 5] = [
     ("enable.idempotence", "true"),
     ("request.required.acks", "all"),
-    // As Java's: a table's records stay in one partition, whoever produces them.
+    // As Java's: a table's records stay in one partition, with any producer.
     ("partitioner", "murmur2_random"),
-    // A topic that was deleted while it is written is gone, with what was in it: the rest never goes into another one.
+    // A topic that is deleted while it is written must not be created again: the rest would go into another topic.
     (AUTO_CREATE, "false"),
-    // Of what arrived nobody wants to hear a million times.
+    // Report failed deliveries only.
     ("delivery.report.only.error", "true"),
 ];
 
-/// Other names of settings of producers that are fixed, or that walbook gives a value of its own.
+/// Other names of settings of producers that are fixed, or that walbook sets itself.
 const OURS_PRODUCING: [&str; 2] = ["acks", "transactional.id"];
 
 impl KafkaSettings {
@@ -71,13 +71,13 @@ impl KafkaSettings {
         ])
     }
 
-    /// A consumer that asks for metadata and tells `group` how far the book is.
+    /// A consumer that requests metadata and commits offsets to `group`.
     pub(super) fn asking(&self, group: &str) -> Result<BaseConsumer<Context>, KafkaError> {
-        // The tail of a partition is read as well, and its end waited for.
+        // It also reads the tail of a partition, up to the end.
         self.consumer(&[("group.id", group), ("fetch.wait.max.ms", "20")])
     }
 
-    /// A consumer that asks for the end of partitions, with what is not committed yet.
+    /// A consumer that requests the end of partitions, with what is not committed yet.
     pub(super) fn seeing_open(&self) -> Result<BaseConsumer<Context>, KafkaError> {
         let mut config = self.consuming(&[("group.id", "walbook-open")]);
         config.set("isolation.level", "read_uncommitted");
@@ -96,9 +96,9 @@ impl KafkaSettings {
             ("batch.size", batch_bytes.as_str()),
             ("batch.num.messages", "100000"),
             ("compression.type", "lz4"),
-            // A larger request is refused by a broker (socket.request.max.bytes) without a word about the reason.
+            // A broker closes the connection for a larger request (socket.request.max.bytes) without a reason.
             ("message.max.bytes", "100000000"),
-            // What may wait is bounded by records and, by whoever produces, in bytes.
+            // The queue is bounded by records here, and in bytes by the callers.
             ("queue.buffering.max.messages", "50000"),
             ("queue.buffering.max.kbytes", "2097151"),
         ]);
@@ -109,7 +109,7 @@ impl KafkaSettings {
         config.create_with_context(Context::default()).map_err(refused)
     }
 
-    /// A client that makes and describes topics.
+    /// A client that creates and describes topics.
     pub(super) fn administering(&self) -> Result<AdminClient<Context>, KafkaError> {
         self.config(&[]).create_with_context(Context::default()).map_err(refused)
     }
@@ -118,7 +118,7 @@ impl KafkaSettings {
         self.consuming(ours).create_with_context(Context::default()).map_err(refused)
     }
 
-    /// What every consumer has.
+    /// The settings of every consumer.
     fn consuming(&self, ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = self.config(ours);
         for (key, value) in FIXED {
@@ -130,7 +130,7 @@ impl KafkaSettings {
         config
     }
 
-    /// What every client has: our settings, over them the user's.
+    /// The settings of every client: ours, then the user's.
     fn config(&self, ours: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Info);
@@ -140,23 +140,23 @@ impl KafkaSettings {
             config.set(*key, *value);
         }
         for (key, value) in &self.passed {
-            // One setting has two names, and librdkafka would take whichever comes last.
+            // One setting has two names, and librdkafka uses the one that comes last.
             config.set(if key == "max.partition.fetch.bytes" { "fetch.message.max.bytes" } else { key }, value);
         }
         config.set("bootstrap.servers", &self.brokers);
-        // A topic that does not exist is the user's mistake, never to be created by looking for it.
+        // A topic that does not exist is the user's mistake; a request must not create it.
         config.set(AUTO_CREATE, "false");
         config
     }
 
-    /// How often to look for new partitions: as often as librdkafka does.
+    /// How often to discover new partitions: as often as librdkafka does.
     pub fn metadata_refresh_interval(&self) -> Duration {
         let passed = self.passed.iter().rev().find(|(key, _)| key == METADATA_REFRESH);
         let millis = passed.and_then(|(_, value)| value.parse().ok()).filter(|millis| *millis > 0);
         Duration::from_millis(millis.unwrap_or(10_000))
     }
 
-    /// Says no to settings of producers that would break a promise.
+    /// Refuses settings of producers that would break a promise.
     ///
     /// # Errors
     /// [`KafkaError::Settings`] with the name and what it is for.
@@ -164,13 +164,13 @@ impl KafkaSettings {
         let fixed = FIXED_PRODUCING.iter().map(|(key, _)| *key).chain(OURS_PRODUCING);
         let is_fixed = |key: &&(String, String)| fixed.clone().any(|fixed| fixed == key.0);
         if let Some((key, _)) = self.passed.iter().find(is_fixed) {
-            let message = format!("-X {key} cannot be set: exactly-once stands on it");
+            let message = format!("-X {key} cannot be set: exactly-once depends on it");
             return Err(KafkaError::Settings { message });
         }
         self.check()
     }
 
-    /// Says no to settings that would break a promise.
+    /// Refuses settings that would break a promise.
     ///
     /// # Errors
     /// [`KafkaError::Settings`] with the name and what it is for.
@@ -178,7 +178,7 @@ impl KafkaSettings {
         let refuse = |message: String| Err(KafkaError::Settings { message });
         for (key, _) in &self.passed {
             if FIXED.iter().any(|(fixed, _)| fixed == key) {
-                return refuse(format!("-X {key} cannot be set: exactly-once stands on walbook's own offsets"));
+                return refuse(format!("-X {key} cannot be set: exactly-once depends on walbook's own offsets"));
             }
             match key.as_str() {
                 "bootstrap.servers" | "metadata.broker.list" => return refuse(format!("-X {key}: use --brokers")),
@@ -194,7 +194,7 @@ fn refused(error: RdError) -> KafkaError {
     KafkaError::Settings { message: explain(&error) }
 }
 
-/// What librdkafka said of a setting, with what to do about it.
+/// librdkafka's error of a setting, with what to do about it.
 fn explain(error: &RdError) -> String {
     let text = match error {
         // Not the value: it may be a password.

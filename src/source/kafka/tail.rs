@@ -1,35 +1,49 @@
-//! The newest records of a partition.
+//! The newest records of a partition: a stretch that is read once, and the wait until all before it is committed.
 
+use std::thread;
 use std::time::Duration;
 
-use super::peek::Peeked;
-use super::{KafkaError, Topics, Watermarks};
-use crate::change::Partition;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use tracing::debug;
 
+use super::topics::ask_watermarks;
+use super::{KafkaError, KafkaSettings, Topics, Watermarks};
+use crate::change::Partition;
+use crate::control::Deadline;
+
+/// How long one poll may take.
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long to wait for the partition's end.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How long to look for a sample: what was found until then is one too.
-const SAMPLE_PATIENCE: Duration = Duration::from_secs(5);
-/// How many offsets before the end to begin with. Markers of transactions take offsets, and compaction leaves gaps.
-const FIRST_LOOK: i64 = 16;
-/// How much farther back each further look begins.
-const FARTHER: i64 = 16;
+const END_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long to collect a sample: what was read until then is one too.
+const SAMPLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many offsets before the end to begin with. Markers of transactions have offsets, and compaction leaves gaps.
+const FIRST_DISTANCE: i64 = 16;
+/// How much farther back each further try begins.
+const DISTANCE_FACTOR: i64 = 16;
+/// How long to wait for transactions of other producers.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often to check whether they have ended.
+const SETTLE_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Topics {
     /// The value of the newest record that a read-committed consumer sees; `None` when there is none, or it has no value.
     ///
     /// # Errors
-    /// What the broker says, or that the end was not reached in time.
+    /// The broker's error, or that the end was not reached in time.
     pub fn newest_value(&self, partition: &Partition) -> Result<Option<Vec<u8>>, KafkaError> {
         let Watermarks { low, high } = self.watermarks(partition)?;
-        let mut back = FIRST_LOOK;
+        let mut back = FIRST_DISTANCE;
         loop {
             let from = high.saturating_sub(back).max(low);
             let found = if from < high { self.read_to_end(partition, from, high)? } else { None };
             match found {
                 Some(value) => return Ok(value),
                 None if from == low => return Ok(None),
-                None => back = back.saturating_mul(FARTHER),
+                None => back = back.saturating_mul(DISTANCE_FACTOR),
             }
         }
     }
@@ -37,7 +51,7 @@ impl Topics {
     /// The values of the newest records, at most `count` and perhaps fewer; tombstones are left out.
     ///
     /// # Errors
-    /// What the broker says.
+    /// The broker's error.
     pub fn newest_values(&self, partition: &Partition, count: usize) -> Result<Vec<Vec<u8>>, KafkaError> {
         let Watermarks { low, high } = self.watermarks(partition)?;
         let back = i64::try_from(count).unwrap_or(i64::MAX);
@@ -45,7 +59,7 @@ impl Topics {
         let mut values = Vec::new();
         if from < high {
             let keep = |value: Option<&[u8]>| values.extend(value.map(<[u8]>::to_vec));
-            self.peek(partition, (from, high), SAMPLE_PATIENCE, keep)?;
+            self.peek(partition, (from, high), SAMPLE_TIMEOUT, keep)?;
         }
         Ok(values)
     }
@@ -54,12 +68,104 @@ impl Topics {
     fn read_to_end(&self, partition: &Partition, from: i64, high: i64) -> Result<Option<Option<Vec<u8>>>, KafkaError> {
         let mut newest = None;
         let keep = |value: Option<&[u8]>| newest = Some(value.map(<[u8]>::to_vec));
-        match self.peek(partition, (from, high), PATIENCE, keep)? {
+        match self.peek(partition, (from, high), END_TIMEOUT, keep)? {
             Peeked::Whole => Ok(newest),
-            Peeked::InPart(seen) => Err(KafkaError::Consume {
+            Peeked::Partial(error) => Err(KafkaError::Consume {
                 partition: partition.clone(),
-                message: format!("its end was not reached within {} s: {seen}", PATIENCE.as_secs()),
+                message: format!("its end was not reached within {} s: {error}", END_TIMEOUT.as_secs()),
             }),
         }
+    }
+}
+
+impl KafkaSettings {
+    /// Waits until every transaction that has written to a partition before the call is committed or aborted, or until
+    /// `is_cancelled`; returns whether they are.
+    ///
+    /// # Errors
+    /// [`KafkaError::Consume`] when one stays open, and other errors of the broker.
+    pub fn await_settled(&self, partition: &Partition, is_cancelled: impl Fn() -> bool) -> Result<bool, KafkaError> {
+        let end = ask_watermarks(&self.seeing_open()?, partition)?.high;
+        let committed = self.asking("walbook-settled")?;
+        let deadline = Deadline::after(SETTLE_TIMEOUT);
+        loop {
+            let stable = ask_watermarks(&committed, partition)?.high;
+            if stable >= end {
+                return Ok(true);
+            }
+            if is_cancelled() {
+                return Ok(false);
+            }
+            if deadline.has_passed() {
+                let message = format!(
+                    "a transaction of another producer is open since offset {stable}, and the records up to {end} cannot be read before it ends; kafka-transactions.sh find-hanging shows whose it is"
+                );
+                return Err(KafkaError::Consume { partition: partition.clone(), message });
+            }
+            thread::sleep(SETTLE_INTERVAL);
+        }
+    }
+}
+
+/// How a read ended that did not fail.
+enum Peeked {
+    /// All records were read.
+    Whole,
+    /// The timeout passed; with librdkafka's last error.
+    Partial(String),
+}
+
+impl Topics {
+    /// Calls `visit` with the value of each committed record from offset `from` up to `to`, for at most `timeout`.
+    ///
+    /// # Errors
+    /// The broker's error, where waiting does not help.
+    fn peek(
+        &self,
+        partition: &Partition,
+        (from, to): (i64, i64),
+        timeout: Duration,
+        visit: impl FnMut(Option<&[u8]>),
+    ) -> Result<Peeked, KafkaError> {
+        let what = || format!("read {:?} partition {}", partition.topic, partition.number);
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(from))
+            .expect("an offset below the end is a valid offset");
+        self.consumer.assign(&list).map_err(|error| KafkaError::request(what(), &error))?;
+        let peeked = self.poll_to(to, timeout, visit);
+        // In any case: this client also sends requests, and must not fetch any further.
+        let unassigned = self.consumer.unassign();
+        let peeked = peeked.map_err(|error| KafkaError::request(what(), &error))?;
+        unassigned.map_err(|error| KafkaError::request(what(), &error))?;
+        Ok(peeked)
+    }
+
+    /// Polls what is assigned up to offset `to`, or its end.
+    fn poll_to(&self, to: i64, timeout: Duration, mut visit: impl FnMut(Option<&[u8]>)) -> Result<Peeked, RdError> {
+        let deadline = Deadline::after(timeout);
+        let mut last_error = None;
+        while !deadline.has_passed() {
+            match self.consumer.poll(POLL_TIMEOUT) {
+                None => {}
+                Some(Ok(message)) => {
+                    visit(message.payload());
+                    if message.offset() + 1 >= to {
+                        return Ok(Peeked::Whole);
+                    }
+                }
+                Some(Err(RdError::PartitionEOF(_))) => return Ok(Peeked::Whole),
+                Some(Err(error)) => match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                        return Err(error);
+                    }
+                    _ => {
+                        // librdkafka retries by itself.
+                        debug!(%error, "could not read yet");
+                        last_error = Some(error.to_string());
+                    }
+                },
+            }
+        }
+        Ok(Peeked::Partial(last_error.unwrap_or_else(|| "no answer".to_owned())))
     }
 }

@@ -1,10 +1,10 @@
-//! What the leader knows of the topics: identity, partitions, watermarks; and what it tells the group.
+//! What the leader needs of the topics: identity, partitions, watermarks; and the offsets that it commits to the group.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
@@ -15,22 +15,23 @@ use super::context::{Context, client};
 use super::uuid::topic_uuid;
 use super::{KafkaError, KafkaSettings};
 use crate::change::{End, Partition};
+use crate::control::Deadline;
 
 /// How long a run waits for the first answer.
-const PATIENCE: Duration = Duration::from_secs(25);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long one request may take.
-const REQUEST: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Events of a client that are served at once: more than all brokers of a cluster say in a second.
-const EVENTS: usize = 100;
+/// Events of a client that are served at once: more than all brokers of a cluster send in a second.
+const MAX_EVENTS: usize = 100;
 
 /// How long the end of a run may wait for the group's answer.
-const GROUP_PATIENCE: Duration = Duration::from_millis(500);
+const GROUP_COMMIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Where to begin in a topic that is new to the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum StartFrom {
-    /// At the first record that is there.
+    /// At the first record that exists.
     #[default]
     Earliest,
     /// At the end: only what comes from now on.
@@ -49,47 +50,47 @@ pub struct Topic {
 /// First offset and the offset after the last that a read-committed consumer may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watermarks {
-    /// The first offset that is there.
+    /// The first offset that exists.
     pub low: i64,
     /// The last stable offset.
     pub high: i64,
 }
 
-/// The topics of a run, as one client asks for them.
+/// The topics of a run, and the client that requests what is needed of them.
 pub struct Topics {
     pub(super) consumer: BaseConsumer<Context>,
-    /// Sees what is not committed yet; made when somebody asks for ends.
+    /// Reads uncommitted records; created for the first request of ends.
     seeing_open: OnceLock<BaseConsumer<Context>>,
     settings: KafkaSettings,
     names: Vec<String>,
-    /// What the group was told last.
-    told: Mutex<TopicPartitionList>,
+    /// The offsets that were committed to the group last.
+    committed: Mutex<TopicPartitionList>,
 }
 
 impl Topics {
-    /// Connects and looks for each topic; `group` is told later how far the book is.
+    /// Connects; offsets are committed to `group` later.
     ///
     /// # Errors
-    /// [`KafkaError::NoBroker`] when nobody answers within half a minute, [`KafkaError::NoTopic`] for a topic that is not there.
+    /// [`KafkaError::NoBroker`] when no broker answers within half a minute.
     pub fn connect(settings: &KafkaSettings, names: &[String], group: &str) -> Result<Topics, KafkaError> {
         let consumer = settings.asking(group)?;
         let (seeing_open, settings, names) = (OnceLock::new(), settings.clone(), names.to_vec());
-        let topics = Topics { consumer, seeing_open, settings, names, told: Mutex::default() };
-        let begin = Instant::now();
+        let topics = Topics { consumer, seeing_open, settings, names, committed: Mutex::default() };
+        let deadline = Deadline::after(CONNECT_TIMEOUT);
         loop {
-            match topics.consumer.fetch_metadata(None, REQUEST.min(PATIENCE.saturating_sub(begin.elapsed()))) {
+            match topics.consumer.fetch_metadata(None, REQUEST_TIMEOUT.min(deadline.remaining())) {
                 Ok(_) => return Ok(topics),
-                Err(error) if begin.elapsed() + Duration::from_secs(1) >= PATIENCE => {
+                Err(error) if deadline.remaining() <= Duration::from_secs(1) => {
                     return Err(KafkaError::NoBroker {
                         brokers: topics.settings.brokers.clone(),
-                        seconds: begin.elapsed().as_secs(),
+                        seconds: deadline.elapsed().as_secs(),
                         message: topics.consumer.context().last_error().unwrap_or_else(|| error.to_string()),
                         code: topics.consumer.context().refusal(),
                     });
                 }
                 Err(error) => {
                     debug!(%error, "no answer from Kafka yet");
-                    // Serves librdkafka's error events, which say what is wrong.
+                    // Serves librdkafka's error events, which name the cause.
                     drop(topics.consumer.poll(Duration::from_millis(200)));
                 }
             }
@@ -99,7 +100,7 @@ impl Topics {
     /// Describes all topics of the run.
     ///
     /// # Errors
-    /// [`KafkaError::NoTopic`] and what else the broker says.
+    /// [`KafkaError::NoTopic`] and other errors of the broker.
     pub fn describe(&self) -> Result<BTreeMap<String, Topic>, KafkaError> {
         self.names.iter().map(|name| Ok((name.clone(), self.describe_topic(name)?))).collect()
     }
@@ -107,11 +108,11 @@ impl Topics {
     /// Describes one topic.
     ///
     /// # Errors
-    /// [`KafkaError::NoTopic`] and what else the broker says.
+    /// [`KafkaError::NoTopic`] and other errors of the broker.
     pub fn describe_topic(&self, name: &str) -> Result<Topic, KafkaError> {
         let no_topic = || KafkaError::NoTopic { topic: name.to_owned(), brokers: self.settings.brokers.clone() };
         let what = || format!("describe topic {name:?}");
-        let metadata = self.consumer.fetch_metadata(Some(name), REQUEST * 3);
+        let metadata = self.consumer.fetch_metadata(Some(name), REQUEST_TIMEOUT * 3);
         let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
         let topic = metadata.topics().iter().find(|topic| topic.name() == name).ok_or_else(no_topic)?;
         if let Some(error) = topic.error() {
@@ -127,7 +128,7 @@ impl Topics {
             return Err(no_topic());
         }
         let partitions = i32::try_from(topic.partitions().len()).expect("partition numbers are 32 bits");
-        let id = topic_uuid(client(&self.consumer), metadata.orig_broker_id(), name, REQUEST)
+        let id = topic_uuid(client(&self.consumer), metadata.orig_broker_id(), name, REQUEST_TIMEOUT)
             .map_err(|error| KafkaError::answer(what(), RDKafkaErrorCode::from(error)))?;
         Ok(Topic { id: id.unwrap_or_default(), partitions })
     }
@@ -135,10 +136,10 @@ impl Topics {
     /// How many copies the partition with the fewest has.
     ///
     /// # Errors
-    /// What the broker says.
+    /// The broker's error.
     pub fn replicas(&self, name: &str) -> Result<usize, KafkaError> {
         let what = || format!("count the replicas of topic {name:?}");
-        let metadata = self.consumer.fetch_metadata(Some(name), REQUEST * 3);
+        let metadata = self.consumer.fetch_metadata(Some(name), REQUEST_TIMEOUT * 3);
         let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
         let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
         let fewest = partitions.map(|partition| partition.replicas().len()).min();
@@ -148,21 +149,21 @@ impl Topics {
     /// The watermarks of one partition.
     ///
     /// # Errors
-    /// What the broker says.
+    /// The broker's error.
     pub fn watermarks(&self, partition: &Partition) -> Result<Watermarks, KafkaError> {
         ask_watermarks(&self.consumer, partition)
     }
 
-    /// Where all partitions end now that the topics have, asked of all their leaders at once.
+    /// Where all partitions of the topics end now, requested from all their leaders at once.
     ///
     /// # Errors
-    /// What the broker says, of any of them.
+    /// The error of any broker.
     pub fn ends(&self) -> Result<Vec<(Partition, End)>, KafkaError> {
         let seeing_open = self.seeing_open()?;
-        // Each client knows what it was told itself: of a partition that is new to it, it would say that there is none.
+        // Each client has its own metadata, and reports a partition that is new to it as unknown.
         self.partitions(seeing_open)?;
         let partitions = self.partitions(&self.consumer)?;
-        // What was written first: what can be read lies below it then only because of an open transaction.
+        // In this order, what can be read lies below what was written only because of an open transaction.
         let written = ask_ends(seeing_open, &partitions)?;
         let readable = ask_ends(&self.consumer, &partitions)?;
         let ends = readable.into_iter().map(|(partition, readable)| {
@@ -172,12 +173,12 @@ impl Topics {
         Ok(ends.collect())
     }
 
-    /// The partitions that the topics have now, as `consumer` is told; those that a run has not found yet are among them.
+    /// The partitions of the topics now, from new metadata of `consumer`; a run may not have discovered all of them.
     fn partitions(&self, consumer: &BaseConsumer<Context>) -> Result<Vec<Partition>, KafkaError> {
         let mut partitions = Vec::new();
         for name in &self.names {
             let what = || format!("list the partitions of topic {name:?}");
-            let metadata = consumer.fetch_metadata(Some(name), REQUEST);
+            let metadata = consumer.fetch_metadata(Some(name), REQUEST_TIMEOUT);
             let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
             let topic = metadata.topics().iter().find(|topic| topic.name() == name);
             if let Some(error) = topic.and_then(|topic| topic.error()) {
@@ -195,19 +196,19 @@ impl Topics {
     fn seeing_open(&self) -> Result<&BaseConsumer<Context>, KafkaError> {
         if let Some(known) = self.seeing_open.get() {
             // Serves librdkafka's events, which would pile up.
-            for _ in 0..EVENTS {
+            for _ in 0..MAX_EVENTS {
                 if known.poll(Duration::ZERO).is_none() {
                     break;
                 }
             }
             return Ok(known);
         }
-        let made = self.settings.seeing_open()?;
-        Ok(self.seeing_open.get_or_init(|| made))
+        let created = self.settings.seeing_open()?;
+        Ok(self.seeing_open.get_or_init(|| created))
     }
 
-    /// Tells the group how far the book is: for lag dashboards, never read back, so a failure is only logged.
-    pub fn tell_group(&self, next_offsets: &BTreeMap<Partition, i64>) {
+    /// Commits the next offsets to the group: for lag dashboards, never read back, so a failure is only logged.
+    pub fn commit_group_offsets(&self, next_offsets: &BTreeMap<Partition, i64>) {
         let mut list = TopicPartitionList::new();
         for (partition, next) in next_offsets {
             if self.names.contains(&partition.topic) {
@@ -219,26 +220,26 @@ impl Topics {
             return;
         }
         if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            warn!(%error, "could not tell Kafka's group how far the book is");
+            warn!(%error, "could not commit offsets to Kafka's group");
         }
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = list;
+        *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = list;
         // Serves the answers of earlier commits.
         drop(self.consumer.poll(Duration::ZERO));
     }
 
-    /// Waits until the group has heard what it was told last, but not for long: dashboards are not worth it.
-    pub fn await_group(self: Arc<Self>) {
+    /// Waits until the newest offsets are committed to the group, but not for long: dashboards are not worth it.
+    pub fn await_group_offsets(self: Arc<Self>) {
         let (answer, answered) = channel();
-        let tell = move || {
-            let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = self.consumer.commit(&told, CommitMode::Sync) {
-                debug!(%error, "could not tell Kafka's group how far the book is");
+        let commit = move || {
+            let committed = self.committed.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = self.consumer.commit(&committed, CommitMode::Sync) {
+                debug!(%error, "could not commit offsets to Kafka's group");
             }
-            // Whoever waited may have gone.
+            // The caller may have stopped waiting.
             let _ = answer.send(());
         };
-        thread::Builder::new().name("group".to_owned()).spawn(tell).expect("a thread can be started");
-        let _ = answered.recv_timeout(GROUP_PATIENCE);
+        thread::Builder::new().name("group".to_owned()).spawn(commit).expect("a thread can be started");
+        let _ = answered.recv_timeout(GROUP_COMMIT_TIMEOUT);
     }
 }
 
@@ -250,13 +251,13 @@ fn ask_ends(
     const WHAT: &str = "ask where the topics end";
     let mut list = TopicPartitionList::new();
     for partition in partitions {
-        // In place of a timestamp: the end.
+        // The end in place of a timestamp.
         list.add_partition_offset(&partition.topic, partition.number, Offset::End).expect("the end is a valid offset");
     }
     if list.count() == 0 {
         return Ok(BTreeMap::new());
     }
-    let ends = consumer.offsets_for_times(list, REQUEST).map_err(|error| KafkaError::request(WHAT, &error))?;
+    let ends = consumer.offsets_for_times(list, REQUEST_TIMEOUT).map_err(|error| KafkaError::request(WHAT, &error))?;
     let ends = ends.elements().into_iter().map(|element| {
         element.error().map_err(|error| KafkaError::request(WHAT, &error))?;
         let partition = Partition { topic: element.topic().to_owned(), number: element.partition() };
@@ -276,15 +277,15 @@ pub(super) fn ask_watermarks(
     consumer: &BaseConsumer<Context>,
     partition: &Partition,
 ) -> Result<Watermarks, KafkaError> {
-    let ask = || consumer.fetch_watermarks(&partition.topic, partition.number, REQUEST * 3);
-    // A partition that was just made may have no leader yet.
+    let ask = || consumer.fetch_watermarks(&partition.topic, partition.number, REQUEST_TIMEOUT * 3);
+    // A partition that was just created may have no leader yet.
     let answer = ask().or_else(|error| match error {
         RdError::MetadataFetch(
             RDKafkaErrorCode::LeaderNotAvailable
             | RDKafkaErrorCode::NotLeaderForPartition
             | RDKafkaErrorCode::UnknownPartition,
         ) => {
-            std::thread::sleep(Duration::from_secs(1));
+            thread::sleep(Duration::from_secs(1));
             ask()
         }
         error => Err(error),

@@ -1,4 +1,4 @@
-//! A topic's UUID: the only thing that tells a topic from another one of the same name.
+//! A topic's UUID: only this distinguishes a topic from another one of the same name.
 
 use std::ffi::{CStr, CString};
 use std::ptr;
@@ -10,10 +10,10 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::context::Context;
 
-/// The topic's UUID as Kafka prints it, asked of one broker; `None` where it has none (before 2.8, or a mock).
+/// The topic's UUID as Kafka prints it, requested from one broker; `None` where it has none (before 2.8, or a mock).
 ///
 /// # Errors
-/// What the broker said, when it answers with an error or not within `timeout`.
+/// The broker's error, or that it did not answer within `timeout`.
 pub(super) fn topic_uuid(
     client: &Client<Context>,
     broker: i32,

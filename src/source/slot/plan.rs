@@ -1,24 +1,22 @@
-//! Where a slot is read from and until, given what the book has and where the slot stands.
+//! Where a slot is read from and until, given what the book holds and the slot's state.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::warn;
 
 use crate::change::{Lsn, Partition, PartitionStart};
-use crate::process::Shutdown;
-use crate::slot::{self, Identity, SlotError, SlotSettings, SlotStatus, check_history, check_not_ahead};
+use crate::control::{Backoff, Deadline, Shutdown};
+use crate::replication;
+use crate::replication::{HeldSlotWait, Identity, PrimarySession, SlotError, SlotSettings, SlotState, SlotStatus};
 
 /// How long a run waits for a server that does not answer.
-const PATIENCE: Duration = Duration::from_secs(25);
-/// How long it waits for a slot that somebody else reads.
-const HELD: Duration = Duration::from_secs(90);
+const SERVER_TIMEOUT: Duration = Duration::from_secs(25);
 /// How often it tries.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+const SERVER_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the book has of a slot.
+/// What the book holds of a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownSlot {
+pub struct SlotBaseline {
     /// Whose WAL was read.
     pub identity: Identity,
     /// The first LSN at which a transaction that is not in the book may end.
@@ -34,85 +32,65 @@ pub struct SlotPlan {
     pub start: PartitionStart,
 }
 
-/// Looks at the slot, makes it if that was asked for, waits until nobody else reads it, and says where to begin; `known` is
-/// what the book has of it. Whoever reads the slot may be a healthy run of the same book: it must not be fenced in vain.
+/// Examines the slot, creates it if that was requested, and plans where to start; `baseline` is what the book holds of it.
+///
+/// A slot that another process reads is waited for: that may be a healthy run of the same book, which must not be fenced in vain.
 ///
 /// # Errors
-/// [`SlotError`] when there is no way to go on: before anything was changed, but for a slot that was to be made.
+/// [`SlotError`] when the slot cannot be continued; until then nothing was changed, except that a requested slot was created.
 pub fn plan_slot(
     settings: &SlotSettings,
-    known: Option<&KnownSlot>,
+    baseline: Option<&SlotBaseline>,
     until_end: bool,
     shutdown: &Shutdown,
 ) -> Result<SlotPlan, SlotError> {
-    let begin = Instant::now();
-    let mut told = false;
+    let (deadline, mut backoff) = (Deadline::after(SERVER_TIMEOUT), Backoff::constant(SERVER_INTERVAL));
+    let mut held = HeldSlotWait::start();
     loop {
-        match try_plan(settings, known, until_end, begin.elapsed()) {
-            Err(SlotError::Held { slot, pid, seconds }) if begin.elapsed() < HELD => {
-                if shutdown.is_requested() {
-                    return Err(SlotError::Stopped);
-                }
-                if !told {
-                    told = true;
-                    warn!(
-                        slot,
-                        pid,
-                        seconds,
-                        "the slot is read by another server process; waiting up to {} s",
-                        HELD.as_secs()
-                    );
-                }
-                thread::sleep(TRY_AGAIN);
-            }
-            Err(error) if error.is_retryable() && begin.elapsed() < PATIENCE && !shutdown.is_requested() => {
-                warn!(%error, "trying again");
-                thread::sleep(TRY_AGAIN);
+        match try_plan(settings, baseline, until_end) {
+            Err(SlotError::Held { slot, pid, .. }) => held.pause(&slot, &pid, shutdown)?,
+            Err(error) if error.is_retryable() && !deadline.has_passed() && !shutdown.is_requested() => {
+                warn!(%error, "could not examine the slot; trying again");
+                backoff.pause(|| shutdown.is_requested());
             }
             ended => return ended,
         }
     }
 }
 
-fn try_plan(
-    settings: &SlotSettings,
-    known: Option<&KnownSlot>,
-    until_end: bool,
-    waited: Duration,
-) -> Result<SlotPlan, SlotError> {
+fn try_plan(settings: &SlotSettings, baseline: Option<&SlotBaseline>, until_end: bool) -> Result<SlotPlan, SlotError> {
     let name = &settings.slot;
-    let (mut client, server) = slot::open(settings)?;
-    let mut status = SlotStatus::look(&mut client, name)?;
-    if status.is_none() && settings.create && known.is_none() {
-        slot::create(&mut client, &server, name)?;
-        status = SlotStatus::look(&mut client, name)?;
+    let PrimarySession { mut replication, mut sql, server, .. } = replication::open(settings)?;
+    let mut status = SlotStatus::query(&mut sql, name)?;
+    // A slot that is created now would begin after what a book with a baseline misses.
+    if status.is_none() && settings.create && baseline.is_none() {
+        replication::create(&mut sql, &server, name)?;
+        status = SlotStatus::query(&mut sql, name)?;
     }
-    let Some(status) = status else {
-        return Err(match known {
-            // One that is made now would begin after what is missing.
-            Some(known) => SlotError::Vanished { slot: name.clone(), position: position(known.next) },
-            None => SlotError::NoSlot { slot: name.clone() },
-        });
+    let none = || {
+        let error = SlotError::NoSlot { slot: name.clone() };
+        baseline.map_or(error, |baseline| SlotError::Vanished { slot: name.clone(), position: position(baseline.next) })
     };
+    let status = status.ok_or_else(none)?;
     status.check(settings.connect.database())?;
     if let Some(pid) = status.active_pid {
-        return Err(SlotError::Held { slot: name.clone(), pid, seconds: waited.as_secs() });
+        return Err(SlotError::Held { slot: name.clone(), pid, seconds: 0 });
     }
     let confirmed = status.confirmed_flush_lsn.ok_or_else(|| SlotError::NoSlot { slot: name.clone() })?;
-    if let Some(known) = known {
-        let branches = server.branches(&mut client)?;
-        check_history(position(known.next), &known.identity, &server.identity, &branches, server.end)?;
-        check_not_ahead(name, position(known.next), confirmed)?;
+    let state = SlotState { branches: server.branches(&mut replication)?, server, confirmed };
+    if let Some(baseline) = baseline {
+        let position = position(baseline.next);
+        state.check_continues(name, position, position, &baseline.identity)?;
     }
     let start = PartitionStart {
         partition: Partition { topic: name.clone(), number: 0 },
-        from: known.map_or(confirmed.as_i64() + 1, |known| known.next),
-        until: until_end.then_some(server.end.as_i64() + 1),
+        from: baseline.map_or(confirmed.as_i64() + 1, |baseline| baseline.next),
+        until: until_end.then_some(state.server.end.as_i64() + 1),
     };
-    Ok(SlotPlan { identity: server.identity, start })
+    Ok(SlotPlan { identity: state.server.identity, start })
 }
 
-/// The LSN up to which everything is in hand.
+/// The LSN up to which everything before the offset `next` was read.
 pub(super) fn position(next: i64) -> Lsn {
     Lsn::from_i64((next - 1).max(0)).expect("it is not negative")
 }

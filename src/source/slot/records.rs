@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::change::{Decoded, Partition, Record, Records};
 
-/// Changes of one slot, their lines one after the other.
+/// Changes of one slot, with all their lines in one buffer.
 pub(super) struct SlotRecords {
     pub(super) partition: Arc<Partition>,
     pub(super) bytes: Vec<u8>,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<SlotChange>,
 }
 
 /// A change, and where its line ends.
-pub(super) struct Change {
+pub(super) struct SlotChange {
     pub(super) end: usize,
     pub(super) offset: i64,
     pub(super) seq: i32,

@@ -1,179 +1,194 @@
-//! A slot as the worker that reads it sees it.
+//! A slot as the worker sees it that reads it.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::records::{Change, SlotRecords};
-use super::session;
-use crate::change::{PartitionStart, Taken};
-use crate::process::{Quiet, Shutdown};
-use crate::slot::{Delivery, Duty, Handoff, Identity, SlotError, SlotSettings, Transaction};
-use crate::source::{Accepted, Cursors, Source, SourceError, Waker};
+use super::plan::position;
+use super::reader::ReaderThread;
+use super::records::{SlotChange, SlotRecords};
+use crate::change::{Failure, Lsn, PartitionStart, PolledBatch};
+use crate::control::{Deadline, Shutdown, SourceProgress};
+use crate::replication::{Changes, Delivery, Identity, PumpContext, SlotError, SlotSettings, Transaction};
+use crate::source::{Accepted, Cursors, Source, Waker};
 
 /// Bytes of transactions that wait for the worker.
 const QUEUE_BYTES: usize = 32 << 20;
-/// How long the end may take in which the server hears what is durable.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// Bytes of lines that are taken at once.
+/// How long to wait at the end for the thread to confirm what is durable …
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+/// … and how often to look whether it has.
+const FINISH_INTERVAL: Duration = Duration::from_millis(10);
+/// Bytes of lines in one batch, about.
 const BATCH_BYTES: usize = 4 << 20;
+/// The changes that a transaction may have: they are numbered in 32 bits. Tests need fewer.
+const MOST_CHANGES: u64 = if cfg!(test) { 10_000 } else { i32::MAX as u64 };
 
 /// Reads a slot; only the worker that the slot is assigned to connects.
 pub struct SlotSource {
     settings: SlotSettings,
-    /// Whose WAL the book goes on with, where that is known.
-    known: Option<Identity>,
+    /// Whose WAL the book continues, if that is known.
+    identity: Option<Identity>,
     shutdown: Shutdown,
-    quiet: Quiet,
+    source_progress: SourceProgress,
     waker: Waker,
     cursors: Cursors,
-    reading: Option<Reading>,
-    /// The transaction that is being taken, and the number of its next change.
-    open: Option<(Transaction, i32)>,
+    reader: Option<Reader>,
+    /// The transaction that is being polled.
+    current: Option<Changes>,
+    /// Why the transaction after the last batch cannot be read.
+    unreadable: Option<SlotError>,
 }
 
-/// The thread, and what is shared with it.
-struct Reading {
-    deliveries: Arc<Handoff<Delivery>>,
-    confirmed: Arc<AtomicI64>,
-    stop: Arc<AtomicBool>,
+/// The thread that reads the slot, and what is shared with it.
+struct Reader {
+    context: Arc<PumpContext>,
     failure: Arc<Mutex<Option<SlotError>>>,
     thread: JoinHandle<()>,
 }
 
 impl SlotSource {
-    /// A source that has not connected yet; it tells `quiet` what it knows to be empty.
-    pub fn new(settings: SlotSettings, known: Option<Identity>, shutdown: Shutdown, quiet: Quiet) -> SlotSource {
+    /// A source that has not connected yet; it keeps `source_progress` up to date.
+    pub fn new(
+        settings: SlotSettings,
+        identity: Option<Identity>,
+        shutdown: Shutdown,
+        source_progress: SourceProgress,
+    ) -> SlotSource {
         SlotSource {
             settings,
-            known,
+            identity,
             shutdown,
-            quiet,
+            source_progress,
             waker: Arc::new(|| {}),
             cursors: Cursors::default(),
-            reading: None,
-            open: None,
+            reader: None,
+            current: None,
+            unreadable: None,
         }
     }
 
-    /// Moves lines of the open transaction, or of the next ones, into `records` until there are `limit` or nothing is at hand.
+    fn context(&self, from: Lsn) -> PumpContext {
+        PumpContext::new(from, QUEUE_BYTES, self.source_progress.clone(), Arc::clone(&self.waker))
+    }
+
+    /// Moves lines of the current transaction, or of the next ones, into `records` until there are `limit` or none is available.
     ///
-    /// At least every second time it ends between two transactions, unless one is larger: after the one that was open before.
+    /// If a transaction was current at the start, the batch ends with it, so that an epoch can end there: at least every second
+    /// batch ends between two transactions, except inside a large one.
     fn fill(&mut self, records: &mut SlotRecords, limit: usize) -> Result<(), SlotError> {
-        let Some(reading) = &self.reading else { return Ok(()) };
-        let resumed = self.open.is_some();
-        loop {
-            let is_full = records.changes.len() >= limit || records.bytes.len() >= BATCH_BYTES;
-            if self.open.is_none() {
-                if is_full {
-                    return Ok(());
-                }
-                match reading.deliveries.take(Duration::ZERO) {
+        let Some(reader) = &self.reader else { return Ok(()) };
+        let was_current = self.current.is_some();
+        while records.changes.len() < limit && records.bytes.len() < BATCH_BYTES {
+            let Some(changes) = &mut self.current else {
+                match reader.context.deliveries().poll(Duration::ZERO) {
                     None => return Ok(()),
                     Some(Delivery::Idle(lsn)) => self.cursors.pass(0, lsn.as_i64() + 1),
                     Some(Delivery::End(lsn)) => {
                         self.cursors.end_at(0, lsn.as_i64() + 1);
                         self.cursors.pass(0, lsn.as_i64() + 1);
                     }
-                    Some(Delivery::Transaction(transaction)) => self.open = Some((transaction, 0)),
+                    Some(Delivery::Transaction(transaction)) => {
+                        check_count(transaction.lines.count(), transaction.commit_lsn)?;
+                        self.current = Some(Changes::new(transaction, &self.settings.spill));
+                    }
                 }
                 continue;
-            }
-            if is_full {
-                return Ok(());
-            }
-            let Some((transaction, seq)) = &mut self.open else { continue };
-            let offset = transaction.commit_lsn.as_i64();
-            let line = transaction.lines.next_line().map_err(|source| SlotError::Spill {
-                folder: self.settings.spill.folder.display().to_string(),
-                source,
-            })?;
-            if let Some(line) = line {
+            };
+            let Transaction { xid, commit_lsn, commit_time, .. } = *changes.transaction();
+            let offset = commit_lsn.as_i64();
+            if let Some((seq, line)) = changes.next_change()? {
                 records.bytes.extend_from_slice(line.text);
-                records.changes.push(Change {
+                records.changes.push(SlotChange {
                     end: records.bytes.len(),
                     offset,
-                    seq: *seq,
-                    lsn: line.lsn.as_i64(),
-                    xid: transaction.xid,
-                    commit_time: transaction.commit_time,
+                    seq: i32::try_from(seq).expect("the count was checked"),
+                    lsn: line.position,
+                    xid,
+                    commit_time,
                 });
-                *seq += 1;
             }
-            if u64::try_from(*seq) == Ok(transaction.lines.count()) {
+            if changes.is_complete() {
                 let accepted = self.cursors.accept(0, offset);
                 debug_assert_eq!(accepted, Accepted::New, "known transactions and those past the end are left out");
-                self.open = None;
-                if resumed {
+                self.current = None;
+                if was_current {
                     return Ok(());
                 }
             }
         }
+        Ok(())
     }
 }
 
+/// Refuses a transaction whose changes cannot be numbered.
+fn check_count(count: u64, commit_lsn: Lsn) -> Result<(), SlotError> {
+    if count <= MOST_CHANGES { Ok(()) } else { Err(SlotError::TooManyChanges { commit_lsn, count }) }
+}
+
 impl Source for SlotSource {
-    fn wake_with(&mut self, waker: Waker) {
+    fn set_waker(&mut self, waker: Waker) {
         self.waker = waker;
     }
 
-    fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), SourceError> {
+    fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), Failure> {
         for start in partitions {
-            assert!(self.reading.is_none(), "a slot is one partition");
+            assert!(self.reader.is_none(), "a slot is one partition");
             self.cursors.add(start);
-            let first = super::plan::position(start.from).as_i64();
-            let deliveries = Arc::new(Handoff::new(QUEUE_BYTES));
-            let (confirmed, stop) = (Arc::new(AtomicI64::new(first)), Arc::new(AtomicBool::new(false)));
+            let context = Arc::new(self.context(position(start.from)));
             let failure = Arc::new(Mutex::new(None));
-            let duty = Duty {
-                deliveries: Arc::clone(&deliveries),
-                delivered: AtomicI64::new(first),
-                confirmed: Arc::clone(&confirmed),
-                quiet: self.quiet.clone(),
-                stop: Arc::clone(&stop),
-                wake: Arc::clone(&self.waker),
-            };
-            let (settings, known, shutdown) = (self.settings.clone(), self.known.clone(), self.shutdown.clone());
-            let (start, failed, wake) = (start.clone(), Arc::clone(&failure), Arc::clone(&self.waker));
-            let hold = move || {
-                if let Err(error) = session::hold(&settings, &start, known, &duty, &shutdown) {
+            let (identity, shutdown) = (self.identity.clone(), self.shutdown.clone());
+            let reader = ReaderThread::new(&self.settings, start, identity, Arc::clone(&context), shutdown);
+            let (failed, wake) = (Arc::clone(&failure), Arc::clone(&self.waker));
+            let read = move || {
+                if let Err(error) = reader.run() {
                     *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                     wake();
                 }
             };
-            let thread = thread::Builder::new().name("slot".to_owned()).spawn(hold);
-            let thread = thread.map_err(|error| SourceError::Other(Box::new(error)))?;
-            self.reading = Some(Reading { deliveries, confirmed, stop, failure, thread });
+            let thread = thread::Builder::new().name("slot".to_owned()).spawn(read);
+            self.reader = Some(Reader { context, failure, thread: thread? });
         }
         Ok(())
     }
 
-    fn take(&mut self, limit: usize) -> Result<Option<Taken>, SourceError> {
-        let Some(reading) = &self.reading else { return Ok(None) };
-        let failure = reading.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn poll_batch(&mut self, limit: usize) -> Result<Option<PolledBatch>, Failure> {
+        // A transaction that cannot be read is never passed over: nothing is polled after this.
+        if let Some(error) = self.unreadable.take() {
+            return Err(error.into());
+        }
+        let Some(reader) = &self.reader else { return Ok(None) };
+        let failures = Arc::clone(&reader.failure);
+        let failures = || failures.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read before polling: what was delivered before the failure is polled first.
+        let failure = failures().take();
         let partition = Arc::clone(self.cursors.partition(0));
         let mut records = SlotRecords { partition, bytes: Vec::new(), changes: Vec::new() };
-        self.fill(&mut records, limit)?;
-        self.quiet.taken(self.open.as_ref().map(|(_, seq)| u64::try_from(*seq).unwrap_or(0)));
-        if records.changes.is_empty() {
-            // What was delivered before it failed is whole.
-            return failure.map_or(Ok(None), |error| Err(error.into()));
-        }
-        if let (Some(error), Some(reading)) = (failure, &self.reading) {
-            *reading.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        }
+        let filled = self.fill(&mut records, limit);
+        self.source_progress.set_polled(self.current.as_ref().map(Changes::next_seq));
         let count = records.changes.len();
-        Ok(Some(Taken { records: Box::new(records), count }))
+        match (filled, failure) {
+            (Err(error), _) if count == 0 => return Err(error.into()),
+            (Err(error), _) => self.unreadable = Some(error),
+            (Ok(()), Some(error)) if count == 0 => return Err(error.into()),
+            // Deliveries may be left: the next call reads them first.
+            (Ok(()), Some(error)) => *failures() = Some(error),
+            (Ok(()), None) if count == 0 => return Ok(None),
+            (Ok(()), None) => {}
+        }
+        Ok(Some(PolledBatch { records: Box::new(records), count }))
     }
 
-    fn is_between(&self) -> bool {
-        self.open.is_none()
+    fn take_failure(&mut self) -> Option<Failure> {
+        self.unreadable.take().map(Failure::from)
     }
 
-    fn committed(&mut self, next_offsets: &[i64]) {
-        if let (Some(reading), Some(next)) = (&self.reading, next_offsets.first()) {
-            reading.confirmed.store(super::plan::position(*next).as_i64(), Ordering::Release);
+    fn at_transaction_boundary(&self) -> bool {
+        self.current.is_none()
+    }
+
+    fn confirm_durable(&mut self, next_offsets: &[i64]) {
+        if let (Some(reader), Some(next)) = (&self.reader, next_offsets.first()) {
+            reader.context.confirm(position(*next));
         }
     }
 
@@ -182,31 +197,30 @@ impl Source for SlotSource {
     }
 
     fn lag(&mut self) -> Option<i64> {
-        // How many changes the WAL holds is seen when it is decoded, and only its server knows where it ends.
+        // The number of changes in the WAL is known only after decoding it, and only the server knows where the WAL ends.
         None
     }
 }
 
 impl Drop for SlotSource {
     fn drop(&mut self) {
-        let Some(reading) = &mut self.reading else { return };
-        reading.stop.store(true, Ordering::Release);
-        // It tells the server what is durable, and lets the slot go; a server that cannot be reached is not waited for, and a
-        // failed run waits for nobody.
-        let until = Instant::now() + FAREWELL;
-        while !self.shutdown.has_failed() && !reading.thread.is_finished() && Instant::now() < until {
-            thread::sleep(FAREWELL / 100);
-        }
+        let Some(reader) = &self.reader else { return };
+        reader.context.stop();
+        // The thread confirms what is durable and ends the stream. An unreachable server is not waited for, nor anything after
+        // a failure.
+        let is_over = || self.shutdown.has_failed() || reader.thread.is_finished();
+        Deadline::after(FINISH_TIMEOUT).wait_until(FINISH_INTERVAL, is_over);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{Lsn, Partition};
+    use crate::change::Partition;
+    use crate::control::InFlight;
     use crate::postgres::ConnectSettings;
-    use crate::process::Underway;
-    use crate::slot::{PluginOptions, Spill};
+    use crate::replication::PluginOptions;
+    use crate::store::SpillSettings;
 
     const LIMIT: usize = 10;
 
@@ -214,66 +228,92 @@ mod tests {
         Lsn::from_i64(number).expect("an LSN")
     }
 
-    /// A source before which these transactions lie, by the numbers of their changes.
-    fn source(transactions: &[u64]) -> SlotSource {
+    /// A source to which these transactions were delivered.
+    fn source_of(transactions: Vec<Transaction>) -> SlotSource {
         let settings = SlotSettings {
             connect: ConnectSettings::parse("postgresql://u@localhost/d").expect("a connection string"),
             slot: "s".to_owned(),
             options: PluginOptions::default(),
             create: false,
-            spill: Spill::default(),
+            spill: SpillSettings::default(),
         };
-        let mut source = SlotSource::new(settings, None, Shutdown::default(), Quiet::default());
+        let mut source = SlotSource::new(settings, None, Shutdown::default(), SourceProgress::default());
         let partition = Partition { topic: "s".to_owned(), number: 0 };
         source.cursors.add(&PartitionStart { partition, from: 0, until: None });
-        let deliveries = Arc::new(Handoff::new(QUEUE_BYTES));
-        for (place, count) in (1..).zip(transactions) {
-            let transaction = Transaction::of_inserts(lsn(place), *count);
-            let offered = deliveries.offer(Delivery::Transaction(transaction), 1, Duration::ZERO);
+        let context = Arc::new(source.context(lsn(0)));
+        for transaction in transactions {
+            let offered = context.deliveries().offer(Delivery::Transaction(transaction), 1, Duration::ZERO);
             assert!(offered.is_ok(), "there is room");
         }
-        source.reading = Some(Reading {
-            deliveries,
-            confirmed: Arc::new(AtomicI64::new(0)),
-            stop: Arc::new(AtomicBool::new(false)),
-            failure: Arc::new(Mutex::new(None)),
-            thread: thread::spawn(|| {}),
-        });
+        let (failure, thread) = (Arc::new(Mutex::new(None)), thread::spawn(|| {}));
+        source.reader = Some(Reader { context, failure, thread });
         source
     }
 
-    /// How many records each taking gives, and whether it ends between two transactions.
-    fn takings(mut source: SlotSource) -> Vec<(usize, bool)> {
-        let mut takings = Vec::new();
-        while let Some(taken) = source.take(LIMIT).expect("nothing fails") {
-            takings.push((taken.count, source.is_between()));
+    /// The same with transactions of so many changes each.
+    fn source(counts: &[u64]) -> SlotSource {
+        source_of((1..).zip(counts).map(|(at, count)| Transaction::of_inserts(lsn(at), *count)).collect())
+    }
+
+    /// The number of records of each batch, and whether it ends between two transactions.
+    fn batches(mut source: SlotSource) -> Vec<(usize, bool)> {
+        let mut batches = Vec::new();
+        while let Some(batch) = source.poll_batch(LIMIT).expect("nothing fails") {
+            batches.push((batch.count, source.at_transaction_boundary()));
         }
-        takings
+        batches
     }
 
     #[test]
-    fn a_backlog_of_small_transactions_is_taken_whole_and_many_at_once() {
-        // The fourth does not fit; what is taken next ends with it, so that an epoch can end there.
-        assert_eq!(takings(source(&[3, 3, 3, 3, 3, 3])), [(10, false), (2, true), (6, true)]);
-        assert_eq!(takings(source(&[5, 5, 5])), [(10, true), (5, true)]);
+    fn many_small_transactions_are_polled_whole_in_one_batch() {
+        // The fourth does not fit; the next batch ends with it, so that an epoch can end there.
+        assert_eq!(batches(source(&[3, 3, 3, 3, 3, 3])), [(10, false), (2, true), (6, true)]);
+        assert_eq!(batches(source(&[5, 5, 5])), [(10, true), (5, true)]);
     }
 
     #[test]
-    fn only_a_transaction_of_many_takings_keeps_an_epoch_from_ending() {
-        assert_eq!(takings(source(&[25, 1, 1])), [(10, false), (10, false), (5, true), (2, true)]);
-        assert_eq!(takings(source(&[0, 1])), [(1, true)]);
+    fn only_a_transaction_of_several_batches_keeps_an_epoch_from_ending() {
+        assert_eq!(batches(source(&[25, 1, 1])), [(10, false), (10, false), (5, true), (2, true)]);
+        assert_eq!(batches(source(&[0, 1])), [(1, true)]);
     }
 
     #[test]
-    fn whoever_asks_sees_a_large_transaction_being_taken() {
+    fn the_progress_of_a_large_transaction_can_be_observed() {
         let mut source = source(&[1, 1_000]);
-        let mut taken = Vec::new();
-        while source.take(LIMIT).expect("lines are at hand").is_some() {
-            taken.push(source.quiet.underway()[1]);
+        let mut polled = Vec::new();
+        while source.poll_batch(LIMIT).expect("lines are available").is_some() {
+            polled.push(source.source_progress.in_flight()[1]);
         }
-        let (last, parts) = taken.split_last().expect("something was taken");
-        assert_eq!(last.so_far, 0);
-        let grows = |pair: &[Underway]| pair[0].number == pair[1].number && pair[0].so_far < pair[1].so_far;
-        assert!(parts.len() > 50 && parts.windows(2).all(grows), "{taken:?}");
+        let (last, parts) = polled.split_last().expect("something was polled");
+        assert_eq!(last.amount, 0);
+        let grows = |pair: &[InFlight]| pair[0].number == pair[1].number && pair[0].amount < pair[1].amount;
+        assert!(parts.len() > 50 && parts.windows(2).all(grows), "{polled:?}");
+    }
+
+    #[test]
+    fn a_transaction_with_fewer_changes_than_counted_is_an_error() {
+        let mut transaction = Transaction::of_inserts(lsn(1), 3);
+        transaction.lines.next_line().expect("it is in memory");
+        let mut source = source_of(vec![transaction]);
+        let batch = source.poll_batch(LIMIT).expect("two changes come first");
+        assert_eq!(batch.map(|batch| batch.count), Some(2));
+        let error = source.poll_batch(LIMIT).map(|_| ()).expect_err("a change is missing");
+        assert!(error.to_string().contains("after 2 of 3 changes"), "{error}");
+        assert!(!source.at_transaction_boundary(), "an epoch must not end behind it");
+    }
+
+    #[test]
+    fn a_transaction_whose_changes_cannot_be_numbered_is_an_error() {
+        assert!(check_count(MOST_CHANGES + 1, lsn(1)).is_err());
+        assert!(check_count(MOST_CHANGES, lsn(1)).is_ok());
+    }
+
+    #[test]
+    fn a_transaction_that_cannot_be_read_is_not_passed_over() {
+        let mut source = source(&[2, MOST_CHANGES + 1, 3]);
+        let batch = source.poll_batch(LIMIT).expect("two changes come first");
+        assert_eq!(batch.map(|batch| batch.count), Some(2));
+        assert!(source.poll_batch(LIMIT).is_err(), "the second transaction has too many changes");
+        assert_eq!(source.cursors.next_offsets(), [2], "nothing behind it was read");
     }
 }

@@ -1,11 +1,11 @@
-// A book into which nothing has come yet, and its first change.
+// An empty book, and its first change.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { accessible, clean, earlier, grid, shot } from "../browser.mjs";
-import { open, sql, today } from "./told.mjs";
+import { open, sql, today } from "./environment.mjs";
 
-test("an empty book says so, and fills by itself; no data, zero and a number look different", async () => {
+test("an empty book is shown as such and fills by itself; no data, zero and a count look different", async () => {
   const page = await open("", { ready: ".grid .none", bypassCSP: true });
   assert.match(await page.textContent(".grid .none"), /No change has arrived yet.*This page fills by itself/s);
   await page.waitForFunction(() =>

@@ -1,13 +1,13 @@
-// A change in PostgreSQL, and how long it takes until it is seen: capture, Kafka, run, page.
+// A change in PostgreSQL, and how long it takes until the page shows it: capture, Kafka, run, page.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clean, moved, number, otherTotal, shot, total, watchMoves } from "../browser.mjs";
-import { committed, open, sql } from "./told.mjs";
+import { committed, open, sql } from "./environment.mjs";
 
 const CHANGES = 10;
 
-test("an INSERT in PostgreSQL is soon seen, and nothing else moves", async (t) => {
+test("an INSERT in PostgreSQL appears soon, and nothing else moves", async (t) => {
   const page = await open("?range=today");
   await watchMoves(page);
   await page.hover(".grid .row.table");
@@ -29,7 +29,7 @@ test("an INSERT in PostgreSQL is soon seen, and nothing else moves", async (t) =
   await clean(page);
 });
 
-test("an open list of events stays as it is, and says that there is more", async () => {
+test("an open list of events does not change, and announces newer events", async () => {
   await committed("public.first");
   const page = await open("?range=today&schema=public&name=first&op=INSERT", { ready: "#events .event" });
   const rows = await page.locator("#events .event").count();

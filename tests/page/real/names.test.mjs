@@ -1,9 +1,9 @@
-// Names and values that would do harm if they were anything but text, through everything from PostgreSQL to the screen.
+// Malicious names and values, all the way from PostgreSQL to the screen: they must stay text.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clean, grid, shot } from "../browser.mjs";
-import { open } from "./told.mjs";
+import { open } from "./environment.mjs";
 
 const NAMES = [
   "public.<script>alert(1)</script>",
@@ -27,7 +27,7 @@ function cellOf(page, name) {
   return row.locator(".total a");
 }
 
-test("evil names are text, and open on their own events", async () => {
+test("malicious names are text, and open their own events", async () => {
   const page = await open("?range=today&sort=name");
   const names = (await grid(page)).map(([name]) => name);
   assert.deepEqual(
@@ -47,7 +47,7 @@ test("evil names are text, and open on their own events", async () => {
     );
     await page.waitForSelector("#events .event");
     assert.equal(String(await page.locator("#events .event").count()), count, `${name} has its own events only`);
-    // The address alone leads there too.
+    // The address alone opens it too.
     const href = page.url();
     await page.goto(href);
     await page.waitForSelector("#events .event");
@@ -57,7 +57,7 @@ test("evil names are text, and open on their own events", async () => {
   await clean(page);
 });
 
-test("evil values are text, in a line and unfolded", async () => {
+test("malicious values are text, in a line and unfolded", async () => {
   const page = await open("?range=today&sort=name");
   await cellOf(page, "public.a.b: <script>").click();
   await page.waitForSelector("#events .event");

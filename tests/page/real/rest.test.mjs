@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { accessible, allRow, clean, grouped, shot, sumOf, tablesOf } from "../browser.mjs";
-import { TOKEN, open, query, range, walbook } from "./told.mjs";
+import { TOKEN, open, query, range, walbook } from "./environment.mjs";
 
-test("a token is asked for, refused, taken, and sent with downloads", async () => {
+test("a token is requested, refused, accepted, and sent with downloads", async () => {
   const page = await open("?range=30d", { ready: "#token-text", expected: /401/, bypassCSP: true });
   await accessible(page, "token");
   await shot(page, "real-token");
@@ -26,7 +26,7 @@ test("a token is asked for, refused, taken, and sent with downloads", async () =
   await clean(page);
 });
 
-test("a book at rest shows its numbers, and that no run adds to them", async () => {
+test("a book at rest shows its counts, and that no run adds to them", async () => {
   const page = await open("?range=30d", { ready: "#token-text", expected: /401/, bypassCSP: true });
   await page.fill("#token-text", TOKEN);
   await page.keyboard.press("Enter");

@@ -1,12 +1,12 @@
-// What the page shows is what the book says: each number, each event, each download.
+// The page shows the content of the book: each count, each event, each download.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { allRow, clean, earlier, grid, grouped, number, shot, sumOf, tablesOf } from "../browser.mjs";
-import { open, parquet, query, range, today, walbook } from "./told.mjs";
+import { open, parquet, query, range, today, walbook } from "./environment.mjs";
 
-/** Names as the page writes them where there is something that cannot be seen. */
+/** Names with invisible characters, as the page writes them. */
 const visible = (name) =>
   name.replace("\n", "↵").replace("\u202e", "‹202E›").replace("\u202c", "‹202C›").replace(/^ | $/g, "␣");
 
@@ -38,7 +38,7 @@ async function compare(page) {
   return rows;
 }
 
-test("in every range, named or not, the numbers are those of walbook query", async (t) => {
+test("in every range, named or not, the counts are those of walbook query", async (t) => {
   const page = await open();
   let numbers = 0;
   for (let preset = 1; preset <= 5; preset++) {
@@ -66,7 +66,7 @@ test("in every range, named or not, the numbers are those of walbook query", asy
   await clean(page);
 });
 
-test("a cell opens on its raw events, page by page those of walbook events", async (t) => {
+test("a cell opens its raw events, page by page those of walbook events", async (t) => {
   const page = await open();
   const day = await today();
   await page.click("#presets button:nth-child(1)");
@@ -137,7 +137,7 @@ test("a cell opens on its raw events, page by page those of walbook events", asy
   await clean(page);
 });
 
-test("the downloads hold what is seen", async () => {
+test("the downloads contain what is displayed", async () => {
   const page = await open("?range=30d&filter=*.orders");
   const days = await range(page);
   const save = async (child) => {
@@ -157,7 +157,7 @@ test("the downloads hold what is seen", async () => {
   await clean(page);
 });
 
-test("rejects are told, and shown as they came", async () => {
+test("rejects are counted, and shown unchanged", async () => {
   const page = await open();
   await page.waitForFunction(() => /Rejects/.test(document.getElementById("pipeline").textContent));
   await page.click("#pipeline .rejects a");

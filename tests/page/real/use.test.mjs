@@ -1,11 +1,11 @@
-// The real page for all who look at it: by keys alone, by a screen reader, light and dark, wide and narrow, without motion.
+// The real page for everyone: keyboard only, screen reader, light and dark, wide and narrow, reduced motion.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { accessible, clean, earlier, shot } from "../browser.mjs";
-import { open, range, sql, today } from "./told.mjs";
+import { open, range, sql, today } from "./environment.mjs";
 
-test("everything can be done with keys alone", async () => {
+test("everything can be done with the keyboard alone", async () => {
   const page = await open("?range=30d");
   const active = (selector) => page.evaluate((selector) => document.activeElement.matches(selector), selector);
   const order = [];
@@ -58,7 +58,7 @@ for (const [name, options] of [
   });
 }
 
-test("without motion a number changes at once, and nothing moves", async () => {
+test("with reduced motion a count changes at once, and nothing moves", async () => {
   const page = await open("?range=today", { reducedMotion: "reduce" });
   const cell = page.locator('.row.table:has(.name[title="public.first"]) .insert');
   const before = await cell.locator(".value").textContent();

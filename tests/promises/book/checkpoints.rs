@@ -1,13 +1,13 @@
-//! A checkpoint is believed instead of the log, so `verify` compares it with the log.
+//! A start reads a checkpoint instead of the log, so `verify` compares the two.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::support::MemoryStore;
 use sha2::Digest as _;
 use tempfile::TempDir;
 use walbook::book::{Check, verify};
 use walbook::store::layout;
-use walbook::testing::MemoryStore;
 
 use super::world::run;
 
@@ -22,7 +22,7 @@ fn book() -> (TempDir, MemoryStore) {
     (folder, store)
 }
 
-/// What is said of the log; the tests' event files are no Parquet, which other checks tell.
+/// The check of the log; the tests' event files are no Parquet, which other checks report.
 fn log_check(root: &Path) -> Check {
     let report = verify(root, &mut |_| {}).expect("a report");
     report.checks.into_iter().find(|check| check.name == "log").expect("a check of this name")
@@ -64,8 +64,8 @@ fn a_checkpoint_that_is_not_the_logs_is_named() {
         (r#""topics":{"changes""#, r#""topics":{"other""#, "no topic changes"),
         (r#""changes":9"#, r#""changes":8"#, "8 changes on 2024-10-04"),
         (r#""2024-10-05""#, r#""2024-10-06""#, "no changes on 2024-10-05"),
-        (r#""commit":2"#, r#""commit":1"#, "does not say what the log says"),
-        (r#""redone_to":2"#, r#""redone_to":1"#, "does not say what the log says"),
+        (r#""commit":2"#, r#""commit":1"#, "differs from the log up to its entry"),
+        (r#""redone_to":2"#, r#""redone_to":1"#, "differs from the log up to its entry"),
     ];
     for (was, is, words) in lies {
         let lie = line.replacen(was, is, 1);

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
+use crate::support::{Fault, MemoryStore, Strikes};
+use walbook::book::log::commit_log;
 use walbook::book::{BookError, CommitContents};
-use walbook::change::{Interval, Partition, Tally};
-use walbook::testing::{Fault, MemoryStore};
+use walbook::change::{Classified, Interval, Partition, Tally};
 
 use super::world::{TOPIC, check_complete, check_recovery, check_visible, next, open, run};
 
@@ -30,11 +31,13 @@ fn struck(number: usize, fault: Fault) -> (MemoryStore, BTreeMap<i32, i64>, Resu
     store.strike(number, fault);
     let mut seen = BTreeMap::new();
     let ended = script(&store, &mut seen);
+    // The script runs on one thread, so each operation comes again at its number.
+    assert!(store.is_struck(), "operation {number} was never reached");
     (store, seen, ended)
 }
 
 #[test]
-fn nothing_strikes() {
+fn a_run_without_faults_is_complete() {
     let store = MemoryStore::new();
     let mut seen = BTreeMap::new();
     script(&store, &mut seen).expect("nothing strikes");
@@ -70,6 +73,21 @@ fn a_commit_without_files_survives_a_power_cut() {
 }
 
 #[test]
+fn what_a_reader_was_shown_survives_a_power_cut() {
+    let syncs = |(_, name): &(usize, String)| name == "sync-folder _walbook/log";
+    for (number, _) in changing().into_iter().filter(syncs).skip(1) {
+        // The writer stops between the entry's name and the sync that makes it durable.
+        let (store, ..) = struck(number, Fault::CrashBefore);
+        let newest = commit_log::newest(&store.process()).expect("a log").expect("an entry");
+        let entry = |store: &MemoryStore| commit_log::read_entry(store, newest).expect("a log that can be read");
+        assert_eq!(entry(&store.survive(0)), None, "before entry {newest} is shown");
+        let shown = entry(&store.process()).expect("it is visible");
+        commit_log::ensure_durable(&store.process(), &shown.entry).expect("the disk works");
+        assert_eq!(entry(&store.survive(0)), Some(shown), "after entry {newest} was shown");
+    }
+}
+
+#[test]
 fn a_kill_at_any_operation_loses_and_repeats_nothing() {
     for (number, name) in changing() {
         let (store, seen, _) = struck(number, Fault::CrashBefore);
@@ -81,6 +99,7 @@ fn a_kill_at_any_operation_loses_and_repeats_nothing() {
 
 #[test]
 fn a_power_cut_during_recovery_loses_and_repeats_nothing() {
+    let mut struck_again = Strikes::default();
     for (first, name) in changing().into_iter().step_by(5) {
         let (store, seen, _) = struck(first, Fault::CrashAfter);
         let length = {
@@ -95,14 +114,16 @@ fn a_power_cut_during_recovery_loses_and_repeats_nothing() {
             disk.strike(second, Fault::CrashBefore);
             let mut seen = seen.clone();
             drop(run(&disk, 1, &mut seen));
+            struck_again.count(&disk);
             let context = format!("power cuts after {first} ({name}) and before {second} of the start, seed {seed}");
             check_recovery(&disk.survive(seed), seen, &context);
         }
     }
+    struck_again.assert_most_hit();
 }
 
 #[test]
-fn a_full_disk_makes_no_bad_commit_and_the_next_start_goes_on() {
+fn a_full_disk_makes_no_bad_commit_and_the_next_start_resumes() {
     for (number, name) in changing() {
         let (store, seen, ended) = struck(number, Fault::Fail(ErrorKind::StorageFull));
         match ended {
@@ -117,7 +138,7 @@ fn a_full_disk_makes_no_bad_commit_and_the_next_start_goes_on() {
 }
 
 #[test]
-fn an_answer_that_was_lost_is_found_out() {
+fn a_lost_answer_of_the_file_system_is_noticed() {
     for (number, name) in changing() {
         let (store, seen, ended) = struck(number, Fault::DoneButFailed(ErrorKind::TimedOut));
         // The one operation whose outcome is looked up: the put itself.

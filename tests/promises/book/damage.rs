@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::support::MemoryStore;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use walbook::book::{Book, BookError, CountsFile, log};
-use walbook::change::CountKey;
+use walbook::book::log::commit_log;
+use walbook::book::{Book, BookError, CountsFile};
+use walbook::change::{Classified, CountKey};
 use walbook::store::Store as _;
 use walbook::store::layout;
-use walbook::testing::MemoryStore;
 
 use super::world::{Row, check_complete, day, next, open, run, seal_as, settings, truth, versions};
 
@@ -88,13 +89,13 @@ fn counts_show_that_a_log_lost_its_end() {
         for number in (commits - lost + 1..=commits).rev() {
             store.remove_file(&layout::entry_path(number)).expect("it is there");
         }
-        let entries = log::numbers(&store).expect("readable");
+        let entries = commit_log::numbers(&store).expect("readable");
         let error = refused(&store);
         let named = matches!(&error, BookError::Damaged { path, reason }
             if path == layout::LOG && reason.contains("lost its end"));
         assert!(named, "{lost} of {commits}: {error}");
-        assert_eq!((error.exit_code(), log::numbers(&store).expect("readable")), (1, entries));
-        // Where the stamps cannot be read, the days still tell.
+        assert_eq!((error.exit_code(), commit_log::numbers(&store).expect("readable")), (1, entries));
+        // Where the stamps cannot be read, the days are evidence.
         for number in 0..2 {
             store.damage(&layout::counts_path(day(number)), b"PAR1".to_vec()).expect("it is there");
         }
@@ -104,7 +105,7 @@ fn counts_show_that_a_log_lost_its_end() {
 }
 
 #[test]
-fn counts_of_another_book_tell_nothing_of_the_log() {
+fn counts_of_another_book_are_no_evidence() {
     let (store, other) = (book_with_real_events(1), book_with_real_events(3));
     let path = layout::counts_path(day(1));
     store.damage(&path, other.read(&path).expect("it is there")).expect("it is there");
@@ -135,7 +136,7 @@ fn a_newer_format_is_named() {
 }
 
 #[test]
-fn a_damaged_checkpoint_is_passed_over_while_the_log_is_whole() {
+fn a_damaged_checkpoint_is_skipped_while_the_log_is_whole() {
     let store = book(true);
     let path = layout::checkpoint_path(3);
     let whole = store.read(&path).expect("it is there");
@@ -160,17 +161,17 @@ fn entries_below_a_checkpoint_are_not_needed() {
     }
     let committer = open(&store).expect("the checkpoint holds them");
     assert_eq!(committer.state().entries, 5);
-    assert_eq!(log::newest(&store).expect("readable"), Some(4));
+    assert_eq!(commit_log::newest(&store).expect("readable"), Some(4));
 }
 
 #[test]
 fn the_newest_entry_is_found_without_a_list() {
     let store = MemoryStore::new();
-    assert_eq!(log::newest(&store).expect("readable"), None);
+    assert_eq!(commit_log::newest(&store).expect("readable"), None);
     for entries in 1..40 {
         open(&store).expect("nothing strikes");
-        assert_eq!(log::newest(&store).expect("readable"), Some(entries - 1));
-        assert_eq!(log::numbers(&store).expect("readable"), (0..entries).collect::<Vec<_>>());
+        assert_eq!(commit_log::newest(&store).expect("readable"), Some(entries - 1));
+        assert_eq!(commit_log::numbers(&store).expect("readable"), (0..entries).collect::<Vec<_>>());
     }
 }
 
@@ -280,7 +281,7 @@ fn a_damaged_event_file_is_not_recounted() {
 }
 
 #[test]
-fn a_damaged_counts_file_is_never_believed() {
+fn a_damaged_counts_file_is_never_used() {
     let store = book(true);
     let whole = store.read(&layout::counts_path(day(0))).expect("it is there");
     CountsFile::read(day(0), Bytes::from(whole.clone())).expect("whole");
@@ -295,7 +296,7 @@ fn a_file_that_is_gone_from_staging_and_from_its_place_is_named() {
     let store = book(false);
     let lost = store.files().into_keys().find(|path| path.starts_with("events/")).expect("there are events");
     // Without its checkpoint the newest entry is redone again.
-    let newest = log::read_entry(&store, 3).expect("readable").expect("there").entry.added[0].path.clone();
+    let newest = commit_log::read_entry(&store, 3).expect("readable").expect("there").entry.added[0].path.clone();
     store.remove_file(&newest).expect("it is there");
     let error = open(&store).err().expect("a committed file is gone");
     assert!(matches!(&error, BookError::Missing { path, entry: 3 } if *path == newest), "{error}");

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::support::MemoryStore;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use walbook::book::entry::{AddedFile, Delta, EntryKind, PartitionEntry, TopicEntry};
+use walbook::book::log::commit_log;
+use walbook::book::log::entry::{AddedFile, Delta, EntryKind, PartitionEntry, TopicEntry};
 use walbook::book::{
-    Book, BookError, CommitOutcome, Committer, CountsFile, CountsStamp, Entry, State, encode_checkpoint, log,
+    Book, BookError, CommitOutcome, Committer, CountsFile, CountsStamp, Entry, State, encode_checkpoint,
 };
-use walbook::change::{CountKey, Interval, Operation, Place, Tally};
+use walbook::change::{Classified, CountKey, Failure, Interval, Operation, Place, Tally};
 use walbook::store::{Disk, Store as _};
-use walbook::testing::MemoryStore;
 
 use super::world::{day, new_topics, open, run, seal, settings, versions};
 
@@ -49,6 +50,7 @@ fn fence() -> Entry {
         generation: "g0000000000-1f0c93aa".into(),
         redone_to: 0,
         written_at: 1_795_305_600_000_000,
+        commit_time: None,
         settings: settings(),
         versions: versions(),
         topics: new_topics(&State::new(String::new(), settings())),
@@ -66,6 +68,7 @@ fn commit() -> Entry {
     Entry {
         entry: 1,
         commit: 1,
+        commit_time: Some(1_795_305_599_000_000),
         previous: "00".into(),
         kind: EntryKind::Commit,
         topics: BTreeMap::from([(
@@ -93,7 +96,7 @@ fn commit() -> Entry {
 fn entries_are_these_lines() {
     let print = |entry: &Entry| serde_json::to_string(entry).expect("an entry prints");
     insta::assert_snapshot!(print(&fence()), @r#"{"format":1,"book":"6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11","entry":0,"commit":0,"previous":"","kind":"fence","generation":"g0000000000-1f0c93aa","redone_to":0,"written_at":1795305600000000,"settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"versions":{"walbook":"0.1.0","parser":1,"tzdata":"2026a"},"topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"0":{"from":0,"to":0,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0},"1":{"from":0,"to":0,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0}}}},"added":[],"removed":[],"deltas":[]}"#);
-    insta::assert_snapshot!(print(&commit()), @r#"{"format":1,"book":"6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11","entry":1,"commit":1,"previous":"00","kind":"commit","generation":"g0000000000-1f0c93aa","redone_to":0,"written_at":1795305600000000,"settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"versions":{"walbook":"0.1.0","parser":1,"tzdata":"2026a"},"topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"1":{"from":0,"to":8,"records":6,"bearing":3,"events":4,"markers":2,"rejects":1,"highest":{"commit_lsn":23818912,"seq":1},"empty":2,"lost":0}}}},"added":[{"path":"events/day=2024-10-04/c0000000001-w000-0.parquet","bytes":1234,"rows":4,"xxh3":"00000000deadbeef"},{"path":"rejects/day=1970-01-01/c0000000001-w000-0.parquet","bytes":1234,"rows":1,"xxh3":"00000000deadbeef"}],"removed":[],"deltas":[["2024-10-04","public","orders","INSERT",3],["2024-10-04","public","we\"ird","TRUNCATE",1]]}"#);
+    insta::assert_snapshot!(print(&commit()), @r#"{"format":1,"book":"6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11","entry":1,"commit":1,"previous":"00","kind":"commit","generation":"g0000000000-1f0c93aa","redone_to":0,"written_at":1795305600000000,"commit_time":1795305599000000,"settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"versions":{"walbook":"0.1.0","parser":1,"tzdata":"2026a"},"topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"1":{"from":0,"to":8,"records":6,"bearing":3,"events":4,"markers":2,"rejects":1,"highest":{"commit_lsn":23818912,"seq":1},"empty":2,"lost":0}}}},"added":[{"path":"events/day=2024-10-04/c0000000001-w000-0.parquet","bytes":1234,"rows":4,"xxh3":"00000000deadbeef"},{"path":"rejects/day=1970-01-01/c0000000001-w000-0.parquet","bytes":1234,"rows":1,"xxh3":"00000000deadbeef"}],"removed":[],"deltas":[["2024-10-04","public","orders","INSERT",3],["2024-10-04","public","we\"ird","TRUNCATE",1]]}"#);
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn a_run_writes_such_entries() {
     insta::assert_snapshot!(tamed(&store, "_walbook/log/00000000000000000001.json"), @r#"{"added":[{"bytes":12,"path":"events/day=2024-10-04/c0000000001-w000-0.parquet","rows":2,"xxh3":"3e64d05f996a96d6"},{"bytes":12,"path":"events/day=2024-10-04/c0000000001-w001-0.parquet","rows":2,"xxh3":"58ceb57ae5c6ea3d"},{"bytes":12,"path":"events/day=2024-10-05/c0000000001-w000-0.parquet","rows":2,"xxh3":"409bf428d037f2c0"},{"bytes":18,"path":"events/day=2024-10-05/c0000000001-w001-0.parquet","rows":3,"xxh3":"46e238e161b31d39"},{"bytes":6,"path":"rejects/day=1970-01-01/c0000000001-w000-0.parquet","rows":1,"xxh3":"9f1de70bd6817279"}],"book":"<book>","commit":1,"deltas":[["2024-10-04","public","orders","INSERT",1],["2024-10-04","public","we\"ird","INSERT",2],["2024-10-04","public","we\"ird","DELETE",1],["2024-10-05","public","orders","TRUNCATE",2],["2024-10-05","public","we\"ird","UPDATE",3]],"entry":1,"format":1,"generation":"<generation>","kind":"commit","previous":"<digest>","redone_to":0,"removed":[],"settings":{"day_from":"auto","time_zone":"Europe/Berlin"},"topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"0":{"bearing":4,"empty":1,"events":4,"from":0,"highest":null,"lost":0,"markers":0,"records":5,"rejects":1,"to":6},"1":{"bearing":4,"empty":1,"events":5,"from":0,"highest":null,"lost":0,"markers":1,"records":5,"rejects":0,"to":6}}}},"versions":{"parser":1,"tzdata":"2026a","walbook":"0.1.0"},"written_at":0}"#);
     let second = text(&store.files()["_walbook/log/00000000000000000001.json"]);
     let lines: Vec<&str> = second.split('\n').collect();
-    let logged = log::read_entry(&store, 1).expect("readable").expect("there");
+    let logged = commit_log::read_entry(&store, 1).expect("readable").expect("there");
     assert_eq!(lines[1..], [format!("{{\"sha256\":\"{}\"}}", logged.digest).as_str(), ""]);
 }
 
@@ -134,8 +137,8 @@ fn a_checkpoint_is_these_lines() {
     state.follow(&fence(), "00").expect("sound");
     state.follow(&commit(), "11").expect("sound");
     insta::assert_snapshot!(text(&encode_checkpoint(&state)), @r#"
-    {"format":1,"state":{"book":"6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11","settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"entries":2,"digest":"11","commit":1,"redone_to":0,"generation":"g0000000000-1f0c93aa","topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"0":{"next":0,"highest":null},"1":{"next":8,"highest":{"commit_lsn":23818912,"seq":1}}}}},"days":{"2024-10-04":{"changes":4,"entry":1}}}}
-    {"sha256":"3b4b3284bb5f8600588138473bce151a648e1e5c41331d87afe350be7063c351"}
+    {"format":1,"state":{"book":"6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11","settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"entries":2,"digest":"11","commit":1,"commit_time":1795305599000000,"redone_to":0,"generation":"g0000000000-1f0c93aa","topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"0":{"next":0,"highest":null},"1":{"next":8,"highest":{"commit_lsn":23818912,"seq":1}}}}},"days":{"2024-10-04":{"changes":4,"entry":1}}}}
+    {"sha256":"f041ce1b715c5835f74d00b918cf0d711a4883c99e59ee8cb23ddc194192fbc5"}
     "#);
 }
 
@@ -195,8 +198,8 @@ fn a_counts_file_has_these_columns_and_metadata() {
 fn other_settings_are_refused() {
     let store = MemoryStore::new();
     open(&store).expect("nothing strikes");
-    let zone = walbook::book::entry::BookSettings { time_zone: "UTC".into(), ..settings() };
-    let rule = walbook::book::entry::BookSettings { day_from: "kafka".into(), ..settings() };
+    let zone = walbook::book::log::entry::BookSettings { time_zone: "UTC".into(), ..settings() };
+    let rule = walbook::book::log::entry::BookSettings { day_from: "kafka".into(), ..settings() };
     let refused = |settings| match Book::open(Arc::new(store.clone()), settings, versions()) {
         Err(error) => (error.exit_code(), error.to_string()),
         Ok(_) => panic!("opened with other settings"),
@@ -247,7 +250,7 @@ fn a_commit_that_reads_nothing_puts_no_entry() {
 #[test]
 fn a_callers_error_comes_back_from_the_fence() {
     let book = Book::open(Arc::new(MemoryStore::new()), settings(), versions()).expect("an empty disk");
-    let refused: Result<Committer, anyhow::Error> = book.fence(|_| Err(anyhow::anyhow!("no broker")));
+    let refused: Result<Committer, Failure> = book.fence(|_| Err(Failure::new("no broker")));
     assert_eq!(refused.err().map(|error| error.to_string()).as_deref(), Some("no broker"));
     assert!(matches!(BookError::Fenced { reason: String::new() }.exit_code(), 4));
 }

@@ -1,9 +1,10 @@
-//! What the book promises, whatever crashes, sleeps, fills up or rots.
+//! The promises of a book under crashes, suspended runs, full disks and damage.
 
 mod checkpoints;
 mod crash;
 mod damage;
 mod formats;
+mod golden;
 mod rules;
 mod sources;
 mod world;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::MemoryStore;
 use proptest::prelude::*;
-use walbook::book::entry::{Delta, EntryKind};
-use walbook::book::{CommitContents, CountDelta, Entry, State, log};
+use walbook::book::log::commit_log;
+use walbook::book::log::entry::{Delta, EntryKind};
+use walbook::book::{CommitContents, CountDelta, Entry, State};
 use walbook::change::{Interval, Partition, Tally};
-use walbook::testing::MemoryStore;
 
 use super::world::{TOPIC, commit, next, open, run, seal, settings, truth};
 
@@ -16,10 +17,10 @@ fn last_step() -> (State, Entry) {
     run(&store, 3, &mut BTreeMap::new()).expect("nothing strikes");
     let mut state = State::new(String::new(), settings());
     for number in 0..3 {
-        let logged = log::read_entry(&store, number).expect("readable").expect("there");
+        let logged = commit_log::read_entry(&store, number).expect("readable").expect("there");
         state.follow(&logged.entry, &logged.digest).expect("sound");
     }
-    let last = log::read_entry(&store, 3).expect("readable").expect("there");
+    let last = commit_log::read_entry(&store, 3).expect("readable").expect("there");
     state.check(&last.entry).expect("sound");
     (state, last.entry)
 }
@@ -94,16 +95,16 @@ fn an_entry_with_one_thing_wrong_is_refused() {
     }
 }
 
-fn topic(entry: &mut Entry) -> &mut walbook::book::entry::TopicEntry {
+fn topic(entry: &mut Entry) -> &mut walbook::book::log::entry::TopicEntry {
     entry.topics.get_mut(TOPIC).expect("there")
 }
 
-fn position(entry: &mut Entry) -> &mut walbook::book::entry::PartitionEntry {
+fn position(entry: &mut Entry) -> &mut walbook::book::log::entry::PartitionEntry {
     topic(entry).positions.get_mut(&0).expect("there")
 }
 
 #[test]
-fn what_a_committer_is_given_is_checked_before_anything_is_put() {
+fn contents_are_checked_before_an_entry_is_put() {
     let store = MemoryStore::new();
     let mut committer = open(&store).expect("nothing strikes");
     let contents = seal(&store, &committer, &mut BTreeMap::new()).expect("nothing strikes");
@@ -127,10 +128,10 @@ fn what_a_committer_is_given_is_checked_before_anything_is_put() {
         let mut committer = open(&store).expect("nothing strikes");
         let mut spoilt = contents.clone();
         spoil(&mut spoilt);
-        let entries = log::numbers(&store).expect("readable").len();
+        let entries = commit_log::numbers(&store).expect("readable").len();
         let error = committer.commit(spoilt).expect_err(name);
         assert!(matches!(error, walbook::book::BookError::Unsound { .. }), "{name}: {error}");
-        assert_eq!(log::numbers(&store).expect("readable").len(), entries, "{name}: nothing was put");
+        assert_eq!(commit_log::numbers(&store).expect("readable").len(), entries, "{name}: nothing was put");
     }
     committer = open(&store).expect("nothing strikes");
     assert!(matches!(committer.state().newest_entry(), Some(n) if n == spoils.len() as u64 + 1));
@@ -183,7 +184,7 @@ proptest! {
                 committer.checkpoint().expect("nothing strikes");
             }
             let mut folded = State::new(String::new(), settings());
-            while let Some(logged) = log::read_entry(&store, folded.entries).expect("readable") {
+            while let Some(logged) = commit_log::read_entry(&store, folded.entries).expect("readable") {
                 folded.follow(&logged.entry, &logged.digest).expect("sound");
             }
             folded.redone_to = committer.state().redone_to;
@@ -219,7 +220,7 @@ fn count_deltas_are_what_is_added() {
     let mut given: Vec<Delta> = contents.deltas.iter().map(delta).collect();
     committer.commit(contents).expect("nothing strikes");
     given.sort();
-    assert_eq!(log::read_entry(&store, 1).expect("readable").expect("there").entry.deltas, given);
+    assert_eq!(commit_log::read_entry(&store, 1).expect("readable").expect("there").entry.deltas, given);
 }
 
 fn delta(CountDelta { key, added, .. }: &CountDelta) -> Delta {

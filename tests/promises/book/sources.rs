@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use walbook::book::entry::{EntryKind, PartitionEntry, SourceKind, TopicEntry};
-use walbook::book::{self, Entry, Report, State, encode_checkpoint, log};
+use crate::support::book_builder::{BookBuilder, Contents, RejectRow, rewrite_log};
+use walbook::book::log::commit_log;
+use walbook::book::log::entry::{EntryKind, PartitionEntry, SourceKind, TopicEntry};
+use walbook::book::{self, Entry, Report, State, encode_checkpoint};
 use walbook::change::{Day, Interval, Place, Tally};
 use walbook::query::Event;
 use walbook::store::Disk;
-use walbook::testing::book_builder::{BookBuilder, Contents, RejectRow, rewrite_log};
 
 const SLOT: &str = "walbook_slot";
 const FILE: &str = "changes.txt";
@@ -117,7 +118,7 @@ fn verify_finds_a_slots_change_that_is_there_twice() {
 fn last_step(root: &Path) -> (State, Entry) {
     write(root, |_| {});
     let disk = Disk::new(root);
-    let read = |number| log::read_entry(&disk, number).expect("readable").expect("there");
+    let read = |number| commit_log::read_entry(&disk, number).expect("readable").expect("there");
     let first = read(0);
     let mut state = State::new(first.entry.book.clone(), first.entry.settings.clone());
     for number in 0..2 {
@@ -132,7 +133,7 @@ fn position<'a>(entry: &'a mut Entry, topic: &str) -> &'a mut PartitionEntry {
 }
 
 #[test]
-fn what_a_slot_and_a_file_may_not_say() {
+fn entries_of_slots_and_files_keep_rules_of_their_own() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (state, entry) = last_step(directory.path());
     state.check(&entry).expect("sound");
@@ -177,7 +178,7 @@ fn what_a_slot_and_a_file_may_not_say() {
 }
 
 #[test]
-fn verify_finds_a_log_that_goes_on_with_another_server_file_or_topic() {
+fn verify_finds_a_log_that_continues_with_another_server_file_or_topic() {
     for topic in [SLOT, FILE] {
         let directory = tempfile::tempdir().expect("a temporary directory");
         write(directory.path(), |_| {});
@@ -197,7 +198,7 @@ fn a_slot_has_a_timeline_from_its_first_entry_on() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     write(directory.path(), |_| {});
     let disk = Disk::new(directory.path());
-    let first = log::read_entry(&disk, 0).expect("readable").expect("there").entry;
+    let first = commit_log::read_entry(&disk, 0).expect("readable").expect("there").entry;
     let state = State::new(first.book.clone(), first.settings.clone());
     state.check(&first).expect("sound");
     for (topic, timeline) in [(SLOT, None), (FILE, Some(1))] {
@@ -209,7 +210,7 @@ fn a_slot_has_a_timeline_from_its_first_entry_on() {
 }
 
 #[test]
-fn a_fence_may_tell_of_a_newer_timeline_and_nothing_else() {
+fn a_fence_may_record_a_newer_timeline_and_nothing_else() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (mut state, commit) = last_step(directory.path());
     state.follow(&commit, "22").expect("sound");
@@ -248,7 +249,7 @@ fn a_fence_may_tell_of_a_newer_timeline_and_nothing_else() {
 }
 
 #[test]
-fn slots_and_files_stand_in_the_log_like_this() {
+fn entries_of_slots_and_files_are_these_lines() {
     let print = |entry: &TopicEntry| serde_json::to_string(entry).expect("an entry prints");
     insta::assert_snapshot!(print(&slot(23_818_912)), @r#"{"source":"slot","id":"7312345678901234567","timeline":1,"partitions":1,"positions":{"0":{"from":23818912,"to":23818912,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0}}}"#);
     insta::assert_snapshot!(print(&file()), @r#"{"source":"file","id":"sha256:12:00","partitions":1,"positions":{"0":{"from":0,"to":0,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0}}}"#);

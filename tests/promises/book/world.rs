@@ -1,23 +1,24 @@
-//! A source that says the same whenever it is asked, runs that write it into a book, and the loop that knows the truth.
+//! A source that is a pure function of the offset, runs that write it into a book, and a loop that counts it naively.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
+use crate::support::MemoryStore;
 use bytes::Bytes;
-use walbook::book::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
-use walbook::book::{Book, BookError, CommitContents, CommitOutcome, Committer, CountDelta, CountsFile, State, log};
+use walbook::book::log::commit_log;
+use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
+use walbook::book::{Book, BookError, CommitContents, CommitOutcome, Committer, CountDelta, CountsFile, State};
 use walbook::change::{CountKey, Day, Interval, Operation, Partition, SealedFile, Tally};
 use walbook::store::Store;
 use walbook::store::layout::{self, FilePlace, Table};
-use walbook::testing::MemoryStore;
 
 pub(crate) const TOPIC: &str = "changes";
 pub(crate) const PARTITIONS: i32 = 2;
 /// Offsets of one partition that a commit covers.
 pub(crate) const STEP: i64 = 6;
 
-/// What stands at an offset.
+/// The content of an offset.
 pub(crate) enum Content {
     Empty,
     Marker,
@@ -92,13 +93,13 @@ pub(crate) fn open(store: &(impl Store + Clone + 'static)) -> Result<Committer, 
 /// A row of an events or rejects file: partition, offset, ordinal, and of an event what it counts for.
 pub(crate) type Row = (i32, i64, usize, Option<CountKey>);
 
-/// A file's bytes as most tests want them: the rows' places as text.
+/// A file's bytes in most tests: the rows' places as text.
 fn as_text(rows: &[Row]) -> Vec<u8> {
     let lines = rows.iter().map(|(partition, offset, ordinal, _)| format!("{partition} {offset} {ordinal}\n"));
     lines.collect::<String>().into_bytes()
 }
 
-/// Seals the files of the next stretch as workers do, and says what to commit.
+/// Seals the files of the next stretch as workers do, and returns the contents to commit.
 pub(crate) fn seal(
     store: &dyn Store,
     committer: &Committer,
@@ -107,7 +108,7 @@ pub(crate) fn seal(
     seal_as(as_text, store, committer, totals)
 }
 
-/// Seals with file contents of the test's own.
+/// Seals with the test's own file contents.
 pub(crate) fn seal_as(
     encode: fn(&[Row]) -> Vec<u8>,
     store: &dyn Store,
@@ -169,7 +170,7 @@ pub(crate) fn seal_as(
     Ok(contents)
 }
 
-/// One run: start, `commits` commits, a checkpoint. `seen` learns what was acknowledged.
+/// One run: start, `commits` commits, a checkpoint. `seen` collects what was acknowledged.
 pub(crate) fn run(store: &MemoryStore, commits: usize, seen: &mut BTreeMap<i32, i64>) -> Result<Committer, BookError> {
     let mut committer = open(store)?;
     let mut totals: BTreeMap<CountKey, i64> = committer.initial_counts()?.into_iter().collect();
@@ -192,22 +193,23 @@ pub(crate) fn commit(
         _ => BookError::Io { tried: "seal", path: "a file".into(), source },
     })?;
     match committer.commit(contents)? {
-        CommitOutcome::Committed { next_offsets, .. } => {
-            seen.extend(next_offsets.into_iter().map(|(partition, to)| (partition.number, to)));
+        CommitOutcome::Committed(entry) => {
+            let positions = entry.topics.values().flat_map(|topic| &topic.positions);
+            seen.extend(positions.map(|(number, read)| (*number, read.interval.to)));
         }
         CommitOutcome::Nothing => panic!("positions moved"),
     }
     Ok(())
 }
 
-/// What any reader may find at any moment: whole files of commits, each row once, each counts file right for its entry.
+/// Checks what a reader can see at any time: whole files of commits, each row once, each counts file right for its entry.
 /// Returns the state and the events and rejects files that are in place.
 pub(crate) fn check_visible(store: &MemoryStore) -> (State, BTreeSet<String>) {
     let reader = store.process();
     let mut state = State::new(String::new(), settings());
     let mut by_entry = Vec::new();
     let mut committed = BTreeMap::new();
-    while let Some(logged) = log::read_entry(&reader, state.entries).expect("a log that can be read") {
+    while let Some(logged) = commit_log::read_entry(&reader, state.entries).expect("a log that can be read") {
         state.follow(&logged.entry, &logged.digest).expect("a sound log");
         by_entry.push(next(&state));
         committed.extend(logged.entry.added.into_iter().map(|file| (file.path, file.rows)));
@@ -242,7 +244,7 @@ pub(crate) fn check_visible(store: &MemoryStore) -> (State, BTreeSet<String>) {
     (state, placed)
 }
 
-/// What must hold when a run has ended well: everything committed is visible, and counts are the loop's.
+/// Checks a book after a run that ended well: everything committed is visible, and counts are the loop's.
 pub(crate) fn check_complete(store: &MemoryStore, seen: &BTreeMap<i32, i64>) {
     let (state, placed) = check_visible(store);
     let next = next(&state);
@@ -251,7 +253,7 @@ pub(crate) fn check_complete(store: &MemoryStore, seen: &BTreeMap<i32, i64>) {
     }
     let mut expected = BTreeSet::new();
     for number in 0..state.entries {
-        let logged = log::read_entry(&store.process(), number).expect("readable").expect("there");
+        let logged = commit_log::read_entry(&store.process(), number).expect("readable").expect("there");
         expected.extend(logged.entry.added.into_iter().map(|file| file.path));
     }
     assert_eq!(placed, expected, "committed files are in place, and no others");

@@ -1,12 +1,13 @@
-//! A run sleeps at any operation while another takes the book, and wakes.
+//! A run is suspended at any operation while another takes the book over, and resumes.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::thread;
 
+use crate::support::{Fault, MemoryStore, Pause, Strikes};
 use walbook::book::BookError;
+use walbook::change::Classified;
 use walbook::store::{Store as _, layout};
-use walbook::testing::{Fault, MemoryStore, Pause};
 
 use super::world::{check_complete, check_visible, commit, open, run};
 
@@ -32,7 +33,7 @@ fn half_redone() -> MemoryStore {
 }
 
 #[test]
-fn a_sleeping_run_is_fenced_wherever_it_wakes() {
+fn a_suspended_run_is_fenced_wherever_it_resumes() {
     let trial = half_redone();
     sleeper(&trial).expect("nothing strikes");
     let operations = trial.operations();
@@ -45,10 +46,11 @@ fn a_sleeping_run_is_fenced_wherever_it_wakes() {
         let sleeping = disk.process();
         let pause = Pause::new();
         sleeping.strike(number, Fault::Sleep(pause.clone()));
-        let thread = in_a_thread(sleeping, &pause, sleeper);
+        let thread = in_a_thread(sleeping.clone(), &pause, sleeper);
         pause.wait();
+        assert!(sleeping.is_struck(), "{context}: it was never reached");
 
-        // The successor starts and commits once while the other sleeps, and once more after it woke.
+        // The successor starts and commits once while the other is suspended, and once more after it resumed.
         let awake = disk.process();
         let mut seen = BTreeMap::new();
         let mut successor = open(&awake).unwrap_or_else(|error| panic!("{context}: {error:?}"));
@@ -81,7 +83,7 @@ fn a_sleeping_run_is_fenced_wherever_it_wakes() {
 }
 
 #[test]
-fn a_file_that_comes_while_staging_is_swept_is_swept_too() {
+fn a_file_that_is_made_while_staging_is_swept_is_swept_too() {
     let start = |store: &MemoryStore| run(store, 1, &mut BTreeMap::new());
     let trial = half_redone();
     start(&trial).expect("nothing strikes");
@@ -95,17 +97,18 @@ fn a_file_that_comes_while_staging_is_swept_is_swept_too() {
 
 /// The sleeper wakes in the middle of the other's start.
 #[test]
-fn a_run_that_wakes_during_a_takeover_disturbs_nothing() {
+fn a_run_that_resumes_during_a_takeover_disturbs_nothing() {
     let trial = half_redone();
     sleeper(&trial).expect("nothing strikes");
     let operations = trial.operations();
     let first_commit =
         operations.iter().position(|name| name.starts_with("create _walbook/staging/") && name.contains("events."));
     let first_commit = first_commit.expect("it commits");
-    // Whoever sleeps at a look has nothing to do at once: only what changes the disk can disturb.
+    // Only operations that change the disk can disturb the successor.
     let changes = |number: &usize| {
         ["link", "rename", "remove", "sync ", "make"].iter().any(|verb| operations[*number].starts_with(verb))
     };
+    let mut struck = Strikes::default();
     for number in (first_commit..operations.len()).filter(changes).step_by(2) {
         for second in (number % 3..60).step_by(3) {
             let context = format!("asleep before {number} ({}), the successor's start at {second}", operations[number]);
@@ -114,8 +117,10 @@ fn a_run_that_wakes_during_a_takeover_disturbs_nothing() {
             let (pause, half_way) = (Pause::new(), Pause::new());
             sleeping.strike(number, Fault::Sleep(pause.clone()));
             starting.strike(second, Fault::Sleep(half_way.clone()));
+            let sleeper_store = sleeping.clone();
             let sleeping = in_a_thread(sleeping, &pause, sleeper);
             pause.wait();
+            struck.count(&sleeper_store);
             let starting = in_a_thread(starting, &half_way, |store| run(store, 1, &mut BTreeMap::new()).map(drop));
             half_way.wait();
             pause.wake();
@@ -131,6 +136,7 @@ fn a_run_that_wakes_during_a_takeover_disturbs_nothing() {
             run(&disk.survive(0), 1, &mut BTreeMap::new()).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         }
     }
+    struck.assert_most_hit();
 }
 
 fn in_a_thread(

@@ -1,4 +1,4 @@
-//! A file that is not what it was, and a stream that ends too early: told with the range, exit code 3. A line that is still
+//! A file that is not what it was, and a stream that ends too early: an error with the range, exit code 3. A line that is still
 //! being written waits.
 
 use std::fs;
@@ -8,7 +8,7 @@ use super::world::{World, cut, until, wait};
 const THREE: &str = "table a.b: INSERT:\ntable a.b: INSERT:\ntable a.b: INSERT:\n";
 
 #[test]
-fn a_file_that_was_cut_is_missing_bytes() {
+fn a_file_that_was_cut_is_an_error_with_the_missing_bytes() {
     let world = World::new(THREE);
     world.run(&[]).expect(0, &[]);
     cut(&world, 20);
@@ -37,11 +37,11 @@ fn a_file_that_is_replaced_or_cut_under_a_run_ends_it() {
     let world = World::new(THREE);
     let run = world.start(&["--commit-interval", "100ms"]);
     until("it is read", || world.total() == 3);
-    // The old file goes on growing under the name of another.
-    let aside = world.input().with_extension("old");
-    fs::rename(world.input(), &aside).expect("a file can be renamed");
+    // The old file grows further under another name.
+    let old = world.input().with_extension("old");
+    fs::rename(world.input(), &old).expect("a file can be renamed");
     fs::write(world.input(), THREE.replace("a.b", "c.d").repeat(2)).expect("a file can be written");
-    fs::write(&aside, THREE.repeat(2)).expect("a file can be written");
+    fs::write(&old, THREE.repeat(2)).expect("a file can be written");
     wait(run).expect(3, &["another file"]);
     assert_eq!(world.total(), 3);
     world.verify();
@@ -71,7 +71,7 @@ fn a_file_that_is_replaced_and_then_left_alone_ends_a_run_that_follows() {
 }
 
 #[test]
-fn standard_input_that_ends_inside_a_transaction_is_missing_the_rest() {
+fn standard_input_that_ends_inside_a_transaction_is_an_error_with_the_range() {
     let world = World::new("");
     let text = "BEGIN 1\ntable a.b: INSERT:\nCOMMIT 1\nBEGIN 2\ntable a.b: INSERT:\n";
     world.pipe(text.as_bytes()).expect(3, &["ended inside a transaction", "bytes 36 to 63"]);
@@ -88,20 +88,20 @@ fn a_line_that_is_still_written_is_left_to_the_next_run() {
     let before = "table a.b: UPDATE: id[integer]:1\n";
     for cut in 1..WHOLE.len() {
         // Few of them through the binary; all that matter: inside each line, at a break inside quotes, after `COMMIT 69`.
-        let told = &WHOLE[..cut];
-        if !["BEGIN 6", ":'one\n", "\nCOMMIT 5'", ":1", "COMMIT 69", "+00)"].iter().any(|end| told.ends_with(end)) {
+        let cut_text = &WHOLE[..cut];
+        if !["BEGIN 6", ":'one\n", "\nCOMMIT 5'", ":1", "COMMIT 69", "+00)"].iter().any(|end| cut_text.ends_with(end)) {
             continue;
         }
-        let world = World::new(&[before, told].concat());
+        let world = World::new(&[before, cut_text].concat());
         let range = [format!("from={}", before.len()), format!("to={}", before.len() + cut)];
         world.run(&[]).expect(0, &["not read", &range[0], &range[1]]);
-        assert_eq!((world.total(), world.position().0), (1, before.len() as i64), "{told}");
+        assert_eq!((world.total(), world.position().0), (1, before.len() as i64), "{cut_text}");
         world.append(&WHOLE[cut..]);
         world.run(&[]).expect(0, &[]);
-        assert_eq!((world.total(), world.rejects()), (3, vec![]), "{told}");
+        assert_eq!((world.total(), world.rejects()), (3, vec![]), "{cut_text}");
         assert!(
             world.events()[1..].iter().all(|event| event.xid == Some(693) && event.commit_time.is_some()),
-            "{told}"
+            "{cut_text}"
         );
         world.verify();
     }

@@ -1,10 +1,10 @@
-//! A file grows between runs and under them; a run is killed, stopped, and goes on.
+//! A file grows between runs and under them; a run is killed, stopped, and continued.
 
 use std::fmt::Write as _;
 use std::thread;
 use std::time::Duration;
 
-use walbook::book::log;
+use walbook::book::log::commit_log;
 use walbook::store::Disk;
 
 use super::world::{World, terminate, until, wait};
@@ -20,7 +20,7 @@ fn transaction(xid: u64, changes: u64) -> String {
 }
 
 #[test]
-fn a_file_that_grew_is_read_on_and_its_last_transaction_waits_for_its_commit() {
+fn a_file_that_grew_is_continued_and_its_last_transaction_waits_for_its_commit() {
     let world = World::new("");
     world.run(&[]).expect(0, &[]);
     world.append(&transaction(1, 3));
@@ -109,7 +109,7 @@ fn a_transaction_larger_than_memory_stays_in_one_commit() {
     assert_eq!(world.total(), 200_010);
     let disk = Disk::new(world.book());
     for number in 0..world.position().1 {
-        let entry = log::read_entry(&disk, number).expect("a log").expect("it is there").entry;
+        let entry = commit_log::read_entry(&disk, number).expect("a log").expect("it is there").entry;
         for position in entry.topics.values().flat_map(|topic| topic.positions.values()) {
             let to = position.interval.to;
             assert!(to <= begin || to >= end, "entry {number} ends at {to}, between {begin} and {end}");

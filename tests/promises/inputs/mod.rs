@@ -1,5 +1,5 @@
 //! Files and standard input, through the binary: each record counts once, at its byte, whatever stands in it, however the
-//! file grows and whoever is killed.
+//! file grows and whichever run is killed.
 
 mod ends;
 mod growth;

@@ -48,7 +48,7 @@ fn a_topic_of_connect_counts_as_its_truth() {
 }
 
 #[test]
-fn what_stands_in_a_value_is_no_record() {
+fn text_inside_a_value_is_not_a_record() {
     let evil = "x\nCOMMIT 5\ntable public.z: DELETE: id[integer]:1\nBEGIN 9\n{\"data\":\"table public.z: DELETE:\"}\n";
     let lines = [
         "BEGIN 5\n".to_owned(),
@@ -90,7 +90,7 @@ fn what_stands_in_a_value_is_no_record() {
 }
 
 #[test]
-fn rubbish_is_rejected_and_costs_only_itself() {
+fn invalid_text_is_rejected_without_harm_to_other_records() {
     let text = "BEGIN 6\ntable public.t: INSERT: v[text]:'cut off hereBEGIN 7\n\
         table public.t: INSERT: v[text]:'whole'\nCOMMIT 7 (at 2026-11-22 00:00:00+00)\n\
         table of contents: it's rubbish\n{\"data\":\n{\"action\":\"I\"}\nrubbish\n";
@@ -113,7 +113,7 @@ fn rubbish_is_rejected_and_costs_only_itself() {
 }
 
 #[test]
-fn a_transaction_that_breaks_off_is_rejected_because_the_server_sends_it_again() {
+fn an_unfinished_transaction_is_rejected_because_the_server_sends_it_again() {
     let world = World::new(
         "BEGIN 6\ntable public.t: INSERT: id[integer]:1\nBEGIN 6\ntable public.t: INSERT: id[integer]:1\n\
          table public.t: INSERT: id[integer]:2\nCOMMIT 6 (at 2026-11-22 00:00:00+00)\n",

@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use walbook::testing::book_builder::BookBuilder;
+use crate::support::book_builder::BookBuilder;
 
 use super::world::{World, wait};
 
 #[test]
-fn what_is_no_file_is_refused() {
+fn a_path_that_is_not_a_file_is_refused() {
     let world = World::new("");
     let folder = world.input().parent().expect("it has one").display().to_string();
     for (input, words) in [(folder.as_str(), "it is a directory"), ("/nowhere/at/all", "no such file"), ("", "--input")]
@@ -34,7 +34,7 @@ fn a_pipe_by_name_is_read_like_standard_input() {
     let pipe = world.input().with_extension("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there").success());
     let run = world.start_from(pipe.to_str().expect("a plain path"), &[]);
-    std::fs::write(&pipe, "table a.b: INSERT:\ntable a.b: DELETE:").expect("somebody reads it");
+    std::fs::write(&pipe, "table a.b: INSERT:\ntable a.b: DELETE:").expect("a run reads it");
     wait(run).expect(0, &[]);
     assert_eq!(world.total(), 2);
     world.verify();
@@ -51,7 +51,7 @@ fn a_topic_of_kafka_is_no_file() {
 }
 
 #[test]
-fn one_place_is_read_by_one_process() {
+fn one_input_is_read_by_one_process() {
     let world = World::new("");
     wait(world.start(&["--brokers", "localhost:1", "--topic", "t"])).expect(2, &["one place"]);
     wait(world.start(&["--group", "g"])).expect(2, &["--group"]);

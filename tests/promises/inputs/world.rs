@@ -9,22 +9,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use walbook::book::{self, Report, log};
+use walbook::book::log::commit_log;
+use walbook::book::{self, Report};
 use walbook::query::{self, CountRow, Event, Filter, GroupBy};
 use walbook::store::Disk;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const RUN_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     folder: TempDir,
 }
 
-/// How a run ended, and what it said.
+/// How a run ended, and its output.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
-    pub(crate) said: String,
+    pub(crate) stderr_text: String,
 }
 
 impl World {
@@ -121,7 +122,7 @@ impl World {
     pub(crate) fn position(&self) -> (i64, u64) {
         let disk = Disk::new(self.book());
         let (mut next, mut entries) = (0, 0);
-        while let Some(logged) = log::read_entry(&disk, entries).expect("a log") {
+        while let Some(logged) = commit_log::read_entry(&disk, entries).expect("a log") {
             let topics = logged.entry.topics.values().flat_map(|topic| topic.positions.values());
             next = topics.map(|position| position.interval.to).max().unwrap_or(next);
             entries += 1;
@@ -137,31 +138,31 @@ impl World {
 
 /// Waits for the end.
 pub(crate) fn wait(mut child: Child) -> Ended {
-    let mut said = String::new();
+    let mut stderr_text = String::new();
     let mut stderr = child.stderr.take().expect("it is piped");
     let listener = thread::spawn(move || {
-        let _ = stderr.read_to_string(&mut said);
-        said
+        let _ = stderr.read_to_string(&mut stderr_text);
+        stderr_text
     });
     let begin = Instant::now();
     let code = loop {
         if let Some(status) = child.try_wait().expect("it is our child") {
             break status.code();
         }
-        if begin.elapsed() > PATIENCE {
+        if begin.elapsed() > RUN_TIMEOUT {
             child.kill().expect("it is our child");
             panic!("it did not end: {}", listener.join().unwrap_or_default());
         }
         thread::sleep(Duration::from_millis(10));
     };
-    Ended { code, said: listener.join().expect("it only reads") }
+    Ended { code, stderr_text: listener.join().expect("it only reads") }
 }
 
 /// Waits until something holds.
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < PATIENCE, "{what}");
+        assert!(begin.elapsed() < RUN_TIMEOUT, "{what}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -174,9 +175,9 @@ pub(crate) fn terminate(child: &Child) {
 
 impl Ended {
     pub(crate) fn expect(self, code: i32, words: &[&str]) {
-        assert_eq!(self.code, Some(code), "{}", self.said);
+        assert_eq!(self.code, Some(code), "{}", self.stderr_text);
         for word in words {
-            assert!(self.said.contains(word), "{word:?} is not in {}", self.said);
+            assert!(self.stderr_text.contains(word), "{word:?} is not in {}", self.stderr_text);
         }
     }
 }

@@ -3,7 +3,7 @@
 use walbook::change::{Day, Operation};
 use walbook::parse::{Content, DayFrom, DayRule, Envelope, Reject, Statement, read_line};
 
-use super::oracle::{self, Opened, Said};
+use super::oracle::{self, Opened, OracleStatement};
 
 /// The beginning that nearly all of Connect's records share.
 pub(crate) const CONNECT: &str = r#"{"schema":{"type":"struct","fields":[{"type":"string","optional":true,"field":"data"}],"optional":false},"payload":"#;
@@ -37,7 +37,7 @@ pub(crate) fn check_line(text: &str) {
     if let Err(reject) = statement {
         assert!(reject.to_string().len() < 120);
     }
-    let statement = statement.ok().map(|statement| said(&statement));
+    let statement = statement.ok().map(|statement| as_oracle(&statement));
     assert_eq!(statement, oracle::read_head(text), "the regex: {text:?}");
     if let Some(whole) = oracle::read_whole_change(text) {
         assert_eq!(statement, Some(whole), "the full grammar: {text:?}");
@@ -54,7 +54,7 @@ pub(crate) fn used_envelope() -> Envelope {
     envelope
 }
 
-/// What was opened, as the oracle tells it.
+/// The content of a value in the form of the oracle.
 pub(crate) fn owned(opened: Result<Content<'_>, Reject>) -> Result<Opened, Reject> {
     opened.map(|content| match content {
         Content::Marker => Opened::Marker,
@@ -71,16 +71,16 @@ pub(crate) fn owned(opened: Result<Content<'_>, Reject>) -> Result<Opened, Rejec
     })
 }
 
-/// What was read, as the oracle tells it.
-pub(crate) fn said(statement: &Statement<'_>) -> Said {
+/// A statement in the form of the oracle.
+pub(crate) fn as_oracle(statement: &Statement<'_>) -> OracleStatement {
     match statement {
-        Statement::Marker => Said::Marker,
+        Statement::Marker => OracleStatement::Marker,
         Statement::Change { table, operation } => {
             assert_ne!(*operation, Operation::Truncate);
-            Said::Change(table.schema().into_owned(), table.table().into_owned(), operation.to_string())
+            OracleStatement::Change(table.schema().into_owned(), table.table().into_owned(), operation.to_string())
         }
-        Statement::Truncate(names) => {
-            Said::Truncate(names.clone().map(|name| (name.schema().into_owned(), name.table().into_owned())).collect())
-        }
+        Statement::Truncate(names) => OracleStatement::Truncate(
+            names.clone().map(|name| (name.schema().into_owned(), name.table().into_owned())).collect(),
+        ),
     }
 }

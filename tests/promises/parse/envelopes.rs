@@ -1,4 +1,4 @@
-//! Shapes of values: each is told from the record alone.
+//! Shapes of values: each is recognized from the record alone.
 
 use walbook::parse::Reject;
 

@@ -2,20 +2,20 @@
 
 use walbook::parse::{Reject, read_line};
 
-use super::agreement::{check, check_line, said};
-use super::oracle::Said;
+use super::agreement::{as_oracle, check, check_line};
+use super::oracle::OracleStatement;
 
-fn change(operation: &str, schema: &str, table: &str) -> Said {
-    Said::Change(schema.to_owned(), table.to_owned(), operation.to_owned())
+fn change(operation: &str, schema: &str, table: &str) -> OracleStatement {
+    OracleStatement::Change(schema.to_owned(), table.to_owned(), operation.to_owned())
 }
 
-fn truncate(names: &[(&str, &str)]) -> Said {
-    Said::Truncate(names.iter().map(|(schema, table)| ((*schema).to_owned(), (*table).to_owned())).collect())
+fn truncate(names: &[(&str, &str)]) -> OracleStatement {
+    OracleStatement::Truncate(names.iter().map(|(schema, table)| ((*schema).to_owned(), (*table).to_owned())).collect())
 }
 
 #[track_caller]
-fn states(line: &str, expected: Said) {
-    assert_eq!(read_line(line).as_ref().map(said), Ok(expected), "{line:?}");
+fn states(line: &str, expected: OracleStatement) {
+    assert_eq!(read_line(line).as_ref().map(as_oracle), Ok(expected), "{line:?}");
     check_line(line);
     check("t", Some(line.as_bytes()));
     check("t", Some(serde_json::json!({ "data": line }).to_string().as_bytes()));
@@ -46,7 +46,7 @@ fn the_borders_of_transactions_are_markers() {
         "COMMIT PREPARED 'test_prepared#1', txid 529",
         "ROLLBACK PREPARED 'test_prepared#2'",
     ] {
-        states(line, Said::Marker);
+        states(line, OracleStatement::Marker);
     }
 }
 
@@ -61,7 +61,7 @@ fn messages_are_markers_whatever_they_contain() {
         "streaming message: transactional: 1 prefix: P, sz: 5",
         "streaming message: transactional: 0 prefix: P, sz: 5 content:12345",
     ] {
-        states(line, Said::Marker);
+        states(line, OracleStatement::Marker);
     }
 }
 
@@ -80,12 +80,12 @@ fn streamed_changes_are_rejects_and_their_borders_markers() {
         "preparing streamed transaction TXN 'gid', txid 508",
         "preparing streamed transaction 'gid'",
     ] {
-        states(line, Said::Marker);
+        states(line, OracleStatement::Marker);
     }
 }
 
 #[test]
-fn changes_are_told_by_table_and_operation() {
+fn changes_have_a_table_and_an_operation() {
     for (line, operation, table) in [
         ("table public.data: INSERT: id[integer]:3 data[text]:'3'", "INSERT", "data"),
         (
@@ -159,7 +159,7 @@ fn a_truncate_is_one_change_for_each_table() {
 }
 
 #[test]
-fn what_the_grammar_does_not_print_is_a_reject() {
+fn text_outside_of_the_grammar_is_a_reject() {
     for (line, reject) in [
         ("", Reject::UnknownLine),
         ("null", Reject::UnknownLine),

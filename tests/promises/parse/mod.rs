@@ -1,4 +1,4 @@
-//! Parse: every line of the grammar is told right, nothing panics, and the fast readers agree with slow ones.
+//! Parse: every line of the grammar is recognized, nothing panics, and the fast readers agree with slow ones.
 
 mod agreement;
 mod corpus;

@@ -17,7 +17,7 @@ pub(crate) enum Opened {
 
 /// What a line states, owned: unquoted schemas and tables.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum OracleStatement {
     Change(String, String, String),
     Truncate(Vec<(String, String)>),
     Marker,
@@ -195,9 +195,9 @@ fn commit_time(text: &str) -> Result<i64, Reject> {
 }
 
 /// Reads the head of a line: agrees with `read_line` on every text.
-pub(crate) fn read_head(text: &str) -> Option<Said> {
+pub(crate) fn read_head(text: &str) -> Option<OracleStatement> {
     let change = regex!("table (?<names>NAME(?:, NAME)*): (?<op>INSERT|UPDATE|DELETE|TRUNCATE):(?<tail>.*)");
-    let Some(parts) = change.captures(text) else { return is_marker(text).then_some(Said::Marker) };
+    let Some(parts) = change.captures(text) else { return is_marker(text).then_some(OracleStatement::Marker) };
     static NAME: LazyLock<Regex> = LazyLock::new(|| {
         let ident = r#"([a-z_][a-z0-9_$]*|"(?:[^"]|"")+")"#;
         Regex::new(&format!(r"\A{ident}[.]{ident}(?:, )?")).expect("a pattern of this file")
@@ -211,12 +211,12 @@ pub(crate) fn read_head(text: &str) -> Option<Said> {
     let (operation, tail) = (&parts["op"], &parts["tail"]);
     if operation == "TRUNCATE" {
         let flags = regex!(r" \(no-flags\)|(?: restart_seqs)?(?: cascade)?").is_match(tail);
-        return flags.then_some(Said::Truncate(names));
+        return flags.then_some(OracleStatement::Truncate(names));
     }
     let tuple = regex!(r"| \(no-tuple-data\)| IDENT\[.*").is_match(tail)
         || (operation == "UPDATE" && regex!(" old-key: .*").is_match(tail));
     let [(schema, table)] = &*names else { return None };
-    tuple.then(|| Said::Change(schema.clone(), table.clone(), operation.to_owned()))
+    tuple.then(|| OracleStatement::Change(schema.clone(), table.clone(), operation.to_owned()))
 }
 
 fn is_marker(text: &str) -> bool {
@@ -236,7 +236,7 @@ fn unquoted(identifier: &str) -> String {
 }
 
 /// Reads a line of a change by the full grammar, to its end; `None` if any part of it is malformed.
-pub(crate) fn read_whole_change(text: &str) -> Option<Said> {
+pub(crate) fn read_whole_change(text: &str) -> Option<OracleStatement> {
     let mut rest = Rest(text);
     rest.word("table ")?;
     let mut names = vec![(rest.identifier()?, rest.word(".").and_then(|()| rest.identifier())?)];
@@ -248,7 +248,7 @@ pub(crate) fn read_whole_change(text: &str) -> Option<Said> {
         if rest.word(" (no-flags)").is_none() {
             let _ = (rest.word(" restart_seqs"), rest.word(" cascade"));
         }
-        return rest.0.is_empty().then_some(Said::Truncate(names));
+        return rest.0.is_empty().then_some(OracleStatement::Truncate(names));
     }
     let operation = ["INSERT", "UPDATE", "DELETE"].into_iter().find(|word| rest.word(word).is_some())?;
     rest.word(":")?;
@@ -260,7 +260,7 @@ pub(crate) fn read_whole_change(text: &str) -> Option<Said> {
         rest.tuple()?;
     }
     let [(schema, table)] = &*names else { return None };
-    rest.0.is_empty().then(|| Said::Change(schema.clone(), table.clone(), operation.to_owned()))
+    rest.0.is_empty().then(|| OracleStatement::Change(schema.clone(), table.clone(), operation.to_owned()))
 }
 
 /// What of a line is not read yet.

@@ -7,8 +7,8 @@ use proptest::sample::{Index, select};
 use serde_json::json;
 use walbook::parse::read_line;
 
-use super::agreement::{CONNECT, check, check_line, owned, said, used_envelope};
-use super::oracle::{Opened, Said, read_whole_change};
+use super::agreement::{CONNECT, as_oracle, check, check_line, owned, used_envelope};
+use super::oracle::{Opened, OracleStatement, read_whole_change};
 
 /// What records are made of; soup of it comes further than any bytes would.
 const PIECES: &[&str] = &[
@@ -178,7 +178,7 @@ fn tuple() -> impl Strategy<Value = String> {
 }
 
 /// A line of a change, and what it states.
-fn change() -> impl Strategy<Value = (String, Said)> {
+fn change() -> impl Strategy<Value = (String, OracleStatement)> {
     let name = || (identifier(), identifier(), any::<bool>(), any::<bool>());
     let row = (name(), 0..6, tuple(), tuple()).prop_map(|((schema, table, a, b), form, old, new)| {
         let (operation, tuple) = match form {
@@ -190,7 +190,7 @@ fn change() -> impl Strategy<Value = (String, Said)> {
             _ => ("UPDATE", " (no-tuple-data)".to_owned()),
         };
         let line = format!("table {}.{}: {operation}:{tuple}", printed(&schema, a), printed(&table, b));
-        (line, Said::Change(schema, table, operation.to_owned()))
+        (line, OracleStatement::Change(schema, table, operation.to_owned()))
     });
     let flags = select(&[" (no-flags)", " restart_seqs", " cascade", " restart_seqs cascade"][..]);
     let truncate = (prop::collection::vec(name(), 1..5), flags).prop_map(|(names, flags)| {
@@ -199,12 +199,12 @@ fn change() -> impl Strategy<Value = (String, Said)> {
             .map(|(schema, table, a, b)| format!("{}.{}", printed(schema, *a), printed(table, *b)))
             .collect();
         let line = format!("table {}: TRUNCATE:{flags}", list.join(", "));
-        (line, Said::Truncate(names.into_iter().map(|(schema, table, _, _)| (schema, table)).collect()))
+        (line, OracleStatement::Truncate(names.into_iter().map(|(schema, table, _, _)| (schema, table)).collect()))
     });
     prop_oneof![4 => row, 1 => truncate]
 }
 
-/// JSON of a text with escapes that nobody needs: each character by a drawn number.
+/// JSON of a text with unnecessary escapes: each character by a random number.
 fn escaped(text: &str, styles: &[u8]) -> String {
     let mut json = String::from("\"");
     for (character, style) in text.chars().zip(styles.iter().cycle()) {
@@ -259,7 +259,7 @@ proptest! {
 
     #[test]
     fn lines_of_the_grammar_are_told_right((line, expected) in change()) {
-        prop_assert_eq!(read_line(&line).map(|statement| said(&statement)), Ok(expected));
+        prop_assert_eq!(read_line(&line).map(|statement| as_oracle(&statement)), Ok(expected));
         prop_assert!(read_whole_change(&line).is_some());
         check_line(&line);
     }

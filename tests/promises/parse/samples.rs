@@ -53,7 +53,7 @@ fn the_lines_of_a_slot_count_as_their_truth() {
     let mut record = String::new();
     for line in include_str!("../../data/recvlogical_test_decoding.txt").lines() {
         record += line;
-        // A value or a name may go on in the next line: the full grammar tells.
+        // A value or a name may continue in the next line: the full grammar decides.
         if !record.starts_with("table ") || oracle::read_whole_change(&record).is_some() {
             check("t", Some(record.as_bytes()));
             count(&mut counts, &record);

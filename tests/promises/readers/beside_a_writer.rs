@@ -7,7 +7,8 @@ use std::thread;
 
 use walbook::book::verify;
 use walbook::change::Day;
-use walbook::query::{Event, Filter, GroupBy, counts, events};
+use walbook::query::events;
+use walbook::query::{Event, Filter, GroupBy, counts};
 
 use super::loop_of_rows::{as_texts, folder, open};
 use super::random::{Rows, count, newest};
@@ -19,9 +20,9 @@ fn no_reader_sees_a_number_that_no_commit_had() {
     let folder = folder();
     let root = folder.path();
     let all = Filter::default();
-    // By commit: the rows, told before it is made.
-    let told: Mutex<BTreeMap<u64, Vec<(Day, Event)>>> = Mutex::new([(0, Vec::new())].into());
-    let rows_at = |commit: u64| told.lock().unwrap_or_else(PoisonError::into_inner)[&commit].clone();
+    // By commit: its rows, stored before the commit is made.
+    let expected: Mutex<BTreeMap<u64, Vec<(Day, Event)>>> = Mutex::new([(0, Vec::new())].into());
+    let rows_at = |commit: u64| expected.lock().unwrap_or_else(PoisonError::into_inner)[&commit].clone();
     let done = AtomicBool::new(false);
     drop(open(root));
     thread::scope(|scope| {
@@ -34,7 +35,7 @@ fn no_reader_sees_a_number_that_no_commit_had() {
                     book = open(root);
                 }
                 let contents = rows.commit(20, 5);
-                told.lock().unwrap_or_else(PoisonError::into_inner).insert(commit, rows.events.clone());
+                expected.lock().unwrap_or_else(PoisonError::into_inner).insert(commit, rows.events.clone());
                 assert_eq!(book.commit(contents).expect("a commit"), commit);
             }
             done.store(true, Ordering::SeqCst);

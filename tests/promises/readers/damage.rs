@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use crate::support::book_builder::{Contents, RejectRow, encode, event_columns, rewrite_log};
 use tempfile::TempDir;
-use walbook::book::entry::{AddedFile, Entry};
+use walbook::book::log::entry::{AddedFile, Entry};
 use walbook::book::{Report, verify};
+use walbook::change::Classified;
 use walbook::query::{Event, Filter, GroupBy, counts};
-use walbook::testing::book_builder::{Contents, RejectRow, encode, event_columns, rewrite_log};
 
 use super::loop_of_rows::{copy, folder, names, newest_entry, open};
 use super::random::{Rows, day};
@@ -31,7 +32,7 @@ fn report(root: &Path) -> Report {
     verify(root, &mut |_| {}).expect("a report")
 }
 
-/// Verifies a damaged copy of the book: the named check must fail, with words that tell what is wrong.
+/// Verifies a damaged copy of the book: the named check must fail, with words that name the problem.
 fn assert_named(book: &Path, damage: impl FnOnce(&Path), check: &str, words: &[&str]) {
     let copied = folder();
     copy(book, copied.path());
@@ -91,7 +92,7 @@ fn a_flipped_byte_in_any_kind_of_file_is_named() {
 }
 
 #[test]
-fn a_file_that_is_short_or_gone_is_named() {
+fn a_file_that_is_short_or_missing_is_named() {
     let book = whole_book();
     let root = book.path();
     for path in [files_of(root, "events").remove(0), files_of(root, "rejects").remove(0)] {
@@ -100,12 +101,12 @@ fn a_file_that_is_short_or_gone_is_named() {
             fs::write(root.join(&path), &bytes[..bytes.len() - 1]).expect("a file can be written");
         };
         assert_named(root, cut, "files", &[&path, "bytes"]);
-        assert_named(root, |root| fs::remove_file(root.join(&path)).expect("a file"), "files", &[&path, "gone"]);
+        assert_named(root, |root| fs::remove_file(root.join(&path)).expect("a file"), "files", &[&path, "missing"]);
     }
     let counts = files_of(root, "counts").remove(0);
-    assert_named(root, |root| fs::remove_file(root.join(&counts)).expect("a file"), "counts", &[&counts, "not there"]);
+    assert_named(root, |root| fs::remove_file(root.join(&counts)).expect("a file"), "counts", &[&counts, "missing"]);
     let entry = "_walbook/log/00000000000000000002.json";
-    assert_named(root, |root| fs::remove_file(root.join(entry)).expect("a file"), "log", &[entry, "gone"]);
+    assert_named(root, |root| fs::remove_file(root.join(entry)).expect("a file"), "log", &[entry, "missing"]);
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn a_file_that_no_entry_names_is_named() {
     let root = book.path();
     let events = files_of(root, "events").remove(0);
     let folder = events.rsplit_once('/').expect("a folder").0;
-    for stranger in [
+    for unreferenced in [
         format!("{folder}/c0000000002-w009-0.parquet"),
         format!("{folder}/c0000000099-w000-0.parquet"),
         format!("{folder}/part-0.parquet"),
@@ -123,9 +124,9 @@ fn a_file_that_no_entry_names_is_named() {
         "_walbook/log/4.json".to_owned(),
     ] {
         let add = |root: &Path| {
-            fs::copy(root.join(&events), root.join(&stranger)).expect("a file can be copied");
+            fs::copy(root.join(&events), root.join(&unreferenced)).expect("a file can be copied");
         };
-        assert_named(root, add, "strangers", &[&stranger]);
+        assert_named(root, add, "unreferenced", &[&unreferenced]);
     }
 }
 
@@ -249,7 +250,7 @@ fn wrong_entries_are_named() {
         }
     };
     assert_named(root, edit(|entry| entry.deltas[0].4 += 1), "positions", &["entry 2", "deltas add up"]);
-    assert_named(root, edit(|entry| entry.deltas[0].4 += 1), "counts", &["the log says"]);
+    assert_named(root, edit(|entry| entry.deltas[0].4 += 1), "counts", &[", in the log "]);
     assert_named(root, edit(|entry| entry.deltas[0].4 += 1), "rows", &["entry 2", "1 fewer"]);
     assert_named(
         root,
@@ -274,8 +275,8 @@ fn wrong_entries_are_named() {
     assert_named(root, edit(|entry| entry.previous = "0".repeat(64)), "log", &["entry 2", "its previous is"]);
     assert_named(root, edit(|entry| entry.book = "other".to_owned()), "log", &["entry 2", "of book other"]);
     assert_named(root, edit(|entry| entry.commit = 1), "log", &["entry 2", "not above"]);
-    assert_named(root, edit(|entry| entry.generation = "g".to_owned()), "log", &["entry 2", "was fencing"]);
-    assert_named(root, edit(|entry| drop(entry.added.pop())), "strangers", &["no entry speaks of it"]);
+    assert_named(root, edit(|entry| entry.generation = "g".to_owned()), "log", &["entry 2", "holds the fence"]);
+    assert_named(root, edit(|entry| drop(entry.added.pop())), "unreferenced", &["no entry names it"]);
 }
 
 #[test]

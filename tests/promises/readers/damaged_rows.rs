@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
-use walbook::query::{EventsAnswer, Filter, QueryError, counts, events, rejects};
+use walbook::change::Classified;
+use walbook::query::events;
+use walbook::query::{EventsAnswer, Filter, GroupBy, QueryError, counts, rejects};
 
 use super::loop_of_rows::{folder, names, newest_entry, open};
 use super::random::{Rows, day, newest};
@@ -91,20 +93,24 @@ fn files_that_no_entry_names_are_not_shown() {
             let copied = files_of(root, table).remove(0);
             let day = copied.rsplit_once('/').expect("a day folder").0;
             // One that would show rows twice, and one that is no Parquet at all.
-            let stranger = root.join(format!("{day}/c{commit:010}-w000-7.parquet"));
-            fs::copy(root.join(&copied), &stranger).expect("a file can be copied");
+            let unreferenced = root.join(format!("{day}/c{commit:010}-w000-7.parquet"));
+            fs::copy(root.join(&copied), &unreferenced).expect("a file can be copied");
             let garbage = root.join(format!("{day}/c{commit:010}-w001-9.parquet"));
             fs::write(&garbage, "no Parquet").expect("a file can be written");
-            assert_eq!(ask(root, usize::MAX).expect("strangers are skipped").rows, expected, "commit {commit}");
-            assert_eq!(rejects(root).expect("strangers are skipped"), reasons, "commit {commit}");
-            fs::remove_file(stranger).expect("it is there");
+            assert_eq!(
+                ask(root, usize::MAX).expect("unreferenced files are skipped").rows,
+                expected,
+                "commit {commit}"
+            );
+            assert_eq!(rejects(root).expect("unreferenced files are skipped"), reasons, "commit {commit}");
+            fs::remove_file(unreferenced).expect("it is there");
             fs::remove_file(garbage).expect("it is there");
         }
     }
 }
 
 #[test]
-fn what_is_passed_over_is_not_read() {
+fn files_that_a_question_excludes_are_not_read() {
     let (folder, rows) = book();
     let root = folder.path();
     // Damage in the rows of a file that a question by days passes over.
@@ -119,23 +125,19 @@ fn what_is_passed_over_is_not_read() {
 }
 
 #[test]
-fn a_commit_time_comes_from_whole_files_only() {
-    let (folder, _) = book();
+fn a_question_about_counts_opens_no_event_file() {
+    let (folder, rows) = book();
     let root = folder.path();
-    let ask = || counts(root, &Filter::default(), &[]).expect("counts are whole").complete_to.commit_time;
-    let known = ask();
-    assert!(known.is_some());
-    let added = newest_entry(root).added.into_iter().find(|added| added.path.starts_with("events/"));
-    let path = root.join(added.expect("a file of events").path);
-    let whole = fs::read(&path).expect("a file");
-    for at in (0..whole.len()).step_by(13) {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0x20;
-        fs::write(&path, damaged).expect("a file can be written");
-        assert_eq!(ask(), None, "byte {at}");
+    let ask = || counts(root, &Filter::default(), &[GroupBy::Op]).expect("counts are whole");
+    let answer = ask();
+    let newest = newest_entry(root);
+    assert!(newest.commit_time.is_some() && newest.commit_time == answer.complete_to.commit_time);
+    let highest = rows.events.iter().filter_map(|(_, event)| event.commit_time).max();
+    assert_eq!(newest.commit_time, highest, "times grow from commit to commit");
+    for path in files_of(root, "events") {
+        fs::remove_file(root.join(path)).expect("it is there");
     }
-    fs::write(&path, whole).expect("a file can be written");
-    assert_eq!(ask(), known);
+    assert_eq!(ask(), answer);
 }
 
 #[test]

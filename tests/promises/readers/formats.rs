@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use crate::support::book_builder::{BookBuilder, Contents, RejectRow};
 use walbook::book::verify;
-use walbook::query::{Event, Filter, Format, GroupBy, counts, events};
-use walbook::testing::book_builder::{BookBuilder, Contents, RejectRow};
+use walbook::query::events;
+use walbook::query::{Event, Filter, Format, GroupBy, counts};
 
 use super::loop_of_rows::{folder, open};
 use super::random::day;

@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::Path;
 
+use crate::support::book_builder::BookBuilder;
 use tempfile::TempDir;
-use walbook::book::entry::Entry;
+use walbook::book::log::entry::Entry;
 use walbook::book::{BookError, Snapshot, verify};
+use walbook::change::Classified;
+use walbook::query::events;
 use walbook::query::{
-    CountsAnswer, Effort, Filter, Format, GroupBy, Order, Page, QueryError, RowStyle, Totals, counts, events,
+    CountsAnswer, Filter, Format, GroupBy, PageRequest, QueryBudget, QueryError, RowOrder, RowStyle, Totals, counts,
     events_page, json_head, rejects,
 };
-use walbook::testing::book_builder::BookBuilder;
 
 use super::random::{Rows, TOPICS, count, day, newest};
 
@@ -88,12 +90,12 @@ fn compare_pages(root: &Path, rows: &mut Rows, what: &str) {
     let mut expected = newest(&rows.events, &filter, usize::MAX);
     // One row, a few, or as many as may be.
     let most_bytes = [0, 500, usize::MAX][rows.random.below(3) as usize];
-    let effort = Effort { most_bytes, ..Effort::ANY };
-    for order in [Order::Newest, Order::Oldest] {
+    let budget = QueryBudget { most_bytes, ..QueryBudget::UNLIMITED };
+    for order in [RowOrder::Newest, RowOrder::Oldest] {
         let (mut found, mut after, mut firsts) = (Vec::new(), None, Vec::new());
         loop {
-            let page = Page { limit, order, after: after.clone() };
-            let page = events_page(root, &filter, &page, &effort).expect("a page");
+            let page = PageRequest { limit, order, after: after.clone() };
+            let page = events_page(root, &filter, &page, &budget).expect("a page");
             let bytes: usize = page.answer.rows.iter().map(|row| row.data.len()).sum();
             assert!(page.answer.rows.len() <= 1 || bytes <= most_bytes, "{what}: {bytes} bytes");
             firsts.push((page.answer.rows.clone(), page.keys.first().cloned()));
@@ -106,16 +108,16 @@ fn compare_pages(root: &Path, rows: &mut Rows, what: &str) {
         }
         assert_eq!(found, expected, "{what}: {order:?} {filter:?}");
         for pair in firsts.windows(2) {
-            let page = Page { limit, order: order.reversed(), after: pair[1].1.clone() };
-            let mut before = events_page(root, &filter, &page, &Effort::ANY).expect("a page").answer.rows;
+            let page = PageRequest { limit, order: order.reversed(), after: pair[1].1.clone() };
+            let mut before = events_page(root, &filter, &page, &QueryBudget::UNLIMITED).expect("a page").answer.rows;
             before.truncate(pair[0].0.len());
             before.reverse();
             assert_eq!(before, pair[0].0, "{what}: back, {order:?} {filter:?}");
         }
         expected.reverse();
     }
-    let page = Page { limit, order: Order::Newest, after: None };
-    let given_up = Effort { goes_on: &|| false, ..Effort::ANY };
+    let page = PageRequest { limit, order: RowOrder::Newest, after: None };
+    let given_up = QueryBudget { is_cancelled: &|| true, ..QueryBudget::UNLIMITED };
     match events_page(root, &filter, &page, &given_up) {
         Ok(page) => assert!(expected.is_empty() && page.answer.rows.is_empty(), "{what}"),
         Err(error) => assert!(matches!(error, QueryError::TooSlow), "{what}: {error}"),
@@ -261,7 +263,7 @@ fn checkpoints_do_not_change_answers() {
 }
 
 #[test]
-fn what_is_no_book_is_a_usage_error() {
+fn a_directory_without_a_book_is_a_usage_error() {
     let folder = folder();
     let file = folder.path().join("file");
     fs::write(&file, "").expect("a file can be written");

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::book_builder::{Contents, RejectRow};
 use walbook::change::{Day, Operation, TableName};
 use walbook::query::{Event, Filter, GroupBy};
-use walbook::testing::book_builder::{Contents, RejectRow};
 
 /// A small generator of numbers; the seed stands in the message of a test that fails.
 pub(crate) struct Random(u64);

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::support::book_builder::{BookBuilder, Contents, RejectRow};
 use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use serde_json::Value;
-use walbook::book::entry::{PartitionEntry, SourceKind, TopicEntry};
-use walbook::query::{Filter, Format, GroupBy, counts, events};
+use walbook::book::log::entry::{PartitionEntry, SourceKind, TopicEntry};
+use walbook::query::events;
+use walbook::query::{Filter, Format, GroupBy, counts};
 use walbook::server::Access;
-use walbook::testing::book_builder::{BookBuilder, Contents, RejectRow};
 
 use super::client::get;
 use super::serve;
@@ -30,7 +31,7 @@ fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// A filter and the parameters that say the same.
+/// A filter and the parameters that mean the same.
 fn question(rows: &mut Rows) -> (Filter, Vec<GroupBy>, String) {
     let patterns = ["*", "public.*", "*.<script>", "nothing.*", "*two\nlines"];
     let mut filter = Filter { tables: None, name: None, ..rows.filter() };
@@ -84,11 +85,11 @@ fn each_answer_beside_a_writer_is_that_of_its_commit() {
     let root = folder.path();
     drop(open(root));
     let address = serve(root, Access::default());
-    // By commit: what `query` printed when it was made.
-    let told: Mutex<BTreeMap<u64, String>> = Mutex::default();
+    // By commit: what `query` printed right after it.
+    let printed_at: Mutex<BTreeMap<u64, String>> = Mutex::default();
     let all = || printed(root, &Filter::default(), &GroupBy::DEFAULT, Format::Json);
-    let tell = |commit| told.lock().unwrap_or_else(PoisonError::into_inner).insert(commit, all());
-    tell(0);
+    let print_at = |commit| printed_at.lock().unwrap_or_else(PoisonError::into_inner).insert(commit, all());
+    print_at(0);
     let mut seen = BTreeMap::new();
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
@@ -96,7 +97,7 @@ fn each_answer_beside_a_writer_is_that_of_its_commit() {
             let mut book = open(root);
             for _ in 0..COMMITS {
                 let commit = book.commit(rows.commit(20, 5)).expect("a commit");
-                tell(commit);
+                print_at(commit);
                 thread::sleep(std::time::Duration::from_millis(50));
             }
         });
@@ -113,9 +114,9 @@ fn each_answer_beside_a_writer_is_that_of_its_commit() {
             }
         }
     });
-    let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let printed_at = printed_at.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (commit, text) in &seen {
-        assert_eq!(text, &told[commit], "commit {commit}");
+        assert_eq!(text, &printed_at[commit], "commit {commit}");
     }
     assert!(seen.len() > 5, "the server ran beside the writer: {:?}", seen.keys());
 }
@@ -153,7 +154,7 @@ fn events_come_page_by_page_with_their_columns() {
             assert_eq!(page["previous"], Value::Null);
         }
         pages.push(page);
-        // What is committed now comes before all of this, or where it belongs; nothing comes twice.
+        // A commit in between adds rows where they belong; no row comes twice.
         match next {
             Some(next) => path = format!("/api/events?limit=30&cursor={}", encoded(&next)),
             None => break,
@@ -188,11 +189,11 @@ fn tables_days_and_rejects_are_those_of_the_book() {
         .collect();
     expected.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| (&one.1, &one.2).cmp(&(&other.1, &other.2))));
     let tables = get(address, "/api/tables").json();
-    let told = tables["tables"].as_array().expect("tables").iter().map(|row| {
+    let rows = tables["tables"].as_array().expect("tables").iter().map(|row| {
         let text = |name: &str| row[name].as_str().expect("a text").to_owned();
         (row["count"].as_u64().expect("a count"), text("schema"), text("table"))
     });
-    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert_eq!(rows.collect::<Vec<_>>(), expected);
 
     let days = get(address, "/api/days?from=2026-10-31&to=2026-11-02").json();
     let states: Vec<&str> =
@@ -259,7 +260,7 @@ fn rejects_of_one_transaction_come_page_by_page() {
     }
 }
 
-/// Rejects are read after the counts.
+/// Waits for the rejects, which are summed after the counts.
 fn await_rejects(address: SocketAddr, rejects: u64) -> Value {
     loop {
         let status = get(address, "/api/status").json();
@@ -284,8 +285,9 @@ fn counts_come_as_columns_too() {
         response.header("content-disposition").is_some_and(|value| value.contains("-counts-2026-11-01-last.parquet"))
     );
     let file = SerializedFileReader::new(Bytes::from(response.body)).expect("a Parquet file");
-    let told = file.get_row_iter(None).expect("rows").map(|row| row.expect("a row").get_long(4).expect("a count"));
-    assert_eq!(told.collect::<Vec<_>>(), expected.iter().map(|row| row.count as i64).collect::<Vec<_>>());
+    let file_counts =
+        file.get_row_iter(None).expect("rows").map(|row| row.expect("a row").get_long(4).expect("a count"));
+    assert_eq!(file_counts.collect::<Vec<_>>(), expected.iter().map(|row| row.count as i64).collect::<Vec<_>>());
 
     let response = get(address, "/api/counts?format=arrow&by=day,op");
     let stream = arrow_ipc::reader::StreamReader::try_new(response.body.as_slice(), None).expect("an Arrow stream");

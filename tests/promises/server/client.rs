@@ -1,4 +1,4 @@
-//! The plainest HTTP client; the tests against real servers use it too.
+//! A minimal HTTP client; the tests against real servers use it too.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,8 +7,8 @@ use std::time::Duration;
 use flate2::write::GzDecoder;
 use serde_json::Value;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the server may send nothing.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An answer.
 pub(crate) struct Response {
@@ -34,7 +34,7 @@ impl Response {
     }
 }
 
-/// Asks for a path, which must be answered with 200.
+/// Requests a path, which must be answered with 200.
 #[track_caller]
 pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
     let response = ask(address, "GET", path, &[]);
@@ -42,7 +42,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
     response
 }
 
-/// Asks with headers.
+/// Sends a request with headers, and reads the answer.
 pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
     let mut reader = BufReader::new(send(address, method, path, headers));
     let (status, head) = read_head(&mut reader);
@@ -58,10 +58,10 @@ pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, headers: &[(&st
     Response { status, head, body }
 }
 
-/// Asks, and reads nothing of the answer.
+/// Sends a request, and reads nothing of the answer.
 pub(crate) fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("the server listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream.set_read_timeout(Some(READ_TIMEOUT)).expect("a time-out");
     let mut request = format!("{method} {path} HTTP/1.1\r\n");
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         request.push_str(&format!("Host: {address}\r\n"));
@@ -71,7 +71,7 @@ pub(crate) fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&s
     }
     headers.iter().for_each(|(name, value)| request.push_str(&format!("{name}: {value}\r\n")));
     request.push_str("\r\n");
-    stream.write_all(request.as_bytes()).expect("the server takes the request");
+    stream.write_all(request.as_bytes()).expect("the server reads the request");
     stream
 }
 
@@ -99,11 +99,11 @@ fn read_chunk(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     (size > 0).then_some(chunk)
 }
 
-/// A stream of events that is being watched.
+/// An open stream of events.
 pub(crate) struct Watching {
     reader: BufReader<TcpStream>,
     text: String,
-    /// Where it comes in gzip.
+    /// Set when it comes in gzip.
     unpack: Option<GzDecoder<Vec<u8>>>,
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct Event {
     pub(crate) data: Value,
 }
 
-/// Begins to watch.
+/// Opens a stream of events.
 #[track_caller]
 pub(crate) fn watch(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Watching {
     let mut reader = BufReader::new(send(address, "GET", path, headers));
@@ -127,7 +127,7 @@ pub(crate) fn watch(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -
 }
 
 impl Watching {
-    /// The next event, however long it takes.
+    /// The next event; waits for it.
     #[track_caller]
     pub(crate) fn next(&mut self) -> Event {
         loop {
@@ -139,7 +139,7 @@ impl Watching {
                     return Event { kind, id, data };
                 }
             }
-            let mut chunk = read_chunk(&mut self.reader).expect("the stream goes on");
+            let mut chunk = read_chunk(&mut self.reader).expect("the stream has not ended");
             if let Some(unpack) = &mut self.unpack {
                 unpack.write_all(&chunk).and_then(|()| unpack.flush()).expect("gzip");
                 chunk = std::mem::take(unpack.get_mut());

@@ -1,5 +1,5 @@
-//! Damaged files: a server says which, and goes on; a command ends with an error. Neither ends by a panic, nor asks for
-//! the memory that a damaged length speaks of.
+//! Damaged files: a server names them and keeps running; a command ends with an error. Neither panics, nor allocates the memory
+//! that a damaged length asks for.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,11 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use walbook::book::verify;
-use walbook::demo::Random;
-use walbook::query::{Filter, GroupBy, counts, events};
+use walbook::change::Classified;
+use walbook::query::events;
+use walbook::query::{Filter, GroupBy, counts};
 use walbook::server::Access;
 
 use super::client::{ask, get};
@@ -20,9 +22,9 @@ use crate::readers::random::Rows;
 const SEED: u64 = 90_125;
 /// Cases for each of the two files.
 const CASES: usize = 150;
-/// Of how many cases the commands are asked too: each is a process of its own.
+/// Cases in which the commands are run too: each is a process.
 const COMMANDS: usize = 6;
-/// More address space than a question of a small book needs.
+/// More address space than a question about a small book needs.
 const MOST_KIB: u64 = 2 << 20;
 
 /// The first file of a table, by its path in the book.
@@ -33,19 +35,19 @@ fn file_of(root: &Path, table: &str) -> String {
 }
 
 /// Bytes with one kind of damage or another; half of it in the footer.
-fn damaged(whole: &[u8], random: &mut Random) -> Vec<u8> {
+fn damaged(whole: &[u8], random: &mut Rng) -> Vec<u8> {
     let length = whole.len();
     let footer = u32::from_le_bytes(whole[length - 8..length - 4].try_into().expect("4 bytes")) as usize + 8;
-    let begin = if random.below(2) == 0 { length - footer } else { 0 };
-    let at = begin + random.below((length - begin) as u64) as usize;
+    let begin = if random.u64(..2) == 0 { length - footer } else { 0 };
+    let at = begin + random.u64(..(length - begin) as u64) as usize;
     let mut bytes = whole.to_vec();
-    match random.below(5) {
+    match random.u64(..5) {
         0 => bytes.truncate(at),
-        1 => bytes[at] ^= 1 << random.below(8),
+        1 => bytes[at] ^= 1 << random.u64(..8),
         // Lengths are varints, and such bytes make them long.
         2 => bytes[at..].iter_mut().take(4).for_each(|byte| *byte = 0xff),
         3 => bytes[at..].iter_mut().take(9).for_each(|byte| *byte = 0),
-        _ => drop(bytes.drain(at..(at + 1 + random.below(40) as usize).min(length))),
+        _ => drop(bytes.drain(at..(at + 1 + random.u64(..40) as usize).min(length))),
     }
     // Zeros may have been zeros.
     if bytes == whole {
@@ -69,12 +71,12 @@ fn peak_kib() -> u64 {
 }
 
 #[test]
-fn damaged_files_are_named_and_nobody_ends() {
+fn damaged_files_are_named_and_the_server_keeps_running() {
     let folder = folder();
     let root = folder.path();
     open(root).commit(Rows::new(SEED).commit(150, 2)).expect("a commit");
     let address = serve(root, Access::default());
-    let mut random = Random::new(SEED);
+    let mut random = Rng::with_seed(SEED);
     let before = peak_kib();
     for (table, question) in [("events", "/api/events?limit=1000"), ("rejects", "/api/rejects?limit=1000")] {
         let path = file_of(root, table);
@@ -102,7 +104,7 @@ fn damaged_files_are_named_and_nobody_ends() {
             }
         }
         fs::write(&place, &whole).expect("a file can be written");
-        assert!(get(address, question).body == expected, "the server goes on");
+        assert!(get(address, question).body == expected, "the server keeps running");
     }
     assert!(peak_kib() - before < MOST_KIB, "from {before} to {} KiB", peak_kib());
 }
@@ -126,10 +128,10 @@ fn counts_follow_the_book_while_rejects_cannot_be_read() {
             thread::sleep(Duration::from_millis(20));
         }
         let expected = counts(folder.path(), &Filter::default(), &GroupBy::DEFAULT).expect("an answer");
-        let told = get(address, "/api/counts").json();
+        let answer = get(address, "/api/counts").json();
         let sum = |rows: &serde_json::Value| {
             rows.as_array().expect("rows").iter().filter_map(|row| row["count"].as_u64()).sum::<u64>()
         };
-        assert_eq!(sum(&told["rows"]), expected.rows.iter().map(|row| row.count).sum::<u64>());
+        assert_eq!(sum(&answer["rows"]), expected.rows.iter().map(|row| row.count).sum::<u64>());
     }
 }

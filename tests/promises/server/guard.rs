@@ -1,4 +1,4 @@
-//! Who must not see the book does not, and what is no question is refused with a reason.
+//! A client without access gets nothing of the book, and a request that makes no sense is refused with a reason.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use super::serve;
 use crate::readers::loop_of_rows::{folder, open};
 
 #[test]
-fn only_those_who_may_are_answered() {
+fn only_clients_with_access_are_answered() {
     let folder = folder();
     drop(open(folder.path()));
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -40,7 +40,7 @@ fn only_those_who_may_are_answered() {
 }
 
 #[test]
-fn a_question_that_makes_no_sense_is_refused() {
+fn a_request_that_makes_no_sense_is_refused() {
     let folder = folder();
     drop(open(folder.path()));
     let address = serve(folder.path(), Access::default());

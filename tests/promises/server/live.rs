@@ -1,4 +1,4 @@
-//! What a run has read is told at closed epochs: exactly the counts of the positions that are told with them.
+//! Live answers are those of closed epochs: exactly the counts of the positions in the answer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use crate::support::{MemoryRun, MemoryTopic, Workload, WorkloadRecord, count_naively};
 use chrono_tz::Tz;
 use serde_json::Value;
 use walbook::book::Snapshot;
-use walbook::book::entry::SourceKind;
-use walbook::process::{Progress, Quiet};
+use walbook::book::log::entry::SourceKind;
+use walbook::control::{Progress, SourceProgress};
 use walbook::query::Totals;
 use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
 use walbook::store::{Disk, Store};
-use walbook::testing::{MemoryRun, MemoryTopic, Workload, WorkloadRecord, count_naively};
 
 use super::any_port;
 use super::client::get;
@@ -29,9 +29,9 @@ fn counts(rows: &Value) -> Counts {
     rows.as_array().expect("rows").iter().map(row).collect()
 }
 
-fn positions(told: &Value) -> Vec<(String, i64)> {
-    let told = told[MemoryTopic::NAME].as_object().expect("partitions");
-    told.iter().map(|(partition, next)| (partition.clone(), next.as_i64().expect("an offset"))).collect()
+fn positions(of_topics: &Value) -> Vec<(String, i64)> {
+    let partitions = of_topics[MemoryTopic::NAME].as_object().expect("partitions");
+    partitions.iter().map(|(partition, next)| (partition.clone(), next.as_i64().expect("an offset"))).collect()
 }
 
 /// What a loop over the records below the positions counts.
@@ -53,18 +53,22 @@ fn check(workers: usize, seed: u64) {
     let (before, after) = records.split_at(500);
     let topic = MemoryTopic::new(before.to_vec());
     let mut run = MemoryRun { workers, seed, largest_batch: 20, epochs_per_commit: 20, ..MemoryRun::default() };
-    run.run(&store, &topic).expect("a run that nothing disturbs");
+    run.run(&store, &topic).expect("an undisturbed run");
 
     let (listener, epochs) = channel();
     run.listener = Some(listener);
+    let (committed, commits) = channel();
+    run.commits = Some(committed);
     topic.append(after.to_vec());
-    let begun = run.begin(&store, &topic).expect("the book is nobody's");
+    let begun = run.begin(&store, &topic).expect("no other run has the book");
     let server = listen_on(any_port()).expect("a port is free");
     let address = server.address();
-    let totals = Totals::read(&Snapshot::take(folder.path()).expect("a book")).expect("counts");
+    let book = Snapshot::take(folder.path()).expect("a book");
+    let totals = Totals::read(&book).expect("counts");
     let served = ServedRun {
         epochs,
-        generation: begun.generation().to_owned(),
+        commits,
+        state: Arc::new(book.state().clone()),
         counts: totals,
         partitions: Vec::new(),
         source: SourceKind::Kafka,
@@ -72,7 +76,7 @@ fn check(workers: usize, seed: u64) {
         discover_interval: Duration::from_secs(10),
         progress: Progress::new(),
         ask_ends: None,
-        quiet: Quiet::default(),
+        source_progress: SourceProgress::default(),
         ask_slot: None,
     };
     let settings = ServerSettings { book: folder.path().to_owned(), access: Access::default() };
@@ -80,7 +84,7 @@ fn check(workers: usize, seed: u64) {
 
     let (mut asked, mut epochs) = (0, BTreeMap::new());
     thread::scope(|scope| {
-        let running = scope.spawn(|| begun.read().expect("a run that nothing disturbs"));
+        let running = scope.spawn(|| begun.read().expect("an undisturbed run"));
         loop {
             let finished = running.is_finished();
             let live = get(address, "/api/counts").json();

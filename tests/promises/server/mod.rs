@@ -1,9 +1,10 @@
-//! What those who look at a book are promised: the API's answers are the book's, byte for byte, durable and live, and
-//! nobody who should not see them does.
+//! Promises to the clients of a server: the API's answers are the book's, byte for byte, durable and live, and only clients
+//! with access get them.
 
 mod answers;
 mod client;
 mod damaged;
+mod described;
 mod guard;
 mod live;
 mod packed;

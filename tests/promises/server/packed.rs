@@ -1,4 +1,4 @@
-//! Who takes gzip gets the same answers in fewer bytes, and each event as soon as it is told.
+//! Clients that accept gzip get the same answers in fewer bytes, and each event at once.
 
 use std::io::Read;
 
@@ -10,7 +10,7 @@ use super::serve;
 use crate::readers::loop_of_rows::{folder, open};
 use crate::readers::random::Rows;
 
-const TAKES: [(&str, &str); 1] = [("Accept-Encoding", "br, gzip")];
+const ACCEPTS_GZIP: [(&str, &str); 1] = [("Accept-Encoding", "br, gzip")];
 
 #[test]
 fn packed_answers_are_the_same_bytes() {
@@ -26,7 +26,7 @@ fn packed_answers_are_the_same_bytes() {
         "/api/events?limit=1000&format=csv",
         "/api/openapi.json",
     ] {
-        let (plain, packed) = (get(address, path), ask(address, "GET", path, &TAKES));
+        let (plain, packed) = (get(address, path), ask(address, "GET", path, &ACCEPTS_GZIP));
         assert_eq!((packed.status, packed.header("content-encoding")), (200, Some("gzip")), "{path}");
         assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("accept-encoding")), "{path}");
         assert!(packed.body.len() * 2 < plain.body.len(), "{path}: {} of {}", packed.body.len(), plain.body.len());
@@ -34,24 +34,24 @@ fn packed_answers_are_the_same_bytes() {
         GzDecoder::new(packed.body.as_slice()).read_to_end(&mut unpacked).expect("gzip with its end");
         assert!(unpacked == plain.body, "{path}");
     }
-    // Neither what is small, nor what is packed in its own way, nor what was not found.
+    // Not small answers, nor formats with their own compression, nor errors.
     for path in ["/api/counts?by=op", "/api/counts?format=parquet", "/api/nothing"] {
-        assert_eq!(ask(address, "GET", path, &TAKES).header("content-encoding"), None, "{path}");
+        assert_eq!(ask(address, "GET", path, &ACCEPTS_GZIP).header("content-encoding"), None, "{path}");
     }
 }
 
 #[test]
-fn each_event_of_a_packed_stream_is_there_at_once() {
+fn each_event_of_a_packed_stream_arrives_at_once() {
     let folder = folder();
     let mut rows = Rows::new(32);
     let mut book = open(folder.path());
     book.commit(rows.commit(2_000, 6)).expect("a commit");
     let address = serve(folder.path(), Access::default());
-    let (mut plain, mut packed) = (watch(address, "/api/live", &[]), watch(address, "/api/live", &TAKES));
+    let (mut plain, mut packed) = (watch(address, "/api/live", &[]), watch(address, "/api/live", &ACCEPTS_GZIP));
     let (one, other) = (plain.next(), packed.next());
     assert_eq!((one.kind.as_str(), &one.id, &one.data["rows"]), ("snapshot", &other.id, &other.data["rows"]));
     for _ in 0..3 {
-        // Nothing comes after it that could push it through.
+        // Nothing follows that could flush it.
         book.commit(rows.commit(30, 4)).expect("a commit");
         let (one, other) = (plain.next(), packed.next());
         assert_eq!((one.kind.as_str(), &one.id, &one.data["rows"]), ("delta", &other.id, &other.data["rows"]));

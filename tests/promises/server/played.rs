@@ -1,27 +1,28 @@
-//! A run that a test plays beside a server: where its source ends, and what it has read.
+//! A run that a test imitates for a server: where its source ends, what it has read, and its commits.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::book_builder::Contents;
 use serde_json::Value;
-use walbook::book::Snapshot;
-use walbook::book::entry::SourceKind;
+use walbook::book::log::entry::SourceKind;
+use walbook::book::{CommittedEntry, Snapshot};
+use walbook::change::ClosedEpoch;
 use walbook::change::{End, Interval, Partition, PartitionStart};
-use walbook::live::ClosedEpoch;
-use walbook::process::{Progress, Quiet};
+use walbook::control::{Progress, SourceProgress};
 use walbook::query::{Event, Totals};
-use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
-use walbook::testing::book_builder::Contents;
+use walbook::server::{Access, AskSlot, ServedRun, ServerSettings, SlotReport, listen_on};
 
 use super::any_port;
 use super::client::get;
+use crate::readers::loop_of_rows::newest_entry;
 use crate::readers::random::day;
 
-/// Asks for the status until it is as it should be.
+/// Asks for the status until it is as expected.
 #[track_caller]
 pub(super) fn await_status(address: SocketAddr, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     let begin = Instant::now();
@@ -42,19 +43,34 @@ pub(super) fn up_to(offset: i64) -> Contents {
     Contents { events: vec![(day(0), event)], rejects: Vec::new() }
 }
 
-/// What the source says when it is asked where its partitions end.
+/// The source's answer to where its partitions end.
 type Ends = Result<Vec<(Partition, End)>, String>;
 
 fn partition(number: i32) -> Partition {
     Partition { topic: "shop".to_owned(), number }
 }
 
-/// A run that a test plays.
+/// A slot as its server reports it.
+fn slot() -> SlotReport {
+    SlotReport {
+        name: "shop".to_owned(),
+        active: true,
+        confirmed_lsn: Some("0/16B2F00".to_owned()),
+        restart_lsn: Some("0/16B2E00".to_owned()),
+        lag_bytes: Some(7),
+        retained_bytes: Some(9),
+        wal_status: Some("reserved".to_owned()),
+    }
+}
+
+/// A run that a test imitates.
 pub(super) struct Played {
     pub(super) address: SocketAddr,
+    root: PathBuf,
     epochs: Sender<ClosedEpoch>,
+    committed: Sender<CommittedEntry>,
     ends: Arc<Mutex<Ends>>,
-    pub(super) quiet: Quiet,
+    pub(super) source_progress: SourceProgress,
 }
 
 impl Played {
@@ -63,16 +79,18 @@ impl Played {
         Played::serve_after(&book, root, source, end)
     }
 
-    /// A run that has opened the book as it was in a snapshot.
+    /// The same for a run that has opened the book as it was in a snapshot.
     pub(super) fn serve_after(book: &Snapshot, root: &Path, source: SourceKind, end: End) -> Played {
         let (epochs, listener) = channel();
-        let (ends, quiet) = (Arc::new(Mutex::new(Ok(vec![(partition(0), end)]))), Quiet::default());
+        let (committed, commits) = channel();
+        let (ends, source_progress) = (Arc::new(Mutex::new(Ok(vec![(partition(0), end)]))), SourceProgress::default());
         let server = listen_on(any_port()).expect("a port is free");
         let address = server.address();
         let answers = Arc::clone(&ends);
         let run = ServedRun {
             epochs: listener,
-            generation: book.state().generation.clone(),
+            commits,
+            state: Arc::new(book.state().clone()),
             counts: Totals::read(book).expect("counts"),
             partitions: vec![PartitionStart { partition: partition(0), from: 100, until: None }],
             source,
@@ -80,27 +98,40 @@ impl Played {
             discover_interval: Duration::from_secs(10),
             progress: Progress::new(),
             ask_ends: Some(Box::new(move || answers.lock().unwrap_or_else(PoisonError::into_inner).clone())),
-            quiet: quiet.clone(),
-            ask_slot: None,
+            source_progress: source_progress.clone(),
+            ask_slot: (source == SourceKind::Slot).then(|| -> Box<AskSlot> { Box::new(|| Ok(Some(slot()))) }),
         };
         server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, run).expect("a book");
-        Played { address, epochs, ends, quiet }
+        Played { address, root: root.to_owned(), epochs, committed, ends, source_progress }
     }
 
-    /// Where the source ends from now on.
+    /// Sets where the source ends from now on.
     pub(super) fn ends(&self, end: Result<End, String>) {
         *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = end.map(|end| vec![(partition(0), end)]);
     }
 
-    /// The topic gets a partition that the run has not found yet.
+    /// Adds a partition that the run has not discovered yet.
     pub(super) fn grow(&self, number: i32, end: End) {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.as_mut().expect("the source answers").push((partition(number), end));
     }
 
-    /// Reads up to an offset.
+    /// Closes an epoch in which the run has read a range of offsets.
     pub(super) fn read(&self, epoch: u64, from: i64, to: i64) {
         let positions = vec![(partition(0), Interval { from, to })];
-        self.epochs.send(ClosedEpoch { epoch, positions, ..ClosedEpoch::default() }).expect("the server listens");
+        self.epochs
+            .send(ClosedEpoch { epoch, positions, ..ClosedEpoch::default() })
+            .expect("the server receives epochs");
     }
+
+    /// Reports the newest commit of the book.
+    pub(super) fn commit(&self) {
+        self.committed.send(newest_commit(&self.root)).expect("the server receives commits");
+    }
+}
+
+/// The newest commit of a book, as its committer reports it.
+pub(super) fn newest_commit(root: &Path) -> CommittedEntry {
+    let state = Snapshot::take(root).expect("a book").state().clone();
+    CommittedEntry { entry: Arc::new(newest_entry(root)), state: Arc::new(state) }
 }

@@ -1,4 +1,4 @@
-//! Those who take nothing of their answers, or say nothing, keep nobody else waiting.
+//! Clients that read nothing of their answers, or send nothing, delay no other client.
 
 use std::io::Read;
 use std::net::TcpStream;
@@ -11,19 +11,19 @@ use super::serve;
 use crate::readers::loop_of_rows::{folder, open};
 use crate::readers::random::Rows;
 
-/// Clients of the stream that are taken.
+/// Clients that the stream admits.
 const WATCHERS: usize = 500;
 
 #[test]
-fn clients_that_rest_keep_nobody_waiting_and_are_bounded() {
+fn idle_clients_delay_no_other_and_are_bounded() {
     let folder = folder();
     let mut rows = Rows::new(2);
     let mut book = open(folder.path());
     book.commit(rows.commit(100, 4)).expect("a commit");
     let address = serve(folder.path(), Access::default());
-    // Who connects and says nothing.
+    // Clients that connect and send nothing.
     let silent: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(address).expect("a connection")).collect();
-    // Who watches and reads nothing.
+    // Clients that watch and read nothing.
     let watching: Vec<Watching> = (0..WATCHERS).map(|_| watch(address, "/api/live", &[])).collect();
     let refused = ask(address, "GET", "/api/live", &[]);
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("2")));
@@ -37,18 +37,18 @@ fn clients_that_rest_keep_nobody_waiting_and_are_bounded() {
     }
     assert!(get(address, "/metrics").text().contains(&format!("walbook_watchers {WATCHERS}\n")));
 
-    // A place that is left is free again.
+    // A place is free again after its client has disconnected.
     drop(watching);
     let begin = Instant::now();
     while !get(address, "/metrics").text().contains("walbook_watchers 0\n") {
-        assert!(begin.elapsed() < Duration::from_secs(60), "watchers that are gone still count");
+        assert!(begin.elapsed() < Duration::from_secs(60), "watchers that disconnected still count");
         book.commit(rows.commit(5, 4)).expect("a commit");
     }
     drop(silent);
 }
 
 #[test]
-fn large_answers_that_nobody_reads_are_bounded() {
+fn unread_large_answers_are_bounded() {
     let folder = folder();
     let mut rows = Rows::new(3);
     let mut book = open(folder.path());
@@ -60,7 +60,7 @@ fn large_answers_that_nobody_reads_are_bounded() {
     book.commit(contents).expect("a commit");
     let address = serve(folder.path(), Access::default());
 
-    // A page ends before its rows are too much, and says where the next one begins.
+    // A page ends before its rows are too large, and has the cursor of the next one.
     let (mut seen, mut cursor) = (0, String::new());
     while seen < events {
         let page = get(address, &format!("/api/events?limit=1000{cursor}")).json();
@@ -72,16 +72,16 @@ fn large_answers_that_nobody_reads_are_bounded() {
     }
 
     let path = "/api/events?limit=1000";
-    let resting: Vec<TcpStream> = (0..20).map(|_| send(address, "GET", path, &[])).collect();
-    // Each has its answer, or none: the last one waits for those before it.
-    let statuses = resting.iter().map(status);
+    let unread: Vec<TcpStream> = (0..20).map(|_| send(address, "GET", path, &[])).collect();
+    // Each has its answer or was refused: the last one waits for those before it.
+    let statuses = unread.iter().map(status);
     let busy = statuses.filter(|status| *status == 503).count();
-    assert!((1..20).contains(&busy), "{busy} of 20 were told to ask again");
+    assert!((1..20).contains(&busy), "{busy} of 20 were refused");
     assert_eq!(get(address, "/api/counts?by=op").status, 200);
-    drop(resting);
+    drop(unread);
     let begin = Instant::now();
     while ask(address, "GET", path, &[]).status != 200 {
-        assert!(begin.elapsed() < Duration::from_secs(60), "answers that nobody reads any more still count");
+        assert!(begin.elapsed() < Duration::from_secs(60), "answers of clients that disconnected still count");
     }
 }
 

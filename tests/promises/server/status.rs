@@ -1,11 +1,11 @@
-//! A status tells what there is: rejects of a range, what the newest commit was, what is lost, how far a slot is behind.
+//! The status: rejects of a range, the newest commit, lost offsets, and how far a source is behind.
 
+use crate::support::book_builder::{BookBuilder, Contents, rewrite_log};
 use serde_json::Value;
-use walbook::book::entry::SourceKind;
+use walbook::book::log::entry::SourceKind;
 use walbook::change::End;
 use walbook::query::Event;
 use walbook::server::Access;
-use walbook::testing::book_builder::{BookBuilder, Contents, rewrite_log};
 
 use super::client::{ask, get, watch};
 use super::played::{Played, await_status, up_to};
@@ -14,7 +14,7 @@ use crate::readers::loop_of_rows::{folder, newest_entry, open};
 use crate::readers::random::{Rows, day};
 
 #[test]
-fn rejects_of_a_range_are_those_that_are_shown_of_it() {
+fn rejects_in_a_range_are_as_many_as_the_pages_show() {
     let folder = folder();
     let mut rows = Rows::new(13);
     let mut book = open(folder.path());
@@ -25,15 +25,15 @@ fn rejects_of_a_range_are_those_that_are_shown_of_it() {
     let address = serve(folder.path(), Access::default());
     for _ in 0..2 {
         await_status(address, "read", |_| total(address) == Some(all));
-        // They are summed up after the counts, and nobody writes.
+        // They are summed after the counts, without a new frame.
         assert_eq!(watch(address, "/api/live", &[]).next().data["status"]["rejects_total"], all);
         let mut sum = 0;
         for number in 0..8 {
             let day = day(number);
             let shown = get(address, &format!("/api/rejects?day={day}&limit=1000")).json();
             let shown = shown["rows"].as_array().expect("rows").len();
-            let told = get(address, &format!("/api/status?day={day}")).json();
-            assert_eq!(told["rejects"]["in_range"], shown, "{day}");
+            let status = get(address, &format!("/api/status?day={day}")).json();
+            assert_eq!(status["rejects"]["in_range"], shown, "{day}");
             sum += shown as u64;
         }
         let range = get(address, &format!("/api/status?from={}&to={}", day(0), day(7))).json();
@@ -50,11 +50,11 @@ fn rejects_of_a_range_are_those_that_are_shown_of_it() {
 }
 
 #[test]
-fn the_newest_commit_and_what_is_lost_are_told() {
+fn the_status_has_the_newest_commit_and_lost_offsets() {
     let folder = folder();
     let root = folder.path();
     let mut book = BookBuilder::open(root, "UTC", &[("shop", 1)]).expect("a book");
-    // Offsets 3 to 9 are markers, until the log is written anew.
+    // Offsets 3 to 9 are markers until the log is rewritten.
     let event = |offset| Event {
         topic: "shop".to_owned(),
         offset,
@@ -79,7 +79,7 @@ fn the_newest_commit_and_what_is_lost_are_told() {
     assert_eq!(status["durable"]["changes"], 4);
     assert!(status["book"]["made_at"].is_string() && status["durable"]["committed_at"].is_string());
     for unknown in ["complete_at", "took_seconds"] {
-        assert_eq!(status["durable"][unknown], Value::Null, "nobody runs");
+        assert_eq!(status["durable"][unknown], Value::Null, "there is no run");
     }
     let (from, to) = (position.interval.from, position.interval.to);
     let expected =
@@ -105,7 +105,7 @@ fn nothing_counts_as_read_while_it_lies_behind_an_open_transaction() {
 }
 
 #[test]
-fn a_partition_that_appears_is_looked_at_before_anything_of_it_is_read() {
+fn a_new_partition_is_lag_before_anything_of_it_is_read() {
     let folder = folder();
     let mut book = BookBuilder::open(folder.path(), "UTC", &[("shop", 1)]).expect("a book");
     book.commit(up_to(99)).expect("a commit");
@@ -121,9 +121,9 @@ fn a_partition_that_appears_is_looked_at_before_anything_of_it_is_read() {
 }
 
 #[test]
-fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
+fn an_idle_slot_is_live_and_one_with_a_backlog_is_not() {
     let folder = folder();
-    // Another run has read another source into the book; nobody asks how that one goes on.
+    // Another run has read another source into the book; the ends of that one are not asked for.
     BookBuilder::open(folder.path(), "UTC", &[("old", 1), ("shop", 1)])
         .and_then(|mut book| book.commit(up_to(99)))
         .expect("a commit");
@@ -135,12 +135,12 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     assert!(status["complete_at"].is_string() && status["durable"]["complete_at"].is_string(), "{status:#}");
     assert!(status["connected_at"].is_string() && status["commit_interval_seconds"] == 10.0);
 
-    // Other databases write; the reader has not said yet what that means.
+    // Other databases write; the reader has not reported yet that it is nothing for this slot.
     slot.ends(Ok(End::at(5_100)));
     let status = await_status(slot.address, "behind", |status| status["lag_bytes"] == 5_000);
     assert_eq!((&part(&status)["next_offset"], &part(&status)["end_offset"]), (&100.into(), &5_100.into()));
-    // It has, and says that nothing of it is for this slot: no position has moved.
-    slot.quiet.note(100, 5_100);
+    // It has: no position has moved.
+    slot.source_progress.record_empty(100, 5_100);
     let status = await_status(slot.address, "idle", |status| status["lag_bytes"] == 0);
     assert_eq!((&status["state"], &part(&status)["next_offset"]), (&"live".into(), &100.into()));
     assert_eq!(part(&status)["lag_seconds"], 0.0);
@@ -163,6 +163,6 @@ fn a_slot_in_which_nothing_happens_is_live_and_one_with_a_backlog_is_not() {
     assert!(status["state_reason"].as_str().is_some_and(|why| why.contains("connection refused")), "{status:#}");
     assert_eq!(status["connected_at"], Value::Null);
     assert!(get(slot.address, "/metrics").text().contains("\nwalbook_source_connected 0\n"));
-    // What was there when it fell silent says nothing of what is there now.
+    // After a disconnect the last known end is stale.
     assert_eq!(status["lag_bytes"], Value::Null);
 }

@@ -1,4 +1,4 @@
-//! A stream of events tells each count that changes, once and in the end right, also to those who come back.
+//! A stream of events has each count that changes and ends with the counts of the book, also for clients that reconnect.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::readers::random::Rows;
 
 type Counts = BTreeMap<[String; 4], u64>;
 
-/// Lays the rows of an event over what is known.
+/// Applies the rows of an event.
 fn apply(counts: &mut Counts, rows: &Value) {
     for row in rows.as_array().expect("rows") {
         let text = |name: &str| row[name].as_str().expect("a text").to_owned();
@@ -56,7 +56,7 @@ fn a_watcher_ends_with_the_counts_of_the_book() {
         apply(&mut expected, &get(address, &format!("/api/counts{filter}")).json()["rows"]);
         assert_eq!(counts, expected, "{filter}");
 
-        // Who comes back hears what changed meanwhile, and nothing else.
+        // A client that reconnects is sent what changed meanwhile, and nothing else.
         drop(watching);
         let commit = book.commit(rows.commit(3, 4)).expect("a commit");
         while get(address, "/api/status").json()["durable"]["commit"] != commit {
@@ -70,15 +70,15 @@ fn a_watcher_ends_with_the_counts_of_the_book() {
         assert_eq!(counts, expected, "{filter}");
         assert!(resumed.data["rows"].as_array().is_some_and(|rows| rows.len() <= 9));
 
-        // The same number of another server says nothing here.
+        // The same frame number of another server means nothing here.
         let (number, _) = last.id.split_once('-').expect("a number and a server");
-        let stranger = watch(address, "/api/live", &[("Last-Event-ID", &format!("{number}-00000000"))]).next();
-        expect_kind(&stranger, "snapshot");
+        let other_server = watch(address, "/api/live", &[("Last-Event-ID", &format!("{number}-00000000"))]).next();
+        expect_kind(&other_server, "snapshot");
     }
 }
 
 #[test]
-fn a_commit_of_thousands_of_counts_is_told_as_any_other() {
+fn a_commit_of_thousands_of_counts_is_sent_as_any_other() {
     let folder = folder();
     let mut rows = Rows::new(22);
     let mut book = open(folder.path());
@@ -99,7 +99,10 @@ fn a_commit_of_thousands_of_counts_is_told_as_any_other() {
         apply(counts, &delta.data["rows"]);
         texts.push(delta.data);
     }
-    assert!(texts.windows(2).all(|pair| pair[0] == pair[1]), "who watches the same is told the same");
+    assert!(
+        texts.windows(2).all(|pair| pair[0] == pair[1]),
+        "clients that watch the same counts are sent the same text"
+    );
     let mut expected = Counts::new();
     apply(&mut expected, &get(address, "/api/counts").json()["rows"]);
     assert!(counts.iter().all(|counts| *counts == expected));

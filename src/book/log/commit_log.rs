@@ -1,0 +1,158 @@
+//! The commit log: reading entries, and putting one — the only atomic act in the product.
+
+use std::io::ErrorKind;
+
+use crate::store::Store;
+
+use super::digested;
+use crate::book::error::At;
+use crate::book::write::staging::Staging;
+use crate::book::{BookError, Entry, layout};
+
+/// An entry of the log, with its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedEntry {
+    /// The entry.
+    pub entry: Entry,
+    /// SHA-256 of its line, which the next entry has as `previous`.
+    pub digest: String,
+}
+
+/// The outcome of putting an entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::book) enum Put {
+    /// It is in the log and survives a crash.
+    Done,
+    /// It is not and never will be in the log, which has moved on without this run.
+    Lost(String),
+}
+
+/// Reads entry `number`; `None` when the log does not hold it.
+///
+/// # Errors
+/// [`BookError::Damaged`] when it is not as written, [`BookError::UnknownFormat`], [`BookError::Io`].
+pub fn read_entry(store: &dyn Store, number: u64) -> Result<Option<LoggedEntry>, BookError> {
+    let path = layout::entry_path(number);
+    let bytes = match store.read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.at("read", &path)?,
+    };
+    let (entry, digest): (Entry, String) = digested::read(&path, &bytes)?;
+    if entry.entry != number {
+        let reason = format!("it holds entry {}", entry.entry);
+        return Err(BookError::Damaged { path, reason });
+    }
+    Ok(Some(LoggedEntry { entry, digest }))
+}
+
+/// The numbers of all entries, ascending; empty where there is no log. Lists the whole folder.
+///
+/// # Errors
+/// [`BookError::Io`].
+pub fn numbers(store: &dyn Store) -> Result<Vec<u64>, BookError> {
+    numbers_in(store, layout::LOG)
+}
+
+/// The number of the newest entry, without listing the log: some look-ups after the newest checkpoint.
+///
+/// In a log with a gap this may be an entry before the gap; a start notices the gap.
+///
+/// # Errors
+/// [`BookError::Io`].
+pub fn newest(store: &dyn Store) -> Result<Option<u64>, BookError> {
+    let holds = |number: u64| {
+        let path = layout::entry_path(number);
+        store.exists(&path).at("look up", &path)
+    };
+    let mut known = numbers_in(store, layout::CHECKPOINTS)?.pop().unwrap_or(0);
+    if !holds(known)? {
+        return Ok(numbers(store)?.pop());
+    }
+    let mut step = 1;
+    while holds(known + step)? {
+        known += step;
+        step *= 2;
+    }
+    // Entry `known` exists and `known + step` does not.
+    while step > 1 {
+        step /= 2;
+        if holds(known + step)? {
+            known += step;
+        }
+    }
+    Ok(Some(known))
+}
+
+/// Makes `newest`, the newest entry that a reader has seen, survive a crash: its name is visible before the writer syncs it.
+///
+/// # Errors
+/// [`BookError::Io`].
+pub fn ensure_durable(store: &dyn Store, newest: &Entry) -> Result<(), BookError> {
+    // A writer places files only after it has synced the log: one look instead of a sync for each question.
+    if let Some(file) = newest.added.first()
+        && store.exists(&file.path).at("look up", &file.path)?
+    {
+        return Ok(());
+    }
+    match store.sync_folder(layout::LOG) {
+        // There is no writer here, or this reader may not sync: the writer's own sync follows in a moment.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidInput
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        synced => synced.at("sync", layout::LOG),
+    }
+}
+
+/// The numbered files of a folder, ascending; other names are ignored.
+pub(in crate::book) fn numbers_in(store: &dyn Store, folder: &str) -> Result<Vec<u64>, BookError> {
+    let names = match store.list(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed.at("list", folder)?,
+    };
+    Ok(names.iter().filter_map(|name| layout::number(name)).collect())
+}
+
+/// Puts `bytes` as entry `number`, or changes nothing.
+///
+/// # Errors
+/// [`BookError::Fenced`] when the entry is in the log but this run's staging folder is gone already; [`BookError::Io`].
+pub(in crate::book) fn put(staging: &Staging, number: u64, bytes: &[u8]) -> Result<Put, BookError> {
+    let store = staging.store();
+    let path = layout::entry_path(number);
+    let name = format!("entry-{number:020}.json.inprogress");
+    match staging.write(&name, bytes) {
+        Err(BookError::Fenced { reason }) => return Ok(Put::Lost(reason)),
+        written => written?,
+    }
+    if let Some(before) = number.checked_sub(1).map(layout::entry_path) {
+        // In a log that was removed while this run was suspended its number is free again.
+        if !store.exists(&before).at("look up", &before)? {
+            return Ok(Put::Lost(format!("entry {} is gone from the log", number - 1)));
+        }
+    }
+    if let Err(error) = store.hard_link(&staging.path(&name), &path) {
+        // NFS may have linked it and lost the answer: compare the file.
+        match store.read(&path) {
+            Ok(present) if present == bytes => {}
+            Ok(_) => return Ok(Put::Lost(format!("entry {number} of the log is another run's"))),
+            Err(absent) if absent.kind() == ErrorKind::NotFound => {
+                return match staging.explain(error, "link", &path) {
+                    BookError::Fenced { reason } => Ok(Put::Lost(reason)),
+                    failed => Err(failed),
+                };
+            }
+            Err(unknown) => return Err(unknown).at("read back", &path),
+        }
+    }
+    staging.remove(&name)?;
+    store.sync_folder(layout::LOG).at("sync", layout::LOG)?;
+    Ok(Put::Done)
+}

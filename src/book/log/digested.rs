@@ -1,0 +1,59 @@
+//! A JSON object that carries its own digest: the form of log entries and checkpoints.
+//!
+//! Two lines: the object, then `{"sha256":"<hex digest of the first line without its line end>"}`.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::book::BookError;
+
+/// The version of the form of log entries and checkpoints (docs/compatibility.md).
+pub const FORMAT: u32 = 1;
+
+/// The bytes of the file, and the digest they carry.
+pub(in crate::book) fn write<T: Serialize>(object: &T) -> (Vec<u8>, String) {
+    let line = serde_json::to_string(object).expect("maps with text keys and plain fields always print");
+    let digest = digest(line.as_bytes());
+    (format!("{line}\n{}", second_line(&digest)).into_bytes(), digest)
+}
+
+/// Reads the bytes of `path` back: the object and its digest.
+///
+/// # Errors
+/// [`BookError::Damaged`] for any byte that is not as written, [`BookError::UnknownFormat`] when it is whole but of another format.
+pub(in crate::book) fn read<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<(T, String), BookError> {
+    let damaged = |reason: String| BookError::Damaged { path: path.to_owned(), reason };
+    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(|| damaged("it has no second line".into()))?;
+    let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+    let digest = digest(line);
+    if rest != second_line(&digest).as_bytes() {
+        return Err(damaged(format!("its first line has digest {digest}, its second line has another")));
+    }
+    #[derive(serde::Deserialize)]
+    struct Version {
+        format: u64,
+    }
+    // Read the version alone: the rest of a newer form may have any shape.
+    let version: Version = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
+    if version.format != u64::from(FORMAT) {
+        return Err(BookError::UnknownFormat { path: path.to_owned(), format: version.format, known: FORMAT });
+    }
+    let object = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
+    Ok((object, digest))
+}
+
+/// Adds the second line that belongs to a first one, so that the fuzzer reaches what is behind the digest.
+#[cfg(feature = "fuzzing")]
+pub(in crate::book) fn with_digest(line: &[u8]) -> Vec<u8> {
+    [line, b"\n", second_line(&digest(line)).as_bytes()].concat()
+}
+
+/// SHA-256 in hexadecimal.
+pub(in crate::book) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn second_line(digest: &str) -> String {
+    format!("{{\"sha256\":\"{digest}\"}}\n")
+}

@@ -1,0 +1,171 @@
+//! One commit as data, and its exact form on disk.
+//!
+//! An entry is a file `_walbook/log/<number, 20 digits>.json` of two lines: the entry as one JSON object, then
+//! `{"sha256":"<hex digest of the first line without its line end>"}`. `previous` is the digest of the entry before.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{CommitNumber, Day, Interval, Operation, Tally};
+
+/// One entry of the commit log. Number 0 makes the book; a *fence* opens a generation, a *commit* adds rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Version of this form.
+    pub format: u32,
+    /// The book's identity, a UUID.
+    pub book: String,
+    /// The entry's place in the log, from 0 without gaps.
+    pub entry: u64,
+    /// The number of the newest commit, this one's if it is one: files are named by it.
+    pub commit: CommitNumber,
+    /// SHA-256 of the entry before; empty in the first.
+    pub previous: String,
+    /// Fence or commit.
+    pub kind: EntryKind,
+    /// The run that wrote it, by the name of its staging folder.
+    pub generation: String,
+    /// The newest entry whose files are known to be in place.
+    pub redone_to: u64,
+    /// Microseconds since 1970-01-01 UTC by the writer's clock; information only.
+    pub written_at: i64,
+    /// The highest commit time of the changes it adds, in microseconds since 1970-01-01 UTC; `None` where no record has one,
+    /// and in entries of versions that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_time: Option<i64>,
+    /// The book's fixed settings.
+    pub settings: BookSettings,
+    /// The versions that wrote it; information only.
+    pub versions: Versions,
+    /// By topic: what was read. A fence has the topics that are new to the book, with empty intervals where they start.
+    pub topics: BTreeMap<String, TopicEntry>,
+    /// Files that this entry makes part of the book.
+    pub added: Vec<AddedFile>,
+    /// Files that this entry takes out of the book.
+    pub removed: Vec<String>,
+    /// How many changes were added by day, schema, table and operation; sorted, each positive.
+    pub deltas: Vec<Delta>,
+}
+
+/// The kind of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// Opens a generation: runs of older generations can no longer write.
+    Fence,
+    /// Adds files and counts.
+    Commit,
+}
+
+/// Settings that are fixed when a book is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BookSettings {
+    /// IANA name of the zone that turns an instant into a day.
+    pub time_zone: String,
+    /// Which instant decides the day: `auto`, `commit` or `kafka`.
+    pub day_from: String,
+}
+
+/// The versions that wrote an entry; recorded, never compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// walbook's version.
+    pub walbook: String,
+    /// The parser's version, which grows when the same bytes would give other rows.
+    pub parser: u32,
+    /// The time-zone data's version.
+    pub tzdata: String,
+}
+
+/// The kind of a topic, which decides what offsets mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// A topic of Kafka: each offset holds one record or none.
+    #[default]
+    Kafka,
+    /// A replication slot: a record is one change, its offset the transaction's end LSN, its ordinal the place in the
+    /// transaction. Records share offsets, and most LSNs belong to no record: gaps are not counted.
+    Slot,
+    /// A file, or standard input: a record's offset is that of its first byte; bytes that begin no record are empty.
+    File,
+}
+
+impl SourceKind {
+    /// Whether this is Kafka, the default of entries that name no source.
+    pub fn is_kafka(&self) -> bool {
+        *self == SourceKind::Kafka
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            SourceKind::Kafka => "Kafka topic",
+            SourceKind::Slot => "replication slot",
+            SourceKind::File => "file",
+        })
+    }
+}
+
+/// One topic in an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicEntry {
+    /// Its kind.
+    #[serde(default, skip_serializing_if = "SourceKind::is_kafka")]
+    pub source: SourceKind,
+    /// Its identity: the UUID that Kafka gives, a slot's system identifier, a file's fingerprint; empty where the source has
+    /// none.
+    pub id: String,
+    /// Of a slot: the timeline that was read. A fence records a newer one by naming the topic again, without positions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<u32>,
+    /// The number of partitions known when it was written.
+    pub partitions: i32,
+    /// By partition: what was read.
+    pub positions: BTreeMap<i32, PartitionEntry>,
+}
+
+/// One partition in an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionEntry {
+    /// The offsets this entry covers; `from` is the last entry's `to`.
+    #[serde(flatten)]
+    pub interval: Interval,
+    /// Records read: bearing + markers + rejects.
+    pub records: u64,
+    /// Their kinds.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Offsets without a record: transaction markers, compaction; of a file the bytes that begin none.
+    pub empty: u64,
+    /// Offsets accepted as lost.
+    pub lost: u64,
+}
+
+impl PartitionEntry {
+    /// A partition that is not read yet, and where reading begins.
+    pub fn start(offset: i64) -> PartitionEntry {
+        let interval = Interval { from: offset, to: offset };
+        PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0 }
+    }
+}
+
+/// A file that an entry adds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedFile {
+    /// Path in the book: `events/day=2026-11-22/c0000000412-w003-0.parquet`.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Number of rows.
+    pub rows: u64,
+    /// XXH3-64 of all bytes, 16 hexadecimal digits.
+    pub xxh3: String,
+}
+
+/// How many changes of one key an entry adds; a JSON array of five.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Delta(pub Day, pub String, pub String, pub Operation, pub i64);

@@ -1,0 +1,14 @@
+//! The commit log: its entries, the one atomic act that adds one, and the state that they fold into.
+//!
+//! Nothing removes or rewrites an entry. `named_files.rs` (bisection), `verify/` (the whole chain) and `read/follow.rs` (the
+//! entry before) rely on it.
+
+pub(in crate::book) mod checkpoint;
+pub mod commit_log;
+pub(in crate::book) mod digested;
+pub mod entry;
+pub(in crate::book) mod log_evidence;
+pub(in crate::book) mod named_files;
+mod rules;
+pub(in crate::book) mod state;
+pub(in crate::book) mod tail;

@@ -1,0 +1,173 @@
+//! The rules that each entry must keep to follow the log before it, when it is written and when it is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::change::{Day, Interval, Tally};
+
+use super::digested;
+use super::entry::{Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
+use super::state::State;
+use crate::book::BookError;
+use crate::book::layout::{FilePlace, Table};
+
+impl State {
+    /// Whether `entry` may follow.
+    ///
+    /// # Errors
+    /// [`BookError::Unsound`] names the rule.
+    pub fn check(&self, entry: &Entry) -> Result<(), BookError> {
+        self.rules(entry).map_err(|rule| BookError::Unsound { entry: entry.entry, rule })
+    }
+
+    fn rules(&self, entry: &Entry) -> Result<(), String> {
+        same("format", &entry.format, &digested::FORMAT)?;
+        same("entry", &entry.entry, &self.entries)?;
+        same("previous", &entry.previous, &self.digest)?;
+        if self.entries > 0 {
+            same("book", &entry.book, &self.book)?;
+            same("settings", &entry.settings, &self.settings)?;
+        } else {
+            same("kind", &entry.kind, &EntryKind::Fence)?;
+        }
+        holds(entry.redone_to < entry.entry.max(1), || format!("redone_to {} lies ahead", entry.redone_to))?;
+        holds(entry.commit_time.is_none() || !entry.deltas.is_empty(), || "a commit time without changes".into())?;
+        holds(entry.removed.is_empty(), || "files are removed, which format 1 does not have".into())?;
+        for (name, topic) in &entry.topics {
+            self.topic_rules(name, topic, entry.kind).map_err(|rule| format!("topic {name:?}: {rule}"))?;
+        }
+        match entry.kind {
+            EntryKind::Fence => {
+                same("commit", &entry.commit, &self.commit)?;
+                holds(entry.added.is_empty() && entry.deltas.is_empty(), || "a fence adds rows".into())
+            }
+            EntryKind::Commit => {
+                holds(entry.commit > self.commit, || {
+                    format!("commit {} does not lie above {}", entry.commit, self.commit)
+                })?;
+                // Not for a fence: a checkpoint that its writer did not read may be ahead.
+                holds(entry.redone_to >= self.redone_to, || {
+                    format!("redone_to {} lies behind {}", entry.redone_to, self.redone_to)
+                })?;
+                self.row_rules(entry)
+            }
+        }
+    }
+
+    fn topic_rules(&self, name: &str, topic: &TopicEntry, kind: EntryKind) -> Result<(), String> {
+        let known = self.topics.get(name);
+        source_rules(topic)?;
+        if let Some(known) = known {
+            same("source", &topic.source, &known.source)?;
+            same("id", &topic.id, &known.id)?;
+            match kind {
+                EntryKind::Fence => holds(topic.timeline >= known.timeline, || {
+                    format!("timeline {:?}, was {:?}", topic.timeline, known.timeline)
+                })?,
+                EntryKind::Commit => same("timeline", &topic.timeline, &known.timeline)?,
+            }
+            holds(topic.partitions >= known.partitions, || {
+                format!("{} partitions, were {}", topic.partitions, known.partitions)
+            })?;
+        } else {
+            holds(kind == EntryKind::Fence, || "new in a commit: only a fence adds topics".into())?;
+        }
+        for (number, read) in &topic.positions {
+            let rule = |rule: String| format!("partition {number}: {rule}");
+            holds((0..topic.partitions).contains(number), || format!("of {} only", topic.partitions)).map_err(rule)?;
+            partition_rules(read, topic.source).map_err(rule)?;
+            let from = read.interval.from;
+            match known.map(|known| known.positions.get(number)) {
+                // A new topic starts where the run asked for.
+                None => holds(from >= 0, || format!("starts at {from}")).map_err(rule)?,
+                // A partition that appeared later is read from its beginning.
+                Some(None) => same("from", &from, &0).map_err(rule)?,
+                Some(Some(position)) => same("from", &from, &position.next).map_err(rule)?,
+            }
+            if kind == EntryKind::Fence {
+                holds(read.interval.width() == 0, || "a fence reads records".into()).map_err(rule)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn row_rules(&self, entry: &Entry) -> Result<(), String> {
+        let positions = || entry.topics.values().flat_map(|topic| topic.positions.values());
+        holds(positions().any(|read| read.interval.width() > 0), || "a commit reads nothing".into())?;
+        let events = sum(positions().map(|read| read.tally.events));
+        let rejects = sum(positions().map(|read| read.tally.rejects));
+
+        let mut rows: BTreeMap<Table, u128> = BTreeMap::new();
+        let mut by_day: BTreeMap<Day, u128> = BTreeMap::new();
+        let mut paths = BTreeSet::new();
+        for file in &entry.added {
+            let place = FilePlace::parse(&file.path).ok_or_else(|| format!("adds {:?}", file.path))?;
+            holds(self.commit < place.commit && place.commit <= entry.commit, || {
+                format!("adds {:?}, which is named by a commit that is not this one", file.path)
+            })?;
+            holds(paths.insert(&file.path), || format!("adds {:?} twice", file.path))?;
+            holds(file.rows > 0, || format!("adds {:?} without rows", file.path))?;
+            *rows.entry(place.table).or_default() += u128::from(file.rows);
+            if place.table == Table::Events {
+                *by_day.entry(place.day).or_default() += u128::from(file.rows);
+            }
+        }
+        same("rows of events files", &rows.get(&Table::Events).copied().unwrap_or(0), &events)?;
+        same("rows of rejects files", &rows.get(&Table::Rejects).copied().unwrap_or(0), &rejects)?;
+
+        holds(entry.deltas.is_sorted_by(|one, next| key(one) < key(next)), || "deltas are not sorted by key".into())?;
+        let mut counted: BTreeMap<Day, u128> = BTreeMap::new();
+        for Delta(day, schema, table, op, count) in &entry.deltas {
+            holds(*count > 0, || format!("delta {count} of {day} {schema:?}.{table:?} {op}"))?;
+            *counted.entry(*day).or_default() += u128::from(count.unsigned_abs());
+        }
+        for (day, added) in &counted {
+            let before = self.days.get(day).map_or(0, |known| known.changes);
+            // Counts are int64 in their files.
+            holds(u128::from(before) + added <= i64::MAX as u128, || {
+                format!("more changes on {day} than can be counted")
+            })?;
+        }
+        same("deltas by day", &counted, &by_day)
+    }
+}
+
+/// A slot always has a timeline, and nothing else has one; only Kafka has several partitions.
+fn source_rules(topic: &TopicEntry) -> Result<(), String> {
+    let TopicEntry { source, timeline, partitions, .. } = topic;
+    holds(timeline.is_some() == (*source == SourceKind::Slot), || format!("a {source} has timeline {timeline:?}"))?;
+    holds(source.is_kafka() || *partitions == 1, || format!("a {source} has {partitions} partitions"))
+}
+
+fn partition_rules(read: &PartitionEntry, source: SourceKind) -> Result<(), String> {
+    let PartitionEntry { interval: Interval { from, to }, records, tally, empty, lost } = read;
+    holds(from <= to, || format!("{from}..{to} runs backwards"))?;
+    let Tally { bearing, events, markers, rejects, highest: _ } = tally;
+    same("bearing + markers + rejects", &sum([*bearing, *markers, *rejects]), &u128::from(*records))?;
+    let width = u128::try_from(i128::from(*to) - i128::from(*from)).expect("from <= to was checked");
+    if source == SourceKind::Slot {
+        // Many records share an offset, and most LSNs belong to no record.
+        same("empty + lost", &sum([*empty, *lost]), &0)?;
+        holds(width > 0 || *records == 0, || format!("{records} records at no offset"))?;
+        return same("events, one in each record", events, bearing);
+    }
+    same("records + empty + lost", &sum([*records, *empty, *lost]), &width)?;
+    // An event-bearing record holds at least one change, any other none.
+    holds(events >= bearing && (*events == 0 || *bearing > 0), || format!("{events} events in {bearing} records"))
+}
+
+fn key(Delta(day, schema, table, op, _): &Delta) -> (&Day, &str, &str, usize) {
+    (day, schema, table, op.index())
+}
+
+/// Adds numbers from a file, which may be anything.
+fn sum(numbers: impl IntoIterator<Item = u64>) -> u128 {
+    numbers.into_iter().map(u128::from).sum()
+}
+
+fn holds(rule: bool, broken: impl FnOnce() -> String) -> Result<(), String> {
+    if rule { Ok(()) } else { Err(broken()) }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, seen: &T, expected: &T) -> Result<(), String> {
+    holds(seen == expected, || format!("{what} is {seen:?}, not {expected:?}"))
+}

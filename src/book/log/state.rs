@@ -1,0 +1,176 @@
+//! The log folded up to an entry; `rules.rs` has what an entry must keep to follow.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{CommitNumber, Day, Interval, Partition, Place};
+
+use super::entry::{BookSettings, Delta, Entry, PartitionEntry, SourceKind};
+use crate::book::BookError;
+
+/// Everything in the log except the counts by key, which are in the counts files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The book's identity.
+    pub book: String,
+    /// The book's fixed settings.
+    pub settings: BookSettings,
+    /// The number of entries: also the next one's number.
+    pub entries: u64,
+    /// SHA-256 of the newest entry; empty before the first.
+    pub digest: String,
+    /// The number of the newest commit; 0 before the first.
+    pub commit: CommitNumber,
+    /// The highest commit time of the newest commit that has changes, in microseconds since 1970-01-01 UTC; `None` where
+    /// its entry has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_time: Option<i64>,
+    /// The newest entry whose files are known to be in place.
+    pub redone_to: u64,
+    /// The generation that wrote the newest entry.
+    pub generation: String,
+    /// The topics by name.
+    pub topics: BTreeMap<String, TopicState>,
+    /// The days with changes.
+    pub days: BTreeMap<Day, DayState>,
+}
+
+/// A topic over all entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicState {
+    /// Its kind.
+    #[serde(default, skip_serializing_if = "SourceKind::is_kafka")]
+    pub source: SourceKind,
+    /// Its identity; empty where the source has none.
+    pub id: String,
+    /// Of a slot: the newest timeline that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<u32>,
+    /// The number of partitions known.
+    pub partitions: i32,
+    /// The partitions that were read or start elsewhere; all others start at 0.
+    pub positions: BTreeMap<i32, PartitionState>,
+}
+
+/// A partition over all entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionState {
+    /// The first offset that is not in the book.
+    pub next: i64,
+    /// The highest place so far, where records have one.
+    pub highest: Option<Place>,
+    /// Offsets that were accepted as lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
+}
+
+/// A day over all entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayState {
+    /// The number of its changes.
+    pub changes: u64,
+    /// The newest entry that added to it.
+    pub entry: u64,
+}
+
+impl State {
+    /// The state of a book before its first entry.
+    pub fn new(book: String, settings: BookSettings) -> State {
+        State {
+            book,
+            settings,
+            entries: 0,
+            digest: String::new(),
+            commit: 0,
+            commit_time: None,
+            redone_to: 0,
+            generation: String::new(),
+            topics: BTreeMap::new(),
+            days: BTreeMap::new(),
+        }
+    }
+
+    /// The newest entry's number; `None` before the first.
+    pub fn newest_entry(&self) -> Option<u64> {
+        self.entries.checked_sub(1)
+    }
+
+    /// The first offset of a partition that is not in the book; `None` when it has no such partition.
+    pub fn next_offset(&self, partition: &Partition) -> Option<i64> {
+        Some(self.topics.get(&partition.topic)?.positions.get(&partition.number)?.next)
+    }
+
+    /// All partitions with the first offset that is not in the book.
+    pub fn next_offsets(&self) -> impl Iterator<Item = (Partition, i64)> + '_ {
+        self.topics.iter().flat_map(|(topic, state)| {
+            state
+                .positions
+                .iter()
+                .map(|(number, position)| (Partition { topic: topic.clone(), number: *number }, position.next))
+        })
+    }
+
+    /// Folds in the next entry, whose line has the digest `digest`.
+    ///
+    /// # Errors
+    /// [`BookError::Unsound`] when it breaks a rule; the state is as before.
+    pub fn follow(&mut self, entry: &Entry, digest: &str) -> Result<(), BookError> {
+        self.check(entry)?;
+        self.book.clone_from(&entry.book);
+        self.settings.clone_from(&entry.settings);
+        self.entries = entry.entry + 1;
+        digest.clone_into(&mut self.digest);
+        self.commit = entry.commit;
+        if !entry.deltas.is_empty() {
+            self.commit_time = entry.commit_time;
+        }
+        self.redone_to = self.redone_to.max(entry.redone_to);
+        self.generation.clone_from(&entry.generation);
+        for (name, topic) in &entry.topics {
+            let known = self.topics.entry(name.clone()).or_insert_with(|| TopicState {
+                source: topic.source,
+                id: topic.id.clone(),
+                timeline: topic.timeline,
+                partitions: topic.partitions,
+                positions: BTreeMap::new(),
+            });
+            known.timeline = topic.timeline;
+            known.partitions = topic.partitions;
+            for (number, read) in &topic.positions {
+                let before = known.positions.get(number);
+                let highest = before.and_then(|before| before.highest).max(read.tally.highest);
+                let lost = Lost::after(before.and_then(|before| before.lost), read);
+                known.positions.insert(*number, PartitionState { next: read.interval.to, highest, lost });
+            }
+        }
+        for Delta(day, _, _, _, count) in &entry.deltas {
+            let known = self.days.entry(*day).or_insert(DayState { changes: 0, entry: entry.entry });
+            known.changes += count.unsigned_abs();
+            known.entry = entry.entry;
+        }
+        Ok(())
+    }
+}
+
+/// Offsets of a partition that were gone before they could be read, and accepted as such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// What the entries cover that accepted a loss; the offsets lie in there.
+    #[serde(flatten)]
+    pub within: Interval,
+    /// How many they are.
+    pub offsets: u64,
+}
+
+impl Lost {
+    /// What is lost after an entry: one interval for a partition, however often something is lost.
+    pub(in crate::book) fn after(before: Option<Lost>, read: &PartitionEntry) -> Option<Lost> {
+        if read.lost == 0 {
+            return before;
+        }
+        let known = before.unwrap_or(Lost { within: read.interval, offsets: 0 });
+        let within = Interval { from: known.within.from, to: read.interval.to };
+        Some(Lost { within, offsets: known.offsets.saturating_add(read.lost) })
+    }
+}

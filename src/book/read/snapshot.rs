@@ -1,0 +1,251 @@
+//! One commit of a book, for readers: its positions, counts and files.
+//!
+//! A snapshot is taken at the newest entry N. Files on disk may lag behind it (a commit is made by its entry, its
+//! files are put in place afterwards) or be ahead of it (a run commits while we read). The log corrects both: a counts
+//! file of entry K gets the deltas of the entries after K, or loses those of the entries after N. The sum must then be the
+//! day's total in the log, or there is no answer.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use tracing::warn;
+
+use super::checksum;
+use super::complete_to::CompleteTo;
+use super::counts_rows::CountsRows;
+use crate::book::error::At;
+use crate::book::layout::{FilePlace, Table, day_folder, day_of_folder, entry_path, staged_path};
+use crate::book::log::checkpoint;
+use crate::book::log::commit_log::{LoggedEntry, ensure_durable, read_entry};
+use crate::book::log::log_evidence::LogEvidence;
+use crate::book::log::named_files::NamedFiles;
+use crate::book::log::tail::Tail;
+use crate::book::{BookError, State};
+use crate::change::{Day, Operation};
+use crate::store::{Disk, Store};
+
+/// How many numbers after the newest entry are looked up: an entry there means that one before it is missing.
+const LOOK_AHEAD: u64 = 8;
+
+/// A file of rows that a snapshot holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataFile {
+    /// Its path in the book, where it is or will be.
+    pub path: String,
+    /// The generation in whose staging folder it may still be.
+    staged_by: Option<String>,
+}
+
+impl DataFile {
+    /// The day of its rows.
+    pub fn day(&self) -> Option<Day> {
+        FilePlace::parse(&self.path).map(|place| place.day)
+    }
+
+    /// Its number among the files of its commit, worker and day.
+    pub fn index(&self) -> Option<usize> {
+        FilePlace::parse(&self.path).map(|place| place.index)
+    }
+}
+
+/// A book at its newest entry.
+pub struct Snapshot {
+    disk: Disk,
+    state: State,
+    tail: Tail,
+    named: RefCell<NamedFiles>,
+    /// Paths of files whose bytes were compared with the log.
+    whole: RefCell<HashSet<String>>,
+}
+
+impl Snapshot {
+    /// Takes a snapshot of the book in a directory, of entries that survive a crash.
+    ///
+    /// # Errors
+    /// [`BookError::NoBook`]; [`BookError::Damaged`] and [`BookError::Unsound`] when the log does not hold together.
+    pub fn take(root: &Path) -> Result<Snapshot, BookError> {
+        expect_directory(root)?;
+        let disk = Disk::new(root);
+        let evidence = LogEvidence::list(&disk)?;
+        let mut state = checkpoint::read_newest(&disk)?;
+        while let Some(LoggedEntry { entry, digest }) =
+            next_entry(&disk, state.as_ref().map_or(0, |state| state.entries))?
+        {
+            let state = state.get_or_insert_with(|| State::new(entry.book.clone(), entry.settings.clone()));
+            state.follow(&entry, &digest)?;
+        }
+        let newest = state.as_ref().and_then(State::newest_entry);
+        evidence.compare(state.as_ref())?;
+        let no_book = || BookError::NoBook { path: root.to_owned() };
+        let state = state.ok_or_else(no_book)?;
+        let newest = newest.ok_or_else(no_book)?;
+        let tail = Tail::read(&disk, state.redone_to, newest)?;
+        // Without entries in the tail a checkpoint holds the newest: it is written after the sync.
+        tail.entries.last().map_or(Ok(()), |newest| ensure_durable(&disk, newest))?;
+        let mut named = NamedFiles::new(newest, state.commit);
+        tail.entries.iter().for_each(|entry| named.remember(entry));
+        Ok(Snapshot { disk, state, tail, named: RefCell::new(named), whole: RefCell::default() })
+    }
+
+    /// The IANA name of the zone of the book's days.
+    pub fn time_zone(&self) -> &str {
+        &self.state.settings.time_zone
+    }
+
+    /// The log up to the newest entry.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What an answer from this snapshot is complete to.
+    pub fn complete_to(&self) -> CompleteTo {
+        CompleteTo::new(&self.state)
+    }
+
+    /// The days that have changes.
+    pub fn days(&self) -> impl Iterator<Item = Day> {
+        self.state.days.keys().copied()
+    }
+
+    /// Passes schema, table, operation and count of one day to `show`: each key once, each count positive.
+    ///
+    /// # Errors
+    /// [`BookError::Disagree`] when the counts do not add up to the total in the log, [`BookError::UnreadableCounts`]; the
+    /// counts shown until then are invalid.
+    pub fn day_counts(&self, day: Day, show: &mut dyn FnMut(&str, &str, Operation, u64)) -> Result<(), BookError> {
+        let file = CountsRows::open(&self.disk, day)?;
+        let mut corrections = self.tail.corrections(day, file.as_ref().map(|file| file.stamp.entry))?;
+
+        let mut sum = 0u128;
+        let mut wrong = None;
+        let mut pass = |schema: &str, table: &str, op: Operation, count: i64| match u64::try_from(count) {
+            Ok(0) => {}
+            Ok(count) => {
+                sum += u128::from(count);
+                show(schema, table, op, count);
+            }
+            Err(_) => wrong = Some(format!("{schema}.{table} has {count} {op}")),
+        };
+        if let Some(file) = file {
+            file.for_each(&mut |schema, table, op, count| {
+                let correction = corrections.take(schema, table, op);
+                pass(schema, table, op, count.saturating_add(correction));
+            })?;
+        }
+        corrections.for_each(&mut pass);
+
+        let total = self.state.days.get(&day).map_or(0, |known| known.changes);
+        if wrong.is_none() && sum != u128::from(total) {
+            wrong = Some(format!("the counts are {sum} at entry {}, the log has {total}", self.tail.newest));
+        }
+        wrong.map_or(Ok(()), |what| Err(BookError::Disagree { day, what }))
+    }
+
+    /// The files of events on the days that `wanted` accepts, of commits up to this one, each once.
+    ///
+    /// # Errors
+    /// [`BookError::Io`] when a folder cannot be listed.
+    pub fn event_files(&self, wanted: &dyn Fn(Day) -> bool) -> Result<Vec<DataFile>, BookError> {
+        self.files(Table::Events, wanted)
+    }
+
+    /// The files of rejects, of commits up to this one, each once.
+    ///
+    /// # Errors
+    /// [`BookError::Io`] when a folder cannot be listed.
+    pub fn reject_files(&self) -> Result<Vec<DataFile>, BookError> {
+        self.files(Table::Rejects, &|_| true)
+    }
+
+    fn files(&self, table: Table, wanted: &dyn Fn(Day) -> bool) -> Result<Vec<DataFile>, BookError> {
+        let mut files = BTreeMap::new();
+        for folder in self.names_in(table.folder())? {
+            let Some(day) = day_of_folder(&folder).filter(|day| wanted(*day)) else { continue };
+            let folder = day_folder(table, day);
+            for name in self.names_in(&folder)? {
+                let path = format!("{folder}/{name}");
+                // A higher number is a commit after this snapshot.
+                if FilePlace::parse(&path).is_some_and(|place| place.commit <= self.state.commit) {
+                    files.insert(path, None);
+                }
+            }
+        }
+        for entry in &self.tail.entries {
+            for path in entry.added.iter().map(|file| &file.path) {
+                if FilePlace::parse(path).is_some_and(|place| place.table == table && wanted(place.day)) {
+                    files.insert(path.clone(), Some(entry.generation.clone()));
+                }
+            }
+        }
+        Ok(files.into_iter().map(|(path, staged_by)| DataFile { path, staged_by }).collect())
+    }
+
+    /// Whether an entry names a file; if so, compares all of its bytes with the entry, which must happen before they are
+    /// decoded. Reads a file only once.
+    ///
+    /// # Errors
+    /// [`BookError::Damaged`] when the bytes are not those that were committed; [`BookError::Vanished`].
+    pub fn is_whole(&self, file: &DataFile) -> Result<bool, BookError> {
+        if self.whole.borrow().contains(&file.path) {
+            return Ok(true);
+        }
+        let Some(named) = self.named.borrow_mut().find(&self.disk, &file.path)? else {
+            warn!(path = file.path, "skipped a file that no entry names");
+            return Ok(false);
+        };
+        match checksum::difference(&self.open(file)?, &named).at("read", &file.path)? {
+            Some(what) => Err(BookError::damaged(&file.path, what)),
+            None => Ok(self.whole.borrow_mut().insert(named.path)),
+        }
+    }
+
+    /// Opens a file of this snapshot, in its place or in staging.
+    ///
+    /// # Errors
+    /// [`BookError::Vanished`] when it is in neither.
+    pub fn open(&self, file: &DataFile) -> Result<File, BookError> {
+        let staged = file.staged_by.as_deref().map(|generation| staged_path(generation, &file.path));
+        // The place again after staging: the file may have been moved in between.
+        for path in [Some(&file.path), staged.as_ref(), Some(&file.path)].into_iter().flatten() {
+            match File::open(self.disk.root().join(path)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                opened => return opened.at("open", path),
+            }
+        }
+        Err(BookError::Vanished { path: file.path.clone() })
+    }
+
+    /// The names in a folder; none when it does not exist yet.
+    fn names_in(&self, folder: &str) -> Result<Vec<String>, BookError> {
+        match self.disk.list(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed.at("list", folder),
+        }
+    }
+}
+
+/// Refuses a path that is something else than a directory, or below such.
+pub(in crate::book) fn expect_directory(root: &Path) -> Result<(), BookError> {
+    let is_none = match root.metadata() {
+        Ok(found) => !found.is_dir(),
+        Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    };
+    if is_none { Err(BookError::NoBook { path: root.to_owned() }) } else { Ok(()) }
+}
+
+/// Entry `number`, or `None` when the log ends before it.
+fn next_entry(disk: &Disk, number: u64) -> Result<Option<LoggedEntry>, BookError> {
+    if let Some(logged) = read_entry(disk, number)? {
+        return Ok(Some(logged));
+    }
+    let exists = |number| disk.root().join(entry_path(number)).exists();
+    if !(number + 1..=number + LOOK_AHEAD).any(exists) {
+        return Ok(None);
+    }
+    // Entries may have been added since the first look; one that is still absent is missing.
+    let missing = || BookError::damaged(&entry_path(number), "it is missing, but later entries exist");
+    read_entry(disk, number)?.map(Some).ok_or_else(missing)
+}

@@ -1,0 +1,105 @@
+//! Whether the book has files that no entry names.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::io::{self, ErrorKind};
+
+use twox_hash::XxHash3_64;
+
+use super::report::{Check, Problems};
+use crate::book::log::commit_log::read_entry;
+use crate::change::CommitNumber;
+use crate::store::Disk;
+use crate::store::layout::{FilePlace, LOG, Table, counts_path, day_of_folder, number};
+
+/// The paths that the log names, 8 bytes each.
+///
+/// An unreferenced file passes unnoticed among a million files once in 10^13 verifications.
+#[derive(Default)]
+pub(super) struct ReferencedPaths(HashSet<u64>);
+
+impl ReferencedPaths {
+    pub(super) fn add(&mut self, path: &str) {
+        self.0.insert(XxHash3_64::oneshot(path.as_bytes()));
+    }
+
+    pub(super) fn remove(&mut self, path: &str) {
+        self.0.remove(&XxHash3_64::oneshot(path.as_bytes()));
+    }
+
+    pub(super) fn holds(&self, path: &str) -> bool {
+        self.0.contains(&XxHash3_64::oneshot(path.as_bytes()))
+    }
+}
+
+/// Checks every name in the folders of the tables and of the log. `newest` is the newest entry of `referenced`, `commit`
+/// its commit.
+pub(super) fn verify_unreferenced_files(
+    disk: &Disk,
+    referenced: &ReferencedPaths,
+    newest: u64,
+    commit: CommitNumber,
+) -> Check {
+    let mut problems = Problems::default();
+    let mut unreferenced = BTreeSet::new();
+    let mut seen = 0u64;
+    for table in Table::ALL {
+        let looked = for_each_name(disk, table.folder(), &mut |folder| {
+            let day = day_of_folder(folder.rsplit('/').next().unwrap_or_default());
+            let Some(day) = day.filter(|_| disk.root().join(folder).is_dir()) else {
+                unreferenced.insert(folder.to_owned());
+                return Ok(());
+            };
+            for_each_name(disk, folder, &mut |path| {
+                seen += 1;
+                let fits = match table {
+                    Table::Counts => path == counts_path(day),
+                    Table::Events | Table::Rejects => referenced.holds(path),
+                };
+                if !fits {
+                    unreferenced.insert(path.to_owned());
+                }
+                Ok(())
+            })
+        });
+        if let Err(error) = looked {
+            problems.add(0, format!("{}: {error}", table.folder()));
+        }
+    }
+    let looked = for_each_name(disk, LOG, &mut |path| {
+        seen += 1;
+        if number(path.rsplit('/').next().unwrap_or_default()).is_none() {
+            unreferenced.insert(path.to_owned());
+        }
+        Ok(())
+    });
+    if let Err(error) = looked {
+        problems.add(0, format!("{LOG}: {error}"));
+    }
+    // Files of commits after `newest` are named by entries that were added meanwhile.
+    let later = |path: &String| FilePlace::parse(path).is_some_and(|place| place.commit > commit);
+    let mut next = newest + 1;
+    while unreferenced.iter().any(later) {
+        let Ok(Some(logged)) = read_entry(disk, next) else { break };
+        for added in &logged.entry.added {
+            unreferenced.remove(&added.path);
+        }
+        next += 1;
+    }
+    for path in unreferenced {
+        problems.add(0, format!("{path}: no entry names it"));
+    }
+    problems.check("unreferenced", format!("{seen} names in events, rejects, counts and the log"))
+}
+
+/// Passes each name in a folder to `show`, as a path in the book; a missing folder is empty.
+fn for_each_name(disk: &Disk, folder: &str, show: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    let listing = match fs::read_dir(disk.root().join(folder)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        listing => listing?,
+    };
+    for entry in listing {
+        show(&format!("{folder}/{}", entry?.file_name().to_string_lossy()))?;
+    }
+    Ok(())
+}

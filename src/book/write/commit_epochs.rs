@@ -1,0 +1,232 @@
+//! The operator that commits, on worker 0: one entry each time the frontier passes the end of a commit.
+//!
+//! The entry is put and redone on a thread of its own while the operator holds the capability of the first epoch that
+//! is not durable. So the frontier of its output, probed, means *committed*.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Instant;
+
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Scope, StreamVec};
+use timely::progress::Antichain;
+use timely::progress::frontier::MutableAntichain;
+use timely::progress::operate::FrontierInterest;
+use timely::scheduling::SyncActivator;
+
+use crate::book::{CommitContents, CommitOutcome, Committer, CountDelta, Entry, State};
+use crate::change::{
+    CommitNumber, CountKey, Epoch, EpochSummary, Failure, Interval, LeaderCommand, Partition, SealedFile, Tally,
+};
+use crate::control::{Progress, Shutdown};
+
+/// A commit in the log, and the state of the book after it.
+pub struct CommittedEntry {
+    /// The entry.
+    pub entry: Arc<Entry>,
+    /// The log folded up to it.
+    pub state: Arc<State>,
+}
+
+/// The book that is committed to, and what happens before and after each commit.
+pub struct Committing {
+    /// Puts entries and redoes them.
+    pub committer: Committer,
+    /// Called before each commit: whether what was read may be committed. An error ends the run.
+    pub precommit_check: Box<dyn FnMut() -> Result<(), Failure> + Send>,
+    /// Called after each commit when it is redone: information for other systems, never read back.
+    pub on_committed: Box<dyn FnMut(&State) + Send>,
+    /// Receives each commit when it is redone, if the process serves the book.
+    pub commits: Option<Sender<CommittedEntry>>,
+}
+
+/// Commits all of the epochs of a commit, once they have passed on all workers. Gives the numbers of commits.
+pub fn commit_epochs<'scope>(
+    scope: Scope<'scope, Epoch>,
+    files: StreamVec<'scope, Epoch, SealedFile>,
+    epochs: StreamVec<'scope, Epoch, Arc<EpochSummary>>,
+    commands: StreamVec<'scope, Epoch, LeaderCommand>,
+    committing: Option<Committing>,
+    progress: Progress,
+    shutdown: Shutdown,
+) -> StreamVec<'scope, Epoch, CommitNumber> {
+    let mut builder = OperatorBuilder::new("CommitEpochs".to_owned(), scope);
+    let (commits_out, commits) = builder.new_output::<Vec<CommitNumber>>();
+    let mut commits_out = OutputBuilder::from(commits_out);
+    let held = [(0, Antichain::from_elem(Default::default()))];
+    let mut files = builder.new_input_connection(files, Exchange::new(|_: &SealedFile| 0), held.clone());
+    let mut epochs = builder.new_input_connection(epochs, Pipeline, held);
+    let mut commands = builder.new_input_connection(commands, Pipeline, []);
+    builder.set_notify_for(2, FrontierInterest::Never);
+
+    let wake = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
+    builder.build(move |mut capabilities| {
+        let mut held = capabilities.pop().filter(|_| committing.is_some());
+        let thread = committing.map(|committing| start_committing(committing, wake, progress, shutdown.clone()));
+        let mut parts: BTreeMap<Epoch, EpochParts> = BTreeMap::new();
+        let mut commit: CommitNumber = 0;
+        // Ends of commits that the frontier has not passed: the commit and the first epoch after it.
+        let mut ends: VecDeque<(CommitNumber, Epoch)> = VecDeque::new();
+        // Ends of commits that the thread has: the first epoch after each, none for the last.
+        let mut in_progress: VecDeque<Option<Epoch>> = VecDeque::new();
+        // The data has ended and all of it is with the thread. Ticks still come: the leader ends only when all is durable.
+        let mut last_sent = false;
+        move |frontiers| {
+            commands.for_each(|_stamp, commands| {
+                for command in commands.drain(..) {
+                    match command {
+                        LeaderCommand::Start(start) => commit = start.commit,
+                        LeaderCommand::Tick(tick) if tick.commit != commit => {
+                            ends.push_back((commit, tick.epoch));
+                            commit = tick.commit;
+                        }
+                        LeaderCommand::Tick(_) | LeaderCommand::Partitions(_) | LeaderCommand::Stop => {}
+                    }
+                }
+            });
+            let at = |epoch: Option<&Epoch>| *epoch.expect("parts come at an epoch");
+            files.for_each(|stamp, files| parts.entry(at(stamp.least())).or_default().files.append(files));
+            epochs.for_each(|stamp, epochs| parts.entry(at(stamp.least())).or_default().summary = epochs.pop());
+            let Some((jobs, done)) = &thread else { return };
+            if shutdown.has_failed() {
+                return;
+            }
+            let data = &frontiers[..2];
+            let mut passed = None;
+            if last_sent {
+                ends.clear();
+            }
+            while ends.front().is_some_and(|(_, end)| data.iter().all(|frontier| !frontier.less_than(end))) {
+                passed = ends.pop_front();
+            }
+            if let Some((commit, end)) = passed {
+                let open = parts.split_off(&end);
+                send(jobs, commit, std::mem::replace(&mut parts, open));
+                in_progress.push_back(Some(end));
+            }
+            if ends.is_empty() && !last_sent && data.iter().all(MutableAntichain::is_empty) {
+                send(jobs, commit, std::mem::take(&mut parts));
+                in_progress.push_back(None);
+                last_sent = true;
+            }
+            let mut commits_out = commits_out.activate();
+            while let Ok(committed) = done.try_recv() {
+                let capability = held.as_mut().expect("it is held until the last commit is durable");
+                if let Some(commit) = committed {
+                    commits_out.session(&*capability).give(commit);
+                }
+                match in_progress.pop_front().expect("the thread answers what it was sent") {
+                    Some(end) => capability.downgrade(&end),
+                    None => held = None,
+                }
+            }
+        }
+    });
+    commits
+}
+
+/// What a commit gets from one epoch.
+#[derive(Default)]
+struct EpochParts {
+    files: Vec<SealedFile>,
+    summary: Option<Arc<EpochSummary>>,
+}
+
+/// Merges the epochs of a commit and hands it to the thread, also when there is nothing in it.
+fn send(jobs: &Sender<CommitContents>, commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) {
+    // The thread ends only after a failure, which stops this worker as well.
+    let _ = jobs.send(merge(commit, epochs));
+}
+
+fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitContents {
+    let mut read: BTreeMap<Partition, (Interval, Tally)> = BTreeMap::new();
+    let mut counted: BTreeMap<CountKey, (i64, i64)> = BTreeMap::new();
+    let mut files = Vec::new();
+    let mut commit_time = None;
+    for parts in epochs.into_values() {
+        files.extend(parts.files);
+        let EpochSummary { totals, positions, tallies } = parts.summary.map(Arc::unwrap_or_clone).unwrap_or_default();
+        for (partition, interval) in positions {
+            read.entry(partition)
+                .and_modify(|(all, _)| *all = all.chain(interval).expect("positions of a partition chain"))
+                .or_insert((interval, Tally::default()));
+        }
+        for tallied in tallies {
+            let (_, sum) = read.get_mut(&tallied.partition).expect("an epoch with records has a position that moved");
+            sum.add(&tallied.tally);
+            commit_time = commit_time.max(tallied.commit_time);
+        }
+        for (key, total, diff) in totals {
+            let (delta, after) = counted.entry(key).or_default();
+            *delta += (total * diff) as i64;
+            // Counts only grow, so the largest total that holds is the last one.
+            if diff > 0 {
+                *after = (*after).max(total as i64);
+            }
+        }
+    }
+    files.sort();
+    CommitContents {
+        commit,
+        commit_time,
+        positions: read.into_iter().map(|(partition, (interval, tally))| (partition, interval, tally)).collect(),
+        files,
+        deltas: counted.into_iter().map(|(key, (added, total))| CountDelta { key, added, total }).collect(),
+    }
+}
+
+/// The thread's answer to each job: the commit, if there was anything to commit.
+type CommitReply = Option<CommitNumber>;
+
+/// Starts the thread that puts entries and redoes them; it ends with the operator.
+fn start_committing(
+    committing: Committing,
+    wake: SyncActivator,
+    progress: Progress,
+    shutdown: Shutdown,
+) -> (Sender<CommitContents>, Receiver<CommitReply>) {
+    let Committing { mut committer, mut precommit_check, mut on_committed, mut commits } = committing;
+    let (jobs, todo) = channel::<CommitContents>();
+    let (answers, done) = channel();
+    thread::Builder::new()
+        .name("commit".to_owned())
+        .spawn(move || {
+            for contents in todo {
+                let commit = contents.commit;
+                if shutdown.has_failed() {
+                    // What was found after it was read may be why: it must not be committed.
+                    return;
+                }
+                if !contents.positions.is_empty()
+                    && let Err(error) = precommit_check()
+                {
+                    return shutdown.fail(error);
+                }
+                let changes: i64 = contents.deltas.iter().map(|delta| delta.added).sum();
+                let began = Instant::now();
+                let answer = match committer.commit(contents) {
+                    Ok(CommitOutcome::Committed(entry)) => {
+                        progress.record_commit(commit, u64::try_from(changes).unwrap_or(0), began.elapsed());
+                        on_committed(committer.state());
+                        // A server that has ended leaves the run alone.
+                        commits = commits.filter(|commits| {
+                            let state = Arc::new(committer.state().clone());
+                            commits.send(CommittedEntry { entry, state }).is_ok()
+                        });
+                        Some(commit)
+                    }
+                    Ok(CommitOutcome::Nothing) => None,
+                    Err(error) => return shutdown.fail(error),
+                };
+                if answers.send(answer).is_err() || wake.activate().is_err() {
+                    return;
+                }
+            }
+        })
+        .expect("a thread can be started");
+    (jobs, done)
+}

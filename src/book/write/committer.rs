@@ -1,0 +1,261 @@
+//! The one writer of a book: puts an entry, redoes it, and only then accepts the next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::change::{CommitNumber, CountKey, Day, Interval, Partition, SealedFile, Tally};
+
+use super::redo::Redo;
+use super::staging::Staging;
+use crate::book::log::commit_log;
+use crate::book::log::commit_log::Put;
+use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions};
+use crate::book::log::{checkpoint, digested};
+use crate::book::{BookError, State};
+
+/// What a commit adds to the book.
+#[derive(Clone, Debug, Default)]
+pub struct CommitContents {
+    /// The commit's number, above all before.
+    pub commit: CommitNumber,
+    /// The highest commit time of its changes, in microseconds since 1970-01-01 UTC; `None` where no record has one.
+    pub commit_time: Option<i64>,
+    /// The interval read of each partition, each once; empty intervals are left out of the entry.
+    pub positions: Vec<(Partition, Interval, Tally)>,
+    /// Sealed files, whose names and bytes are synced in this generation's staging folder.
+    pub files: Vec<SealedFile>,
+    /// The counts that changed.
+    pub deltas: Vec<CountDelta>,
+}
+
+/// How a count changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountDelta {
+    /// The key.
+    pub key: CountKey,
+    /// The number of changes added; positive.
+    pub added: i64,
+    /// The count with them, which the counts file must have after this commit.
+    pub total: i64,
+}
+
+/// The outcome of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// No interval moved: no entry was put.
+    Nothing,
+    /// The entry is in the log and redone.
+    Committed(Arc<Entry>),
+}
+
+/// A book that this run owns.
+pub struct Committer {
+    staging: Arc<Staging>,
+    redo: Redo,
+    state: State,
+    versions: Versions,
+    checkpointed: u64,
+    failed: bool,
+}
+
+impl Committer {
+    pub(in crate::book) fn new(
+        staging: Arc<Staging>,
+        redo: Redo,
+        state: State,
+        versions: Versions,
+        checkpointed: u64,
+    ) -> Result<Committer, BookError> {
+        let mut committer = Committer { staging, redo, state, versions, checkpointed, failed: false };
+        committer.checkpoint_if_due()?;
+        Ok(committer)
+    }
+
+    /// The book's identity.
+    pub fn book_id(&self) -> &str {
+        &self.state.book
+    }
+
+    /// This run's generation: the name of its staging folder.
+    pub fn generation(&self) -> &str {
+        self.staging.generation()
+    }
+
+    /// The log up to the newest entry.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The number of the first commit that can follow.
+    pub fn next_commit(&self) -> CommitNumber {
+        self.state.commit + 1
+    }
+
+    /// All counts of the book. A counts file that is missing, damaged or behind is written anew from the day's events.
+    ///
+    /// # Errors
+    /// [`BookError::Disagree`] when the events do not add up to the total in the log; [`BookError::Fenced`]; [`BookError::Io`].
+    pub fn initial_counts(&mut self) -> Result<Vec<(CountKey, i64)>, BookError> {
+        let days: BTreeSet<Day> = self.state.days.keys().copied().collect();
+        let files = self.redo.update_counts_files(&self.state, &[], &days)?;
+        Ok(files.into_values().flat_map(|file| file.counts).collect())
+    }
+
+    /// Puts one entry and redoes it. Not to be called again after an error: the next start resumes.
+    ///
+    /// # Errors
+    /// [`BookError::Fenced`] when another run owns the book; [`BookError::Unsound`] when `contents` break a rule, and nothing
+    /// was changed; [`BookError::Disagree`], [`BookError::Missing`], [`BookError::Io`], after which the entry may be in the log or not.
+    ///
+    /// # Panics
+    /// When it is called again after an error.
+    pub fn commit(&mut self, contents: CommitContents) -> Result<CommitOutcome, BookError> {
+        assert!(!self.failed, "a committer that failed is never used again");
+        self.failed = true;
+        let outcome = self.try_commit(contents)?;
+        self.failed = false;
+        Ok(outcome)
+    }
+
+    /// Writes a checkpoint of the newest entry, so that the next start reads no entry before it.
+    ///
+    /// # Errors
+    /// [`BookError::Fenced`]; [`BookError::Io`].
+    pub fn checkpoint(&mut self) -> Result<(), BookError> {
+        checkpoint::write(&self.staging, &self.state)?;
+        self.checkpointed = self.state.entries;
+        Ok(())
+    }
+
+    fn checkpoint_if_due(&mut self) -> Result<(), BookError> {
+        if self.state.entries >= self.checkpointed + checkpoint::INTERVAL { self.checkpoint() } else { Ok(()) }
+    }
+
+    fn try_commit(&mut self, contents: CommitContents) -> Result<CommitOutcome, BookError> {
+        let unsound = |rule: String| BookError::Unsound { entry: self.state.entries, rule };
+        if contents.positions.iter().all(|(_, interval, _)| interval.from == interval.to) {
+            if !contents.files.is_empty() || !contents.deltas.is_empty() {
+                return Err(unsound("there are rows, but no position moved".into()));
+            }
+            return Ok(CommitOutcome::Nothing);
+        }
+        let (entry, totals) = self.entry(contents).map_err(unsound)?;
+        self.state.check(&entry)?;
+        let (bytes, digest) = digested::write(&entry);
+        match commit_log::put(&self.staging, entry.entry, &bytes)? {
+            Put::Done => self.state.follow(&entry, &digest)?,
+            Put::Lost(reason) => return Err(BookError::Fenced { reason }),
+        }
+        self.redo(&entry, &totals)?;
+        self.checkpoint_if_due()?;
+        Ok(CommitOutcome::Committed(Arc::new(entry)))
+    }
+
+    fn redo(&mut self, entry: &Entry, totals: &BTreeMap<CountKey, i64>) -> Result<(), BookError> {
+        let days: BTreeSet<Day> = entry.deltas.iter().map(|delta| delta.0).collect();
+        let entries = std::slice::from_ref(entry);
+        self.redo.place_files(entries)?;
+        let files = self.redo.update_counts_files(&self.state, entries, &days)?;
+        for (key, total) in totals {
+            let counted = files.get(&key.day).and_then(|file| file.counts.get(key)).copied();
+            if counted != Some(*total) {
+                let CountKey { day, schema, table, op } = key;
+                let what = format!("{schema:?}.{table:?} {op} should be {total}, the counts file has {counted:?}");
+                return Err(BookError::Disagree { day: *day, what });
+            }
+        }
+        self.state.redone_to = entry.entry;
+        Ok(())
+    }
+
+    /// The next entry, and the counts that must hold after it.
+    ///
+    /// # Errors
+    /// The rule that `contents` break.
+    fn entry(&self, contents: CommitContents) -> Result<(Entry, BTreeMap<CountKey, i64>), String> {
+        let CommitContents { commit, commit_time, positions, files, deltas } = contents;
+        let mut added: Vec<AddedFile> = files
+            .into_iter()
+            .map(|SealedFile { commit: _, path, bytes, rows, checksum }| AddedFile {
+                path,
+                bytes,
+                rows,
+                xxh3: format!("{checksum:016x}"),
+            })
+            .collect();
+        added.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+
+        let mut totals = BTreeMap::new();
+        let mut sorted = Vec::with_capacity(deltas.len());
+        for CountDelta { key, added, total } in deltas {
+            let CountKey { day, schema, table, op } = key.clone();
+            sorted.push(Delta(day, schema, table, op, added));
+            totals.insert(key, total);
+        }
+        // The entry's rules find a key that is there twice.
+        sorted.sort_unstable();
+
+        let entry = Entry {
+            format: digested::FORMAT,
+            book: self.state.book.clone(),
+            entry: self.state.entries,
+            commit,
+            previous: self.state.digest.clone(),
+            kind: EntryKind::Commit,
+            generation: self.staging.generation().to_owned(),
+            redone_to: self.state.redone_to,
+            written_at: write_time(),
+            commit_time,
+            settings: self.state.settings.clone(),
+            versions: self.versions.clone(),
+            topics: self.topics(positions)?,
+            added,
+            removed: Vec::new(),
+            deltas: sorted,
+        };
+        Ok((entry, totals))
+    }
+
+    fn topics(&self, positions: Vec<(Partition, Interval, Tally)>) -> Result<BTreeMap<String, TopicEntry>, String> {
+        let mut topics = BTreeMap::new();
+        for (Partition { topic, number }, interval, tally) in positions {
+            if interval.from == interval.to {
+                continue;
+            }
+            let known = self.state.topics.get(&topic).ok_or_else(|| format!("topic {topic:?} is not of this book"))?;
+            let records = tally.records();
+            // Offsets without a record are those that no record accounts for.
+            let empty = match known.source {
+                SourceKind::Slot => Some(0),
+                SourceKind::Kafka | SourceKind::File => {
+                    u64::try_from(interval.width()).ok().and_then(|width| width.checked_sub(records))
+                }
+            };
+            let empty = empty.ok_or_else(|| {
+                let Interval { from, to } = interval;
+                format!("topic {topic:?}: partition {number}: {records} records in {from}..{to}")
+            })?;
+            let read = PartitionEntry { interval, records, tally, empty, lost: 0 };
+            let entry = topics.entry(topic.clone()).or_insert_with(|| TopicEntry {
+                source: known.source,
+                id: known.id.clone(),
+                timeline: known.timeline,
+                partitions: known.partitions,
+                positions: BTreeMap::new(),
+            });
+            // A partition that appeared while running makes the topic that much larger.
+            entry.partitions = entry.partitions.max(number.saturating_add(1));
+            if entry.positions.insert(number, read).is_some() {
+                return Err(format!("topic {topic:?}: partition {number} is there twice"));
+            }
+        }
+        Ok(topics)
+    }
+}
+
+/// Microseconds since 1970-01-01 UTC; 0 for a clock before that.
+pub(in crate::book) fn write_time() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,59 @@
+//! A new book's folders, in a directory that is absent, empty, or half-made by a crash; and a probe of its file system.
+
+use std::io;
+
+use uuid::Uuid;
+
+use crate::store::Store;
+
+use crate::book::error::At;
+use crate::book::{BookError, layout};
+
+/// Makes the folders, and probes hard link, rename and fsync there.
+///
+/// # Errors
+/// [`BookError::NotABook`] when the directory has anything else; [`BookError::Unsuitable`]; [`BookError::Io`].
+pub(in crate::book) fn make(store: &dyn Store) -> Result<(), BookError> {
+    store.create_folder("").at("make", "the directory")?;
+    for found in store.list("").at("list", "the directory")? {
+        // A new file system has a lost+found.
+        if found != layout::PRIVATE && found != "lost+found" {
+            return Err(BookError::NotABook { found });
+        }
+    }
+    store.create_folder(layout::PRIVATE).at("make", layout::PRIVATE)?;
+    store.sync_folder("").at("sync", "the directory")?;
+    for folder in [layout::LOG, layout::CHECKPOINTS, layout::STAGING] {
+        store.create_folder(folder).at("make", folder)?;
+    }
+    store.sync_folder(layout::PRIVATE).at("sync", layout::PRIVATE)?;
+
+    match probe(store) {
+        // Another run that makes the same book sweeps the staging folder.
+        Err(_) if store.exists(&layout::entry_path(0)).at("look up", layout::LOG)? => Ok(()),
+        probed => probed,
+    }
+}
+
+fn probe(store: &dyn Store) -> Result<(), BookError> {
+    // Named as a generation, so that the fence sweeps it after a crash.
+    let folder = layout::staging_folder(&layout::generation(0, Uuid::new_v4().as_fields().0));
+    let cannot = |operation| move |source: io::Error| BookError::Unsuitable { operation, source };
+    let [written, linked, renamed] = ["written", "linked", "renamed"].map(|name| format!("{folder}/{name}"));
+    store.create_folder(&folder).at("make", &folder)?;
+    {
+        let mut file = store.create(&written).at("create", &written)?;
+        file.write_all(b"probe").at("write", &written)?;
+        file.sync().map_err(cannot("sync a file"))?;
+    }
+    store.hard_link(&written, &linked).map_err(cannot("make a hard link"))?;
+    let refused = match store.hard_link(&written, &linked) {
+        Ok(()) => Err(io::Error::other("the second link over the same name was not refused")),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    };
+    refused.map_err(cannot("refuse a hard link over a name that is taken"))?;
+    store.rename(&linked, &renamed).map_err(cannot("rename a file"))?;
+    store.sync_folder(&folder).map_err(cannot("sync a folder"))?;
+    store.remove_folder(&folder).at("remove", &folder)
+}

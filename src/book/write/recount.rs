@@ -1,0 +1,79 @@
+//! Counts of a day from its event files, for a counts file that is missing, damaged or behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, StringArray};
+use arrow_schema::DataType;
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tracing::warn;
+
+use crate::change::{CountKey, Day, Operation};
+use crate::store::Store;
+
+use crate::book::error::At;
+use crate::book::log::named_files::NamedFiles;
+use crate::book::read::checksum;
+use crate::book::{BookError, State, layout};
+
+/// Counts all rows under the events folders of `days`; assumes that every committed file is in its place.
+///
+/// # Errors
+/// [`BookError::Damaged`] for a file whose bytes are not as committed: it is not decoded.
+pub(in crate::book) fn recount(
+    store: &dyn Store,
+    state: &State,
+    days: &BTreeSet<Day>,
+) -> Result<BTreeMap<Day, BTreeMap<CountKey, i64>>, BookError> {
+    let mut named = NamedFiles::new(state.newest_entry().unwrap_or(0), state.commit);
+    let mut counts = BTreeMap::new();
+    for day in days {
+        let folder = layout::events_folder(*day);
+        let names = match store.list(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            listed => listed.at("list", &folder)?,
+        };
+        let of_day: &mut BTreeMap<CountKey, i64> = counts.entry(*day).or_default();
+        for path in names.into_iter().map(|name| format!("{folder}/{name}")) {
+            let Some(file) = named.find(store, &path)? else {
+                warn!(path, "skipped a file that no entry names");
+                continue;
+            };
+            let bytes = Bytes::from(store.read(&path).at("read", &path)?);
+            if let Some(what) = checksum::difference_of(&bytes, &file) {
+                return Err(BookError::damaged(&path, what));
+            }
+            count(*day, bytes, of_day).map_err(|reason| BookError::Damaged { path, reason })?;
+        }
+    }
+    Ok(counts)
+}
+
+fn count(day: Day, bytes: Bytes, counts: &mut BTreeMap<CountKey, i64>) -> Result<(), String> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| error.to_string())?;
+    let columns = ["schema", "table", "op"];
+    let mask = ProjectionMask::columns(reader.parquet_schema(), columns);
+    for batch in reader.with_projection(mask).build().map_err(|error| error.to_string())? {
+        let batch = batch.map_err(|error| error.to_string())?;
+        let column = |name: &str| -> Result<&StringArray, String> {
+            let column = batch.column_by_name(name).ok_or_else(|| format!("it has no column {name:?}"))?;
+            (column.data_type() == &DataType::Utf8)
+                .then(|| column.as_string::<i32>())
+                .ok_or_else(|| format!("its column {name:?} is no string"))
+        };
+        let (schemas, tables, ops) = (column(columns[0])?, column(columns[1])?, column(columns[2])?);
+        for row in 0..batch.num_rows() {
+            let key = CountKey {
+                day,
+                schema: schemas.value(row).to_owned(),
+                table: tables.value(row).to_owned(),
+                op: Operation::named(ops.value(row)).ok_or_else(|| format!("row {row} has no operation"))?,
+            };
+            *counts.entry(key).or_default() += 1;
+        }
+    }
+    Ok(())
+}

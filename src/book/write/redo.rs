@@ -1,0 +1,235 @@
+//! Making an entry visible: files to their places, counts files of the touched days. Every step may be repeated.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::warn;
+
+use crate::change::{CountKey, Day};
+
+use super::counts_file::CountsFile;
+use super::recount::recount;
+use super::staging::Staging;
+use crate::book::error::At;
+use crate::book::layout;
+use crate::book::layout::Table;
+use crate::book::log::entry::{AddedFile, Delta, Entry};
+use crate::book::read::counts_rows::CountsStamp;
+use crate::book::{BookError, State};
+
+/// Redoes entries on behalf of one run.
+pub(in crate::book) struct Redo {
+    staging: Arc<Staging>,
+    /// Folders whose names this run has synced: an earlier run may have crashed before it did.
+    durable_folders: HashSet<String>,
+}
+
+impl Redo {
+    pub(in crate::book) fn new(staging: Arc<Staging>) -> Redo {
+        Redo { staging, durable_folders: HashSet::new() }
+    }
+
+    /// Moves the files that `entries` add out of their generations' staging folders.
+    pub(in crate::book) fn place_files(&mut self, entries: &[Entry]) -> Result<(), BookError> {
+        let folders: BTreeSet<&str> = added(entries).map(|(_, file)| layout::parent(&file.path)).collect();
+        self.make_folders(folders.iter().copied())?;
+        for (entry, file) in added(entries) {
+            self.place(entry, &file.path)?;
+        }
+        // The new name must be durable before the old folder is swept.
+        let sources = entries.iter().filter(|entry| !entry.added.is_empty());
+        let sources: BTreeSet<String> = sources.map(|entry| layout::staging_folder(&entry.generation)).collect();
+        folders.into_iter().try_for_each(|folder| self.sync(folder))?;
+        sources.iter().try_for_each(|folder| match self.staging.store().sync_folder(folder) {
+            // A start that then crashed may have swept an older generation's folder.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            synced => synced.at("sync", folder),
+        })
+    }
+
+    fn place(&self, entry: &Entry, path: &str) -> Result<(), BookError> {
+        let store = self.staging.store();
+        let staged = layout::staged_path(&entry.generation, path);
+        match store.rename(&staged, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if store.exists(path).at("look up", path)? {
+                    return Ok(());
+                }
+                match self.staging.explain(error, "rename a staged file to", path) {
+                    BookError::Io { .. } => Err(BookError::Missing { path: path.to_owned(), entry: entry.entry }),
+                    fenced => Err(fenced),
+                }
+            }
+            renamed => renamed.at("rename a staged file to", path),
+        }
+    }
+
+    /// Updates the counts files of `days` to `state`, by the deltas of `entries`.
+    ///
+    /// `entries` are the newest of the log up to the state's newest; their files are in place, and staging folders of older
+    /// generations are gone, so that no suspended run can put an older file back.
+    pub(in crate::book) fn update_counts_files(
+        &mut self,
+        state: &State,
+        entries: &[Entry],
+        days: &BTreeSet<Day>,
+    ) -> Result<BTreeMap<Day, CountsFile>, BookError> {
+        let folders: Vec<String> = days.iter().map(|day| layout::day_folder(Table::Counts, *day)).collect();
+        self.make_folders(folders.iter().map(String::as_str))?;
+        let mut files = BTreeMap::new();
+        let mut unusable = BTreeSet::new();
+        for day in days {
+            match self.update_counts_file(state, entries, *day)? {
+                CountsUpdate::Current(file) => drop(files.insert(*day, file)),
+                CountsUpdate::Unusable(reason) => {
+                    warn!(%day, reason, "recounting a day from its events");
+                    unusable.insert(*day);
+                }
+            }
+        }
+        if !unusable.is_empty() {
+            for (day, counts) in recount(self.staging.store(), state, &unusable)? {
+                let file = CountsFile { stamp: self.stamp(state, day), counts };
+                let expected = expected(state, day);
+                if file.total() != expected {
+                    let what = format!("the log has {expected} changes, the event files have {}", file.total());
+                    return Err(BookError::Disagree { day, what });
+                }
+                files.insert(day, self.write_counts(file)?);
+            }
+        }
+        folders.iter().try_for_each(|folder| self.sync(folder))?;
+        Ok(files)
+    }
+
+    fn update_counts_file(&self, state: &State, entries: &[Entry], day: Day) -> Result<CountsUpdate, BookError> {
+        let stamp = self.stamp(state, day);
+        let mut file = match self.read_counts(&stamp)? {
+            Ok(file) => file,
+            // The day's first changes.
+            Err(_) if added_by(entries, day) == expected(state, day) => {
+                CountsFile { stamp: CountsStamp { entry: 0, ..stamp.clone() }, counts: BTreeMap::new() }
+            }
+            Err(reason) => return Ok(CountsUpdate::Unusable(reason)),
+        };
+        let file_entry = file.stamp.entry;
+        for entry in entries.iter().filter(|entry| file_entry < entry.entry) {
+            add(&mut file.counts, entry, day);
+        }
+        // Deltas are positive: a file that missed an entry has too few.
+        if file.total() != expected(state, day) {
+            let reason = format!(
+                "it held entry {file_entry} and adds up to {} of {} changes",
+                file.total(),
+                expected(state, day)
+            );
+            return Ok(CountsUpdate::Unusable(reason));
+        }
+        if state.days.get(&day).is_none_or(|known| known.entry <= file_entry) {
+            return Ok(CountsUpdate::Current(file));
+        }
+        self.write_counts(CountsFile { stamp, ..file }).map(CountsUpdate::Current)
+    }
+
+    fn stamp(&self, state: &State, day: Day) -> CountsStamp {
+        CountsStamp {
+            book: state.book.clone(),
+            generation: self.staging.generation().to_owned(),
+            entry: state.newest_entry().expect("only a book with a log is written to"),
+            commit: state.commit,
+            day,
+        }
+    }
+
+    /// The day's counts file, or why it cannot be used.
+    fn read_counts(&self, own: &CountsStamp) -> Result<Result<CountsFile, String>, BookError> {
+        let store = self.staging.store();
+        let path = layout::counts_path(own.day);
+        let bytes = match store.read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err("there is no counts file".into())),
+            read => read.at("read", &path)?,
+        };
+        let file = match CountsFile::read(own.day, Bytes::from(bytes)) {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if file.stamp.book != own.book {
+            return Ok(Err(format!("it is of book {}", file.stamp.book)));
+        }
+        if file.stamp.entry > own.entry {
+            let next = layout::entry_path(own.entry + 1);
+            if store.exists(&next).at("look up", &next)? {
+                let reason = format!("{path:?} holds entry {} of another run", file.stamp.entry);
+                return Err(BookError::Fenced { reason });
+            }
+            return Ok(Err(format!("it holds entry {}, which is not in the log", file.stamp.entry)));
+        }
+        Ok(Ok(file))
+    }
+
+    fn write_counts(&self, file: CountsFile) -> Result<CountsFile, BookError> {
+        let path = layout::counts_path(file.stamp.day);
+        let staged = layout::staged_name(&path);
+        self.staging.write(&staged, &file.encode())?;
+        self.staging.publish(&staged, &path)?;
+        Ok(file)
+    }
+
+    /// Makes day folders and the folders above them, and makes their names survive a crash.
+    fn make_folders<'a>(&mut self, folders: impl Iterator<Item = &'a str>) -> Result<(), BookError> {
+        let mut parents = BTreeSet::new();
+        let mut made = Vec::new();
+        for folder in folders.flat_map(|folder| [layout::parent(folder), folder]) {
+            if !self.durable_folders.contains(folder) && !made.contains(&folder) {
+                self.staging.store().create_folder(folder).at("make", folder)?;
+                parents.insert(layout::parent(folder));
+                made.push(folder);
+            }
+        }
+        parents.into_iter().try_for_each(|parent| self.sync(parent))?;
+        self.durable_folders.extend(made.into_iter().map(str::to_owned));
+        Ok(())
+    }
+
+    fn sync(&self, folder: &str) -> Result<(), BookError> {
+        self.staging.store().sync_folder(folder).at("sync", folder)
+    }
+}
+
+/// The outcome of updating a day's counts file.
+enum CountsUpdate {
+    /// The file is in place and agrees with the log.
+    Current(CountsFile),
+    /// The file cannot be updated, with the reason.
+    Unusable(String),
+}
+
+/// The number of a day's changes in the log.
+fn expected(state: &State, day: Day) -> i128 {
+    state.days.get(&day).map_or(0, |known| i128::from(known.changes))
+}
+
+fn added(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &AddedFile)> {
+    entries.iter().flat_map(|entry| entry.added.iter().map(move |file| (entry, file)))
+}
+
+fn of_day(entry: &Entry, day: Day) -> impl Iterator<Item = &Delta> {
+    // Deltas are sorted by day.
+    let start = entry.deltas.partition_point(|delta| delta.0 < day);
+    entry.deltas[start..].iter().take_while(move |delta| delta.0 == day)
+}
+
+fn added_by(entries: &[Entry], day: Day) -> i128 {
+    entries.iter().flat_map(|entry| of_day(entry, day)).map(|delta| i128::from(delta.4)).sum()
+}
+
+fn add(counts: &mut BTreeMap<CountKey, i64>, entry: &Entry, day: Day) {
+    for Delta(day, schema, table, op, count) in of_day(entry, day) {
+        let key = CountKey { day: *day, schema: schema.clone(), table: table.clone(), op: *op };
+        let sum = counts.entry(key).or_default();
+        // A damaged base may hold anything; comparing the total finds it.
+        *sum = sum.saturating_add(*count);
+    }
+}

@@ -1,0 +1,189 @@
+//! Opening a book: fold the log, put a fence, redo the commits that an older run left, remove its staging folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tracing::info;
+use uuid::Uuid;
+
+use crate::change::Day;
+use crate::store::Store;
+
+use super::committer::{Committer, write_time};
+use super::create::make;
+use super::redo::Redo;
+use super::staging::Staging;
+use crate::book::log::commit_log;
+use crate::book::log::commit_log::{LoggedEntry, Put};
+use crate::book::log::entry::{BookSettings, Entry, EntryKind, TopicEntry, Versions};
+use crate::book::log::log_evidence::LogEvidence;
+use crate::book::log::{checkpoint, digested};
+use crate::book::{BookError, State, layout};
+
+/// A book that is opened and not yet owned.
+pub struct Book {
+    store: Arc<dyn Store>,
+    settings: BookSettings,
+    versions: Versions,
+    state: State,
+    /// The number of entries in the newest checkpoint; 0 without one.
+    checkpointed: u64,
+}
+
+impl Book {
+    /// Reads the book's log, or makes a book where there is none.
+    ///
+    /// # Errors
+    /// [`BookError::NotABook`], [`BookError::OtherSettings`], [`BookError::UnknownFormat`], [`BookError::Unsuitable`];
+    /// [`BookError::Damaged`] or [`BookError::Unsound`] for a log that is not as it was written; [`BookError::Io`].
+    pub fn open(store: Arc<dyn Store>, settings: BookSettings, versions: Versions) -> Result<Book, BookError> {
+        let (state, checkpointed) = match fold(&*store)? {
+            Some(folded) => folded,
+            None => match make(&*store) {
+                Ok(()) => (State::new(Uuid::new_v4().to_string(), settings.clone()), 0),
+                // Another run may have made the book meanwhile.
+                Err(error @ BookError::NotABook { .. }) => fold(&*store)?.ok_or(error)?,
+                Err(error) => return Err(error),
+            },
+        };
+        let book = Book { store, settings, versions, state, checkpointed };
+        book.compare_settings()?;
+        Ok(book)
+    }
+
+    /// The book's identity; of a new book it holds only if this run puts the first entry.
+    pub fn id(&self) -> &str {
+        &self.state.book
+    }
+
+    /// The log up to the newest entry.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes the book over: afterwards older runs can no longer write, and every committed file is in its place.
+    ///
+    /// `topics` returns the topics that are new to the book and where each partition starts, as empty intervals; it is called
+    /// again when another run put an entry in between.
+    ///
+    /// # Errors
+    /// Whatever `topics` fails with; all of [`BookError`] but the settings' errors.
+    pub fn fence<E: From<BookError>>(
+        mut self,
+        mut topics: impl FnMut(&State) -> Result<BTreeMap<String, TopicEntry>, E>,
+    ) -> Result<Committer, E> {
+        let staging = loop {
+            let topics = topics(&self.state)?;
+            let staging = Staging::make(Arc::clone(&self.store), self.state.entries)?;
+            match self.put_fence(&staging, topics)? {
+                Put::Done => break staging,
+                Put::Lost(reason) => {
+                    staging.abandon()?;
+                    if !self.read_on()? {
+                        return Err(BookError::Fenced { reason }.into());
+                    }
+                }
+            }
+        };
+        let staging = Arc::new(staging);
+        let redo = self.redo(&staging)?;
+        Ok(Committer::new(staging, redo, self.state, self.versions, self.checkpointed)?)
+    }
+
+    fn put_fence(&mut self, staging: &Staging, topics: BTreeMap<String, TopicEntry>) -> Result<Put, BookError> {
+        let entry = Entry {
+            format: digested::FORMAT,
+            book: self.state.book.clone(),
+            entry: self.state.entries,
+            commit: self.state.commit,
+            previous: self.state.digest.clone(),
+            kind: EntryKind::Fence,
+            generation: staging.generation().to_owned(),
+            redone_to: self.state.redone_to,
+            written_at: write_time(),
+            commit_time: None,
+            settings: self.settings.clone(),
+            versions: self.versions.clone(),
+            topics,
+            added: Vec::new(),
+            removed: Vec::new(),
+            deltas: Vec::new(),
+        };
+        self.state.check(&entry)?;
+        let (bytes, digest) = digested::write(&entry);
+        let put = commit_log::put(staging, entry.entry, &bytes)?;
+        if put == Put::Done {
+            self.state.follow(&entry, &digest)?;
+        }
+        Ok(put)
+    }
+
+    /// Folds in the entries that other runs have put; returns whether there were any.
+    fn read_on(&mut self) -> Result<bool, BookError> {
+        let before = self.state.entries;
+        while let Some(logged) = commit_log::read_entry(&*self.store, self.state.entries)? {
+            self.state.follow(&logged.entry, &logged.digest)?;
+        }
+        self.compare_settings()?;
+        Ok(self.state.entries > before)
+    }
+
+    fn compare_settings(&self) -> Result<(), BookError> {
+        let compare = |setting, made_with: &str, asked: &str| {
+            let other = || (made_with.to_owned(), asked.to_owned());
+            if made_with == asked {
+                return Ok(());
+            }
+            let (made_with, asked) = other();
+            Err(BookError::OtherSettings { setting, made_with, asked })
+        };
+        compare("time zone", &self.state.settings.time_zone, &self.settings.time_zone)?;
+        compare("day rule", &self.state.settings.day_from, &self.settings.day_from)
+    }
+
+    /// Completes the commits of older runs. The order matters: files, then staging, then counts.
+    fn redo(&mut self, staging: &Arc<Staging>) -> Result<Redo, BookError> {
+        let fence = self.state.entries - 1;
+        let mut entries = Vec::new();
+        for number in self.state.redone_to + 1..fence {
+            let missing = || BookError::Damaged { path: layout::entry_path(number), reason: "it is missing".into() };
+            entries.push(commit_log::read_entry(&*self.store, number)?.ok_or_else(missing)?.entry);
+        }
+        if !entries.is_empty() {
+            info!(from = self.state.redone_to + 1, to = fence - 1, "redoing entries of older runs");
+        }
+        let mut redo = Redo::new(Arc::clone(staging));
+        redo.place_files(&entries)?;
+        // After placing: staging held committed files. Before counts: a suspended run may be about to rename an older
+        // counts file over the one that is written here.
+        staging.sweep_older()?;
+        let days: BTreeSet<Day> = entries.iter().flat_map(|entry| &entry.deltas).map(|delta| delta.0).collect();
+        redo.update_counts_files(&self.state, &entries, &days)?;
+        self.state.redone_to = fence;
+        Ok(redo)
+    }
+}
+
+/// The whole log as a state, and the number of entries in the newest checkpoint; `None` where there is no log.
+fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, BookError> {
+    let evidence = LogEvidence::read(store)?;
+    let Some(listed) = commit_log::numbers(store)?.pop() else {
+        evidence.compare(None)?;
+        return Ok(None);
+    };
+    let mut state = checkpoint::read_newest(store)?;
+    let checkpointed = state.as_ref().map_or(0, |state| state.entries);
+    // Read on past the listing: entries may be added while it is made and after.
+    let mut next = checkpointed;
+    while let Some(LoggedEntry { entry, digest }) = commit_log::read_entry(store, next)? {
+        let state = state.get_or_insert_with(|| State::new(entry.book.clone(), entry.settings.clone()));
+        state.follow(&entry, &digest)?;
+        next += 1;
+    }
+    if next <= listed {
+        let reason = format!("it is missing, but the log has entries up to {listed}");
+        return Err(BookError::Damaged { path: layout::entry_path(next), reason });
+    }
+    evidence.compare(state.as_ref())?;
+    Ok(state.map(|state| (state, checkpointed)))
+}

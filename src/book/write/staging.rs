@@ -1,0 +1,132 @@
+//! A run's own staging folder: everything that becomes visible is renamed out of it, so that a run whose folder is
+//! removed can no longer change anything.
+
+use std::io;
+use std::sync::Arc;
+
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::store::Store;
+
+use crate::book::error::At;
+use crate::book::{BookError, layout};
+
+/// The staging folder of one generation; made once, never again.
+pub(in crate::book) struct Staging {
+    store: Arc<dyn Store>,
+    generation: String,
+    folder: String,
+}
+
+impl Staging {
+    /// Makes the folder of the generation that the fence `entry` will open.
+    pub(in crate::book) fn make(store: Arc<dyn Store>, entry: u64) -> Result<Staging, BookError> {
+        let random = Uuid::new_v4().as_fields().0;
+        let generation = layout::generation(entry, random);
+        let folder = layout::staging_folder(&generation);
+        store.create_folder(&folder).at("make", &folder)?;
+        store.sync_folder(layout::STAGING).at("sync", layout::STAGING)?;
+        Ok(Staging { store, generation, folder })
+    }
+
+    pub(in crate::book) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(in crate::book) fn generation(&self) -> &str {
+        &self.generation
+    }
+
+    /// The path of a file in the folder.
+    pub(in crate::book) fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder)
+    }
+
+    /// Writes and syncs a whole file, but not its name.
+    pub(in crate::book) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), BookError> {
+        let path = self.path(name);
+        let mut file = self.store.create(&path).map_err(|error| self.explain(error, "create", &path))?;
+        file.write_all(bytes).at("write", &path)?;
+        file.sync().at("sync", &path)
+    }
+
+    /// Moves a file out, over any file at `to`.
+    pub(in crate::book) fn publish(&self, name: &str, to: &str) -> Result<(), BookError> {
+        self.store.rename(&self.path(name), to).map_err(|error| self.explain(error, "rename a staged file to", to))
+    }
+
+    /// Removes a file.
+    pub(in crate::book) fn remove(&self, name: &str) -> Result<(), BookError> {
+        let path = self.path(name);
+        self.store.remove_file(&path).map_err(|error| self.explain(error, "remove", &path))
+    }
+
+    /// Removes the folder of a generation whose fence was not put.
+    pub(in crate::book) fn abandon(self) -> Result<(), BookError> {
+        match self.store.remove_folder(&self.folder) {
+            // The run that put the entry has swept it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.at("remove", &self.folder),
+        }
+    }
+
+    /// Distinguishes a folder that a newer run removed from an error of the file system.
+    pub(in crate::book) fn explain(&self, error: io::Error, tried: &'static str, path: &str) -> BookError {
+        if error.kind() == io::ErrorKind::NotFound && matches!(self.store.exists(&self.folder), Ok(false)) {
+            return BookError::Fenced { reason: format!("the staging folder of {} was removed", self.generation) };
+        }
+        BookError::Io { tried, path: path.to_owned(), source: error }
+    }
+
+    /// Removes the staging folders of all older generations, so that their runs can no longer publish.
+    ///
+    /// The files are deleted before this returns: a rename that a suspended run has begun in the kernel may outlive its
+    /// folder's name, but not the file's.
+    pub(in crate::book) fn sweep_older(&self) -> Result<(), BookError> {
+        let own = layout::fence_of(&self.generation);
+        let mut swept_any = false;
+        for name in self.store.list(layout::STAGING).at("list", layout::STAGING)? {
+            let generation = name.strip_suffix(layout::SWEPT).unwrap_or(&name);
+            // A newer generation's folder belongs to a run that is about to fence this one.
+            let older = layout::fence_of(generation).is_some_and(|fence| Some(fence) <= own);
+            if !older || generation == self.generation {
+                continue;
+            }
+            let swept = layout::staging_folder(&format!("{generation}{}", layout::SWEPT));
+            if name == generation {
+                let folder = layout::staging_folder(&name);
+                info!(%generation, "sweeping an older run's staging folder");
+                gone_is_fine(self.store.rename(&folder, &swept)).at("rename", &folder)?;
+            }
+            self.remove_swept(&swept)?;
+            swept_any = true;
+        }
+        // After a power cut a suspended run could use a folder that came back.
+        if swept_any { self.store.sync_folder(layout::STAGING).at("sync", layout::STAGING) } else { Ok(()) }
+    }
+
+    fn remove_swept(&self, folder: &str) -> Result<(), BookError> {
+        let mut removed = gone_is_fine(self.store.remove_folder(folder));
+        if removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty) {
+            // A run that was in the kernel has made one more file, and cannot make another: its path is gone.
+            removed = gone_is_fine(self.store.remove_folder(folder));
+        }
+        let Err(error) = removed else { return Ok(()) };
+        let left = gone_is_fine(self.store.list(folder)).at("list", folder)?;
+        if left.iter().any(|name| name.ends_with(".inprogress")) {
+            return Err(error).at("remove", folder);
+        }
+        // NFS keeps open files under names of its own until they are closed.
+        warn!(folder, %error, "left a swept staging folder to the next start");
+        Ok(())
+    }
+}
+
+/// Ignores a missing file: another start may sweep at the same time.
+fn gone_is_fine<T: Default>(done: io::Result<T>) -> io::Result<T> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
+        done => done,
+    }
+}

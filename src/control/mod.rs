@@ -1,0 +1,24 @@
+//! How long-running work is stopped, paced and observed.
+//!
+//! In: a signal, a failure, counters. Out: the same, for the threads that must stop, and for the progress line. Nothing here
+//! crosses processes; what workers of several processes must know travels through the dataflow.
+//!
+//! [`Backoff`] is our own: the crates backon and backoff were looked at, and neither can interrupt a blocking pause.
+
+mod activation_timer;
+mod backoff;
+mod catch_panic;
+mod deadline;
+mod duration_histogram;
+mod progress;
+mod shutdown;
+mod source_progress;
+
+pub use activation_timer::ActivationTimer;
+pub use backoff::Backoff;
+pub use catch_panic::{catch_panic, is_catching_panics};
+pub use deadline::Deadline;
+pub use duration_histogram::DurationHistogram;
+pub use progress::Progress;
+pub use shutdown::Shutdown;
+pub use source_progress::{InFlight, SourceProgress};

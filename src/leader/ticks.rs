@@ -1,0 +1,96 @@
+//! The operators between the clock and all workers: commands to them, requests from them, wake-ups after commits.
+
+use std::sync::mpsc::Sender;
+
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::{Operator, OutputBuilder};
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::{ProbeHandle, Scope, StreamVec};
+use timely::scheduling::Activator;
+
+use super::{ClockEvent, LeaderHandle};
+use crate::change::{CommitNumber, CountKey, Epoch, LeaderCommand, Tick, TickRequest};
+
+/// What [`leader_ticks`] gives.
+pub struct LeaderStreams<'scope> {
+    /// Commands for all workers, on each of them.
+    pub commands: StreamVec<'scope, Epoch, LeaderCommand>,
+    /// The counts that the book has, at epoch 0 and with their weight.
+    pub initial_counts: StreamVec<'scope, Epoch, (CountKey, Epoch, isize)>,
+    /// Wakes the operator when `committed` may be done.
+    pub wake: Activator,
+}
+
+/// Sends the clock's events to all workers; ends when `committed` is done: everything is durable then.
+pub fn leader_ticks<'scope>(
+    scope: Scope<'scope, Epoch>,
+    clock: Option<LeaderHandle>,
+    committed: ProbeHandle<Epoch>,
+) -> LeaderStreams<'scope> {
+    let mut builder = OperatorBuilder::new("LeaderTicks".to_owned(), scope);
+    let (commands_out, commands) = builder.new_output::<Vec<LeaderCommand>>();
+    let (initial_out, initial_counts) = builder.new_output::<Vec<(CountKey, Epoch, isize)>>();
+    let (mut commands_out, mut initial_out) = (OutputBuilder::from(commands_out), OutputBuilder::from(initial_out));
+    let address = builder.operator_info().address;
+    let activator = scope.worker().sync_activator_for(address.to_vec());
+    builder.build(move |mut capabilities| {
+        let (mut for_initial, mut for_commands) = (capabilities.pop(), capabilities.pop());
+        let events = clock.map(|LeaderHandle { events, activator: to_clock, .. }| {
+            // The clock of a test may wake nothing.
+            let _ = to_clock.send(activator);
+            events
+        });
+        move |_frontiers| {
+            let Some(events) = &events else {
+                (for_commands, for_initial) = (None, None);
+                return;
+            };
+            while let (Some(capability), Ok(event)) = (for_commands.as_mut(), events.try_recv()) {
+                match event {
+                    ClockEvent::Start(start, counts) => {
+                        commands_out.activate().session(&*capability).give(LeaderCommand::Start(start));
+                        capability.downgrade(&1);
+                        if let Some(capability) = for_initial.take() {
+                            let counts = counts.into_iter().map(|(key, count)| (key, 0, count as isize));
+                            initial_out.activate().session(&capability).give_iterator(counts);
+                        }
+                    }
+                    ClockEvent::Tick(commit) => {
+                        let epoch = *capability.time() + 1;
+                        let tick = LeaderCommand::Tick(Tick { epoch, commit });
+                        commands_out.activate().session(&*capability).give(tick);
+                        capability.downgrade(&epoch);
+                    }
+                    ClockEvent::Command(command) => commands_out.activate().session(&*capability).give(command),
+                }
+            }
+            if committed.done() {
+                for_commands = None;
+            }
+        }
+    });
+    LeaderStreams { commands: commands.broadcast(), initial_counts, wake: scope.activator_for(address) }
+}
+
+/// Sends the requests of all workers to the clock, by way of worker 0.
+pub fn request_ticks(requests: StreamVec<'_, Epoch, TickRequest>, clock: Option<Sender<TickRequest>>) {
+    requests.sink(Exchange::new(|_: &TickRequest| 0), "RequestTicks", move |(input, _frontier)| {
+        input.for_each(|_stamp, requests| {
+            for request in requests.drain(..) {
+                // A clock that has ended needs no requests.
+                let _ = clock.as_ref().map(|clock| clock.send(request));
+            }
+        });
+    });
+}
+
+/// Wakes operators of each worker when a commit became durable: a probe that moves wakes none.
+///
+/// Every worker of every process schedules this operator, because progress of the commits is broadcast to all of them.
+pub fn wake_on_commit<const N: usize>(commits: StreamVec<'_, Epoch, CommitNumber>, operators: [Activator; N]) {
+    commits.sink(Pipeline, "WakeOnCommit", move |(input, _frontier)| {
+        input.for_each(|_stamp, _commits| {});
+        operators.iter().for_each(Activator::activate);
+    });
+}

@@ -1,0 +1,57 @@
+//! Connect's `Struct{lsn=0/1,xid=5,data=…}`: a struct printed by StringConverter (org.apache.kafka.connect.data.Struct).
+//!
+//! It is printed without escapes and without fields that are null, so a rule must say where the line ends:
+//! the line begins after the first `data=` that follows the brace or a comma, and ends before the last brace. From its end, as
+//! long as what follows the last comma is `name=value` with a name that walbook knows and a value without quotes, that is a
+//! field and not the line: no change and no border of a transaction ends so, because a comma in a line stands inside quotes or
+//! in a list before the operation. A logical message may end so; it keeps its text, being a marker either way.
+
+use super::fields;
+use super::fields::{Fields, LinePosition, Text};
+use crate::parse::Reject;
+
+/// Reads a text that begins with `Struct{`.
+pub(in crate::parse) fn read(text: &str) -> Result<Fields<'_>, Reject> {
+    let inner = text.strip_prefix("Struct{").and_then(|rest| rest.strip_suffix('}')).ok_or(Reject::StructCut)?;
+    let mut position = LinePosition::default();
+    let mut rest = inner;
+    let mut line = loop {
+        if let Some(line) = rest.strip_prefix("data=") {
+            break line;
+        }
+        let (field, next) = rest.split_once(',').ok_or(Reject::StructData)?;
+        if let Some((name, value)) = field.split_once('=') {
+            if value.starts_with("Struct{") {
+                return Err(Reject::StructData);
+            }
+            set(&mut position, name, value)?;
+        }
+        rest = next;
+    };
+    let is_message = line.starts_with("message: ") || line.starts_with("streaming message: ");
+    while let Some((before, last)) = line.rsplit_once(',') {
+        let Some((name, value)) = last.split_once('=') else { break };
+        if is_message || value.contains(['\'', '"']) || !set(&mut position, name, value)? {
+            break;
+        }
+        line = before;
+    }
+    Ok(Fields { data: Text::Plain(line), position })
+}
+
+/// Sets the field of that name; false if there is none.
+fn set(position: &mut LinePosition, name: &str, value: &str) -> Result<bool, Reject> {
+    let value = (value != "null").then_some(value);
+    match name {
+        "lsn" => position.lsn = value.map(|text| fields::lsn("lsn", text)).transpose()?,
+        "commit_lsn" => position.commit_lsn = value.map(|text| fields::lsn("commit_lsn", text)).transpose()?,
+        "xid" => position.xid = value.map(fields::xid).transpose()?,
+        "commit_time" => position.commit_time = value.map(fields::commit_time).transpose()?,
+        "seq" => {
+            let seq = |text: &str| fields::xid(text).and_then(fields::seq).map_err(|_| Reject::Number("seq"));
+            position.seq = value.map(seq).transpose()?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}

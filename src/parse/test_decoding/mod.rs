@@ -1,0 +1,9 @@
+//! Lines of PostgreSQL's test_decoding: their statement, names and columns.
+
+mod name;
+mod statement;
+mod tuple;
+
+pub use name::{Name, Names};
+pub use statement::{Statement, read_line};
+pub use tuple::{Column, ColumnValue, RowChange, read_row};

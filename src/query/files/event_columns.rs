@@ -1,0 +1,59 @@
+//! Events as columns: a Parquet file with the columns of a book's event files.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_schema::{Field, Schema};
+
+use super::parquet_bytes::parquet_bytes;
+use crate::query::{Event, EventsAnswer};
+
+impl EventsAnswer {
+    /// The bytes of a Parquet file.
+    pub fn parquet(&self) -> Vec<u8> {
+        let columns = event_columns(&self.rows.iter().collect::<Vec<_>>());
+        parquet_bytes(&columns.schema(), |write| write(columns))
+    }
+}
+
+/// Events as columns.
+///
+/// # Panics
+/// Never: all columns have one length.
+pub fn event_columns(rows: &[&Event]) -> RecordBatch {
+    let text = |of: fn(&Event) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| of(row))))
+    };
+    let long = |of: fn(&Event) -> Option<i64>| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| of(row)).collect::<Int64Array>())
+    };
+    let int = |of: fn(&Event) -> Option<i32>| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| of(row)).collect::<Int32Array>())
+    };
+    let time = |of: fn(&Event) -> Option<i64>| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| of(row)).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    };
+    let columns: Vec<ArrayRef> = vec![
+        text(|row| &row.topic),
+        int(|row| Some(row.partition)),
+        long(|row| Some(row.offset)),
+        int(|row| Some(row.ordinal)),
+        time(|row| row.kafka_time),
+        time(|row| row.commit_time),
+        long(|row| row.lsn),
+        long(|row| row.commit_lsn),
+        int(|row| row.seq),
+        long(|row| row.xid),
+        text(|row| &row.schema),
+        text(|row| &row.table),
+        text(|row| &row.op),
+        text(|row| &row.data),
+    ];
+    let nullable = ["kafka_time", "commit_time", "lsn", "commit_lsn", "seq", "xid"];
+    let fields = Event::COLUMNS
+        .iter()
+        .zip(&columns)
+        .map(|(name, column)| Field::new(*name, column.data_type().clone(), nullable.contains(name)));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
+    RecordBatch::try_new(schema, columns).expect("columns of one length")
+}

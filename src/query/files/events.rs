@@ -1,0 +1,141 @@
+//! Which changes: the newest ones that a filter accepts, or a page of them.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, RecordBatch};
+
+use super::event::Event;
+use super::find::{BookRow, FoundRows, find_rows};
+use super::order::{PageRequest, RowKey, RowOrder};
+use crate::book::read::columns::{Texts, column, numbers};
+use crate::book::{BookError, CompleteTo, Snapshot};
+use crate::query::print::{Format, print};
+use crate::query::{Filter, QueryBudget, QueryError};
+
+/// The number of attempts when files disappear from the book during a question.
+const ATTEMPTS: usize = 5;
+
+/// The newest changes, complete to one commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsAnswer {
+    /// The commit that it is complete to.
+    pub complete_to: CompleteTo,
+    /// The IANA name of the zone of the book's days.
+    pub time_zone: String,
+    /// The changes, newest first: by Kafka's time, those without one last; then by topic, partition, descending offset.
+    pub rows: Vec<Event>,
+}
+
+/// A page of changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsPage {
+    /// The changes, in the order of the page.
+    pub answer: EventsAnswer,
+    /// By row: its key in the order of rows.
+    pub keys: Vec<RowKey>,
+    /// Whether there are more rows.
+    pub has_more: bool,
+}
+
+/// Finds the newest `limit` changes of a book that `filter` accepts.
+///
+/// # Errors
+/// [`QueryError`] when there is no book, it is damaged, or the filter is invalid.
+pub fn events(book: &Path, filter: &Filter, limit: usize) -> Result<EventsAnswer, QueryError> {
+    let page = PageRequest { limit, order: RowOrder::Newest, after: None };
+    Ok(events_page(book, filter, &page, &QueryBudget::UNLIMITED)?.answer)
+}
+
+/// Finds a page of the changes that `filter` accepts. Rows that are committed between two pages are inserted in order: of the
+/// other rows none is shown twice or skipped.
+///
+/// # Errors
+/// As [`events`]; [`QueryError::TooSlow`] when it is cancelled.
+pub fn events_page(
+    book: &Path,
+    filter: &Filter,
+    page: &PageRequest,
+    budget: &QueryBudget<'_>,
+) -> Result<EventsPage, QueryError> {
+    filter.check()?;
+    with_snapshot(book, |snapshot| {
+        let files = snapshot.event_files(&|day| filter.has_day(day))?;
+        let FoundRows { rows, keys, has_more } = find_rows(snapshot, &files, filter, page, budget)?;
+        let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
+        Ok(EventsPage { answer: EventsAnswer { complete_to, time_zone, rows }, keys, has_more })
+    })
+}
+
+/// Answers a question from a snapshot of the book, and retries with a new one when files disappeared.
+pub(in crate::query) fn with_snapshot<T>(
+    book: &Path,
+    mut answer: impl FnMut(&Snapshot) -> Result<T, QueryError>,
+) -> Result<T, QueryError> {
+    let mut attempt = 1;
+    loop {
+        match answer(&Snapshot::take(book)?) {
+            Err(QueryError::Read(BookError::Vanished { .. })) if attempt < ATTEMPTS => attempt += 1,
+            answered => return answered,
+        }
+    }
+}
+
+impl EventsAnswer {
+    /// Writes the answer.
+    ///
+    /// # Errors
+    /// The errors of `out`.
+    pub fn print(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
+        let rows = self.rows.len();
+        print(format, out, &self.complete_to, &self.time_zone, &Event::COLUMNS, rows, &|row, values| {
+            self.rows[row].values(values);
+        })
+    }
+}
+
+impl BookRow for Event {
+    const COLUMNS: &'static [&'static str] = &Event::COLUMNS;
+    const HAS_ORDINAL: bool = true;
+
+    fn read(batch: &RecordBatch) -> Result<Vec<Event>, String> {
+        whole_rows(batch)
+    }
+
+    fn bytes(&self) -> usize {
+        self.data.len()
+    }
+}
+
+fn whole_rows(batch: &RecordBatch) -> Result<Vec<Event>, String> {
+    let (topics, schemas) = (Texts::of(batch, "topic")?, Texts::of(batch, "schema")?);
+    let (tables, ops) = (Texts::of(batch, "table")?, Texts::of(batch, "op")?);
+    let data = column(batch, "data")?.as_string_opt::<i32>().ok_or("its column data has another type")?;
+    let partitions = numbers::<Int32Type>(batch, "partition")?;
+    let offsets = numbers::<Int64Type>(batch, "offset")?;
+    let ordinals = numbers::<Int32Type>(batch, "ordinal")?;
+    let kafka_times = numbers::<TimestampMicrosecondType>(batch, "kafka_time")?;
+    let commit_times = numbers::<TimestampMicrosecondType>(batch, "commit_time")?;
+    let [lsns, commit_lsns, xids] = ["lsn", "commit_lsn", "xid"].map(|name| numbers::<Int64Type>(batch, name));
+    let (lsns, commit_lsns, xids) = (lsns?, commit_lsns?, xids?);
+    let seqs = numbers::<Int32Type>(batch, "seq")?;
+    let event = |row: usize| Event {
+        topic: topics.text(row).to_owned(),
+        partition: partitions.value(row),
+        offset: offsets.value(row),
+        ordinal: ordinals.value(row),
+        kafka_time: kafka_times.is_valid(row).then(|| kafka_times.value(row)),
+        commit_time: commit_times.is_valid(row).then(|| commit_times.value(row)),
+        lsn: lsns.is_valid(row).then(|| lsns.value(row)),
+        commit_lsn: commit_lsns.is_valid(row).then(|| commit_lsns.value(row)),
+        seq: seqs.is_valid(row).then(|| seqs.value(row)),
+        xid: xids.is_valid(row).then(|| xids.value(row)),
+        schema: schemas.text(row).to_owned(),
+        table: tables.text(row).to_owned(),
+        op: ops.text(row).to_owned(),
+        data: data.value(row).to_owned(),
+    };
+    Ok((0..batch.num_rows()).map(event).collect())
+}

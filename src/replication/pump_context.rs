@@ -1,0 +1,89 @@
+//! What comes out of a slot, and what the pump shares with the consumer of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use super::{Handoff, Transaction};
+use crate::change::Lsn;
+use crate::control::SourceProgress;
+
+/// What comes out of a slot.
+#[derive(Debug)]
+pub enum Delivery {
+    /// A transaction above the known LSN.
+    Transaction(Transaction),
+    /// Everything committed up to this LSN was delivered.
+    Idle(Lsn),
+    /// The requested end is reached, and everything committed up to it was delivered; this LSN may be confirmed.
+    End(Lsn),
+}
+
+/// Shared by the pump and the consumer of its deliveries, beyond the end of a session.
+pub struct PumpContext {
+    pub(super) deliveries: Handoff<Delivery>,
+    delivered: AtomicI64,
+    confirmed: AtomicI64,
+    stopped: AtomicBool,
+    /// The WAL after the last delivery: what is known to be empty, and what is being received.
+    pub(super) source_progress: SourceProgress,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl PumpContext {
+    /// A context for deliveries after `from` that holds about `capacity` bytes of them; `wake` is called after each.
+    pub fn new(
+        from: Lsn,
+        capacity: usize,
+        source_progress: SourceProgress,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> PumpContext {
+        PumpContext {
+            deliveries: Handoff::new(capacity),
+            delivered: AtomicI64::new(from.as_i64()),
+            confirmed: AtomicI64::new(from.as_i64()),
+            stopped: AtomicBool::new(false),
+            source_progress,
+            wake,
+        }
+    }
+
+    /// The queue of deliveries.
+    pub fn deliveries(&self) -> &Handoff<Delivery> {
+        &self.deliveries
+    }
+
+    /// The LSN up to which everything was delivered.
+    pub fn delivered(&self) -> Lsn {
+        lsn(&self.delivered)
+    }
+
+    /// Records that everything up to `lsn` was delivered, and wakes the consumer.
+    pub(super) fn set_delivered(&self, lsn: Lsn) {
+        self.delivered.store(lsn.as_i64(), Ordering::Release);
+        (self.wake)();
+    }
+
+    /// The LSN that may be confirmed to the server.
+    pub(super) fn confirmed(&self) -> Lsn {
+        lsn(&self.confirmed)
+    }
+
+    /// Lets the pump confirm `lsn`: everything committed up to it is durable.
+    pub fn confirm(&self, lsn: Lsn) {
+        self.confirmed.store(lsn.as_i64(), Ordering::Release);
+    }
+
+    /// Whether the pump must end.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Ends the pump.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+}
+
+fn lsn(number: &AtomicI64) -> Lsn {
+    Lsn::from_i64(number.load(Ordering::Acquire)).expect("only LSNs are stored")
+}

@@ -1,0 +1,20 @@
+//! How a run is put together: where its records come from, its processes and workers, and its steps from start to finish.
+//!
+//! In: [`RunOptions`], an [`Origin`], and, if the run is to be served, a server that listens. Out: the dataflow, running until
+//! it is done, asked to end, or failed. Workers meet only in the dataflow, so 1 × 4, 2 × 2 and 4 × 1 are the same program.
+//! A failure anywhere ends its process, a lost process ends all, and recovery is the ordinary start.
+//!
+//! The leader's clock and operators are a room of their own, [`crate::leader`]: dataflows name them, and this room names
+//! dataflows.
+
+mod error;
+mod origin;
+mod processes;
+mod start;
+mod worker;
+
+pub use error::RunError;
+pub use origin::{FileOrigin, KafkaInput, KafkaOrigin, Origin, Plan, SlotOrigin};
+pub use processes::{ClusterShape, is_lost_process};
+pub use start::{RunOptions, start};
+pub use worker::{Workers, run_workers};

@@ -1,0 +1,181 @@
+//! Topics of Kafka as a run's origin.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::background_check::BackgroundCheck;
+use super::{Origin, Plan, known_topic};
+use crate::book::State;
+use crate::book::log::entry::{PartitionEntry, SourceKind, TopicEntry};
+use crate::change::{Classified, End, Failure, Partition, PartitionStart};
+use crate::source::Source;
+use crate::source::kafka::{
+    KafkaDiscovery, KafkaError, KafkaSettings, KafkaSource, KnownTopic, StartFrom, Topic, Topics, Watermarks,
+    check_same_topics, plan_topic,
+};
+
+/// How long a commit waits for Kafka's answer whether the topics are still the same: many topics take some seconds.
+const SAME_TOPICS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Topics of Kafka, and how to read them.
+#[derive(Clone, Debug)]
+pub struct KafkaInput {
+    /// How to reach Kafka.
+    pub kafka: KafkaSettings,
+    /// The topics, each once.
+    pub topics: Vec<String>,
+    /// Where to begin in a new topic.
+    pub from: StartFrom,
+    /// The consumer group that shows how far the book is; by default one of the book's own.
+    pub group: Option<String>,
+}
+
+/// Reads topics of Kafka.
+pub struct KafkaOrigin {
+    input: KafkaInput,
+    until_end: bool,
+    /// In the leading process, once the run is planned.
+    connected: OnceLock<Connected>,
+}
+
+struct Connected {
+    topics: Arc<Topics>,
+    described: BTreeMap<String, Topic>,
+    /// Asked once: a fence that is tried again should not take as long again.
+    watermarks: Mutex<BTreeMap<Partition, Watermarks>>,
+    discovery: Mutex<KafkaDiscovery>,
+    same_topics: BackgroundCheck,
+}
+
+impl KafkaOrigin {
+    /// An origin that has not connected yet.
+    pub fn new(input: KafkaInput, until_end: bool) -> KafkaOrigin {
+        KafkaOrigin { input, until_end, connected: OnceLock::new() }
+    }
+
+    fn connect(&self, book: &str) -> Result<&Connected, KafkaError> {
+        if let Some(connected) = self.connected.get() {
+            return Ok(connected);
+        }
+        let group = self.input.group.clone().unwrap_or_else(|| format!("walbook-{book}"));
+        let topics = Arc::new(Topics::connect(&self.input.kafka, &self.input.topics, &group)?);
+        let described = topics.describe()?;
+        let (asked, expected) = (Arc::clone(&topics), described.clone());
+        let same_topics = move || match check_same_topics(&asked, &expected) {
+            Err(error) if error.is_data_loss() => Err(error.into()),
+            Err(error) => {
+                warn!(%error, "could not check whether the topics are still the same");
+                Ok(false)
+            }
+            Ok(()) => Ok(true),
+        };
+        Ok(self.connected.get_or_init(|| Connected {
+            discovery: Mutex::new(KafkaDiscovery::new(Arc::clone(&topics), described.clone())),
+            same_topics: BackgroundCheck::start(SAME_TOPICS_TIMEOUT, same_topics),
+            watermarks: Mutex::default(),
+            topics,
+            described,
+        }))
+    }
+
+    fn connected(&self) -> &Connected {
+        self.connected.get().expect("a run is planned before it begins")
+    }
+}
+
+impl Connected {
+    fn watermarks(&self, partition: &Partition) -> Result<Watermarks, KafkaError> {
+        let mut known = self.watermarks.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(partition) {
+            Some(watermarks) => Ok(*watermarks),
+            None => Ok(*known.entry(partition.clone()).or_insert(self.topics.watermarks(partition)?)),
+        }
+    }
+}
+
+impl Origin for KafkaOrigin {
+    fn name(&self) -> String {
+        self.input.topics.join(", ")
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Kafka
+    }
+
+    fn until_end(&self) -> bool {
+        self.until_end
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        Ok(self.input.kafka.check()?)
+    }
+
+    fn plan(&self, state: &State) -> Result<Plan, Failure> {
+        let connected = self.connect(&state.book)?;
+        let mut starts = Vec::new();
+        for (name, topic) in &connected.described {
+            let known = known_topic(state, name, SourceKind::Kafka)?.map(|known| KnownTopic {
+                id: known.id.clone(),
+                next_offsets: known.positions.iter().map(|(number, position)| (*number, position.next)).collect(),
+            });
+            let watermarks = |partition: &Partition| connected.watermarks(partition);
+            starts.extend(plan_topic(name, topic, known.as_ref(), self.input.from, self.until_end, watermarks)?);
+        }
+        Ok(Plan { topics: new_topics(state, &connected.described, &starts), starts })
+    }
+
+    fn source(&self, worker: usize) -> Result<Box<dyn Source>, Failure> {
+        Ok(Box::new(KafkaSource::new(&self.input.kafka, worker)?))
+    }
+
+    fn discover_interval(&self) -> Option<Duration> {
+        (!self.until_end).then(|| self.input.kafka.metadata_refresh_interval())
+    }
+
+    fn discover(&self) -> Result<Vec<PartitionStart>, Failure> {
+        Ok(self.connected().discovery.lock().unwrap_or_else(PoisonError::into_inner).discover()?)
+    }
+
+    fn precommit_check(&self) -> Result<(), Failure> {
+        self.connected().same_topics.result()
+    }
+
+    fn on_committed(&self, state: &State) {
+        self.connected().topics.commit_group_offsets(&state.next_offsets().collect());
+    }
+
+    fn knows_ends(&self) -> bool {
+        true
+    }
+
+    fn ends(&self) -> Result<Vec<(Partition, End)>, Failure> {
+        Ok(self.connected().topics.ends()?)
+    }
+
+    fn finish(&self) -> Result<(), Failure> {
+        let connected = self.connected();
+        Arc::clone(&connected.topics).await_group_offsets();
+        // A commit may have been faster than the check before it.
+        connected.same_topics.last_result()
+    }
+}
+
+/// The topics that the fence entry must name: new ones with where they start.
+fn new_topics(
+    state: &State,
+    described: &BTreeMap<String, Topic>,
+    starts: &[PartitionStart],
+) -> BTreeMap<String, TopicEntry> {
+    let mut entries = BTreeMap::new();
+    for (name, topic) in described.iter().filter(|(name, _)| !state.topics.contains_key(*name)) {
+        let of_topic = starts.iter().filter(|start| start.partition.topic == *name);
+        let positions = of_topic.map(|start| (start.partition.number, PartitionEntry::start(start.from)));
+        let (id, partitions) = (topic.id.clone(), topic.partitions);
+        let entry = TopicEntry { id, partitions, positions: positions.collect(), ..TopicEntry::default() };
+        entries.insert(name.clone(), entry);
+    }
+    entries
+}

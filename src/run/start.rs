@@ -1,0 +1,220 @@
+//! A run from beginning to end: open the book, fence it, plan, start the clock, serve, run the workers, finish.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use tracing::info;
+
+use super::worker::{Workers, run_workers};
+use super::{ClusterShape, Origin, RunError};
+use crate::book::log::commit_log;
+use crate::book::log::entry::{BookSettings, SourceKind, Versions};
+use crate::book::{Book, BookError, Committing, State};
+use crate::change::{Failure, Start, WithContext};
+use crate::control::{Progress, Shutdown};
+use crate::dataflows::pipeline::LeaderShare;
+use crate::leader::{Discovery, start_clock};
+use crate::parse::{DayRule, PARSER_VERSION};
+use crate::query::Totals;
+use crate::server::{Access, ServedRun, Server, ServerSettings};
+use crate::store::{Disk, Store};
+use crate::table::{FileOutput, RowFormat};
+
+/// What a run needs besides its origin.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The book's directory.
+    pub book: PathBuf,
+    /// The cluster's shape.
+    pub shape: ClusterShape,
+    /// The time between two commits.
+    pub commit_interval: Duration,
+    /// Size of a worker's files that ends a commit early.
+    pub commit_bytes: u64,
+    /// The IANA name of the zone asked for, if any; else the book's own, else UTC.
+    pub time_zone: Option<String>,
+    /// The day rule asked for, if any; else the book's own, else `auto`.
+    pub day_from: Option<String>,
+}
+
+/// Runs until the origin's end, a request to end, or a failure; the leading process also serves, if it gets a server.
+///
+/// # Errors
+/// The first failure of any part of the run.
+pub fn start(
+    options: &RunOptions,
+    origin: Arc<dyn Origin>,
+    server: Option<(Server, Access)>,
+    shutdown: &Shutdown,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    origin.check()?;
+    let store: Arc<dyn Store> = Arc::new(Disk::new(&options.book));
+    let run = StartingRun { options, origin: &origin, store: &store, shutdown, progress };
+    let leader = match options.shape.is_leader() {
+        true => Some(run.lead(server)?),
+        false => None,
+    };
+    let generation = leader.as_ref().map(|leader| leader.committing.committer.generation().to_owned());
+    let output = |format| FileOutput {
+        store: Arc::clone(&store),
+        format,
+        parser: PARSER_VERSION,
+        commit_bytes: options.commit_bytes,
+        shutdown: shutdown.clone(),
+    };
+    let of_workers = Arc::clone(&origin);
+    let ended = run_workers(Workers {
+        shape: options.shape.clone(),
+        leader,
+        source: Arc::new(move |worker| of_workers.source(worker)),
+        events: output(RowFormat::events()),
+        rejects: output(RowFormat::rejects()),
+        progress: progress.clone(),
+        shutdown: shutdown.clone(),
+    });
+    match (generation, ended) {
+        (None, ended) => ended,
+        (Some(_), Ok(())) => origin.finish(),
+        (Some(generation), Err(failure)) => Err(fenced_first(&*store, &generation, failure)),
+    }
+}
+
+/// What the parts of the start share.
+#[derive(Clone, Copy)]
+struct StartingRun<'a> {
+    options: &'a RunOptions,
+    origin: &'a Arc<dyn Origin>,
+    store: &'a Arc<dyn Store>,
+    shutdown: &'a Shutdown,
+    progress: &'a Progress,
+}
+
+impl StartingRun<'_> {
+    /// What only the leading process does: opens the book, takes it over, starts serving and the clock.
+    fn lead(self, server: Option<(Server, Access)>) -> Result<LeaderShare, Failure> {
+        let StartingRun { options, origin, .. } = self;
+        let book = self.open_book()?;
+        let BookSettings { time_zone, day_from } = book.state().settings.clone();
+        if day_from == "kafka" && !origin.kind().is_kafka() {
+            return Err(RunError::NoKafkaTimes.into());
+        }
+        let mut partitions = Vec::new();
+        let mut committer = book.fence(|state: &State| -> Result<_, Failure> {
+            let plan = origin.plan(state)?;
+            partitions = plan.starts;
+            Ok(plan.topics)
+        })?;
+        let start = Start {
+            book: committer.book_id().to_owned(),
+            generation: committer.generation().to_owned(),
+            time_zone,
+            day_from,
+            commit: committer.next_commit(),
+            until_end: origin.until_end(),
+            partitions,
+        };
+        let initial_counts = committer.initial_counts()?;
+        // Finding the coordinator of Kafka's group takes a second: begin before the first commit.
+        origin.on_committed(committer.state());
+        info!(
+            book = start.book,
+            generation = start.generation,
+            partitions = start.partitions.len(),
+            workers = options.shape.total(),
+            "reading {} into {}",
+            origin.name(),
+            options.book.display()
+        );
+        let (mut epochs, mut commits) = (None, None);
+        if let Some((server, access)) = server {
+            let ((closed, of_epochs), (committed, of_commits)) = (channel(), channel());
+            (epochs, commits) = (Some(closed), Some(committed));
+            let (asked, observed) = (Arc::clone(origin), Arc::clone(origin));
+            let served = ServedRun {
+                epochs: of_epochs,
+                commits: of_commits,
+                state: Arc::new(committer.state().clone()),
+                counts: Totals::of(initial_counts.iter().map(|(key, count)| (key, *count))),
+                partitions: start.partitions.clone(),
+                source: origin.kind(),
+                commit_interval: options.commit_interval,
+                discover_interval: origin.discover_interval().unwrap_or(Duration::MAX),
+                progress: self.progress.clone(),
+                ask_ends: origin
+                    .knows_ends()
+                    .then(|| Box::new(move || asked.ends().map_err(|failure| failure.to_string())) as _),
+                source_progress: origin.source_progress(),
+                ask_slot: (origin.kind() == SourceKind::Slot)
+                    .then(|| Box::new(move || observed.slot_report().map_err(|failure| failure.to_string())) as _),
+            };
+            let page = server.address();
+            server.serve_run(ServerSettings { book: options.book.clone(), access }, served)?;
+            info!("the page is at http://{page}/");
+        }
+        let discovery = origin.discover_interval().map(|interval| {
+            let origin = Arc::clone(origin);
+            Discovery { interval, discover: Box::new(move || origin.discover()) }
+        });
+        let (before, after) = (Arc::clone(origin), Arc::clone(origin));
+        let committing = Committing {
+            committer,
+            precommit_check: Box::new(move || before.precommit_check()),
+            on_committed: Box::new(move |state| after.on_committed(state)),
+            commits,
+        };
+        let clock = start_clock(start, initial_counts, options.commit_interval, discovery, self.shutdown.clone());
+        Ok(LeaderShare { clock, epochs, committing })
+    }
+
+    /// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.
+    fn open_book(self) -> Result<Book, Failure> {
+        let StartingRun { options, store, .. } = self;
+        let path = || options.book.display().to_string();
+        if let Some(parent) = options.book.parent().filter(|parent| !parent.as_os_str().is_empty())
+            && !parent.is_dir()
+        {
+            return Err(RunError::NoParent { parent: parent.display().to_string() }.into());
+        }
+        if options.book.exists() && !options.book.is_dir() {
+            return Err(RunError::BookIsFile { path: path() }.into());
+        }
+        let own = match commit_log::newest(&**store)? {
+            Some(newest) => commit_log::read_entry(&**store, newest)?.map(|logged| logged.entry.settings),
+            None => None,
+        };
+        let own = own.unwrap_or_else(|| BookSettings { time_zone: "UTC".to_owned(), day_from: "auto".to_owned() });
+        let wanted = BookSettings {
+            time_zone: options.time_zone.clone().unwrap_or(own.time_zone),
+            day_from: options.day_from.clone().unwrap_or(own.day_from),
+        };
+        if DayRule::from_names(&wanted.time_zone, &wanted.day_from).is_none() {
+            let BookSettings { time_zone, day_from } = wanted;
+            return Err(RunError::UnknownDayRule { time_zone, day_from }.into());
+        }
+        let versions = Versions {
+            walbook: env!("CARGO_PKG_VERSION").to_owned(),
+            parser: PARSER_VERSION,
+            tzdata: chrono_tz::IANA_TZDB_VERSION.to_owned(),
+        };
+        Book::open(Arc::clone(store), wanted, versions).context(path())
+    }
+}
+
+/// The failure of a run, unless another run has taken the book meanwhile: then that is why its source failed.
+fn fenced_first(store: &dyn Store, generation: &str, failure: Failure) -> Failure {
+    let newest = commit_log::newest(store)
+        .ok()
+        .flatten()
+        .and_then(|newest| commit_log::read_entry(store, newest).ok().flatten());
+    match newest {
+        Some(newest) if newest.entry.generation != generation => {
+            let (entry, other) = (newest.entry.entry, newest.entry.generation);
+            let reason = format!("entry {entry} is of generation {other}; seen before that: {}", failure.chain());
+            BookError::Fenced { reason }.into()
+        }
+        _ => failure,
+    }
+}

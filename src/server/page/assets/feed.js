@@ -1,0 +1,386 @@
+// The data from the server: one stream of counts, a status every few seconds, the states of the days.
+//
+// A new range is shown once its counts, the states of its days and the tables of the book have arrived. Until then
+// they are kept in `pending`, and the old range stays; answers to earlier requests are dropped (`generation`). A stream
+// that restarts sends only counts. Failed requests are kept by topic (`troubles`) until they succeed.
+
+import { ApiError, ask } from "./api.js";
+import { Counts } from "./counts.js";
+import { byId } from "./dom.js";
+import { matcher } from "./filter.js";
+import { plural } from "./format.js";
+import { lagOf, unitOf } from "./lag.js";
+import { Live } from "./live.js";
+import { States } from "./states.js";
+import { askForToken } from "./token.js";
+import { lookedAt } from "./view.js";
+import { Clock, Zone } from "./zone.js";
+
+// Without a stream, the counts are polled at this interval, in milliseconds.
+const POLL = 5000;
+// The timeout for counts in one answer.
+const LONG_TIMEOUT = 60_000;
+// A run with a shorter lag keeps up, in seconds.
+const BEHIND = 10;
+
+/**
+ * The state that comes from the server. A subclass has a `view` and shows what changed: `onNumbers`, `onChanges`,
+ * `onReading`, `onToken`, `midnight`, `say`, `schedule`, `paint`.
+ */
+export class Feed {
+	constructor() {
+		this.clock = new Clock();
+		this.counts = null;
+		this.states = new States([]);
+		this.status = null;
+		// Errors by topic (stream, numbers, range, status, download): `{at, status, message}`.
+		this.troubles = new Map();
+		// Whether an answer is late; whether the counts come from a stream; what they are complete to.
+		this.reading = false;
+		this.streams = false;
+		this.reached = null;
+		// A range whose counts and states have not all arrived.
+		this.pending = null;
+		this.generation = 0;
+		this.arrivals = [];
+		this.live = new Live({
+			onSnapshot: (answer) => this.onSnapshot(answer),
+			onDelta: (answer) => this.onDelta(answer),
+			onLost: () => this.onStreamLost(),
+			onBack: () => this.onStream(),
+			onRefused: (error) => this.onRefused(error),
+		});
+	}
+
+	async firstStatus() {
+		for (;;) {
+			try {
+				this.takeStatus(await ask("status"));
+				return;
+			} catch (error) {
+				if (!(error instanceof ApiError)) throw error;
+				if (error.status === 401 || error.status === 403) {
+					byId("complete-to").textContent = "A token is needed";
+					await askForToken();
+					byId("complete-to").textContent = "Reading …";
+					continue;
+				}
+				byId("complete-to").textContent = error.message;
+				byId("complete-why").textContent = "Trying again every 2 s.";
+				await new Promise((next) => setTimeout(next, 2000));
+			}
+		}
+	}
+
+	get today() {
+		return this.status.today;
+	}
+
+	// Since when the server or the stream has not answered; null while both do.
+	get lostAt() {
+		return [...this.troubles.values()].find(({ status }) => status === 0)?.at ?? null;
+	}
+
+	// What the server refuses: `[topic, message]`, or null.
+	get refused() {
+		const found = [...this.troubles].find(([, { status }]) => status !== 0);
+		return found ? [found[0], found[1].message] : null;
+	}
+
+	// The days of the displayed counts: the old ones while a new range is loading.
+	get range() {
+		const { counts, view } = this;
+		return counts === null ? lookedAt(view) : { from: counts.days[counts.first], to: counts.days[counts.last] };
+	}
+
+	get state() {
+		const { from, to } = this.range;
+		return this.states.over((this.counts?.days ?? []).filter((day) => day >= from && day <= to));
+	}
+
+	commit() {
+		return Number(this.status.durable?.commit ?? 0);
+	}
+
+	// The rejects of the displayed days if the server has sent them, else of the book.
+	rejects() {
+		const { rejects } = this.status;
+		const { from, to } = lookedAt(this.view);
+		const inRange = this.rejectsOf === `${from} ${to}` && (rejects.in_range ?? null) !== null;
+		return { total: inRange ? rejects.in_range : rejects.total, book: rejects.total, newest: rejects.newest, inRange };
+	}
+
+	// Whether a partition is further behind than a run that keeps up.
+	isBehind() {
+		return this.status.topics.some(({ partitions }) =>
+			partitions.some((part) => (part.lag_seconds ?? 0) >= BEHIND && lagOf(part) > 0),
+		);
+	}
+
+	// The records that arrive per second, from the ends of the partitions; null if these count bytes.
+	arriving() {
+		if (unitOf(this.status) !== "records") return null;
+		const [first, last] = [this.arrivals[0], this.arrivals[this.arrivals.length - 1]];
+		if (this.arrivals.length < 2 || last.at - first.at < 10) return null;
+		return (last.end - first.end) / (last.at - first.at);
+	}
+
+	// Reloads the range of the view; the old counts stay until the new ones have arrived.
+	async load() {
+		const generation = ++this.generation;
+		const { from, to } = this.view;
+		clearTimeout(this.again);
+		clearTimeout(this.polling);
+		clearTimeout(this.late);
+		this.late = setTimeout(() => {
+			this.reading = true;
+			this.onReading();
+		}, 300);
+		this.pending = { from, to, days: null, tables: null, answer: null };
+		this.live.open(from, to);
+		this.readStatus();
+		try {
+			const [days, tables] = await Promise.all([ask("days", { from, to }), ask("tables")]);
+			if (generation !== this.generation) return;
+			this.answered("range");
+			this.pending.days = days;
+			this.pending.tables = tables;
+			this.arrive();
+		} catch (error) {
+			if (!(error instanceof ApiError)) throw error;
+			if (generation !== this.generation) return;
+			// Without the states of its days a range is not shown, and counts must not accumulate meanwhile.
+			this.live.close();
+			this.pending.answer = null;
+			clearTimeout(this.late);
+			this.reading = false;
+			this.failed("range", error);
+			this.again = setTimeout(() => document.hidden || this.load(), error.status === 0 ? 2000 : POLL);
+		}
+	}
+
+	onSnapshot(answer) {
+		if (!this.takeLive(answer)) return;
+		if (this.pending) {
+			this.pending.answer = answer;
+			this.arrive();
+			return;
+		}
+		// The stream restarted in the same range: keep the states and compare only the counts.
+		const { from, to } = this.view;
+		this.pending = { from, to, days: null, tables: { tables: [] }, answer };
+		this.arrive();
+	}
+
+	// Shows a range once its counts and the states of its days have arrived.
+	arrive() {
+		const { pending } = this;
+		if (pending === null || pending.answer === null || pending.tables === null) return;
+		const sameRange = this.counts !== null && this.counts.from === pending.from && this.counts.to === pending.to;
+		if (pending.days === null && !sameRange) return;
+		this.pending = null;
+		clearTimeout(this.late);
+		this.reading = false;
+		const counts = sameRange ? this.counts : new Counts(pending.from, pending.to, this.view.days);
+		for (const { schema, table } of pending.tables.tables) counts.know(schema, table);
+		counts.replace(pending.answer.rows);
+		// While the answers were in flight, other days or tables may have been selected.
+		counts.select(this.view.days);
+		counts.filter(matcher(this.view.filter));
+		this.counts = counts;
+		if (pending.days) this.takeDays(pending.days);
+		this.onNumbers(sameRange, pending.days !== null);
+	}
+
+	onDelta(answer) {
+		if (!this.takeLive(answer)) return;
+		if (this.pending !== null) {
+			// Totals: the later one replaces the earlier; both wait with the snapshot for the states of the days.
+			if (this.pending.answer !== null) for (const row of answer.rows) this.pending.answer.rows.push(row);
+			return;
+		}
+		if (this.counts === null) return;
+		this.onChanges(this.counts.apply(answer.rows));
+		// The book or a day has just begun: its state has changed.
+		if (answer.rows.some(({ day }) => this.states.of(day) === "absent")) this.readStatusSoon(0);
+	}
+
+	// Applies the status that comes with counts; returns false if a new day begins, and with it a new range.
+	takeLive(answer) {
+		const { generation } = this;
+		const { status } = answer;
+		this.reached = reachOf(answer);
+		const before = this.status;
+		const now = { ...before };
+		for (const part of ["now", "state", "complete_at", "today"]) if (part in status) now[part] = status[part];
+		if (status.durable) now.durable = { ...before.durable, ...status.durable };
+		const perSecond = typeof status.rate === "number" ? status.rate : status.rate?.records_per_second;
+		if (perSecond !== undefined) now.rate = { ...before.rate, records_per_second: perSecond };
+		this.takeStatus(now, true);
+		if (now.state !== before.state || now.today !== before.today) this.readStatus();
+		else if (status.rejects_total !== undefined && String(status.rejects_total) !== String(before.rejects.total))
+			this.readStatusSoon();
+		return generation === this.generation;
+	}
+
+	readStatusSoon(delay = 1000) {
+		if (this.soon) return;
+		this.soon = setTimeout(() => {
+			this.soon = null;
+			this.readStatus();
+		}, delay);
+	}
+
+	async readStatus() {
+		const { generation } = this;
+		const range = lookedAt(this.view);
+		const of = `${range.from} ${range.to}`;
+		// One request at a time: a second one returns the same, and one for other days would not be used.
+		if (this.statusRun?.of === of) return;
+		this.statusRun?.abort();
+		const run = Object.assign(new AbortController(), { of });
+		this.statusRun = run;
+		const asksDays =
+			this.counts !== null &&
+			(this.state !== "complete" || this.states.among(this.counts.days, "incomplete").length > 0);
+		try {
+			const [status, days] = await Promise.all([
+				ask("status", range, run),
+				asksDays ? ask("days", { from: this.view.from, to: this.view.to }, run) : null,
+			]);
+			this.answered("status");
+			this.rejectsOf = of;
+			const { now, state, complete_at, today } = this.status;
+			// The stream may have sent a later time or even day meanwhile; and the book may be ahead of the counts.
+			if (Date.parse(status.now) < Date.parse(now)) Object.assign(status, { now, state, complete_at, today });
+			else if (this.reached !== null && reachOf(status) > this.reached) status.complete_at = complete_at;
+			this.takeStatus(status);
+			if (days !== null && generation === this.generation && this.pending === null) this.takeDays(days);
+			this.schedule();
+		} catch (error) {
+			if (run.signal.aborted) return;
+			if (!(error instanceof ApiError)) throw error;
+			this.failed("status", error);
+		} finally {
+			if (this.statusRun === run) this.statusRun = null;
+		}
+	}
+
+	takeStatus(status, live = false) {
+		const before = this.status;
+		this.status = status;
+		if (!live) {
+			this.clock.set(status.now);
+			const end = status.topics
+				.flatMap(({ partitions }) => partitions.map((part) => Number(part.end_offset ?? 0)))
+				.reduce((a, b) => a + b, 0);
+			this.arrivals = [...this.arrivals, { at: performance.now() / 1000, end }].slice(-12);
+		}
+		if (this.zone?.name !== status.book.time_zone) this.zone = new Zone(status.book.time_zone);
+		if (before !== null && before.state !== status.state) this.sayState();
+		else if (before !== null && Number(status.rejects.total) > Number(before.rejects.total)) {
+			this.say(`${plural(status.rejects.total, "reject")} in the book now.`);
+		}
+		if (before !== null && before.today !== status.today) this.midnight(before.today);
+	}
+
+	takeDays({ days, first_day: firstDay }) {
+		this.states = new States(days);
+		this.firstDay = firstDay;
+	}
+
+	onRefused(error) {
+		this.streams = false;
+		this.answered("stream");
+		if (!this.denied(error)) this.pollCounts();
+	}
+
+	onStreamLost() {
+		this.streams = false;
+		this.failed("stream", new ApiError(0, "The stream broke off."));
+	}
+
+	// The stream works: stop polling the counts.
+	onStream() {
+		this.streams = true;
+		clearTimeout(this.polling);
+		this.answered("stream");
+		this.answered("numbers");
+		if (this.troubles.has("status")) this.readStatus();
+	}
+
+	// No stream is available (too many clients, or a proxy blocks it): poll the counts instead.
+	async pollCounts() {
+		const { generation } = this;
+		if (this.polled === generation) return;
+		this.polled = generation;
+		const { from, to } = this.view;
+		try {
+			// What the status calls complete is in the counts that are requested after it.
+			const status = await ask("status", lookedAt(this.view));
+			const answer = await ask("counts", { from, to, by: "day,table,op" }, { timeout: LONG_TIMEOUT });
+			if (generation !== this.generation || this.streams) return;
+			this.answered("numbers");
+			const { now, state, complete_at, today } = status;
+			this.onSnapshot({ ...answer, status: { now, state, complete_at, today } });
+		} catch (error) {
+			if (!(error instanceof ApiError)) throw error;
+			if (generation === this.generation) this.failed("numbers", error);
+		} finally {
+			this.polled = null;
+		}
+		clearTimeout(this.polling);
+		this.polling = setTimeout(() => document.hidden || this.streams || this.pollCounts(), POLL);
+	}
+
+	// Shows the token form if the server requires a token; returns whether it does.
+	denied(error) {
+		if (error.status !== 401 && error.status !== 403) return false;
+		this.giveToken();
+		return true;
+	}
+
+	async giveToken() {
+		if (this.asking) return;
+		this.asking = true;
+		this.live.close();
+		await askForToken();
+		this.asking = false;
+		this.load();
+		this.onToken();
+	}
+
+	// Records the failure of a request.
+	failed(what, error) {
+		if (this.denied(error)) return;
+		const wasLost = this.lostAt !== null;
+		const known = this.troubles.get(what);
+		const at = known && (known.status === 0) === (error.status === 0) ? known.at : this.clock.now();
+		this.troubles.set(what, { at, status: error.status, message: error.message });
+		if (!wasLost && this.lostAt !== null) this.say("No answer from walbook. The numbers are from before.");
+		this.schedule();
+	}
+
+	answered(what) {
+		const wasLost = this.lostAt !== null;
+		if (!this.troubles.delete(what)) return;
+		if (wasLost && this.lostAt === null) this.say("walbook answers again.");
+		this.schedule();
+	}
+
+	sayState() {
+		const words = {
+			live: "Caught up.",
+			catching_up: "Behind; catching up.",
+			waiting: "Waiting for records.",
+			disconnected: "Not connected to the source.",
+			at_rest: "No run is reading into this book.",
+		};
+		this.say(words[this.status.state] ?? "");
+	}
+}
+
+// The commit that an answer is complete to.
+function reachOf({ complete_to: { epoch, commit } }) {
+	return epoch ?? commit;
+}

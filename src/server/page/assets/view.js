@@ -1,0 +1,89 @@
+// The view: range, selected days, filter, order, and what is open. All of it is in the address, so that a view
+// can be shared and the browser's Back works.
+
+import { PRESETS, addDays, daysBetween, isDay } from "./days.js";
+
+// The operations, in display order.
+export const OPERATIONS = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
+
+const DEFAULT_RANGE = "7d";
+const DEFAULT_SORT = "-total";
+const SORTS = ["name", "insert", "update", "delete", "truncate", "total"];
+// The longest range that the chart can draw.
+const MAX_DAYS = 3660;
+
+// Reads a view from the part of an address after `?`.
+export function parseView(search) {
+	const given = new URLSearchParams(search);
+	const view = { preset: null, from: null, to: null, days: null, filter: given.get("filter") ?? "", open: null };
+	const [from, to] = [given.get("from"), given.get("to")];
+	if (isDay(from) && isDay(to) && from <= to && daysBetween(from, to) < MAX_DAYS) {
+		view.from = from;
+		view.to = to;
+	} else {
+		view.preset = Object.hasOwn(PRESETS, given.get("range")) ? given.get("range") : DEFAULT_RANGE;
+	}
+	const days = (given.get("day") ?? "").split("..");
+	if (days.length <= 2 && days.every(isDay) && days[0] <= days[days.length - 1]) {
+		view.days = { from: days[0], to: days[days.length - 1] };
+	}
+	const sort = given.get("sort") ?? DEFAULT_SORT;
+	view.sort = SORTS.includes(sort.replace(/^-/, "")) ? sort : DEFAULT_SORT;
+	if (given.has("rejects")) {
+		view.open = { rejects: true };
+	} else if (given.has("schema") && given.has("name")) {
+		const op = given.get("op");
+		view.open = { schema: given.get("schema"), name: given.get("name"), op: OPERATIONS.includes(op) ? op : null };
+	}
+	return view;
+}
+
+// The address of a view, relative to the page.
+export function viewAddress(view) {
+	const given = new URLSearchParams();
+	if (view.preset === null) {
+		given.set("from", view.from);
+		given.set("to", view.to);
+	} else if (view.preset !== DEFAULT_RANGE) {
+		given.set("range", view.preset);
+	}
+	if (view.days)
+		given.set("day", view.days.from === view.days.to ? view.days.from : `${view.days.from}..${view.days.to}`);
+	if (view.filter !== "") given.set("filter", view.filter);
+	if (view.sort !== DEFAULT_SORT) given.set("sort", view.sort);
+	if (view.open?.rejects) given.set("rejects", "1");
+	else if (view.open) {
+		given.set("schema", view.open.schema);
+		given.set("name", view.open.name);
+		if (view.open.op) given.set("op", view.open.op);
+	}
+	const text = given.toString();
+	return text === "" ? "./" : `./?${text}`;
+}
+
+// Resolves the days of a named range; drops a selection outside of it.
+export function resolve(view, today) {
+	if (view.preset !== null) {
+		view.from = PRESETS[view.preset].from(today);
+		view.to = today;
+	}
+	if (view.days && (view.days.from < view.from || view.days.to > view.to)) view.days = null;
+	return view;
+}
+
+// The days of the grid and the events.
+export function lookedAt(view) {
+	return view.days ?? { from: view.from, to: view.to };
+}
+
+// The range of the same length just before (`-1`) or after (`1`).
+export function neighbour(view, direction) {
+	const length = (daysBetween(view.from, view.to) + 1) * direction;
+	return { preset: null, from: addDays(view.from, length), to: addDays(view.to, length), days: null };
+}
+
+// The named range from one day to another, if any.
+export function presetOf(from, to, today) {
+	if (to !== today) return null;
+	return Object.keys(PRESETS).find((name) => PRESETS[name].from(today) === from) ?? null;
+}

@@ -1,0 +1,203 @@
+//! The state of the server: every handler reads it, and no reader waits for a writer.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Semaphore;
+
+use super::counts::{CountsCache, CountsSnapshot};
+use super::durable_state::DurableState;
+use super::frames::{Frame, Frames, MAX_TEXT_BYTES};
+use super::live_state::LiveState;
+use super::rate::Rate;
+use super::run_state::RunState;
+use super::run_status::{ObservedSlot, RunStatus};
+use super::snapshot::StateSnapshot;
+use crate::change::instant::now_micros;
+use crate::query::{CountId, RejectSums};
+use crate::server::http::blocking::BlockingPermits;
+use crate::server::http::response_budget::ResponseBudget;
+
+/// Bytes of answers that clients have not read yet, with those in the caches: 64 MB at most.
+const ANSWER_BYTES: usize = 192 << 20;
+/// The most that one answer counts for: beside full caches it fits if no other answer is pending.
+const LARGEST_ANSWER: usize = 128 << 20;
+/// Bytes of snapshots that clients of the stream have not read yet.
+const SNAPSHOT_BYTES: usize = 48 << 20;
+/// Bytes of deltas that they have not read yet, with those that are kept for others.
+const DELTA_BYTES: usize = 32 << 20;
+/// Clients of the stream at the same time.
+const MAX_WATCHERS: usize = 500;
+
+/// The state of the server.
+pub(in crate::server) struct AppState {
+    /// The book's directory.
+    pub(in crate::server) book: PathBuf,
+    /// The book's name: the last part of its path.
+    pub(in crate::server) name: String,
+    durable: ArcSwap<DurableState>,
+    live: ArcSwapOption<LiveState>,
+    /// Sums over the book's rejects, which are read later than its counts.
+    rejects: ArcSwap<RejectSums>,
+    /// Held by writers beside a live state: once that has ended it must not come back.
+    live_update: Mutex<()>,
+    /// What the clients of the stream are sent.
+    pub(in crate::server) frames: Frames,
+    rate: Mutex<Rate>,
+    /// The run of this process.
+    pub(in crate::server) run: Option<RunState>,
+    slot: ArcSwapOption<ObservedSlot>,
+    live_cache: CountsCache,
+    durable_cache: CountsCache,
+    /// Permits for work that occupies a thread for long.
+    pub(in crate::server) permits: BlockingPermits,
+    /// Memory of answers that are not read yet.
+    pub(in crate::server) answer_budget: ResponseBudget,
+    /// Memory of the stream's snapshots that are not read yet.
+    pub(in crate::server) snapshot_budget: ResponseBudget,
+    /// Memory of its deltas: a client that asks for everything and reads slowly must not keep news from others.
+    pub(in crate::server) delta_budget: ResponseBudget,
+    /// Held by the client of the stream whose turn it is.
+    pub(in crate::server) turns: tokio::sync::Mutex<()>,
+    /// Held by clients of the stream.
+    pub(in crate::server) watchers: Arc<Semaphore>,
+}
+
+impl AppState {
+    pub(in crate::server) fn new(
+        book: &Path,
+        durable: DurableState,
+        live: Option<LiveState>,
+        run: Option<RunState>,
+    ) -> AppState {
+        let (durable, live) = (Arc::new(durable), live.map(Arc::new));
+        let first = StateSnapshot { now: now_micros(), durable: Arc::clone(&durable), live: live.clone() };
+        AppState {
+            book: book.to_owned(),
+            name: name_of(book),
+            durable: ArcSwap::new(durable),
+            live: ArcSwapOption::new(live),
+            rejects: ArcSwap::default(),
+            live_update: Mutex::default(),
+            frames: Frames::new(Frame::of(first)),
+            rate: Mutex::default(),
+            run,
+            slot: ArcSwapOption::empty(),
+            live_cache: CountsCache::default(),
+            durable_cache: CountsCache::default(),
+            permits: BlockingPermits::default(),
+            answer_budget: ResponseBudget::new(ANSWER_BYTES, LARGEST_ANSWER),
+            snapshot_budget: ResponseBudget::new(SNAPSHOT_BYTES, SNAPSHOT_BYTES),
+            delta_budget: ResponseBudget::new(DELTA_BYTES, DELTA_BYTES - MAX_TEXT_BYTES),
+            turns: tokio::sync::Mutex::default(),
+            watchers: Arc::new(Semaphore::new(MAX_WATCHERS)),
+        }
+    }
+
+    /// What the server knows now.
+    pub(in crate::server) fn snapshot(&self) -> StateSnapshot {
+        // The live state last: it is never behind the durable state that was read before it.
+        let durable = self.durable();
+        let live = self.live();
+        StateSnapshot { now: now_micros(), durable, live }
+    }
+
+    pub(in crate::server) fn durable(&self) -> Arc<DurableState> {
+        self.durable.load_full()
+    }
+
+    pub(in crate::server) fn live(&self) -> Option<Arc<LiveState>> {
+        self.live.load_full()
+    }
+
+    pub(in crate::server) fn set_durable(&self, durable: DurableState) {
+        self.durable.store(Arc::new(durable));
+    }
+
+    /// Replaces the live state by a newer one; does nothing once it has ended.
+    pub(in crate::server) fn update_live(&self, newer: impl FnOnce(&LiveState) -> LiveState) {
+        let _update = self.lock_live();
+        if let Some(live) = self.live() {
+            self.live.store(Some(Arc::new(newer(&live))));
+        }
+    }
+
+    /// Replaces the durable state by that after a commit of the run; does nothing once the live state has ended.
+    pub(in crate::server) fn update_durable(&self, newer: impl FnOnce(&DurableState) -> DurableState) {
+        let _update = self.lock_live();
+        if self.live().is_some() {
+            self.set_durable(newer(&self.durable()));
+        }
+    }
+
+    /// Publishes the newest live state as a frame, given the counts that changed; does nothing once it has ended.
+    pub(in crate::server) fn publish_live(&self, changed: Vec<CountId>) {
+        let _update = self.lock_live();
+        if self.live().is_some() {
+            self.frames.publish(Frame::of(self.snapshot()), changed);
+        }
+    }
+
+    /// Starts again with a book that another run writes: all answers are durable from now on.
+    pub(in crate::server) fn restart(&self, durable: DurableState) {
+        let _update = self.lock_live();
+        self.live.store(None);
+        self.set_durable(durable);
+        self.set_rejects(RejectSums::default());
+        self.frames.restart(Frame::of(self.snapshot()));
+        self.live_cache.close();
+    }
+
+    fn lock_live(&self) -> MutexGuard<'_, ()> {
+        self.live_update.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The run of this process; `None` in a snapshot of after another run took over the book.
+    pub(in crate::server) fn run_in(&self, snapshot: &StateSnapshot) -> Option<&RunState> {
+        self.run.as_ref().filter(|_| snapshot.live.is_some())
+    }
+
+    /// The status of the run of this process in a snapshot.
+    pub(in crate::server) fn run_status(&self, snapshot: &StateSnapshot) -> RunStatus {
+        RunStatus::new(self.run.as_ref(), snapshot)
+    }
+
+    /// What was computed for earlier requests about counts of this level.
+    pub(in crate::server) fn counts_cache(&self, counts: &CountsSnapshot) -> &CountsCache {
+        if counts.is_durable() { &self.durable_cache } else { &self.live_cache }
+    }
+
+    /// Sums over the book's rejects.
+    pub(in crate::server) fn rejects(&self) -> Arc<RejectSums> {
+        self.rejects.load_full()
+    }
+
+    pub(in crate::server) fn set_rejects(&self, rejects: RejectSums) {
+        self.rejects.store(Arc::new(rejects));
+    }
+
+    /// The run's slot, as last observed.
+    pub(in crate::server) fn slot(&self) -> Option<Arc<ObservedSlot>> {
+        self.slot.load_full()
+    }
+
+    pub(in crate::server) fn set_slot(&self, slot: Option<ObservedSlot>) {
+        self.slot.store(slot.map(Arc::new));
+    }
+
+    /// How many clients watch.
+    pub(in crate::server) fn watching(&self) -> usize {
+        MAX_WATCHERS - self.watchers.available_permits()
+    }
+
+    /// How fast records arrive.
+    pub(in crate::server) fn rate(&self) -> MutexGuard<'_, Rate> {
+        self.rate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn name_of(book: &Path) -> String {
+    let path = book.canonicalize().unwrap_or_else(|_| book.to_owned());
+    path.file_name().map_or_else(|| "book".to_owned(), |name| name.to_string_lossy().into_owned())
+}

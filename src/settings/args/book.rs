@@ -1,0 +1,95 @@
+//! Questions about a book: `walbook query`, `walbook events` and `walbook verify`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::heading::{COUNTING, FILTER, OUTPUT};
+use crate::change::{Day, Operation};
+use crate::query::{Format, GroupBy, TablePattern};
+use crate::settings::values;
+
+/// Which changes to select.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// First day, as in 2026-11-22
+    #[arg(long, env = "WALBOOK_FROM_DAY", value_name = "DAY", help_heading = FILTER)]
+    pub from: Option<Day>,
+    /// Last day, inclusive
+    #[arg(long, env = "WALBOOK_TO_DAY", value_name = "DAY", help_heading = FILTER)]
+    pub to: Option<Day>,
+    /// Tables whose schema.table matches, as in 'public.*'
+    ///
+    /// A * stands for any text, a ? for any one character.
+    #[arg(long, env = "WALBOOK_TABLE", value_name = "PATTERN", help_heading = FILTER)]
+    pub table: Option<TablePattern>,
+    /// One operation only
+    #[arg(
+        long, env = "WALBOOK_OP", value_name = "OP", value_parser = values::operation(), ignore_case = true,
+        help_heading = FILTER
+    )]
+    pub op: Option<Operation>,
+}
+
+/// `walbook query`
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// The book
+    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
+    pub book: PathBuf,
+    /// Which changes.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Columns to sum by
+    ///
+    /// In the order in which they are printed and sorted.
+    #[arg(
+        long, env = "WALBOOK_BY", value_delimiter = ',', default_value = "day,table,op", value_name = "COLUMN,…",
+        value_parser = values::group_by(), help_heading = COUNTING
+    )]
+    pub by: Vec<GroupBy>,
+    /// Output format
+    #[arg(
+        long, env = "WALBOOK_FORMAT", default_value = "table", value_parser = values::format(), help_heading = OUTPUT
+    )]
+    pub format: Format,
+}
+
+/// `walbook events`
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// The book
+    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
+    pub book: PathBuf,
+    /// Which changes.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Largest number of changes to print
+    #[arg(long, env = "WALBOOK_LIMIT", default_value_t = 100, value_name = "N", help_heading = OUTPUT)]
+    pub limit: usize,
+    /// Output format
+    #[arg(
+        long, env = "WALBOOK_FORMAT", default_value = "table", value_parser = values::format(), help_heading = OUTPUT
+    )]
+    pub format: Format,
+}
+
+/// `walbook verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The book
+    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
+    pub book: PathBuf,
+    /// Output format
+    #[arg(long, env = "WALBOOK_FORMAT", default_value = "table", help_heading = OUTPUT)]
+    pub format: ReportFormat,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Aligned columns for people.
+    Table,
+    /// One JSON object.
+    Json,
+}

@@ -1,0 +1,23 @@
+//! The command line as it is typed: one struct for each command, with its help.
+//!
+//! The first line of a field's comment is what `-h` shows, the whole comment is what `--help` and the manual page show. The
+//! long name is also the key in the settings file.
+
+mod book;
+mod capture;
+mod command;
+mod doctor;
+pub(super) mod heading;
+mod manual;
+mod run;
+mod serve;
+mod slot;
+
+pub use book::{EventsArgs, FilterArgs, QueryArgs, ReportFormat, VerifyArgs};
+pub use capture::CaptureArgs;
+pub use command::{Command, LogFormat, WalbookArgs};
+pub use doctor::DoctorArgs;
+pub use manual::{CompletionsArgs, ManArgs};
+pub use run::{OriginKind, RunArgs, StartAt};
+pub use serve::{AccessArgs, DemoArgs, ServeArgs};
+pub use slot::{SlotAction, SlotArgs, SlotSourceArgs};

@@ -1,0 +1,188 @@
+//! `walbook run`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use chrono_tz::Tz;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, ValueEnum, ValueHint};
+
+use super::heading::{CLUSTER, COMMIT, COUNTING, INPUT, KAFKA, SERVING};
+use super::{AccessArgs, SlotSourceArgs};
+use crate::parse::DayFrom;
+use crate::settings::values;
+
+/// `walbook run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The book: a directory that is empty, does not exist yet, or is a book already
+    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
+    pub book: PathBuf,
+    /// A file to read instead of topics or a slot; - is standard input
+    ///
+    /// Holds one value a line, as a topic holds them, or what pg_recvlogical prints. Standard input is always read to its
+    /// end.
+    #[arg(long, env = "WALBOOK_INPUT", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = INPUT)]
+    pub input: Option<PathBuf>,
+    /// Stop at the end that the input had when the run started
+    #[arg(long, env = "WALBOOK_UNTIL_END", help_heading = INPUT)]
+    pub until_end: bool,
+    /// Kafka's brokers, separated by commas
+    #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…", help_heading = KAFKA)]
+    pub brokers: Option<String>,
+    /// The topics to read, separated by commas
+    #[arg(long, env = "WALBOOK_TOPIC", value_delimiter = ',', value_name = "TOPIC,…", help_heading = KAFKA)]
+    pub topic: Vec<String>,
+    /// Start of a new topic: earliest or latest
+    ///
+    /// For a topic that is new to the book: earliest is its first record, latest its end.
+    #[arg(
+        long, env = "WALBOOK_FROM", default_value = "earliest", value_name = "START", hide_possible_values = true,
+        help_heading = KAFKA
+    )]
+    pub from: StartAt,
+    /// Consumer group that receives the committed offsets
+    ///
+    /// It serves lag dashboards; the run never reads it back [default: walbook- and the book's id]
+    #[arg(long, env = "WALBOOK_GROUP", value_name = "NAME", help_heading = KAFKA)]
+    pub group: Option<String>,
+    /// A setting of librdkafka; may be repeated
+    ///
+    /// In the variable, semicolons separate several settings.
+    #[arg(
+        short = 'X', long = "set", env = "WALBOOK_SET", hide_env_values = true, value_name = "KEY=VALUE",
+        help_heading = KAFKA
+    )]
+    pub set: Vec<String>,
+    /// The slot to read instead of topics.
+    #[command(flatten)]
+    pub slot: SlotSourceArgs,
+    /// Time zone in which days begin
+    ///
+    /// An IANA name, fixed when a book is made [default: the book's own, UTC for a new book]
+    #[arg(
+        long, env = "WALBOOK_TIME_ZONE", value_name = "NAME", value_parser = values::time_zone,
+        help_heading = COUNTING
+    )]
+    pub time_zone: Option<Tz>,
+    /// Which time decides the day
+    ///
+    /// Fixed when a book is made [default: the book's own, auto for a new book]
+    #[arg(long, env = "WALBOOK_DAY_FROM", value_name = "RULE", value_parser = values::day_rule(), help_heading = COUNTING)]
+    pub day_from: Option<DayFrom>,
+    /// Time between two commits
+    #[arg(
+        long, env = "WALBOOK_COMMIT_INTERVAL", default_value = "10s", value_parser = humantime::parse_duration,
+        value_name = "TIME", help_heading = COMMIT
+    )]
+    pub commit_interval: Duration,
+    /// Commit early when a worker's files have this size
+    #[arg(long, env = "WALBOOK_COMMIT_BYTES", default_value = "128MB", value_name = "SIZE", help_heading = COMMIT)]
+    pub commit_bytes: ByteSize,
+    /// Worker threads in this process [default: one per core]
+    #[arg(short = 'w', long, env = "WALBOOK_WORKERS", value_name = "N", help_heading = CLUSTER)]
+    pub workers: Option<usize>,
+    /// Processes in the cluster
+    ///
+    /// Each is started with the same settings except -p.
+    #[arg(short = 'n', long, env = "WALBOOK_PROCESSES", default_value_t = 1, value_name = "N", help_heading = CLUSTER)]
+    pub processes: usize,
+    /// Index of this process, from 0
+    #[arg(short = 'p', long, env = "WALBOOK_PROCESS", default_value_t = 0, value_name = "INDEX", help_heading = CLUSTER)]
+    pub process: usize,
+    /// A file with one host:port per process
+    ///
+    /// The same file for all processes. The network between them must be trusted: their connections have neither
+    /// encryption nor authentication.
+    #[arg(long, env = "WALBOOK_HOSTS", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = CLUSTER)]
+    pub hosts: Option<PathBuf>,
+    /// Serve the page and the HTTP API while running
+    ///
+    /// In a cluster the first process serves.
+    #[arg(
+        long, env = "WALBOOK_SERVE", value_parser = values::address, value_name = "ADDRESS:PORT",
+        help_heading = SERVING
+    )]
+    pub serve: Option<SocketAddr>,
+    /// Which clients the server accepts.
+    #[command(flatten)]
+    pub access: AccessArgs,
+    /// The origins that are named with the highest priority.
+    #[arg(skip)]
+    pub origin: Vec<OriginKind>,
+    /// The ids of the flags that were typed.
+    #[arg(skip)]
+    pub typed: Vec<String>,
+}
+
+/// Where to start in a new topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StartAt {
+    /// At the first record that the topic still holds.
+    Earliest,
+    /// At its end.
+    Latest,
+}
+
+/// The kind of an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OriginKind {
+    /// `--brokers`, `--topic`
+    Kafka,
+    /// `--postgres`, `--slot`
+    Slot,
+    /// `--input`
+    Input,
+}
+
+impl OriginKind {
+    /// The kinds with the flags that name them.
+    const FLAGS: [(OriginKind, &[&str]); 3] = [
+        (OriginKind::Kafka, &["brokers", "topic"]),
+        (OriginKind::Slot, &["postgres", "slot"]),
+        (OriginKind::Input, &["input"]),
+    ];
+
+    /// Flags that apply to some kinds only.
+    const OWN_FLAGS: [(&[OriginKind], &str, &str); 6] = [
+        (&[OriginKind::Kafka], "from", "--from"),
+        (&[OriginKind::Kafka], "group", "--group"),
+        (&[OriginKind::Kafka], "set", "-X"),
+        (&[OriginKind::Slot], "create_slot", "--create-slot"),
+        (&[OriginKind::Slot], "plugin_option", "--plugin-option"),
+        (&[OriginKind::Slot, OriginKind::Input], "spill_dir", "--spill-dir"),
+    ];
+
+    /// The kind in a message.
+    pub(in crate::settings) fn description(self) -> &'static str {
+        match self {
+            OriginKind::Kafka => "Kafka topics",
+            OriginKind::Slot => "a replication slot",
+            OriginKind::Input => "a file or standard input",
+        }
+    }
+}
+
+impl RunArgs {
+    /// Notes the flags that were typed, and the origins that are named: by flags, else by variables, else by the settings
+    /// file. So a file or an environment that `capture` uses too may name several.
+    pub(in crate::settings) fn note_sources(&mut self, matches: &ArgMatches) {
+        let typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        self.typed = matches.ids().map(clap::Id::as_str).filter(typed).map(str::to_owned).collect();
+        let highest = |flags: &[&str]| flags.iter().filter_map(|flag| matches.value_source(flag)).max();
+        let named: Vec<_> =
+            OriginKind::FLAGS.iter().filter_map(|(kind, flags)| Some((*kind, highest(flags)?))).collect();
+        let highest = named.iter().map(|(_, source)| *source).max();
+        self.origin = named.into_iter().filter(|(_, source)| Some(*source) == highest).map(|(kind, _)| kind).collect();
+    }
+
+    /// A flag that was typed although it does not apply to this kind of origin, with the kinds that it applies to.
+    pub(in crate::settings) fn foreign_flag(&self, kind: OriginKind) -> Option<(&'static str, &'static [OriginKind])> {
+        let is_foreign = |(kinds, id, _): &&(&[OriginKind], &str, &str)| {
+            !kinds.contains(&kind) && self.typed.iter().any(|typed| typed == id)
+        };
+        OriginKind::OWN_FLAGS.iter().find(is_foreign).map(|(kinds, _, flag)| (*flag, *kinds))
+    }
+}

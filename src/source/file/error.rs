@@ -1,0 +1,114 @@
+//! What can be wrong with a file or standard input.
+
+use std::io;
+
+use crate::change::{Classified, FailureKind};
+use crate::store::SpillError;
+
+/// Why an input cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The path names nothing that holds bytes.
+    #[error("--input {path}: {message}")]
+    NoInput {
+        /// The path as it was typed.
+        path: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// The system failed.
+    #[error("could not {tried} {path}")]
+    Io {
+        /// What was tried, as a verb.
+        tried: &'static str,
+        /// The path as it was typed.
+        path: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// It is not the file that was read before.
+    #[error(
+        "{path} is another file: the book was made from one with fingerprint {expected}, this one has {found}; its bytes mean other records, so it needs a new book"
+    )]
+    Another {
+        /// The path as it was typed.
+        path: String,
+        /// The fingerprint in the book.
+        expected: String,
+        /// The file's own.
+        found: String,
+    },
+    /// The file ends before what was already read.
+    #[error(
+        "{path} ends at byte {end}, but bytes up to {next} were already read: bytes {end} to {next} (exclusive) are missing; the file was cut or written anew"
+    )]
+    Shorter {
+        /// The path as it was typed.
+        path: String,
+        /// Where it ends.
+        end: i64,
+        /// The next byte to read.
+        next: i64,
+    },
+    /// The file was cut while it was read.
+    #[error(
+        "{path} ended at byte {read} while it was read, and had {until} bytes when the run began: bytes {read} to {until} (exclusive) are missing; the file was cut or written anew"
+    )]
+    Shrunk {
+        /// The path as it was typed.
+        path: String,
+        /// The byte at which there was no more.
+        read: i64,
+        /// Where the file ended before.
+        until: i64,
+    },
+    /// Standard input ended inside a transaction.
+    #[error(
+        "{path} ended inside a transaction: bytes {from} to {to} (exclusive) are a BEGIN without its COMMIT and are not in the book; everything before is"
+    )]
+    CutShort {
+        /// The path as it was typed.
+        path: String,
+        /// Where the transaction begins.
+        from: i64,
+        /// Where the input ends.
+        to: i64,
+    },
+    /// A large transaction could not be kept on disk.
+    #[error("could not keep a large transaction in {folder}: {source}; --spill-dir names another folder")]
+    Spill {
+        /// The folder.
+        folder: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A line that is too long for memory.
+    #[error("{path} has a line of more than {limit} bytes at byte {offset}: PostgreSQL prints none so long")]
+    LongLine {
+        /// The path as it was typed.
+        path: String,
+        /// Where it begins.
+        offset: i64,
+        /// The longest that is read.
+        limit: usize,
+    },
+}
+
+impl From<SpillError> for FileError {
+    fn from(error: SpillError) -> FileError {
+        FileError::Spill { folder: error.folder.display().to_string(), source: error.source }
+    }
+}
+
+impl Classified for FileError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            FileError::NoInput { .. } => FailureKind::Usage,
+            // The bytes that the book continues from are not there any more.
+            FileError::Another { .. } | FileError::Shorter { .. } | FileError::Shrunk { .. } => FailureKind::DataLoss,
+            // What comes from a pipe comes once.
+            FileError::CutShort { .. } => FailureKind::DataLoss,
+            FileError::Io { .. } | FileError::Spill { .. } | FileError::LongLine { .. } => FailureKind::Other,
+        }
+    }
+}

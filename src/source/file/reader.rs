@@ -1,0 +1,358 @@
+//! The source of a worker, and the thread that reads for it: bytes → records → batches, until the end or the stop.
+
+use std::io::{self, ErrorKind, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde::de::IgnoredAny;
+use tracing::warn;
+
+use super::input::InputTail;
+use super::scan::RecordScanner;
+use super::transaction::{BatchBuilder, FileBatch, FileRecords};
+use super::{FileError, Input};
+use crate::change::{Failure, PartitionStart, PolledBatch};
+use crate::source::{Cursors, Source, Waker};
+
+/// Batches that wait for the worker.
+const QUEUED_BATCHES: usize = 8;
+/// Bytes that are read at once.
+const READ_BYTES: usize = 1 << 20;
+/// A record that grows beyond this is invalid: PostgreSQL's longest text.
+const MAX_RECORD_BYTES: usize = 1 << 30;
+/// How often a file that is followed is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What is missing at the end of an input, to be reported when everything else is committed; clones share it.
+///
+/// Assumes that the process that leads is the one that reads: an input is read by one process.
+#[derive(Clone, Default)]
+pub struct MissingEnd(Arc<Mutex<Option<FileError>>>);
+
+impl MissingEnd {
+    /// What is missing, once.
+    pub fn take(&self) -> Option<FileError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Reads an input; only the worker that it is assigned to opens it.
+pub struct FileSource {
+    input: Input,
+    missing: MissingEnd,
+    /// The instant for changes that have no better one.
+    time: i64,
+    waker: Waker,
+    cursors: Cursors,
+    reading: Option<Reading>,
+    at_transaction_boundary: bool,
+}
+
+impl FileSource {
+    /// A source that is not opened yet.
+    pub fn new(input: Input, missing: MissingEnd) -> FileSource {
+        let (waker, cursors): (Waker, _) = (Arc::new(|| {}), Cursors::default());
+        FileSource { input, missing, time: 0, waker, cursors, reading: None, at_transaction_boundary: true }
+    }
+}
+
+impl Source for FileSource {
+    fn set_waker(&mut self, waker: Waker) {
+        self.waker = waker;
+    }
+
+    fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), Failure> {
+        for start in partitions {
+            assert!(self.reading.is_none(), "an input is one partition");
+            self.cursors.add(start);
+            self.time = self.input.time();
+            self.reading = Some(Reading::start(self.input.clone(), start, self.time, Arc::clone(&self.waker)));
+        }
+        Ok(())
+    }
+
+    fn poll_batch(&mut self, _limit: usize) -> Result<Option<PolledBatch>, Failure> {
+        let Some(reading) = &self.reading else { return Ok(None) };
+        match reading.deliveries.try_recv() {
+            Ok(FileDelivery::Batch(batch)) => {
+                self.cursors.pass(0, batch.next);
+                self.at_transaction_boundary = batch.at_transaction_boundary;
+                let (partition, count) = (Arc::clone(self.cursors.partition(0)), batch.len());
+                let records = FileRecords { partition, batch, time: self.time };
+                Ok(Some(PolledBatch { records: Box::new(records), count }))
+            }
+            Ok(FileDelivery::End { read, end, in_transaction }) => {
+                self.cursors.end_at(0, read);
+                if in_transaction && self.input.is_stream() {
+                    let missing = FileError::CutShort { path: self.input.name().to_owned(), from: read, to: end };
+                    *self.missing.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(missing);
+                }
+                Ok(None)
+            }
+            Ok(FileDelivery::Failed(error)) => Err(error.into()),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(None),
+        }
+    }
+
+    fn at_transaction_boundary(&self) -> bool {
+        self.at_transaction_boundary
+    }
+
+    fn cursors(&mut self) -> &mut Cursors {
+        &mut self.cursors
+    }
+
+    fn lag(&mut self) -> Option<i64> {
+        // A worker without an input has read all of it.
+        let Some(_) = &self.reading else { return Some(0) };
+        if self.input.is_stream() {
+            return None;
+        }
+        // In bytes: the number of records is known only after reading.
+        let read = self.cursors.next_offset(0);
+        self.input.size().ok().map(|size| (size - read).max(0))
+    }
+}
+
+/// What the thread sends to the worker.
+enum FileDelivery {
+    Batch(FileBatch),
+    /// Nothing is read from the offset `read` on, though the input ends at `end`; perhaps because a last transaction has no
+    /// COMMIT.
+    End {
+        read: i64,
+        end: i64,
+        in_transaction: bool,
+    },
+    /// Reading is not possible any more.
+    Failed(FileError),
+}
+
+/// A thread that reads; it ends soon after this is dropped, unless it waits for a stream.
+struct Reading {
+    deliveries: Receiver<FileDelivery>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Reading {
+    /// Starts to read at the partition's `from`; `time` is the instant of changes that have no better one.
+    fn start(input: Input, start: &PartitionStart, time: i64, wake: Waker) -> Reading {
+        let (deliver, deliveries) = sync_channel(QUEUED_BATCHES);
+        let stop = Arc::new(AtomicBool::new(false));
+        let sender = DeliverySender { deliver, wake };
+        let send = sender.clone();
+        let builder = BatchBuilder::new(
+            &input,
+            input.describe(time),
+            Box::new(move |batch| send.send(FileDelivery::Batch(batch))),
+        );
+        let mut reader = FileReader {
+            input,
+            stop: Arc::clone(&stop),
+            sender,
+            builder,
+            scanner: RecordScanner::default(),
+            pending: Vec::new(),
+            offset: start.from,
+            until: start.until,
+        };
+        let read = move || {
+            if let Err(error) = reader.read()
+                && !reader.stop.load(Ordering::Relaxed)
+            {
+                // The worker may have ended by now.
+                let _ = reader.sender.send(FileDelivery::Failed(error));
+            }
+        };
+        thread::Builder::new().name("file".to_owned()).spawn(read).expect("a thread can be started");
+        Reading { deliveries, stop }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+#[derive(Clone)]
+struct DeliverySender {
+    deliver: SyncSender<FileDelivery>,
+    wake: Waker,
+}
+
+impl DeliverySender {
+    fn send(&self, delivery: FileDelivery) -> io::Result<()> {
+        self.deliver.send(delivery).map_err(|_| io::Error::from(ErrorKind::BrokenPipe))?;
+        (self.wake)();
+        Ok(())
+    }
+}
+
+struct FileReader {
+    input: Input,
+    stop: Arc<AtomicBool>,
+    sender: DeliverySender,
+    builder: BatchBuilder,
+    scanner: RecordScanner,
+    /// Bytes that are read and not yet part of a record.
+    pending: Vec<u8>,
+    /// The offset of the first of them.
+    offset: i64,
+    /// Where to stop; without it a file is followed.
+    until: Option<i64>,
+}
+
+/// Where bytes come from.
+enum Bytes {
+    Stream(Box<dyn Read + Send>),
+    File(InputTail),
+}
+
+/// The result of reading once.
+enum Filled {
+    /// Bytes were added.
+    Some,
+    /// There are none now.
+    None,
+    /// There will be none.
+    End,
+}
+
+impl FileReader {
+    fn read(&mut self) -> Result<(), FileError> {
+        let mut bytes = match self.input.is_stream() {
+            true => Bytes::Stream(self.input.open_stream()?),
+            false => Bytes::File(InputTail::open(&self.input, self.offset)?),
+        };
+        while !self.stop.load(Ordering::Relaxed) {
+            match self.fill(&mut bytes)? {
+                Filled::Some => {
+                    self.split()?;
+                    self.builder.flush()?;
+                }
+                Filled::None => thread::sleep(POLL_INTERVAL),
+                Filled::End => return self.end(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once. A long record is read in steps as long as itself, so that it is scanned only a few times.
+    fn fill(&mut self, bytes: &mut Bytes) -> Result<Filled, FileError> {
+        let known = self.pending.len();
+        let position = self.offset + known as i64;
+        let most = self.until.map_or(i64::MAX, |until| until - position).max(0);
+        let want = usize::try_from(most).unwrap_or(usize::MAX).min(known.max(READ_BYTES));
+        if want == 0 {
+            return Ok(Filled::End);
+        }
+        self.pending.resize(known + want, 0);
+        let read = loop {
+            let into = &mut self.pending[known..];
+            let read = match bytes {
+                Bytes::Stream(stream) => stream.read(into),
+                Bytes::File(file) => file.read(into),
+            };
+            match read {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        self.pending.truncate(known + read.as_ref().copied().unwrap_or(0));
+        match (read, bytes, self.until) {
+            (Err(source), _, _) => Err(self.input.failed("read", source)),
+            (Ok(1..), _, _) => Ok(Filled::Some),
+            (Ok(0), Bytes::Stream(_), _) => Ok(Filled::End),
+            // The file had these bytes when the run began.
+            (Ok(0), Bytes::File(_), Some(until)) => {
+                Err(FileError::Shrunk { path: self.input.name().to_owned(), read: position, until })
+            }
+            (Ok(0), Bytes::File(file), None) => file.check(position).map(|()| Filled::None),
+        }
+    }
+
+    /// Adds the records that are whole.
+    fn split(&mut self) -> Result<(), FileError> {
+        let mut begin = 0;
+        while begin < self.pending.len() {
+            let rest = &self.pending[begin..];
+            let length = match self.scanner.end(rest) {
+                Some(length) => length,
+                None if rest.len() <= MAX_RECORD_BYTES => break,
+                None => self.scanner.give_up(rest),
+            };
+            if length > MAX_RECORD_BYTES {
+                let path = self.input.name().to_owned();
+                return Err(FileError::LongLine { path, offset: self.offset, limit: MAX_RECORD_BYTES });
+            }
+            self.add(begin, length)?;
+            begin += length;
+        }
+        self.pending.drain(..begin);
+        Ok(())
+    }
+
+    fn add(&mut self, begin: usize, length: usize) -> Result<(), FileError> {
+        self.builder.add(&self.pending[begin..begin + length], self.offset)?;
+        self.offset += length as i64;
+        Ok(())
+    }
+
+    /// Adds what is left and cannot grow: of a stream all, of a file a whole JSON value.
+    fn end(&mut self) -> Result<(), FileError> {
+        let is_stream = self.input.is_stream();
+        while !self.pending.is_empty() && (is_stream || is_whole_value(&self.pending)) {
+            let length = self.scanner.end(&self.pending).unwrap_or_else(|| self.scanner.give_up(&self.pending));
+            self.add(0, length)?;
+            self.pending.drain(..length);
+        }
+        self.builder.flush()?;
+        let end = self.offset + self.pending.len() as i64;
+        let (read, in_transaction) = match self.builder.open_from() {
+            Some(begin) => (begin, true),
+            None => (self.offset, false),
+        };
+        let sent = self.sender.send(FileDelivery::End { read, end, in_transaction });
+        sent.map_err(|source| self.input.failed("read", source))?;
+        let why = match in_transaction {
+            true if is_stream => return Ok(()),
+            true => "the last transaction has no COMMIT yet",
+            false if self.pending.is_empty() => return Ok(()),
+            false => "the last record is not whole yet: its line end is missing, or a closing quote",
+        };
+        let (input, from, to) = (self.input.name(), read, end);
+        warn!(input, from, to, "{why}; these bytes are not read, the next run begins with them");
+        Ok(())
+    }
+}
+
+/// Whether these bytes without a line end are a record that cannot be the beginning of a longer one.
+fn is_whole_value(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Partition;
+
+    #[test]
+    fn the_error_of_a_file_that_is_cut_while_it_is_read_has_the_missing_range() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("f");
+        std::fs::write(&path, "BEGIN 1\nCOMMIT 1\nBEG").expect("a file can be written");
+        let input = Input::look(&path).expect("it exists");
+        let partition = Partition { topic: input.name().to_owned(), number: 0 };
+        let start = PartitionStart { partition, from: 8, until: Some(40) };
+        let reading = Reading::start(input, &start, 0, Arc::new(|| {}));
+        let deliveries: Vec<FileDelivery> = reading.deliveries.iter().collect();
+        assert!(matches!(
+            deliveries.as_slice(),
+            [FileDelivery::Batch(_), FileDelivery::Failed(FileError::Shrunk { read: 20, until: 40, .. })]
+        ));
+    }
+}

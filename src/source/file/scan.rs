@@ -1,0 +1,343 @@
+//! Where a record ends.
+//!
+//! A record of test_decoding ends at the first line break outside its quotes (grammar: contrib/test_decoding/test_decoding.c).
+//! In names a quote is doubled, in values an apostrophe; nothing else is escaped. An apostrophe opens a value only after `:` or
+//! `:B`, a quote opens a name only where a name or a type may stand, and behind a value comes a space or the end: a line that
+//! breaks this is no line of test_decoding, or one that was cut short, and ends where the line does.
+
+use memchr::memmem;
+use memchr::{memchr, memchr3};
+
+/// Bytes that show what kind of record it is, if no line break comes before.
+const HEAD: usize = "PREPARE TRANSACTION ".len();
+
+/// Finds the ends of records. It resumes where it stopped when more bytes come, so that a long record is scanned once.
+#[derive(Default)]
+pub(super) struct RecordScanner {
+    /// Bytes of the record that were scanned.
+    at: usize,
+    state: ScanState,
+    /// Whether the line stands in a struct that Connect printed: a brace or further fields may follow it.
+    in_struct: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ScanState {
+    /// Before the first byte.
+    #[default]
+    Begin,
+    /// In the names before the operation.
+    Names,
+    /// Among the columns.
+    Columns,
+    /// Inside quotes, and what comes after them.
+    Quoted(u8, After),
+    /// In a message's bytes, which end here; the head was found before `from`.
+    Content { end: usize, from: usize },
+    /// To the end of the line.
+    Line,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Names,
+    Columns,
+    Line,
+}
+
+/// The result of a step of the scan.
+enum ScanStep {
+    /// Continue with this state at this byte.
+    On(ScanState, usize),
+    /// The record ends before this byte.
+    End(usize),
+    /// More bytes are needed.
+    More(usize),
+    /// It is no line of test_decoding.
+    Broken,
+}
+
+impl RecordScanner {
+    /// The length of the record that `bytes` begin with, its line break included; `None` if it does not end in them: then
+    /// the next call needs the same bytes and more, else the bytes after the record.
+    pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        loop {
+            let step = match self.state {
+                ScanState::Begin => self.begin(bytes),
+                ScanState::Names => names(bytes, self.at),
+                ScanState::Columns => columns(bytes, self.at),
+                ScanState::Quoted(quote, after) => quoted(bytes, self.at, quote, after, self.in_struct),
+                ScanState::Content { end, from } => self.content(bytes, end, from),
+                ScanState::Line => match memchr(b'\n', &bytes[self.at..]) {
+                    Some(end) => ScanStep::End(self.at + end + 1),
+                    None => ScanStep::More(bytes.len()),
+                },
+            };
+            match step {
+                ScanStep::On(state, at) => (self.state, self.at) = (state, at),
+                ScanStep::More(at) => {
+                    self.at = at;
+                    return None;
+                }
+                ScanStep::End(end) => {
+                    *self = RecordScanner::default();
+                    return Some(end);
+                }
+                ScanStep::Broken => (self.state, self.at) = (ScanState::Line, 0),
+            }
+        }
+    }
+
+    /// Ends a record that has no end at its first line break.
+    pub(super) fn give_up(&mut self, bytes: &[u8]) -> usize {
+        *self = RecordScanner::default();
+        memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1)
+    }
+
+    /// Recognizes the kind of record by its first bytes.
+    fn begin(&mut self, bytes: &[u8]) -> ScanStep {
+        let text = &bytes[self.at..];
+        if text.len() < HEAD && memchr(b'\n', text).is_none() {
+            return ScanStep::More(self.at);
+        }
+        if text.starts_with(b"table ") {
+            return ScanStep::On(ScanState::Names, self.at + "table ".len());
+        }
+        if text.starts_with(b"message: ") || text.starts_with(b"streaming message: ") {
+            return self.message(bytes, self.at);
+        }
+        let two_phase: [&[u8]; 3] = [b"PREPARE TRANSACTION ", b"COMMIT PREPARED ", b"ROLLBACK PREPARED "];
+        if let Some(head) = two_phase.into_iter().find(|head| text.starts_with(head)) {
+            let literal = self.at + head.len();
+            // A name with a backslash is printed as E'…', with both doubled.
+            let literal = literal + usize::from(bytes.get(literal) == Some(&b'E'));
+            return match bytes.get(literal) {
+                None => ScanStep::More(self.at),
+                Some(b'\'') => ScanStep::On(ScanState::Quoted(b'\'', After::Line), literal + 1),
+                Some(_) => ScanStep::Broken,
+            };
+        }
+        if !self.in_struct && text.starts_with(b"Struct{") {
+            return self.open_struct(bytes);
+        }
+        ScanStep::On(ScanState::Line, self.at)
+    }
+
+    /// Moves to the line inside a printed struct, if its first line has one.
+    fn open_struct(&mut self, bytes: &[u8]) -> ScanStep {
+        let end = memchr(b'\n', bytes);
+        let head = &bytes[..end.unwrap_or(bytes.len())];
+        let data = memmem::find_iter(head, b"data=").find(|at| matches!(head[at - 1], b'{' | b','));
+        match (data, end) {
+            (Some(data), _) => {
+                self.in_struct = true;
+                ScanStep::On(ScanState::Begin, data + b"data=".len())
+            }
+            (None, Some(_)) => ScanStep::Broken,
+            (None, None) => ScanStep::More(self.at),
+        }
+    }
+
+    /// Looks for `, sz: N content:` from `from` on, within the first line: its prefix may hold anything, and so may its bytes.
+    fn message(&mut self, bytes: &[u8], from: usize) -> ScanStep {
+        let end = memchr(b'\n', &bytes[from..]).map(|end| from + end);
+        let head = &bytes[from..end.unwrap_or(bytes.len())];
+        for found in memmem::find_iter(head, b", sz: ") {
+            let number = &head[found + b", sz: ".len()..];
+            let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let size = str::from_utf8(&number[..digits]).ok().and_then(|digits| digits.parse::<u32>().ok());
+            if let (Some(size), Some(_)) = (size, number[digits..].strip_prefix(b" content:")) {
+                let begin = from + found + b", sz: ".len() + digits + b" content:".len();
+                return ScanStep::On(ScanState::Content { end: begin + size as usize, from: begin }, begin);
+            }
+        }
+        // A streamed message is printed without its bytes.
+        if end.is_some() { ScanStep::Broken } else { ScanStep::More(self.at) }
+    }
+
+    fn content(&mut self, bytes: &[u8], end: usize, from: usize) -> ScanStep {
+        match bytes.get(end) {
+            None => ScanStep::More(self.at),
+            Some(b'\n' | b'\r') => ScanStep::On(ScanState::Line, end),
+            Some(b'}' | b',') if self.in_struct => ScanStep::On(ScanState::Line, end),
+            // What looked like a size was part of the prefix.
+            Some(_) => self.message(bytes, from),
+        }
+    }
+}
+
+/// In `schema.table: ` or `schema.table, schema.table: `, up to the operation.
+fn names(bytes: &[u8], at: usize) -> ScanStep {
+    const LONGEST: usize = ": TRUNCATE:".len();
+    let Some(special) = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b':' | b'\n' | b'\'')) else {
+        return ScanStep::More(bytes.len());
+    };
+    let at = at + special;
+    match bytes[at] {
+        b'"' if matches!(bytes[at - 1], b' ' | b'.') => ScanStep::On(ScanState::Quoted(b'"', After::Names), at + 1),
+        b'\n' => ScanStep::End(at + 1),
+        b':' => {
+            let rest = &bytes[at..];
+            let row: [&[u8]; 3] = [b": INSERT:", b": UPDATE:", b": DELETE:"];
+            if row.iter().any(|operation| rest.starts_with(operation)) {
+                return ScanStep::On(ScanState::Columns, at + row[0].len());
+            }
+            if rest.starts_with(b": TRUNCATE:") {
+                return ScanStep::On(ScanState::Line, at);
+            }
+            if rest.len() < LONGEST && memchr(b'\n', rest).is_none() { ScanStep::More(at) } else { ScanStep::Broken }
+        }
+        _ => ScanStep::Broken,
+    }
+}
+
+/// Among ` name[type]:value`, outside quotes.
+fn columns(bytes: &[u8], at: usize) -> ScanStep {
+    let Some(special) = memchr3(b'\'', b'"', b'\n', &bytes[at..]) else { return ScanStep::More(bytes.len()) };
+    let at = at + special;
+    let before = &bytes[..at];
+    match bytes[at] {
+        b'\n' => ScanStep::End(at + 1),
+        b'\'' if before.ends_with(b":") || before.ends_with(b":B") => {
+            ScanStep::On(ScanState::Quoted(b'\'', After::Columns), at + 1)
+        }
+        b'"' if before.ends_with(b" ") || before.ends_with(b"[") || before.ends_with(b".") => {
+            ScanStep::On(ScanState::Quoted(b'"', After::Columns), at + 1)
+        }
+        _ => ScanStep::Broken,
+    }
+}
+
+/// Inside quotes; a doubled one does not close them.
+fn quoted(bytes: &[u8], mut at: usize, quote: u8, after: After, in_struct: bool) -> ScanStep {
+    loop {
+        let Some(found) = memchr(quote, &bytes[at..]) else { return ScanStep::More(bytes.len()) };
+        let close = at + found;
+        return match bytes.get(close + 1) {
+            // Whether it is doubled is not known yet.
+            None => ScanStep::More(close),
+            Some(next) if *next == quote => {
+                at = close + 2;
+                continue;
+            }
+            Some(next) => match after {
+                After::Names => ScanStep::On(ScanState::Names, close + 1),
+                After::Line => ScanStep::On(ScanState::Line, close + 1),
+                // Behind a quoted name comes its type, or more of the type.
+                After::Columns if quote == b'"' => ScanStep::On(ScanState::Columns, close + 1),
+                After::Columns
+                    if matches!(next, b' ' | b'\n' | b'\r') || (in_struct && matches!(next, b'}' | b',')) =>
+                {
+                    ScanStep::On(ScanState::Columns, close + 1)
+                }
+                After::Columns => ScanStep::Broken,
+            },
+        };
+    }
+}
+
+/// Scans bytes that arrive at once and in two parts: the records must be the same.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz_records(bytes: &[u8]) {
+    let Some((split, bytes)) = bytes.split_first() else { return };
+    let split = bytes.len() * usize::from(*split) / 255;
+    let lengths = |parts: &[&[u8]]| {
+        let (mut scanner, mut begin, mut lengths) = (RecordScanner::default(), 0, Vec::new());
+        for part in parts {
+            while let Some(length) = scanner.end(&part[begin..]) {
+                assert!(length > 0 && begin + length <= part.len(), "a record of {length} bytes");
+                lengths.push(length);
+                begin += length;
+            }
+        }
+        lengths
+    };
+    assert_eq!(lengths(&[bytes]), lengths(&[&bytes[..split], bytes]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Splits a whole text that arrives in pieces of `piece` bytes.
+    fn split(text: &str, piece: usize) -> Vec<&str> {
+        let (bytes, mut begin, mut given) = (text.as_bytes(), 0, 0);
+        let mut scanner = RecordScanner::default();
+        let mut records = Vec::new();
+        while begin < bytes.len() {
+            let length = match scanner.end(&bytes[begin..given]) {
+                Some(length) => length,
+                None if given < bytes.len() => {
+                    given = (given + piece).min(bytes.len());
+                    continue;
+                }
+                None => scanner.give_up(&bytes[begin..]),
+            };
+            records.push(&text[begin..begin + length]);
+            begin += length;
+        }
+        records
+    }
+
+    fn check(records: &[&str]) {
+        let text = records.concat();
+        for piece in [1, 2, 3, 7, 64, text.len()] {
+            assert_eq!(split(&text, piece), records, "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_record_continues_over_line_breaks_inside_its_quotes() {
+        check(&[
+            "BEGIN 693\n",
+            "table public.t: INSERT: id[integer]:1 v[text]:'one\ntwo' w[text]:null\n",
+            "table public.t: INSERT: v[text]:'x\nCOMMIT 5\ntable public.z: DELETE: id[integer]:1'\n",
+            "table public.t: UPDATE: old-key: v[text]:'a''\n''' new-tuple: v[text]:'new-tuple: \n'\n",
+            "table public.\"new\nline\": DELETE: \"x\n'y\"[integer]:1\n",
+            "table \"it's\".\"a\"\"b: INSERT: '\": INSERT: \"it's\n\"[public.\"My]:' Type\"[]]:'{\"a\n\"}' b[bit varying]:B'0101'\n",
+            "table public.t: DELETE: (no-tuple-data)\n",
+            "table public.t: INSERT:\n",
+            "table public.t: INSERT: a[text]:'''\n'' \"' b[\"char\"]:'\"' c[text]:'\"'\n",
+            "table public.t, public.\"a, \nb\": TRUNCATE: restart_seqs cascade\n",
+            "message: transactional: 1 prefix: p, sz: 11 content:a\nCOMMIT 7\n\n",
+            "message: transactional: 0 prefix: x, sz: 3 content:y, sz: 2 content:'\n\n",
+            "streaming message: transactional: 1 prefix: p, sz: 4\n",
+            "PREPARE TRANSACTION 'a''\nb', txid 5\n",
+            "COMMIT PREPARED E'a\\\\\n'''\n",
+            "Struct{lsn=0/1,data=table public.t: INSERT: v[text]:'x}\nBEGIN'}\n",
+            "Struct{data=table public.t: INSERT: v[text]:'x\n',xid=5}\n",
+            "{\"data\":\"table public.t: INSERT: v[text]:'\"}\n",
+            "\n",
+            "COMMIT 693 (at 2017-05-10 12:07:21.272494-04)\n",
+        ]);
+    }
+
+    #[test]
+    fn a_broken_line_ends_where_the_line_does() {
+        check(&[
+            "table of contents: it's here\n",
+            "table public.t: MERGE: v[text]:'\n",
+            "table public.t'\n",
+            "table \"public.t: INSERT: v[text]:'a'\n",
+            "rubbish with 'quotes\n",
+            "Struct{name='\n",
+            "message: transactional: 1 prefix: p, sz: 99999999999 content:\n",
+            "message: hello\n",
+            "PREPARE TRANSACTION one\n",
+            // Cut short: what follows it is whole.
+            "table public.t: INSERT: v[text]:'cut sBEGIN 5\n",
+            "table public.t: INSERT: v[text]:'x'\n",
+            "COMMIT 5\n",
+            "table public.t: INSERT: v[text]:'never closed\n",
+            "no line end",
+        ]);
+    }
+
+    #[test]
+    fn a_long_value_takes_linear_time() {
+        let mut text = "table public.t: INSERT: v[text]:'".to_owned();
+        text.push_str(&"''\n".repeat(1 << 20));
+        text.push_str("'\n");
+        assert_eq!(split(&text, 4096).len(), 1);
+    }
+}

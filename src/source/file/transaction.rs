@@ -1,0 +1,370 @@
+//! Records → batches: a transaction waits until its COMMIT, because only that has the commit time.
+
+use std::sync::Arc;
+use std::{io, mem};
+
+use memchr::memmem;
+use tracing::warn;
+
+use super::{FileError, Input};
+use crate::change::{Decoded, Partition, Record, Records};
+use crate::replication::{LineHead, OpenTransaction, Step, TransactionAssembler};
+use crate::store::SpillSettings;
+
+/// Bytes of a batch, or one record.
+const BATCH_BYTES: usize = 1 << 20;
+/// Records of a batch.
+const BATCH_RECORDS: usize = 16_384;
+/// Bytes of a transaction that stay in memory.
+const TRANSACTION_MEMORY: usize = 64 << 20;
+
+/// Records one after the other, without their line ends.
+#[derive(Debug, Default)]
+pub(super) struct FileBatch {
+    bytes: Vec<u8>,
+    records: Vec<BatchRecord>,
+    transactions: Vec<TransactionInfo>,
+    /// The offset after the last record.
+    pub(super) next: i64,
+    /// Whether it ends between transactions.
+    pub(super) at_transaction_boundary: bool,
+}
+
+/// A record, and where it ends in the bytes; one without bytes is a tombstone.
+#[derive(Debug)]
+struct BatchRecord {
+    offset: i64,
+    end: usize,
+    /// The index of its transaction, for changes.
+    transaction: Option<u32>,
+}
+
+/// What the changes of a transaction have in common.
+#[derive(Clone, Copy, Debug)]
+struct TransactionInfo {
+    decoded: Decoded,
+    /// An instant that is better than the input's own, where there is no commit time.
+    arrived: Option<i64>,
+}
+
+impl FileBatch {
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= BATCH_BYTES || self.records.len() >= BATCH_RECORDS
+    }
+
+    fn push(&mut self, text: &[u8], offset: i64, transaction: Option<u32>) {
+        self.bytes.extend_from_slice(text);
+        self.records.push(BatchRecord { offset, end: self.bytes.len(), transaction });
+    }
+
+    fn push_transaction(&mut self, info: TransactionInfo) -> u32 {
+        self.transactions.push(info);
+        u32::try_from(self.transactions.len() - 1).expect("a batch has few records")
+    }
+}
+
+/// A batch as the dataflow reads it.
+pub(super) struct FileRecords {
+    pub(super) partition: Arc<Partition>,
+    pub(super) batch: FileBatch,
+    /// The instant of the whole input, in microseconds since 1970-01-01 UTC.
+    pub(super) time: i64,
+}
+
+impl Records for FileRecords {
+    fn for_each(&self, visit: &mut dyn FnMut(Record<'_>)) {
+        let mut begin = 0;
+        for record in &self.batch.records {
+            let transaction = record.transaction.map(|index| &self.batch.transactions[index as usize]);
+            visit(Record {
+                partition: &self.partition,
+                offset: record.offset,
+                ordinal: 0,
+                kafka_time: None,
+                arrived: transaction.and_then(|transaction| transaction.arrived).or(Some(self.time)),
+                key: None,
+                value: (begin < record.end).then(|| &self.batch.bytes[begin..record.end]),
+                decoded: transaction.map(|transaction| &transaction.decoded),
+                headers: &(),
+            });
+            begin = record.end;
+        }
+    }
+}
+
+/// Sends a batch to the worker; may wait, and fails when the worker is gone.
+pub(super) type SendBatch = Box<dyn FnMut(FileBatch) -> io::Result<()> + Send>;
+
+/// Builds batches of whole transactions and of the records between them, in their order.
+pub(super) struct BatchBuilder {
+    input: Input,
+    /// The instant of changes without a commit time, in words; `None` once it was logged.
+    time: Option<String>,
+    send: SendBatch,
+    batch: FileBatch,
+    transactions: TransactionAssembler,
+}
+
+impl BatchBuilder {
+    /// Begins between transactions; `time` is the instant of changes without a commit time, in words.
+    pub(super) fn new(input: &Input, time: String, send: SendBatch) -> BatchBuilder {
+        let spill = SpillSettings { memory: TRANSACTION_MEMORY, folder: input.spill_folder().to_owned() };
+        let (batch, transactions) = (FileBatch::default(), TransactionAssembler::new(spill));
+        BatchBuilder { input: input.clone(), time: Some(time), send, batch, transactions }
+    }
+
+    /// Adds the record of these bytes, its line end included, that stands at `offset`.
+    pub(super) fn add(&mut self, record: &[u8], offset: i64) -> Result<(), FileError> {
+        let next = offset + record.len() as i64;
+        let text = record.strip_suffix(b"\n").unwrap_or(record);
+        // Windows ends lines with it; no line of test_decoding does.
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        match self.transactions.step(offset, text) {
+            Step::Begin { open, unfinished } => {
+                hold(open, text, offset)?;
+                if let Some(unfinished) = unfinished {
+                    self.close_unfinished(unfinished, offset)?;
+                }
+            }
+            Step::Inside(open, _) => {
+                hold(open, text, offset)?;
+                let is_large = open.lines.bytes() >= BATCH_BYTES as u64 || open.lines.count() >= BATCH_RECORDS as u64;
+                // What precedes a large transaction need not wait for it.
+                return if is_large { self.flush() } else { Ok(()) };
+            }
+            Step::Outside(head) => {
+                if head == LineHead::Change || is_timeless_value(text) {
+                    self.warn_of_time();
+                }
+                self.batch.push(text, offset, None);
+                self.batch.next = next;
+            }
+            Step::End(mut open, head) => {
+                hold(&mut open, text, offset)?;
+                let (commit_time, arrived) = match head {
+                    // A COMMIT of another transaction has another time.
+                    LineHead::Commit(Some(xid), _) if open.xid.is_some_and(|begun| begun != xid) => (None, None),
+                    LineHead::Commit(_, time) => (time, None),
+                    LineHead::Prepare(time) => (None, time),
+                    _ => (None, None),
+                };
+                let decoded = Decoded { xid: open.xid, commit_time, ..Decoded::default() };
+                self.close(open, TransactionInfo { decoded, arrived }, next)?;
+            }
+        }
+        if self.batch.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    /// Sends all records that belong to no open transaction.
+    pub(super) fn flush(&mut self) -> Result<(), FileError> {
+        if self.batch.records.is_empty() { Ok(()) } else { self.send(true) }
+    }
+
+    /// Where the open transaction begins, if one is open.
+    pub(super) fn open_from(&self) -> Option<i64> {
+        self.transactions.open().map(|open| open.begin)
+    }
+
+    fn send(&mut self, at_transaction_boundary: bool) -> Result<(), FileError> {
+        let mut batch = mem::take(&mut self.batch);
+        batch.at_transaction_boundary = at_transaction_boundary;
+        (self.send)(batch).map_err(|source| self.input.failed("read", source))
+    }
+
+    /// Moves the records of a transaction that ends before `next` into the batch.
+    fn close(&mut self, open: OpenTransaction, info: TransactionInfo, next: i64) -> Result<(), FileError> {
+        let mut lines = open.lines.finish()?;
+        let is_timeless = info.decoded.commit_time.is_none() && !info.decoded.unfinished;
+        let mut transaction = self.batch.push_transaction(info);
+        while let Some(line) = lines.next_line()? {
+            if self.batch.is_full() {
+                self.batch.next = line.position;
+                self.send(false)?;
+                transaction = self.batch.push_transaction(info);
+            }
+            let is_change = LineHead::read(line.text) == LineHead::Change;
+            if (is_change && is_timeless) || is_timeless_value(line.text) {
+                self.warn_of_time();
+            }
+            self.batch.push(line.text, line.position, is_change.then_some(transaction));
+        }
+        self.batch.next = next;
+        Ok(())
+    }
+
+    /// Ends a transaction that another one follows without a COMMIT between them.
+    fn close_unfinished(&mut self, open: OpenTransaction, offset: i64) -> Result<(), FileError> {
+        warn!(
+            input = self.input.name(),
+            from = open.begin,
+            to = offset,
+            "a transaction has no COMMIT: recording it was interrupted, and the server sends it again; its changes are rejects"
+        );
+        let decoded = Decoded { xid: open.xid, unfinished: true, ..Decoded::default() };
+        self.close(open, TransactionInfo { decoded, arrived: None }, offset)
+    }
+
+    /// Logs once how the day of a change without a commit time is chosen.
+    fn warn_of_time(&mut self) {
+        if let Some(time) = self.time.take() {
+            warn!(
+                input = self.input.name(),
+                "there are changes without a commit time: by --day-from auto they count for the day of {time}; decode with \
+                 include-timestamp to know better"
+            );
+        }
+    }
+}
+
+fn hold(open: &mut OpenTransaction, text: &[u8], offset: i64) -> Result<(), FileError> {
+    Ok(open.lines.push(offset, [text, b"", b""], 0)?)
+}
+
+/// Whether this is a value around a line that has no commit time.
+fn is_timeless_value(text: &[u8]) -> bool {
+    (text.starts_with(b"{") || text.starts_with(b"Struct{")) && memmem::find(text, b"commit_time").is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    type Sent = Arc<Mutex<Vec<FileBatch>>>;
+    /// Number, time, and whether it is unfinished.
+    type ExpectedTransaction = (Option<i64>, Option<i64>, bool);
+
+    fn builder() -> (BatchBuilder, Sent) {
+        let sent = Sent::default();
+        let out = Arc::clone(&sent);
+        let send = Box::new(move |batch| {
+            out.lock().expect("no test panics here").push(batch);
+            Ok(())
+        });
+        let input = Input::look(Path::new("-")).expect("standard input exists");
+        (BatchBuilder::new(&input, "a day".to_owned(), send), sent)
+    }
+
+    /// Adds records that stand one after the other; flushes after each if `flush`. Returns the offset after them.
+    fn add(builder: &mut BatchBuilder, mut offset: i64, records: &[&str], flush: bool) -> i64 {
+        for record in records {
+            builder.add(record.as_bytes(), offset).expect("memory suffices");
+            offset += record.len() as i64;
+            if flush {
+                builder.flush().expect("the receiver exists");
+            }
+        }
+        builder.flush().expect("the receiver exists");
+        offset
+    }
+
+    /// Offset and transaction of each change that was sent; offsets of the others.
+    fn sent_records(sent: &Sent) -> Vec<(i64, Option<ExpectedTransaction>)> {
+        let mut records = Vec::new();
+        let mut next = 0;
+        for batch in &*sent.lock().expect("no test panics here") {
+            for record in &batch.records {
+                assert!(record.offset >= next, "in order");
+                let decoded = record.transaction.map(|index| batch.transactions[index as usize].decoded);
+                let transaction = decoded.map(|decoded| (decoded.xid, decoded.commit_time, decoded.unfinished));
+                records.push((record.offset, transaction));
+            }
+            assert!(batch.next > batch.records.last().expect("a batch has records").offset);
+            next = batch.next;
+        }
+        records
+    }
+
+    const CHANGE: &str = "table a.b: INSERT:\n";
+    const TIMED: &str = "COMMIT 7 (at 1970-01-01 00:00:01+00)\n";
+
+    #[test]
+    fn a_transaction_waits_for_its_commit_and_its_changes_know_it() {
+        for flush in [false, true] {
+            let (mut builder, sent) = builder();
+            let next = add(&mut builder, 0, &[CHANGE, "BEGIN 7\n", CHANGE], flush);
+            assert_eq!(sent_records(&sent), [(0, None)]);
+            assert_eq!(builder.open_from(), Some(19));
+            add(&mut builder, next, &[TIMED, "BEGIN\n", CHANGE, "COMMIT\n"], flush);
+            let first = Some((Some(7), Some(1_000_000), false));
+            assert_eq!(
+                sent_records(&sent),
+                [
+                    (0, None),
+                    (19, None),
+                    (27, first),
+                    (46, None),
+                    (83, None),
+                    (89, Some((None, None, false))),
+                    (108, None)
+                ]
+            );
+            assert_eq!(builder.open_from(), None);
+            assert!(sent.lock().expect("no test panics here").iter().all(|batch| batch.at_transaction_boundary));
+        }
+    }
+
+    #[test]
+    fn a_transaction_that_another_follows_is_unfinished() {
+        let (mut builder, sent) = builder();
+        let records = ["BEGIN 6\n", CHANGE, "BEGIN 7\n", CHANGE, TIMED, "BEGIN 8\n", CHANGE, "COMMIT 9\n"];
+        add(&mut builder, 0, &records, false);
+        let transactions: Vec<_> = sent_records(&sent).into_iter().filter_map(|(_, transaction)| transaction).collect();
+        // The time of another transaction's COMMIT is not its own.
+        let expected = [(Some(6), None, true), (Some(7), Some(1_000_000), false), (Some(8), None, false)];
+        assert_eq!(transactions, expected);
+    }
+
+    #[test]
+    fn the_time_of_a_prepared_transaction_stands_in_for_its_commits() {
+        let (mut builder, sent) = builder();
+        let prepare = "PREPARE TRANSACTION 'a', txid 7 (at 1970-01-01 00:00:01+00)\n";
+        add(&mut builder, 0, &["BEGIN 7\n", CHANGE, prepare], false);
+        let transaction = sent.lock().expect("no test panics here")[0].transactions[0];
+        assert_eq!((transaction.decoded.commit_time, transaction.arrived), (None, Some(1_000_000)));
+    }
+
+    #[test]
+    fn a_large_transaction_comes_in_batches_of_which_only_the_last_may_end_a_commit() {
+        let (mut builder, sent) = builder();
+        let mut offset = 0;
+        let mut one = |builder: &mut BatchBuilder, record: &str| {
+            builder.add(record.as_bytes(), offset).expect("memory suffices");
+            offset += record.len() as i64;
+        };
+        one(&mut builder, "{}\n");
+        one(&mut builder, "BEGIN 7\n");
+        for _ in 0..3 * BATCH_RECORDS {
+            one(&mut builder, CHANGE);
+        }
+        assert_eq!(sent_records(&sent), [(0, None)]);
+        one(&mut builder, TIMED);
+        one(&mut builder, "{}\n");
+        builder.flush().expect("the receiver exists");
+        let records = sent_records(&sent);
+        let expected = Some((Some(7), Some(1_000_000), false));
+        assert_eq!(records.iter().filter(|(_, transaction)| *transaction == expected).count(), 3 * BATCH_RECORDS);
+        assert_eq!(records.len(), 3 * BATCH_RECORDS + 4);
+        let batches = sent.lock().expect("no test panics here");
+        let between: Vec<bool> = batches.iter().map(|batch| batch.at_transaction_boundary).collect();
+        assert_eq!((between.len(), between.iter().filter(|between| **between).count()), (5, 2), "{between:?}");
+        assert!(between[0] && between[4]);
+        assert_eq!(batches[4].next, offset);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_hold_a_large_transaction_is_an_error_with_the_option() {
+        let (mut builder, _) = builder();
+        let spill = SpillSettings { memory: 0, folder: "/nowhere/at/all".into() };
+        builder.transactions = TransactionAssembler::new(spill);
+        builder.add(b"BEGIN 7\n", 0).expect("one record stays in memory");
+        let message = builder.add(CHANGE.as_bytes(), 8).expect_err("there is no such folder").to_string();
+        assert!(message.contains("/nowhere/at/all") && message.contains("--spill-dir"), "{message}");
+    }
+}

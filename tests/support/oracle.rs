@@ -1,0 +1,164 @@
+//! The naive loop: counts records in the plainest way there is, to be compared with.
+//!
+//! It knows test_decoding's lines in the shapes that walbook reads (DESIGN 2 and 6) and days by `--day-from auto`. It is
+//! slow, allocates for everything, and shares nothing with `parse/` but the vocabulary.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use chrono::{DateTime, Datelike, TimeZone};
+use chrono_tz::Tz;
+use serde_json::Value;
+
+use walbook::change::{CountKey, Day, Operation, TableName};
+use walbook::demo::ExpectedCounts;
+
+use super::WorkloadRecord;
+
+/// Counts `records` with days in `zone`.
+pub fn count_naively<'a>(records: impl IntoIterator<Item = &'a WorkloadRecord>, zone: Tz) -> ExpectedCounts {
+    let mut truth = ExpectedCounts::default();
+    for record in records {
+        truth.records += 1;
+        match read(record, zone) {
+            Some(changes) if changes.is_empty() => truth.markers += 1,
+            Some(changes) => changes.into_iter().for_each(|key| *truth.counts.entry(key).or_default() += 1),
+            None => truth.rejects += 1,
+        }
+    }
+    truth
+}
+
+/// A record's changes: none for a marker, `None` for a reject.
+fn read(record: &WorkloadRecord, zone: Tz) -> Option<Vec<CountKey>> {
+    let Some(value) = &record.value else { return Some(Vec::new()) };
+    let (line, commit_time) = unwrap(std::str::from_utf8(value).ok()?)?;
+    let commit_time = match commit_time {
+        Some(text) => Some(DateTime::parse_from_rfc3339(&text).ok()?.timestamp_micros()),
+        None => None,
+    };
+    let (tables, op) = match read_line(&line)? {
+        Line::Marker => return Some(Vec::new()),
+        Line::Changes(tables, op) => (tables, op),
+    };
+    let instant = zone.timestamp_micros(commit_time.or(record.time)?).single()?;
+    if !(1..=9999).contains(&instant.year()) {
+        return None;
+    }
+    let day = Day::from(instant.date_naive());
+    Some(tables.into_iter().map(|TableName { schema, table }| CountKey { day, schema, table, op }).collect())
+}
+
+/// Takes the envelope off: the line, and the commit time if the envelope has one.
+fn unwrap(value: &str) -> Option<(String, Option<String>)> {
+    if let Some(inside) = value.strip_prefix("Struct{") {
+        let (_, data) = inside.split_once("data=")?;
+        return Some((data.strip_suffix('}')?.to_owned(), None));
+    }
+    if !value.starts_with('{') {
+        return Some((value.to_owned(), None));
+    }
+    let object: Value = serde_json::from_str(value).ok()?;
+    let fields = if object.get("payload").is_some() { &object["payload"] } else { &object };
+    let line = fields.get("data")?.as_str()?.to_owned();
+    match fields.get("commit_time") {
+        None | Some(Value::Null) => Some((line, None)),
+        Some(time) => Some((line, Some(time.as_str()?.to_owned()))),
+    }
+}
+
+enum Line {
+    Marker,
+    Changes(Vec<TableName>, Operation),
+}
+
+fn read_line(line: &str) -> Option<Line> {
+    let markers = ["BEGIN ", "COMMIT ", "PREPARE TRANSACTION ", "COMMIT PREPARED ", "ROLLBACK PREPARED ", "message: "];
+    if line == "BEGIN" || line == "COMMIT" || markers.iter().any(|start| line.starts_with(start)) {
+        return Some(Line::Marker);
+    }
+    let mut rest = line.strip_prefix("table ")?.chars().peekable();
+    let mut tables = Vec::new();
+    loop {
+        let schema = identifier(&mut rest)?;
+        if rest.next()? != '.' {
+            return None;
+        }
+        tables.push(TableName { schema, table: identifier(&mut rest)? });
+        match (rest.next()?, rest.next()?) {
+            (',', ' ') => continue,
+            (':', ' ') => break,
+            _ => return None,
+        }
+    }
+    let rest: String = rest.collect();
+    let op = Operation::ALL.into_iter().find(|op| rest.starts_with(&format!("{op}:")))?;
+    (tables.len() == 1 || op == Operation::Truncate).then_some(Line::Changes(tables, op))
+}
+
+/// An identifier's plain text: in quotes, where a doubled quote stands for one, or up to what cannot belong to it.
+fn identifier(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
+    let mut name = String::new();
+    if rest.next_if_eq(&'"').is_some() {
+        loop {
+            match rest.next()? {
+                '"' if rest.next_if_eq(&'"').is_some() => name.push('"'),
+                '"' => return Some(name),
+                other => name.push(other),
+            }
+        }
+    }
+    while let Some(plain) = rest.next_if(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_$".contains(*c)) {
+        name.push(plain);
+    }
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One microsecond before 2026-11-23 00:00 UTC.
+    const LATE: i64 = 1_795_391_999_999_999;
+
+    fn counted(value: &str, zone: Tz) -> Vec<String> {
+        let value = Some(value.as_bytes().to_vec());
+        let record = WorkloadRecord { partition: 0, offset: 0, time: Some(LATE), key: None, value };
+        let truth = count_naively([&record], zone);
+        assert_eq!((truth.records, truth.markers + truth.rejects), (1, u64::from(truth.counts.is_empty())));
+        let print = |(key, n): (&CountKey, &u64)| format!("{} {}|{}|{} {n}", key.day, key.schema, key.table, key.op);
+        match truth.rejects {
+            0 => truth.counts.iter().map(print).collect(),
+            _ => vec!["reject".to_owned()],
+        }
+    }
+
+    #[test]
+    fn each_kind_of_record_is_counted_by_hand() {
+        let utc = |value| counted(value, Tz::UTC);
+        assert_eq!(utc("table public.t: INSERT: a[text]:': DELETE:'"), ["2026-11-22 public|t|INSERT 1"]);
+        assert_eq!(utc(r#"table "S.x"."we""ird: y": DELETE: (no-tuple-data)"#), ["2026-11-22 S.x|we\"ird: y|DELETE 1"]);
+        assert_eq!(
+            utc(r#"table a.b, a."b, c.d": TRUNCATE: (no-flags)"#),
+            ["2026-11-22 a|b|TRUNCATE 1", "2026-11-22 a|b, c.d|TRUNCATE 1"]
+        );
+        assert_eq!(utc("Struct{lsn=0/1,data=table a.b: UPDATE: x[text]:'}'}"), ["2026-11-22 a|b|UPDATE 1"]);
+        assert_eq!(
+            utc(r#"{"commit_time":"2026-11-20T01:00:00.5Z","data":"table a.b: UPDATE:"}"#),
+            ["2026-11-20 a|b|UPDATE 1"]
+        );
+        assert_eq!(utc(r#"{"schema":{},"payload":{"data":"table a.b: UPDATE:"}}"#), ["2026-11-22 a|b|UPDATE 1"]);
+        for marker in ["BEGIN", "BEGIN 7", "COMMIT 7 (at x)", r#"{"data":"message: transactional: 0 …"}"#] {
+            assert_eq!(utc(marker), [""; 0], "{marker}");
+        }
+        for reject in ["", "hello", "{", r#"{"action":"I"}"#, "table a: INSERT:", "table a.b, a.c: INSERT:"] {
+            assert_eq!(utc(reject), ["reject"], "{reject}");
+        }
+    }
+
+    #[test]
+    fn the_day_is_the_zones() {
+        assert_eq!(counted("table a.b: INSERT:", Tz::Europe__Paris), ["2026-11-23 a|b|INSERT 1"]);
+        assert_eq!(counted("table a.b: INSERT:", Tz::America__New_York), ["2026-11-22 a|b|INSERT 1"]);
+    }
+}
