@@ -33,6 +33,28 @@ impl Interval {
     }
 }
 
+/// The leader epoch of the last record that was read of a partition, and where that record ends.
+///
+/// Kafka's: the number of the partition's leader that wrote the record. Not an epoch of the dataflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderEpoch {
+    /// The leader epoch; never falls along a partition.
+    pub epoch: i32,
+    /// The offset after the record. Offsets without a record may have been passed since.
+    pub to: i64,
+}
+
+/// What was read of a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionRead {
+    /// The partition.
+    pub partition: Partition,
+    /// The offsets that were read or passed.
+    pub interval: Interval,
+    /// The leader epoch of the last record in there; `None` where there is no record or records have none.
+    pub leader_epoch: Option<LeaderEpoch>,
+}
+
 /// Where a partition ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {

@@ -8,15 +8,18 @@
 //! for lag dashboards only, and never read back.
 //!
 //! *Why unsafe*: `rd_kafka_consume_batch_queue` takes thousands of messages in one call, at a third of the cost of
-//! polling them one by one, and the binding (rdkafka) has no safe call for it, nor for a topic's UUID. A binding
-//! with both would make the two files with `unsafe` needless.
+//! polling them one by one, and the binding (rdkafka) has no safe call for it, nor for a topic's UUID and leader epochs. A
+//! binding with all three would make the three files with `unsafe` needless.
 
 mod admin;
 #[expect(unsafe_code, reason = "batch consume is not in the safe binding")]
 mod batch;
 mod consumer;
 mod context;
+mod epochs;
 mod error;
+#[expect(unsafe_code, reason = "leader epochs are not in the safe binding")]
+mod partition_list;
 mod plan;
 mod settings;
 mod tail;
@@ -27,6 +30,7 @@ mod uuid;
 pub use admin::Admin;
 pub use consumer::KafkaSource;
 pub use context::{Context, Undelivered};
+pub use epochs::{Divergence, EpochEnd};
 pub use error::KafkaError;
 pub use plan::{KafkaDiscovery, KnownTopic, check_same_topics, plan_topic};
 pub use settings::KafkaSettings;

@@ -12,9 +12,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, warn};
 
 use super::context::{Context, client};
+use super::partition_list::{leader_epoch, partition_list};
 use super::uuid::topic_uuid;
 use super::{KafkaError, KafkaSettings};
-use crate::change::{End, Partition};
+use crate::change::{End, LeaderEpoch, Partition};
 use crate::control::Deadline;
 
 /// How long a run waits for the first answer.
@@ -167,10 +168,25 @@ impl Topics {
         let written = ask_ends(seeing_open, &partitions)?;
         let readable = ask_ends(&self.consumer, &partitions)?;
         let ends = readable.into_iter().map(|(partition, readable)| {
-            let written = written.get(&partition).map_or(readable, |written| readable.max(*written));
-            (partition, End { readable, written })
+            let written =
+                written.get(&partition).map_or(readable.offset, |written| readable.offset.max(written.offset));
+            (partition, End { readable: readable.offset, written })
         });
         Ok(ends.collect())
+    }
+
+    /// The end of each of `partitions`, with the leader epoch of its leader; those without one are left out.
+    ///
+    /// All that is before such an end is still there when [`KafkaSettings::check_positions`] finds no divergence later.
+    ///
+    /// # Errors
+    /// The error of any broker.
+    pub fn leader_epochs(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, LeaderEpoch>, KafkaError> {
+        // A client reports a partition that is new to it as unknown.
+        self.partitions(&self.consumer)?;
+        let ends = ask_ends(&self.consumer, partitions)?.into_iter();
+        let known = |end: LeaderEnd| Some(LeaderEpoch { epoch: end.epoch?, to: end.offset });
+        Ok(ends.filter_map(|(partition, end)| Some((partition, known(end)?))).collect())
     }
 
     /// The partitions of the topics now, from new metadata of `consumer`; a run may not have discovered all of them.
@@ -243,33 +259,40 @@ impl Topics {
     }
 }
 
+/// The end of a partition, as its leader answers.
+struct LeaderEnd {
+    offset: i64,
+    /// The leader's epoch; `None` where it has none.
+    epoch: Option<i32>,
+}
+
 /// Where partitions end as `consumer` may see them.
 fn ask_ends(
     consumer: &BaseConsumer<Context>,
     partitions: &[Partition],
-) -> Result<BTreeMap<Partition, i64>, KafkaError> {
+) -> Result<BTreeMap<Partition, LeaderEnd>, KafkaError> {
     const WHAT: &str = "ask where the topics end";
-    let mut list = TopicPartitionList::new();
-    for partition in partitions {
-        // The end in place of a timestamp.
-        list.add_partition_offset(&partition.topic, partition.number, Offset::End).expect("the end is a valid offset");
-    }
-    if list.count() == 0 {
+    if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
+    // The end in place of a timestamp.
+    let list = partition_list(partitions.iter().map(|partition| (partition, Offset::End, None)));
     let ends = consumer.offsets_for_times(list, REQUEST_TIMEOUT).map_err(|error| KafkaError::request(WHAT, &error))?;
-    let ends = ends.elements().into_iter().map(|element| {
+    let read = ends.elements().into_iter().map(|element| {
         element.error().map_err(|error| KafkaError::request(WHAT, &error))?;
         let partition = Partition { topic: element.topic().to_owned(), number: element.partition() };
         match element.offset() {
-            Offset::Offset(end) => Ok((partition, end)),
+            Offset::Offset(offset) => {
+                let epoch = leader_epoch(&ends, &partition);
+                Ok((partition, LeaderEnd { offset, epoch }))
+            }
             other => {
                 let message = format!("the answer for {:?} is {other:?}", partition.topic);
                 Err(KafkaError::Request { what: WHAT.to_owned(), message, code: None })
             }
         }
     });
-    ends.collect()
+    read.collect()
 }
 
 /// The watermarks of one partition as `consumer` may see them.
