@@ -1,6 +1,6 @@
 //! What all workers read and counted in an epoch that is closed.
 
-use super::{CountKey, Epoch, Interval, Partition, PartitionTally};
+use super::{CountKey, Epoch, Interval, Partition, PartitionRead, PartitionTally};
 
 /// What was read and counted in one epoch, of all workers.
 #[derive(Clone, Debug, Default)]
@@ -8,7 +8,7 @@ pub struct EpochSummary {
     /// Totals with `+1` for one that begins to hold and `-1` for one that ends to.
     pub totals: Vec<(CountKey, isize, isize)>,
     /// What was read of partitions.
-    pub positions: Vec<(Partition, Interval)>,
+    pub positions: Vec<PartitionRead>,
     /// What the records were.
     pub tallies: Vec<PartitionTally>,
 }

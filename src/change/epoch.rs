@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Partition;
+use super::{LeaderEpoch, Partition};
 
 /// The dataflow's timestamp; never wall time. Epoch 0 carries only the initial counts, data starts at 1.
 pub type Epoch = u64;
@@ -31,6 +31,8 @@ pub struct PartitionStart {
     pub from: i64,
     /// The offset to stop at, if the run ends there.
     pub until: Option<i64>,
+    /// The leader epoch of the last record before `from`, where it is known; no record lies between that one and `from`.
+    pub leader_epoch: Option<LeaderEpoch>,
 }
 
 /// How a run begins: made once by the leader, sent to all workers.

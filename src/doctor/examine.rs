@@ -223,7 +223,8 @@ fn check_topic(
     findings.extend(RecordSample::of(&values).judge(topic.partitions, targets.slot.as_deref()));
     if let Some(book) = book {
         let described = Topic { id: topic.id, partitions: topic.partitions };
-        findings.push(lag::judge_topic(name, book.topic(name), &described, |number| marks[&number]));
+        let diverged = |positions: &[_]| kafka.check_positions(positions);
+        findings.push(lag::judge_topic(name, book.topic(name), &described, |number| marks[&number], diverged));
     }
     Ok(())
 }

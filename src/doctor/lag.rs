@@ -7,27 +7,41 @@ use bytesize::ByteSize;
 use super::Finding;
 use crate::book::TopicState;
 use crate::book::log::entry::SourceKind;
-use crate::change::Lsn;
+use crate::change::{LeaderEpoch, Lsn, Partition};
 use crate::replication::{Identity, PrimaryServer, SlotSurvey, TimelineBranch, check_history, check_not_ahead};
-use crate::source::kafka::{KafkaError, KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
+use crate::source::kafka::{Divergence, KafkaError, KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
 
 const SUBJECT: &str = "book";
 const CHECK: &str = "lag";
 /// The largest number of partitions in a message.
 const MAX_NAMED: usize = 8;
 
-/// Judges a book's position in a topic; `known` is the book's state, which was read before the watermarks.
+/// Judges a book's position in a topic; `known` is the book's state, which was read before the watermarks. `diverged` asks
+/// which of some positions are not in the topic's history any more.
 pub(super) fn judge_topic(
     name: &str,
     known: Option<&TopicState>,
     topic: &Topic,
     watermarks: impl Fn(i32) -> Watermarks,
+    diverged: impl FnOnce(&[(Partition, LeaderEpoch)]) -> Result<Vec<Divergence>, KafkaError>,
 ) -> Finding {
     let Some(known) = known.filter(|known| known.source == SourceKind::Kafka) else {
         return Finding::warning(SUBJECT, CHECK, format!("the book has not read topic {name:?} yet"));
     };
-    let next_offsets = known.positions.iter().map(|(number, position)| (*number, position.next));
-    let known = KnownTopic { id: known.id.clone(), next_offsets: next_offsets.collect() };
+    let positions = || known.positions.iter();
+    let known = KnownTopic {
+        id: known.id.clone(),
+        next_offsets: positions().map(|(number, position)| (*number, position.next)).collect(),
+        leader_epochs: positions().filter_map(|(number, position)| Some((*number, position.leader_epoch?))).collect(),
+        ..KnownTopic::default()
+    };
+    let known = match diverged(&known.comparable(name, topic)) {
+        Ok(found) => KnownTopic {
+            diverged: found.into_iter().map(|found| (found.partition.number, found.from)).collect(),
+            ..known
+        },
+        Err(error) => return Finding::problem(SUBJECT, CHECK, error.to_string()),
+    };
     let plan =
         plan_topic(name, topic, Some(&known), StartFrom::Earliest, true, |partition| Ok(watermarks(partition.number)));
     match plan {
@@ -90,9 +104,9 @@ mod tests {
     use crate::replication::{Severity, SlotStatus};
 
     fn known(source: SourceKind, next_offsets: &[i64]) -> TopicState {
-        let positions = (0..)
-            .zip(next_offsets)
-            .map(|(number, next)| (number, PartitionState { next: *next, highest: None, lost: None }));
+        let positions = (0..).zip(next_offsets).map(|(number, next)| {
+            (number, PartitionState { next: *next, highest: None, lost: None, leader_epoch: None })
+        });
         let positions: BTreeMap<i32, PartitionState> = positions.collect();
         let timeline = (source == SourceKind::Slot).then_some(1);
         TopicState { source, id: "A".to_owned(), timeline, partitions: 1.max(positions.len() as i32), positions }
@@ -107,7 +121,7 @@ mod tests {
                 let (low, high) = marks[usize::try_from(number).expect("a partition")];
                 Watermarks { low, high }
             };
-            let Finding { state, seen, .. } = judge_topic("t", Some(&book), &topic, mark);
+            let Finding { state, seen, .. } = judge_topic("t", Some(&book), &topic, mark, |_| Ok(Vec::new()));
             (state, seen)
         };
         let (state, seen) = judge("A", [(0, 10), (20, 25)]);
@@ -123,11 +137,28 @@ mod tests {
             assert!(state == Severity::Problem && seen.contains(words), "{words}: {seen}");
         }
         let fewer = Topic { id: "A".to_owned(), partitions: 1 };
-        let shrunk = judge_topic("t", Some(&book), &fewer, |_| Watermarks { low: 0, high: 50 });
+        let mark = |_| Watermarks { low: 0, high: 50 };
+        let shrunk = judge_topic("t", Some(&book), &fewer, mark, |_| Ok(Vec::new()));
         assert_eq!(shrunk.state, Severity::Problem);
         for unread in [None, Some(&known(SourceKind::Slot, &[10]))] {
-            assert_eq!(judge_topic("t", unread, &fewer, |_| Watermarks { low: 0, high: 1 }).state, Severity::Warning);
+            let judged = judge_topic("t", unread, &fewer, |_| Watermarks { low: 0, high: 1 }, |_| Ok(Vec::new()));
+            assert_eq!(judged.state, Severity::Warning);
         }
+    }
+
+    #[test]
+    fn a_topic_that_was_cut_and_grew_again_is_a_problem_with_its_range() {
+        let mut book = known(SourceKind::Kafka, &[10, 20]);
+        let last = LeaderEpoch { epoch: 3, to: 19 };
+        book.positions.get_mut(&1).expect("a partition").leader_epoch = Some(last);
+        let topic = Topic { id: "A".to_owned(), partitions: 2 };
+        let marks = |_| Watermarks { low: 0, high: 50 };
+        let partition = Partition { topic: "t".to_owned(), number: 1 };
+        let Finding { state, seen, .. } = judge_topic("t", Some(&book), &topic, marks, |asked| {
+            assert_eq!(asked, [(partition.clone(), last)]);
+            Ok(vec![Divergence { partition: partition.clone(), from: 12 }])
+        });
+        assert!(state == Severity::Problem && seen.contains("offsets 12 to 20 (exclusive)"), "{seen}");
     }
 
     fn survey(confirmed: i64, end: i64) -> SlotSurvey {

@@ -10,7 +10,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, StreamVec};
 use timely::progress::Antichain;
 
-use crate::change::{CountKey, Epoch, EpochSummary, Interval, Partition, PartitionTally};
+use crate::change::{CountKey, Epoch, EpochSummary, PartitionRead, PartitionTally};
 
 /// Gathers totals, tallies and positions on worker 0 and emits each epoch's when it is closed, in order.
 ///
@@ -20,7 +20,7 @@ pub fn gather_on_leader<'scope>(
     scope: Scope<'scope, Epoch>,
     totals: StreamVec<'scope, Epoch, ((CountKey, isize), Epoch, isize)>,
     tallies: StreamVec<'scope, Epoch, PartitionTally>,
-    positions: StreamVec<'scope, Epoch, (Partition, Interval)>,
+    positions: StreamVec<'scope, Epoch, PartitionRead>,
 ) -> StreamVec<'scope, Epoch, Arc<EpochSummary>> {
     let mut builder = OperatorBuilder::new("GatherOnLeader".to_owned(), scope);
     let (epochs_out, epochs) = builder.new_output::<Vec<Arc<EpochSummary>>>();
@@ -30,7 +30,7 @@ pub fn gather_on_leader<'scope>(
     let mut totals = builder.new_input_connection(totals, to_leader, held.clone());
     let to_leader = Exchange::new(|_: &PartitionTally| 0);
     let mut tallies = builder.new_input_connection(tallies, to_leader, held.clone());
-    let to_leader = Exchange::new(|_: &(Partition, Interval)| 0);
+    let to_leader = Exchange::new(|_: &PartitionRead| 0);
     let mut positions = builder.new_input_connection(positions, to_leader, held);
     builder.build(move |_initial| {
         let mut open: BTreeMap<Epoch, (Capability<Epoch>, EpochSummary)> = BTreeMap::new();

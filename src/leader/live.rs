@@ -44,7 +44,7 @@ fn merge(epoch: Epoch, epochs: BTreeMap<Epoch, Arc<EpochSummary>>) -> ClosedEpoc
     for summary in epochs.into_values() {
         let totals = summary.totals.iter().filter(|(_, _, diff)| *diff > 0);
         all.totals.extend(totals.map(|(key, total, _)| (key.clone(), u64::try_from(*total).unwrap_or(0))));
-        all.positions.extend_from_slice(&summary.positions);
+        all.positions.extend(summary.positions.iter().map(|read| (read.partition.clone(), read.interval)));
         all.tallies.extend_from_slice(&summary.tallies);
     }
     all

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::change::{Interval, Partition, PartitionStart};
+use crate::change::{Interval, LeaderEpoch, Partition, PartitionRead, PartitionStart};
 
 /// The partitions of one worker with their next offset. A partition is named by its *place* in the list.
 #[derive(Default, Debug)]
@@ -16,6 +16,12 @@ struct Cursor {
     /// The first offset that [`Cursors::moved`] has not reported.
     reported: i64,
     next: i64,
+    /// The offset after the last record: between it and `next` there is none.
+    records_to: i64,
+    /// The leader epoch of the last record, where it has one.
+    leader_epoch: Option<i32>,
+    /// Whether a record was read that [`Cursors::moved`] has not reported.
+    has_new_record: bool,
     until: Option<i64>,
 }
 
@@ -35,6 +41,9 @@ impl Cursors {
             partition: Arc::new(start.partition.clone()),
             reported: start.from,
             next: start.from,
+            records_to: start.leader_epoch.map_or(start.from, |last| last.to),
+            leader_epoch: start.leader_epoch.map(|last| last.epoch),
+            has_new_record: false,
             until: start.until,
         });
         self.cursors.len() - 1
@@ -48,6 +57,28 @@ impl Cursors {
     /// The first unread offset at a place.
     pub fn next_offset(&self, place: usize) -> i64 {
         self.cursors[place].next
+    }
+
+    /// The offset after the last record at a place: before the next offset, if offsets without a record were passed since.
+    pub fn records_to(&self, place: usize) -> i64 {
+        self.cursors[place].records_to
+    }
+
+    /// The leader epoch of the last record at a place, where it is known.
+    pub fn leader_epoch(&self, place: usize) -> Option<LeaderEpoch> {
+        let Cursor { records_to, leader_epoch, .. } = self.cursors[place];
+        leader_epoch.map(|epoch| LeaderEpoch { epoch, to: records_to })
+    }
+
+    /// Sets the leader epoch of the last record that was accepted at a place.
+    pub fn set_leader_epoch(&mut self, place: usize, epoch: Option<i32>) {
+        self.cursors[place].leader_epoch = epoch;
+    }
+
+    /// Whether an offset was passed as one without a record.
+    pub fn has_passed(&self, place: usize, offset: i64) -> bool {
+        let Cursor { records_to, next, .. } = self.cursors[place];
+        (records_to..next).contains(&offset)
     }
 
     /// The first unread offset at each place.
@@ -83,6 +114,8 @@ impl Cursors {
             return Accepted::Drop;
         }
         cursor.next = offset + 1;
+        cursor.records_to = offset + 1;
+        cursor.has_new_record = true;
         Accepted::New
     }
 
@@ -99,11 +132,14 @@ impl Cursors {
     }
 
     /// What was read of each partition since the last call; each interval begins where the last one ended.
-    pub fn moved(&mut self) -> impl Iterator<Item = (Partition, Interval)> + '_ {
+    pub fn moved(&mut self) -> impl Iterator<Item = PartitionRead> + '_ {
         self.cursors.iter_mut().filter(|cursor| cursor.reported < cursor.next).map(|cursor| {
             let interval = Interval { from: cursor.reported, to: cursor.next };
             cursor.reported = cursor.next;
-            (Partition::clone(&cursor.partition), interval)
+            let has_record = std::mem::take(&mut cursor.has_new_record);
+            let epoch = cursor.leader_epoch.filter(|_| has_record);
+            let leader_epoch = epoch.map(|epoch| LeaderEpoch { epoch, to: cursor.records_to });
+            PartitionRead { partition: Partition::clone(&cursor.partition), interval, leader_epoch }
         })
     }
 }
@@ -115,8 +151,46 @@ mod tests {
     fn cursors(from: i64, until: Option<i64>) -> Cursors {
         let mut cursors = Cursors::default();
         let partition = Partition { topic: "t".to_owned(), number: 0 };
-        cursors.add(&PartitionStart { partition, from, until });
+        cursors.add(&PartitionStart { partition, from, until, leader_epoch: None });
         cursors
+    }
+
+    fn moved(cursors: &mut Cursors) -> Vec<(i64, i64, Option<(i32, i64)>)> {
+        let moved = cursors.moved().map(|PartitionRead { interval, leader_epoch, .. }| {
+            (interval.from, interval.to, leader_epoch.map(|LeaderEpoch { epoch, to }| (epoch, to)))
+        });
+        moved.collect()
+    }
+
+    #[test]
+    fn a_leader_epoch_is_that_of_the_last_record_and_stays_while_there_is_none() {
+        let mut cursors = cursors(5, None);
+        assert_eq!(cursors.leader_epoch(0), None);
+        cursors.accept(0, 5);
+        cursors.accept(0, 6);
+        cursors.set_leader_epoch(0, Some(3));
+        cursors.pass(0, 9);
+        assert_eq!(moved(&mut cursors), [(5, 9, Some((3, 7)))]);
+        cursors.pass(0, 11);
+        assert_eq!(moved(&mut cursors), [(9, 11, None)], "the epoch before still holds");
+        assert_eq!(cursors.leader_epoch(0), Some(LeaderEpoch { epoch: 3, to: 7 }));
+        assert_eq!([6, 7, 10, 11].map(|offset| cursors.has_passed(0, offset)), [false, true, true, false]);
+        cursors.accept(0, 11);
+        cursors.set_leader_epoch(0, None);
+        assert_eq!(moved(&mut cursors), [(11, 12, None)]);
+        assert_eq!(cursors.leader_epoch(0), None, "a record without an epoch ends what was known");
+    }
+
+    #[test]
+    fn a_partition_that_continues_has_passed_what_lies_after_its_last_record() {
+        let partition = Partition { topic: "t".to_owned(), number: 0 };
+        let leader_epoch = Some(LeaderEpoch { epoch: 3, to: 7 });
+        let mut cursors = Cursors::default();
+        cursors.add(&PartitionStart { partition, from: 9, until: None, leader_epoch });
+        assert_eq!((cursors.records_to(0), cursors.leader_epoch(0)), (7, leader_epoch));
+        assert_eq!(cursors.accept(0, 8), Accepted::Drop);
+        assert!(cursors.has_passed(0, 8) && !cursors.has_passed(0, 6));
+        assert_eq!(moved(&mut cursors), []);
     }
 
     #[test]
@@ -126,13 +200,11 @@ mod tests {
         assert_eq!(cursors.accept(0, 5), Accepted::New);
         assert_eq!(cursors.accept(0, 5), Accepted::Drop);
         assert_eq!(cursors.accept(0, 9), Accepted::New);
-        let moved: Vec<_> = cursors.moved().map(|(_, interval)| (interval.from, interval.to)).collect();
-        assert_eq!(moved, [(5, 10)]);
+        assert_eq!(moved(&mut cursors), [(5, 10, None)]);
         assert_eq!(cursors.moved().count(), 0);
         cursors.pass(0, 12);
         cursors.pass(0, 11);
-        let moved: Vec<_> = cursors.moved().map(|(_, interval)| (interval.from, interval.to)).collect();
-        assert_eq!(moved, [(10, 12)]);
+        assert_eq!(moved(&mut cursors), [(10, 12, None)]);
         assert!(!cursors.at_end());
     }
 

@@ -19,7 +19,7 @@ use timely::scheduling::Activator;
 
 use super::Source;
 use crate::change::{
-    Batch, CommitNumber, Epoch, Interval, LeaderCommand, Partition, PartitionStart, Tick, TickRequest,
+    Batch, CommitNumber, Epoch, LeaderCommand, Partition, PartitionRead, PartitionStart, Tick, TickRequest,
 };
 use crate::control::{ActivationTimer, Progress, Shutdown};
 
@@ -36,7 +36,7 @@ pub struct Read<'scope> {
     /// Records, in the epoch in which they were polled.
     pub batches: StreamVec<'scope, Epoch, Batch>,
     /// What was read of each partition in each epoch.
-    pub positions: StreamVec<'scope, Epoch, (Partition, Interval)>,
+    pub positions: StreamVec<'scope, Epoch, PartitionRead>,
     /// Requests for a tick, or for the end.
     pub tick_requests: StreamVec<'scope, Epoch, TickRequest>,
     /// Wakes the operator when a commit became durable.
@@ -65,7 +65,7 @@ pub fn read_partitions<'scope>(
     let mut builder = OperatorBuilder::new("ReadPartitions".to_owned(), scope);
     // Outputs first: an input made before them would hold them back.
     let (batches_out, batches) = builder.new_output::<Vec<Batch>>();
-    let (positions_out, positions) = builder.new_output::<Vec<(Partition, Interval)>>();
+    let (positions_out, positions) = builder.new_output::<Vec<PartitionRead>>();
     let (requests_out, tick_requests) = builder.new_output::<Vec<TickRequest>>();
     let mut batches_out = OutputBuilder::from(batches_out);
     let mut positions_out = OutputBuilder::from(positions_out);

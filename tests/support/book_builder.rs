@@ -133,7 +133,8 @@ impl BookBuilder {
             CountDelta { key, added, total: *total }
         });
         let commit_time = contents.events.iter().filter_map(|(_, event)| event.commit_time).max();
-        let contents = CommitContents { commit, commit_time, positions, files, deltas: deltas.collect() };
+        let deltas = deltas.collect();
+        let contents = CommitContents { commit, commit_time, positions, leader_epochs: BTreeMap::new(), files, deltas };
         self.committer.commit(contents)?;
         Ok(commit)
     }

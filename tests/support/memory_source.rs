@@ -54,6 +54,7 @@ impl MemoryTopic {
             partition: Partition { topic: MemoryTopic::NAME.to_owned(), number: *number },
             from: next(*number).unwrap_or_else(|| records.first().map_or(0, |record| record.offset)),
             until: Some(records.last().map_or(0, |record| record.offset + 1)),
+            leader_epoch: None,
         };
         partitions.iter().map(start).collect()
     }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{CommitNumber, Day, Interval, Operation, Tally};
+use crate::change::{CommitNumber, Day, Interval, LeaderEpoch, Operation, Tally};
 
 /// One entry of the commit log. Number 0 makes the book; a *fence* opens a generation, a *commit* adds rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,13 +143,17 @@ pub struct PartitionEntry {
     pub empty: u64,
     /// Offsets accepted as lost.
     pub lost: u64,
+    /// Of a Kafka topic: the leader epoch of the last record in the interval. Absent where there is no record, where brokers
+    /// have no leader epochs, and in entries of versions that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_epoch: Option<LeaderEpoch>,
 }
 
 impl PartitionEntry {
     /// A partition that is not read yet, and where reading begins.
     pub fn start(offset: i64) -> PartitionEntry {
         let interval = Interval { from: offset, to: offset };
-        PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0 }
+        PartitionEntry { interval, records: 0, tally: Tally::default(), empty: 0, lost: 0, leader_epoch: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::{Day, Interval, Tally};
+use crate::change::{Day, Interval, LeaderEpoch, Tally};
 
 use super::digested;
 use super::entry::{Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
@@ -83,6 +83,8 @@ impl State {
                 Some(None) => same("from", &from, &0).map_err(rule)?,
                 Some(Some(position)) => same("from", &from, &position.next).map_err(rule)?,
             }
+            let before = known.and_then(|known| known.positions.get(number)?.leader_epoch);
+            epoch_rules(read, topic.source, before).map_err(rule)?;
             if kind == EntryKind::Fence {
                 holds(read.interval.width() == 0, || "a fence reads records".into()).map_err(rule)?;
             }
@@ -139,7 +141,7 @@ fn source_rules(topic: &TopicEntry) -> Result<(), String> {
 }
 
 fn partition_rules(read: &PartitionEntry, source: SourceKind) -> Result<(), String> {
-    let PartitionEntry { interval: Interval { from, to }, records, tally, empty, lost } = read;
+    let PartitionEntry { interval: Interval { from, to }, records, tally, empty, lost, leader_epoch: _ } = read;
     holds(from <= to, || format!("{from}..{to} runs backwards"))?;
     let Tally { bearing, events, markers, rejects, highest: _ } = tally;
     same("bearing + markers + rejects", &sum([*bearing, *markers, *rejects]), &u128::from(*records))?;
@@ -153,6 +155,19 @@ fn partition_rules(read: &PartitionEntry, source: SourceKind) -> Result<(), Stri
     same("records + empty + lost", &sum([*records, *empty, *lost]), &width)?;
     // An event-bearing record holds at least one change, any other none.
     holds(events >= bearing && (*events == 0 || *bearing > 0), || format!("{events} events in {bearing} records"))
+}
+
+/// Only records of Kafka have a leader epoch, and it never falls along a partition.
+fn epoch_rules(read: &PartitionEntry, source: SourceKind, before: Option<LeaderEpoch>) -> Result<(), String> {
+    let PartitionEntry { interval: Interval { from, to }, records, leader_epoch: Some(last), .. } = read else {
+        return Ok(());
+    };
+    holds(source.is_kafka(), || format!("a {source} has a leader epoch"))?;
+    holds(*records > 0 && *from < last.to && last.to <= *to, || {
+        format!("the leader epoch of offset {} is not of a record in {from}..{to}", last.to.saturating_sub(1))
+    })?;
+    let least = before.map_or(0, |before| before.epoch);
+    holds(last.epoch >= least, || format!("leader epoch {} comes after {least}", last.epoch))
 }
 
 fn key(Delta(day, schema, table, op, _): &Delta) -> (&Day, &str, &str, usize) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{CommitNumber, Day, Interval, Partition, Place};
+use crate::change::{CommitNumber, Day, Interval, LeaderEpoch, Partition, Place};
 
 use super::entry::{BookSettings, Delta, Entry, PartitionEntry, SourceKind};
 use crate::book::BookError;
@@ -63,6 +63,9 @@ pub struct PartitionState {
     /// Offsets that were accepted as lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<Lost>,
+    /// The leader epoch of the last record in the book, where it is known; no record lies between that one and `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_epoch: Option<LeaderEpoch>,
 }
 
 /// A day over all entries.
@@ -141,7 +144,12 @@ impl State {
                 let before = known.positions.get(number);
                 let highest = before.and_then(|before| before.highest).max(read.tally.highest);
                 let lost = Lost::after(before.and_then(|before| before.lost), read);
-                known.positions.insert(*number, PartitionState { next: read.interval.to, highest, lost });
+                let leader_epoch = match read.records {
+                    // Only offsets without a record were passed.
+                    0 => before.and_then(|before| before.leader_epoch),
+                    _ => read.leader_epoch,
+                };
+                known.positions.insert(*number, PartitionState { next: read.interval.to, highest, lost, leader_epoch });
             }
         }
         for Delta(day, _, _, _, count) in &entry.deltas {

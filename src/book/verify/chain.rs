@@ -8,7 +8,7 @@ use crate::book::Lost;
 use crate::book::log::commit_log::LoggedEntry;
 use crate::book::log::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
 use crate::book::{DayState, PartitionState, State, TopicState};
-use crate::change::{CommitNumber, Day, Partition, Place};
+use crate::change::{CommitNumber, Day, LeaderEpoch, Partition, Place};
 
 /// The log up to some entry.
 #[derive(Default)]
@@ -20,6 +20,8 @@ pub(super) struct Chain {
     highest: BTreeMap<Partition, Place>,
     /// By partition: offsets that were accepted as lost.
     lost: BTreeMap<Partition, Lost>,
+    /// By partition: the leader epoch of the last record, where it is known.
+    leader_epochs: BTreeMap<Partition, LeaderEpoch>,
     /// By topic: all but its positions.
     topics: BTreeMap<String, TopicState>,
     days: BTreeMap<Day, DayState>,
@@ -62,6 +64,7 @@ impl Chain {
             for (number, position) in &read.positions {
                 let partition = Partition { topic: topic.clone(), number: *number };
                 numbers.extend(self.wrong_position(&partition, position, entry.kind, read.source));
+                numbers.extend(self.wrong_leader_epoch(&partition, position, read.source));
                 self.sums.add(position);
                 if let Some(lost) = Lost::after(self.lost.get(&partition).copied(), position) {
                     self.lost.insert(partition.clone(), lost);
@@ -113,7 +116,8 @@ impl Chain {
         state.topics.clone_from(&self.topics);
         for (partition, next) in &self.next_offsets {
             let (highest, lost) = (self.highest.get(partition).copied(), self.lost.get(partition).copied());
-            let position = PartitionState { next: *next, highest, lost };
+            let leader_epoch = self.leader_epochs.get(partition).copied();
+            let position = PartitionState { next: *next, highest, lost, leader_epoch };
             state.topics.get_mut(&partition.topic)?.positions.insert(partition.number, position);
         }
         Some(state)
@@ -206,6 +210,31 @@ impl Chain {
         } else {
             None
         }
+    }
+
+    /// Adds the leader epoch of an entry's last record; returns how it contradicts those before.
+    fn wrong_leader_epoch(
+        &mut self,
+        partition: &Partition,
+        position: &PartitionEntry,
+        source: SourceKind,
+    ) -> Option<String> {
+        let before = match (position.leader_epoch, position.records) {
+            (Some(last), _) => self.leader_epochs.insert(partition.clone(), last),
+            // What was known is not that of the last record any more.
+            (None, 1..) => self.leader_epochs.remove(partition),
+            (None, 0) => None,
+        };
+        let last = position.leader_epoch?;
+        let in_interval = position.interval.from < last.to && last.to <= position.interval.to;
+        let wrong = if source != SourceKind::Kafka || last.epoch < 0 || position.records == 0 || !in_interval {
+            format!("has leader epoch {} of offset {}, which was not read", last.epoch, last.to.saturating_sub(1))
+        } else if let Some(before) = before.filter(|before| before.epoch > last.epoch) {
+            format!("has leader epoch {} after {}", last.epoch, before.epoch)
+        } else {
+            return None;
+        };
+        Some(format!("partition {} of {} {wrong}", partition.number, partition.topic))
     }
 
     fn wrong_position(

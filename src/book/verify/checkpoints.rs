@@ -21,6 +21,7 @@ pub(super) fn verify_checkpoint(disk: &Disk, number: u64, chain: Option<&Chain>)
 }
 
 fn difference(held: &State, log: &State) -> Option<String> {
+    let log = &without_unwritten(held, log);
     for (topic, logged) in &log.topics {
         match held.topics.get(topic) {
             Some(held) if held == logged => {}
@@ -35,7 +36,18 @@ fn difference(held: &State, log: &State) -> Option<String> {
             None => return Some(format!("it has no changes on {day}, the log {}", logged.changes)),
         }
     }
-    // A version that does not record commit times may have written the checkpoint after one that does.
-    let commit_time = held.commit_time.and(log.commit_time);
-    (*held != State { commit_time, ..log.clone() }).then(|| "it differs from the log up to its entry".to_owned())
+    (held != log).then(|| "it differs from the log up to its entry".to_owned())
+}
+
+/// The log without the fields that `held` lacks: a version that does not write them may have written the checkpoint after one that does.
+fn without_unwritten(held: &State, log: &State) -> State {
+    let mut log = State { commit_time: held.commit_time.and(log.commit_time), ..log.clone() };
+    for (name, topic) in &mut log.topics {
+        let held = held.topics.get(name);
+        for (number, position) in &mut topic.positions {
+            let held = held.and_then(|held| held.positions.get(number)?.leader_epoch);
+            position.leader_epoch = held.and(position.leader_epoch);
+        }
+    }
+    log
 }

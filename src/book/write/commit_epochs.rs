@@ -20,7 +20,8 @@ use timely::scheduling::SyncActivator;
 
 use crate::book::{CommitContents, CommitOutcome, Committer, CountDelta, Entry, State};
 use crate::change::{
-    CommitNumber, CountKey, Epoch, EpochSummary, Failure, Interval, LeaderCommand, Partition, SealedFile, Tally,
+    CommitNumber, CountKey, Epoch, EpochSummary, Failure, Interval, LeaderCommand, LeaderEpoch, Partition,
+    PartitionRead, SealedFile, Tally,
 };
 use crate::control::{Progress, Shutdown};
 
@@ -144,13 +145,16 @@ fn send(jobs: &Sender<CommitContents>, commit: CommitNumber, epochs: BTreeMap<Ep
 
 fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitContents {
     let mut read: BTreeMap<Partition, (Interval, Tally)> = BTreeMap::new();
+    let mut leader_epochs: BTreeMap<Partition, LeaderEpoch> = BTreeMap::new();
     let mut counted: BTreeMap<CountKey, (i64, i64)> = BTreeMap::new();
     let mut files = Vec::new();
     let mut commit_time = None;
     for parts in epochs.into_values() {
         files.extend(parts.files);
         let EpochSummary { totals, positions, tallies } = parts.summary.map(Arc::unwrap_or_clone).unwrap_or_default();
-        for (partition, interval) in positions {
+        for PartitionRead { partition, interval, leader_epoch } in positions {
+            // Epochs come in order, so the last record's is the one that stays.
+            leader_epochs.extend(leader_epoch.map(|last| (partition.clone(), last)));
             read.entry(partition)
                 .and_modify(|(all, _)| *all = all.chain(interval).expect("positions of a partition chain"))
                 .or_insert((interval, Tally::default()));
@@ -174,6 +178,7 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
         commit,
         commit_time,
         positions: read.into_iter().map(|(partition, (interval, tally))| (partition, interval, tally)).collect(),
+        leader_epochs,
         files,
         deltas: counted.into_iter().map(|(key, (added, total))| CountDelta { key, added, total }).collect(),
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::change::{CommitNumber, CountKey, Day, Interval, Partition, SealedFile, Tally};
+use crate::change::{CommitNumber, CountKey, Day, Interval, LeaderEpoch, Partition, SealedFile, Tally};
 
 use super::redo::Redo;
 use super::staging::Staging;
@@ -23,6 +23,8 @@ pub struct CommitContents {
     pub commit_time: Option<i64>,
     /// The interval read of each partition, each once; empty intervals are left out of the entry.
     pub positions: Vec<(Partition, Interval, Tally)>,
+    /// The leader epoch of the last record of each partition, where records have one.
+    pub leader_epochs: BTreeMap<Partition, LeaderEpoch>,
     /// Sealed files, whose names and bytes are synced in this generation's staging folder.
     pub files: Vec<SealedFile>,
     /// The counts that changed.
@@ -174,7 +176,7 @@ impl Committer {
     /// # Errors
     /// The rule that `contents` break.
     fn entry(&self, contents: CommitContents) -> Result<(Entry, BTreeMap<CountKey, i64>), String> {
-        let CommitContents { commit, commit_time, positions, files, deltas } = contents;
+        let CommitContents { commit, commit_time, positions, leader_epochs, files, deltas } = contents;
         let mut added: Vec<AddedFile> = files
             .into_iter()
             .map(|SealedFile { commit: _, path, bytes, rows, checksum }| AddedFile {
@@ -209,7 +211,7 @@ impl Committer {
             commit_time,
             settings: self.state.settings.clone(),
             versions: self.versions.clone(),
-            topics: self.topics(positions)?,
+            topics: self.topics(positions, &leader_epochs)?,
             added,
             removed: Vec::new(),
             deltas: sorted,
@@ -217,9 +219,15 @@ impl Committer {
         Ok((entry, totals))
     }
 
-    fn topics(&self, positions: Vec<(Partition, Interval, Tally)>) -> Result<BTreeMap<String, TopicEntry>, String> {
+    fn topics(
+        &self,
+        positions: Vec<(Partition, Interval, Tally)>,
+        leader_epochs: &BTreeMap<Partition, LeaderEpoch>,
+    ) -> Result<BTreeMap<String, TopicEntry>, String> {
         let mut topics = BTreeMap::new();
-        for (Partition { topic, number }, interval, tally) in positions {
+        for (partition, interval, tally) in positions {
+            let leader_epoch = leader_epochs.get(&partition).copied();
+            let Partition { topic, number } = partition;
             if interval.from == interval.to {
                 continue;
             }
@@ -236,7 +244,7 @@ impl Committer {
                 let Interval { from, to } = interval;
                 format!("topic {topic:?}: partition {number}: {records} records in {from}..{to}")
             })?;
-            let read = PartitionEntry { interval, records, tally, empty, lost: 0 };
+            let read = PartitionEntry { interval, records, tally, empty, lost: 0, leader_epoch };
             let entry = topics.entry(topic.clone()).or_insert_with(|| TopicEntry {
                 source: known.source,
                 id: known.id.clone(),

@@ -83,7 +83,7 @@ impl Origin for FileOrigin {
             let entry = TopicEntry { source: SourceKind::File, id, timeline: None, partitions: 1, positions };
             topics.insert(name.to_owned(), entry);
         }
-        Ok(Plan { topics, starts: vec![PartitionStart { partition, from, until }] })
+        Ok(Plan { topics, starts: vec![PartitionStart { partition, from, until, leader_epoch: None }] })
     }
 
     fn source(&self, _worker: usize) -> Result<Box<dyn Source>, Failure> {

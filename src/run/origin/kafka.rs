@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::background_check::BackgroundCheck;
 use super::{Origin, Plan, known_topic};
-use crate::book::State;
 use crate::book::log::entry::{PartitionEntry, SourceKind, TopicEntry};
+use crate::book::{State, TopicState};
 use crate::change::{Classified, End, Failure, Partition, PartitionStart};
 use crate::source::Source;
 use crate::source::kafka::{
-    KafkaDiscovery, KafkaError, KafkaSettings, KafkaSource, KnownTopic, StartFrom, Topic, Topics, Watermarks,
+    EpochEnd, KafkaDiscovery, KafkaError, KafkaSettings, KafkaSource, KnownTopic, StartFrom, Topic, Topics, Watermarks,
     check_same_topics, plan_topic,
 };
 
@@ -46,6 +46,8 @@ struct Connected {
     described: BTreeMap<String, Topic>,
     /// Asked once: a fence that is tried again should not take as long again.
     watermarks: Mutex<BTreeMap<Partition, Watermarks>>,
+    /// By partition and leader epoch that was asked for; also asked once.
+    epoch_ends: Mutex<BTreeMap<(Partition, i32), Option<EpochEnd>>>,
     discovery: Mutex<KafkaDiscovery>,
     same_topics: BackgroundCheck,
 }
@@ -76,6 +78,7 @@ impl KafkaOrigin {
             discovery: Mutex::new(KafkaDiscovery::new(Arc::clone(&topics), described.clone())),
             same_topics: BackgroundCheck::start(SAME_TOPICS_TIMEOUT, same_topics),
             watermarks: Mutex::default(),
+            epoch_ends: Mutex::default(),
             topics,
             described,
         }))
@@ -93,6 +96,51 @@ impl Connected {
             Some(watermarks) => Ok(*watermarks),
             None => Ok(*known.entry(partition.clone()).or_insert(self.topics.watermarks(partition)?)),
         }
+    }
+
+    /// Asks the brokers where the leader epochs of the book end, and sets which partitions have other records now.
+    fn find_divergences(
+        &self,
+        kafka: &KafkaSettings,
+        known: &mut BTreeMap<&str, KnownTopic>,
+    ) -> Result<(), KafkaError> {
+        let mut ends = self.epoch_ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let comparable = |name: &str, known: &KnownTopic| known.comparable(name, &self.described[name]);
+        let asked = known.iter().flat_map(|(name, known)| comparable(name, known));
+        let asked = asked.map(|(partition, last)| (partition, last.epoch));
+        let asked: Vec<(Partition, i32)> = asked.filter(|asked| !ends.contains_key(asked)).collect();
+        let mut answers = kafka.epoch_ends(&asked)?;
+        ends.extend(asked.into_iter().filter_map(|asked| Some((asked.clone(), answers.remove(&asked.0)?))));
+        for (name, known) in known {
+            let comparable = comparable(name, known);
+            let compared = comparable.into_iter().filter_map(|(partition, last)| {
+                let end = (*ends.get(&(partition.clone(), last.epoch))?)?;
+                Some((partition.number, last.divergence(end)))
+            });
+            let compared: BTreeMap<i32, Option<i64>> = compared.collect();
+            let read = known.next_offsets.values().filter(|next| **next > 0).count();
+            if compared.len() < read {
+                info!(
+                    topic = name,
+                    compared = compared.len(),
+                    of = read,
+                    "the book or the brokers know no leader epoch of some partitions yet: whether these were cut since cannot be compared"
+                );
+            }
+            known.diverged = compared.into_iter().filter_map(|(number, from)| Some((number, from?))).collect();
+        }
+        Ok(())
+    }
+}
+
+/// What the book has of a topic.
+fn in_book(topic: &TopicState) -> KnownTopic {
+    let positions = || topic.positions.iter();
+    KnownTopic {
+        id: topic.id.clone(),
+        next_offsets: positions().map(|(number, position)| (*number, position.next)).collect(),
+        leader_epochs: positions().filter_map(|(number, position)| Some((*number, position.leader_epoch?))).collect(),
+        ..KnownTopic::default()
     }
 }
 
@@ -115,14 +163,16 @@ impl Origin for KafkaOrigin {
 
     fn plan(&self, state: &State) -> Result<Plan, Failure> {
         let connected = self.connect(&state.book)?;
+        let mut known: BTreeMap<&str, KnownTopic> = BTreeMap::new();
+        for name in connected.described.keys() {
+            known.extend(known_topic(state, name, SourceKind::Kafka)?.map(|topic| (name.as_str(), in_book(topic))));
+        }
+        connected.find_divergences(&self.input.kafka, &mut known)?;
         let mut starts = Vec::new();
         for (name, topic) in &connected.described {
-            let known = known_topic(state, name, SourceKind::Kafka)?.map(|known| KnownTopic {
-                id: known.id.clone(),
-                next_offsets: known.positions.iter().map(|(number, position)| (*number, position.next)).collect(),
-            });
+            let known = known.get(name.as_str());
             let watermarks = |partition: &Partition| connected.watermarks(partition);
-            starts.extend(plan_topic(name, topic, known.as_ref(), self.input.from, self.until_end, watermarks)?);
+            starts.extend(plan_topic(name, topic, known, self.input.from, self.until_end, watermarks)?);
         }
         Ok(Plan { topics: new_topics(state, &connected.described, &starts), starts })
     }

@@ -93,6 +93,13 @@ impl Message {
         self.get().offset
     }
 
+    /// The leader epoch in which it was written; `None` where the broker or the record's format has none.
+    pub(super) fn leader_epoch(&self) -> Option<i32> {
+        // SAFETY: the message is valid.
+        let epoch = unsafe { rd::rd_kafka_message_leader_epoch(self.0.as_ptr()) };
+        (epoch >= 0).then_some(epoch)
+    }
+
     /// The error, if it is not a record; the end of a partition is one too.
     pub(super) fn error(&self) -> Option<RDKafkaRespErr> {
         let error = self.get().err;

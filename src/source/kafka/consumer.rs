@@ -1,5 +1,6 @@
 //! The consumer of one worker: its partitions, the records that arrive, and what errors mean.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,10 @@ use tracing::{info, warn};
 
 use super::batch::{Handle, KafkaRecords, Message, Queue, known_end};
 use super::context::{Context, client};
+use super::epochs::parse_truncation;
+use super::partition_list::partition_list;
 use super::{KafkaError, KafkaSettings};
-use crate::change::{Failure, Partition, PartitionStart, PolledBatch};
+use crate::change::{Failure, LeaderEpoch, Partition, PartitionStart, PolledBatch};
 use crate::source::{Accepted, Cursors, Source, Waker};
 
 /// How long a request for watermarks may take.
@@ -24,12 +27,15 @@ const MAX_REASSIGNMENTS: u32 = 5;
 
 /// Reads partitions of Kafka topics with one consumer.
 pub struct KafkaSource {
+    settings: KafkaSettings,
     /// Emptied only while the callback is being set.
     consumer: Option<BaseConsumer<Context>>,
     queue: Option<Queue>,
     cursors: Cursors,
     /// By place in the cursors: how often it was reassigned since its last record.
     reassigned: Vec<u32>,
+    /// By place in the cursors: the leader epoch of the last record of the stretch before.
+    epochs: Vec<Option<LeaderEpoch>>,
     /// By place in the cursors: since when brokers do not know it.
     unknown_since: Vec<Option<Instant>>,
     /// What went wrong after the records of the last batch.
@@ -43,10 +49,12 @@ impl KafkaSource {
     /// [`KafkaError::Settings`] when librdkafka refuses them.
     pub fn new(settings: &KafkaSettings, worker: usize) -> Result<KafkaSource, KafkaError> {
         Ok(KafkaSource {
+            settings: settings.clone(),
             consumer: Some(settings.reading(worker)?),
             queue: None,
             cursors: Cursors::default(),
             reassigned: Vec::new(),
+            epochs: Vec::new(),
             unknown_since: Vec::new(),
             failure: None,
         })
@@ -85,15 +93,8 @@ impl KafkaSource {
                 self.cursors.pass(place, message.offset());
                 Ok(())
             }
-            // The partition may have grown again, with other records at the same offsets, so watermarks prove nothing.
-            Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET
-                if is_truncation(message.offset(), self.cursors.next_offset(place), &message.error_text()) =>
-            {
-                let partition = Partition::clone(self.cursors.partition(place));
-                Err(KafkaError::Diverged { partition, next: self.cursors.next_offset(place) })
-            }
             Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET | Code::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE => {
-                self.out_of_range(place)
+                self.out_of_range(place, message)
             }
             // One broker's metadata may be behind, during a rolling restart or for a new partition.
             Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
@@ -117,10 +118,20 @@ impl KafkaSource {
         }
     }
 
-    /// Finds out why the broker does not have the next offset; reassigns the partition if it has.
-    fn out_of_range(&mut self, place: usize) -> Result<(), KafkaError> {
+    /// Finds out why the broker refuses the position; reassigns the partition if it has all that is to be read.
+    fn out_of_range(&mut self, place: usize, message: &Message) -> Result<(), KafkaError> {
         let partition = Partition::clone(self.cursors.partition(place));
         let next = self.cursors.next_offset(place);
+        let diverged = match self.cursors.leader_epoch(place) {
+            Some(last) => self.settings.check_positions(&[(partition.clone(), last)])?.pop().map(|found| found.from),
+            None => None,
+        };
+        // The partition may have grown again, with other records at the same offsets, so watermarks prove nothing.
+        let is_known = self.cursors.leader_epoch(place).is_some();
+        if let Some(from) = diverged.or_else(|| truncated_from(message.offset(), next, is_known, &message.error_text()))
+        {
+            return Err(KafkaError::Diverged { partition, from, next });
+        }
         let queue = self.queue.as_ref().expect("messages come from the queue");
         let (low, high) = queue
             .consumer()
@@ -141,20 +152,52 @@ impl KafkaSource {
             return Err(KafkaError::Consume { partition, message });
         }
         info!(topic = partition.topic, partition = partition.number, next, low, high, "reassigning a partition");
-        let list = list([(&partition, next)]);
+        let list = self.positions(place..place + 1, low);
         let again =
             queue.consumer().incremental_unassign(&list).and_then(|()| queue.consumer().incremental_assign(&list));
         again.map_err(|error| KafkaError::Consume { partition, message: error.to_string() })
     }
+
+    /// Where to read the partitions at some places: after their last record, so that a record is noticed that stands where
+    /// there was none; at least at `low`. With the leader epoch librdkafka notices when a new leader has other records.
+    fn positions(&self, places: Range<usize>, low: i64) -> TopicPartitionList {
+        partition_list(places.map(|place| {
+            let offset = Offset::Offset(self.cursors.records_to(place).max(low).min(self.cursors.next_offset(place)));
+            let epoch = self.cursors.leader_epoch(place).map(|last| last.epoch);
+            (&**self.cursors.partition(place), offset, epoch)
+        }))
+    }
+
+    /// Ends the stretch of records at a place: notes the leader epoch of its last record, which must not be below the one before.
+    fn end_stretch(&mut self, place: usize, last: &Message) -> Result<(), KafkaError> {
+        let epoch = last.leader_epoch();
+        if let (Some(before), Some(epoch)) = (self.epochs[place], epoch)
+            && epoch < before.epoch
+        {
+            let partition = Partition::clone(self.cursors.partition(place));
+            return Err(KafkaError::Diverged { partition, from: before.to - 1, next: before.to });
+        }
+        self.cursors.set_leader_epoch(place, epoch);
+        self.epochs[place] = self.cursors.leader_epoch(place);
+        Ok(())
+    }
 }
 
-/// Whether librdkafka reports that a new leader has fewer records than were read.
+/// The offset from which on a new leader has other records or none, if librdkafka reports that; `is_epoch_known` tells
+/// whether the leader was asked, and has the records that were read.
 ///
-/// With `auto.offset.reset=error` it then has no valid offset to report, or, if it found no common epoch, only the description
-/// of its code `_LOG_TRUNCATION` in the text (rdkafka_offset.c, `rd_kafka_handle_OffsetForLeaderEpoch`). Of an offset that
-/// is out of range it reports that offset.
-fn is_truncation(offset: i64, next: i64, text: &str) -> bool {
-    offset < next || text.contains(&description(RDKafkaErrorCode::LogTruncation))
+/// With `auto.offset.reset=error` librdkafka reports the leader's answer, or, if it found no common epoch, only the description
+/// of its code `_LOG_TRUNCATION`, in the text (rdkafka_offset.c, `rd_kafka_toppar_handle_OffsetForLeaderEpoch`).
+fn truncated_from(offset: i64, next: i64, is_epoch_known: bool, text: &str) -> Option<i64> {
+    if let Some(answer) = parse_truncation(text) {
+        // A cut beyond what was read concerns only what librdkafka had fetched ahead.
+        return Some(answer.end.max(0)).filter(|from| *from < next);
+    }
+    if text.contains(&description(RDKafkaErrorCode::LogTruncation)) {
+        return Some(0);
+    }
+    // Without leader epochs a position that was set back is the only sign.
+    (offset < next && !is_epoch_known).then(|| offset.max(0))
 }
 
 /// librdkafka's own description of a code, which rdkafka prints in parentheses behind the code's name.
@@ -162,16 +205,6 @@ fn description(code: RDKafkaErrorCode) -> String {
     let text = code.to_string();
     let inner = text.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.map_or_else(|| text.clone(), str::to_owned)
-}
-
-/// Partitions with the offsets to read from.
-fn list<'a>(partitions: impl IntoIterator<Item = (&'a Partition, i64)>) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    for (partition, offset) in partitions {
-        list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(offset))
-            .expect("an offset of a record is a valid offset");
-    }
-    list
 }
 
 impl Source for KafkaSource {
@@ -182,12 +215,14 @@ impl Source for KafkaSource {
     }
 
     fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), Failure> {
+        let first = self.cursors.len();
         for start in partitions {
-            self.cursors.add(start);
+            let place = self.cursors.add(start);
+            self.epochs.push(self.cursors.leader_epoch(place));
             self.reassigned.push(0);
             self.unknown_since.push(None);
         }
-        let list = list(partitions.iter().map(|start| (&start.partition, start.from)));
+        let list = self.positions(first..self.cursors.len(), 0);
         let queue = self.queue.as_ref().expect("a source gets its waker before partitions");
         queue
             .consumer()
@@ -201,12 +236,13 @@ impl Source for KafkaSource {
         }
         let mut queue = self.queue.take().expect("a source gets its waker before it is read");
         let mut messages: Vec<Message> = Vec::new();
-        let mut stretches = Vec::new();
+        let mut stretches: Vec<(usize, usize)> = Vec::new();
         // The partition of the message before: all messages of one call keep their handles, so equal handles are one partition.
         let mut last: Option<(Handle, usize)> = None;
         // The end of the open stretch is known when the next one begins.
         let mut open: Option<usize> = None;
         let mut errors = Vec::new();
+        let mut failed = Ok(());
         for message in queue.poll(limit) {
             if let Some(code) = message.error() {
                 errors.push((message, code));
@@ -221,28 +257,37 @@ impl Source for KafkaSource {
             };
             last = Some((message.handle(), place));
             if self.cursors.accept(place, message.offset()) == Accepted::Drop {
+                if self.cursors.has_passed(place, message.offset()) && failed.is_ok() {
+                    let partition = Partition::clone(self.cursors.partition(place));
+                    let next = self.cursors.next_offset(place);
+                    failed = Err(KafkaError::Diverged { partition, from: message.offset(), next });
+                }
                 continue;
             }
             if open != Some(place) {
                 self.reset_errors(place);
                 if let Some(before) = open.replace(place) {
-                    stretches.push((self.cursors.partition(before).clone(), messages.len()));
+                    stretches.push((before, messages.len()));
                 }
             }
             messages.push(message);
         }
-        if let Some(place) = open {
-            stretches.push((self.cursors.partition(place).clone(), messages.len()));
-        }
+        stretches.extend(open.map(|place| (place, messages.len())));
         let consumer = Rc::clone(queue.consumer());
         self.queue = Some(queue);
-        let failed = errors.iter().try_for_each(|(message, code)| self.handle_error(message, *code));
+        for (place, end) in &stretches {
+            failed = failed.and(self.end_stretch(*place, &messages[end - 1]));
+        }
+        let failed =
+            failed.and_then(|()| errors.iter().try_for_each(|(message, code)| self.handle_error(message, *code)));
         if messages.is_empty() {
             return failed.map(|()| None).map_err(Failure::from);
         }
         // The cursors have moved past these records: they are returned first.
         self.failure = failed.err();
         let count = messages.len();
+        let stretches =
+            stretches.into_iter().map(|(place, end)| (self.cursors.partition(place).clone(), end)).collect();
         Ok(Some(PolledBatch { records: Box::new(KafkaRecords { messages, stretches, _consumer: consumer }), count }))
     }
 
@@ -271,17 +316,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_truncation_is_recognized_by_the_description_of_its_code() {
+    fn a_truncation_is_recognized_by_the_leaders_answer_or_the_description_of_its_code() {
         // librdkafka's text ends with `%s (broker %d)` of the description (rd_kafka_offset_reset).
         let text = |description: &str| format!("some reason: {description} (broker 1)");
+        let answered = |end: i64| {
+            format!(
+                "Partition log truncation detected at offset 9 (leader epoch 2): broker end offset is {end} (offset leader epoch 2). Reset to INVALID.: Local"
+            )
+        };
         let truncated = text("Local: Partition log truncation detected");
         let out_of_range = text("Broker: Offset out of range");
         const INVALID_OFFSET: i64 = -1001;
-        assert!(is_truncation(INVALID_OFFSET, 5, "any text"));
-        assert!(is_truncation(5, 5, &truncated));
-        assert!(is_truncation(4, 5, &out_of_range), "the position was set back");
-        assert!(!is_truncation(5, 5, &out_of_range));
-        assert!(!is_truncation(9, 5, &out_of_range), "librdkafka has fetched more than was read");
+        assert_eq!(truncated_from(INVALID_OFFSET, 5, true, &answered(3)), Some(3));
+        assert_eq!(truncated_from(INVALID_OFFSET, 5, false, &answered(-1)), Some(0));
+        assert_eq!(truncated_from(INVALID_OFFSET, 5, false, &answered(7)), None, "only what was fetched ahead is gone");
+        assert_eq!(truncated_from(5, 5, true, &truncated), Some(0));
+        assert_eq!(truncated_from(4, 5, false, &out_of_range), Some(4), "the position was set back");
+        assert_eq!(truncated_from(4, 5, true, &out_of_range), None, "the leader has the records before it");
+        assert_eq!(truncated_from(5, 5, false, &out_of_range), None);
+        assert_eq!(truncated_from(9, 5, false, &out_of_range), None, "librdkafka has fetched more than was read");
         // A librdkafka that words it in another way, or does not know the code, fails here.
         assert_eq!(description(RDKafkaErrorCode::LogTruncation), "Local: Partition log truncation detected");
     }

@@ -80,11 +80,13 @@ pub enum KafkaError {
         /// The next offset to read.
         next: i64,
     },
-    /// A new leader has fewer records than were already read; it may have other records at their offsets by now.
-    #[error("{:?} partition {} was truncated below offset {next}, up to which it was already read: a broker that had fewer records became its leader, so records that were read are missing there or replaced by others", partition.topic, partition.number)]
+    /// Records that were read are not in the topic any more; there may be others at their offsets by now.
+    #[error("{:?} partition {} was truncated: offsets {from} to {next} (exclusive) were already read, and are missing there now or replaced by other records; a broker that had fewer records became its leader, or lost its disk", partition.topic, partition.number)]
     Diverged {
         /// Where.
         partition: Partition,
+        /// The first offset with another record or none, as far as leader epochs show.
+        from: i64,
         /// The next offset to read.
         next: i64,
     },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{KafkaError, StartFrom, Topic, Topics, Watermarks};
-use crate::change::{Partition, PartitionStart};
+use crate::change::{LeaderEpoch, Partition, PartitionStart};
 
 /// What the book has of a topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,13 +13,27 @@ pub struct KnownTopic {
     pub id: String,
     /// Next offset by partition.
     pub next_offsets: BTreeMap<i32, i64>,
+    /// By partition: the leader epoch of the last record, where it is known.
+    pub leader_epochs: BTreeMap<i32, LeaderEpoch>,
+    /// By partition: from where on the topic has other records than were read, as [`KafkaSettings::check_positions`] found.
+    ///
+    /// [`KafkaSettings::check_positions`]: super::KafkaSettings::check_positions
+    pub diverged: BTreeMap<i32, i64>,
+}
+
+impl KnownTopic {
+    /// The positions that can be compared with the topic's history: those with a leader epoch, of partitions that it has.
+    pub fn comparable(&self, name: &str, topic: &Topic) -> Vec<(Partition, LeaderEpoch)> {
+        let known = self.leader_epochs.range(..topic.partitions);
+        known.map(|(number, last)| (Partition { topic: name.to_owned(), number: *number }, *last)).collect()
+    }
 }
 
 /// Plans one topic: `known` is what the book has of it, if anything.
 ///
 /// # Errors
-/// [`KafkaError::Recreated`], [`KafkaError::FewerPartitions`], [`KafkaError::Lost`] and [`KafkaError::Truncated`] when what
-/// the book continues from does not exist any more; and the errors of `watermarks`.
+/// [`KafkaError::Recreated`], [`KafkaError::FewerPartitions`], [`KafkaError::Lost`], [`KafkaError::Diverged`] and
+/// [`KafkaError::Truncated`] when what the book continues from does not exist any more; and the errors of `watermarks`.
 pub fn plan_topic(
     name: &str,
     topic: &Topic,
@@ -48,10 +62,17 @@ pub fn plan_topic(
         if next < low {
             return Err(KafkaError::Lost { partition, from: next, to: low });
         }
+        // First: a topic that was cut may have grown again, below the position or past it.
+        if let Some(from) = known.and_then(|known| known.diverged.get(&number)) {
+            return Err(KafkaError::Diverged { partition, from: *from, next });
+        }
         if next > high {
             return Err(KafkaError::Truncated { partition, end: high, next });
         }
-        starts.push(PartitionStart { partition, from: next, until: until_end.then_some(high) });
+        // What was deleted since cannot be read again.
+        let leader_epoch = known.and_then(|known| known.leader_epochs.get(&number));
+        let leader_epoch = leader_epoch.map(|last| LeaderEpoch { to: last.to.max(low), ..*last });
+        starts.push(PartitionStart { partition, from: next, until: until_end.then_some(high), leader_epoch });
     }
     Ok(starts)
 }
@@ -106,7 +127,7 @@ impl KafkaDiscovery {
                 if low > 0 {
                     return Err(KafkaError::Lost { partition, from: 0, to: low });
                 }
-                found.push(PartitionStart { partition, from: 0, until: None });
+                found.push(PartitionStart { partition, from: 0, until: None, leader_epoch: None });
             }
         }
         // Only now, because known partitions are not discovered again.
@@ -125,7 +146,8 @@ mod tests {
     }
 
     fn known(next_offsets: &[(i32, i64)]) -> KnownTopic {
-        KnownTopic { id: "A".to_owned(), next_offsets: next_offsets.iter().copied().collect() }
+        let next_offsets = next_offsets.iter().copied().collect();
+        KnownTopic { id: "A".to_owned(), next_offsets, ..KnownTopic::default() }
     }
 
     fn plan(
@@ -164,6 +186,41 @@ mod tests {
         let recreated = plan(Some(&book), &other, StartFrom::Earliest, (0, 9));
         assert!(matches!(recreated, Err(KafkaError::Recreated { .. })), "{recreated:?}");
         assert!(recreated.expect_err("just matched").is_data_loss());
+    }
+
+    #[test]
+    fn a_topic_with_other_records_is_an_error_with_their_range_whatever_its_end() {
+        let book = KnownTopic { diverged: BTreeMap::from([(0, 3)]), ..known(&[(0, 5)]) };
+        for high in [3, 4, 5, 9] {
+            let cut = plan(Some(&book), &topic(1), StartFrom::Earliest, (0, high)).expect_err("it diverged");
+            assert!(
+                cut.is_data_loss() && matches!(cut, KafkaError::Diverged { from: 3, next: 5, .. }),
+                "{high}: {cut}"
+            );
+            assert!(cut.to_string().contains("offsets 3 to 5 (exclusive)"), "{cut}");
+        }
+        // What was never read and is gone comes first.
+        let lost = plan(Some(&book), &topic(1), StartFrom::Earliest, (7, 9));
+        assert!(matches!(lost, Err(KafkaError::Lost { from: 5, to: 7, .. })), "{lost:?}");
+    }
+
+    #[test]
+    fn a_partition_continues_with_its_leader_epoch_after_its_last_record_that_is_left() {
+        let last = |to| LeaderEpoch { epoch: 2, to };
+        let book =
+            KnownTopic { leader_epochs: BTreeMap::from([(0, last(3)), (1, last(5))]), ..known(&[(0, 5), (1, 5)]) };
+        let start = |low| {
+            let marks = |_: &Partition| Ok(Watermarks { low, high: 9 });
+            let starts = plan_topic("t", &topic(3), Some(&book), StartFrom::Earliest, false, marks).expect("a plan");
+            starts.into_iter().map(|start| (start.from, start.leader_epoch)).collect::<Vec<_>>()
+        };
+        assert_eq!(start(0), [(5, Some(last(3))), (5, Some(last(5))), (0, None)]);
+        let two = KnownTopic { next_offsets: BTreeMap::from([(0, 5)]), ..book.clone() };
+        let starts =
+            plan_topic("t", &topic(1), Some(&two), StartFrom::Earliest, false, |_| Ok(Watermarks { low: 4, high: 9 }));
+        assert_eq!(starts.expect("a plan")[0].leader_epoch, Some(last(4)), "offset 3 was deleted");
+        let asked = book.comparable("t", &topic(1));
+        assert_eq!(asked, [(Partition { topic: "t".to_owned(), number: 0 }, last(3))], "partition 1 is gone");
     }
 
     #[test]

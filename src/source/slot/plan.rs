@@ -86,6 +86,7 @@ fn try_plan(settings: &SlotSettings, baseline: Option<&SlotBaseline>, until_end:
         partition: Partition { topic: name.clone(), number: 0 },
         from: baseline.map_or(confirmed.as_i64() + 1, |baseline| baseline.next),
         until: until_end.then_some(state.server.end.as_i64() + 1),
+        leader_epoch: None,
     };
     Ok(SlotPlan { identity: state.server.identity, start })
 }

@@ -239,7 +239,7 @@ mod tests {
         };
         let mut source = SlotSource::new(settings, None, Shutdown::default(), SourceProgress::default());
         let partition = Partition { topic: "s".to_owned(), number: 0 };
-        source.cursors.add(&PartitionStart { partition, from: 0, until: None });
+        source.cursors.add(&PartitionStart { partition, from: 0, until: None, leader_epoch: None });
         let context = Arc::new(source.context(lsn(0)));
         for transaction in transactions {
             let offered = context.deliveries().offer(Delivery::Transaction(transaction), 1, Duration::ZERO);

@@ -232,7 +232,8 @@ fn a_fence_may_record_a_newer_timeline_and_nothing_else() {
     assert_eq!((state.topics[SLOT].timeline, state.topics[SLOT].positions[&0].next), (Some(4), next));
     // An idle slot moves on without a record.
     let idle = Interval { from: next, to: next + 500 };
-    let read = PartitionEntry { interval: idle, records: 0, tally: Tally::default(), empty: 0, lost: 0 };
+    let read =
+        PartitionEntry { interval: idle, records: 0, tally: Tally::default(), empty: 0, lost: 0, leader_epoch: None };
     let moves = Entry {
         entry: 4,
         kind: EntryKind::Commit,
@@ -266,7 +267,10 @@ fn entries_of_slots_and_files_are_these_lines() {
         id: "7312345678901234567".into(),
         timeline: Some(3),
         partitions: 1,
-        positions: BTreeMap::from([(0, walbook::book::PartitionState { next: 9, highest: tally.highest, lost: None })]),
+        positions: BTreeMap::from([(
+            0,
+            walbook::book::PartitionState { next: 9, highest: tally.highest, lost: None, leader_epoch: None },
+        )]),
     };
     state.topics.insert(SLOT.into(), topic);
     let bytes = String::from_utf8(encode_checkpoint(&state)).expect("JSON is UTF-8");
