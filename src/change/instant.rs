@@ -13,20 +13,26 @@ pub fn now_micros() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Reads RFC 3339 (`2026-11-22T12:34:56.123456Z`, `…+05:30`) or PostgreSQL's ISO form (`2017-05-10 12:07:21.272494-04`,
-/// `…+00:19:32`) as microseconds since 1970-01-01 UTC.
+/// Reads RFC 3339 (`2026-11-22T12:34:56.123456Z`, `…+05:30`), ISO 8601's basic form (`20261122T123456Z`, `…+0530`) or
+/// PostgreSQL's ISO form (`2017-05-10 12:07:21.272494-04`, `…+00:19:32`) as microseconds since 1970-01-01 UTC.
 ///
-/// The offset is required. Up to nine digits of a fraction are accepted, those after the sixth ignored; second 60 is the
-/// next minute's first. `None` for any other text and for instants outside the years 0001 to 9999 UTC.
+/// The offset is required; a space may stand before it, and `UTC` or `GMT` for it. Up to nine digits of a fraction are
+/// accepted, those after the sixth ignored; second 60 is the next minute's first. `None` for any other text and for instants
+/// outside the years 0001 to 9999 UTC.
 pub fn parse(text: &[u8]) -> Option<i64> {
-    let (head, rest) = text.split_at_checked(19)?;
-    let fixed = head[4] == b'-' && head[7] == b'-' && head[13] == b':' && head[16] == b':';
-    if !fixed || !matches!(head[10], b'T' | b't' | b' ') {
-        return None;
-    }
-    let year = pair(&head[0..2])? * 100 + pair(&head[2..4])?;
-    let (month, day) = (pair(&head[5..7])?, pair(&head[8..10])?);
-    let (hour, minute, second) = (pair(&head[11..13])?, pair(&head[14..16])?, pair(&head[17..19])?);
+    let (digits, rest) = match text.split_at_checked(19) {
+        Some((head, rest)) if is_extended(head) => {
+            ([&head[0..2], &head[2..4], &head[5..7], &head[8..10], &head[11..13], &head[14..16], &head[17..19]], rest)
+        }
+        _ => {
+            let (head, rest) = text.split_at_checked(15).filter(|(head, _)| matches!(head[8], b'T' | b't' | b' '))?;
+            ([&head[0..2], &head[2..4], &head[4..6], &head[6..8], &head[9..11], &head[11..13], &head[13..15]], rest)
+        }
+    };
+    let [century, year, month, day, hour, minute, second] = digits;
+    let year = pair(century)? * 100 + pair(year)?;
+    let (month, day) = (pair(month)?, pair(day)?);
+    let (hour, minute, second) = (pair(hour)?, pair(minute)?, pair(second)?);
     if year == 0 || day == 0 || day > days_in_month(year, month)? || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -36,14 +42,32 @@ pub fn parse(text: &[u8]) -> Option<i64> {
     (FIRST..=LAST).contains(&instant).then_some(instant)
 }
 
+/// Reads what Java's `Date.toString` prints in UTC, `Sat Nov 22 23:59:59 UTC 2025`, as microseconds since 1970-01-01 UTC.
+///
+/// `None` for any other text, and for any other zone: their abbreviations have several meanings.
+pub fn parse_java(text: &str) -> Option<i64> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut words = text.split(' ');
+    let mut next = || words.next();
+    let (weekday, month, day, time, zone, year) = (next()?, next()?, next()?, next()?, next()?, next()?);
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let is_utc = matches!(zone, "UTC" | "GMT") && next().is_none();
+    let is_plain = weekday.len() == 3 && day.len() == 2 && time.len() == 8 && year.len() == 4;
+    (is_utc && is_plain).then(|| parse(format!("{year}-{month:02}-{day}T{time}Z").as_bytes())).flatten()
+}
+
+fn is_extended(head: &[u8]) -> bool {
+    head[4] == b'-' && head[7] == b'-' && head[13] == b':' && head[16] == b':' && matches!(head[10], b'T' | b't' | b' ')
+}
+
 fn pair(digits: &[u8]) -> Option<i64> {
     let (tens, ones) = (digits[0].wrapping_sub(b'0'), digits[1].wrapping_sub(b'0'));
     (tens < 10 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
 }
 
-/// Microseconds of `.123456789`, and what follows; zero if there is no fraction.
+/// Microseconds of `.123456789` or `,123456789`, and what follows; zero if there is no fraction.
 fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
-    let Some(digits) = text.strip_prefix(b".") else { return Some((0, text)) };
+    let [b'.' | b',', digits @ ..] = text else { return Some((0, text)) };
     let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
     if !(1..=9).contains(&count) {
         return None;
@@ -53,10 +77,11 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
     Some((micros, rest))
 }
 
-/// Seconds east of UTC: `Z`, `+05`, `+05:30`, `+00:19:32`.
+/// Seconds east of UTC: `Z`, `+05`, `+0530`, `+05:30`, `+001932`, `+00:19:32`.
 fn offset(text: &[u8]) -> Option<i64> {
+    let text = text.strip_prefix(b" ").unwrap_or(text);
     let (east, digits) = match text {
-        [b'Z' | b'z'] => return Some(0),
+        [b'Z' | b'z'] | b"UTC" | b"GMT" => return Some(0),
         [b'+', digits @ ..] => (1, digits),
         [b'-', digits @ ..] => (-1, digits),
         _ => return None,
@@ -64,7 +89,9 @@ fn offset(text: &[u8]) -> Option<i64> {
     let colons = digits.iter().skip(2).step_by(3).all(|b| *b == b':');
     let (hours, minutes, seconds) = match digits.len() {
         2 => (pair(digits)?, 0, 0),
+        4 => (pair(&digits[0..2])?, pair(&digits[2..4])?, 0),
         5 if colons => (pair(&digits[0..2])?, pair(&digits[3..5])?, 0),
+        6 => (pair(&digits[0..2])?, pair(&digits[2..4])?, pair(&digits[4..6])?),
         8 if colons => (pair(&digits[0..2])?, pair(&digits[3..5])?, pair(&digits[6..8])?),
         _ => return None,
     };
@@ -134,6 +161,34 @@ mod tests {
     }
 
     #[test]
+    fn iso_8601_is_read_in_its_basic_and_extended_forms() {
+        let expected = parse(b"2026-11-22T12:34:56.123456Z");
+        for text in [
+            "2026-11-22T15:34:56.123456+0300",
+            "2026-11-22 15:34:56.123456+03",
+            "2026-11-22 15:34:56.123456 +03:00",
+            "2026-11-22T12:34:56,123456+000000",
+            "2026-11-22 12:34:56.123456 UTC",
+            "2026-11-22 12:34:56.123456GMT",
+            "20261122T123456.123456Z",
+            "20261122T070456.123456-0530",
+        ] {
+            assert_eq!((parse(text.as_bytes()), expected.is_some()), (expected, true), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_that_java_printed_is_read_in_utc_only() {
+        assert_eq!(parse_java("Sat Nov 22 23:59:59 UTC 2025"), parse(b"2025-11-22T23:59:59Z"));
+        assert_eq!(parse_java("Thu Jan 01 00:00:01 GMT 1970"), Some(1_000_000));
+        for text in
+            ["", "Sat Nov 22 23:59:59 CET 2025", "Sat Nov 22 23:59:59 UTC 2025 x", "Sat Nov 2 23:59:59 UTC 2025"]
+        {
+            assert_eq!(parse_java(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_time_is_refused() {
         for text in [
             "",
@@ -153,8 +208,14 @@ mod tests {
             "2026-01-00T00:00:00Z",
             "2026-11-22T12:34:56+5",
             "2026-11-22T12:34:56+24",
-            "2026-11-22T12:34:56+0530",
+            "2026-11-22T12:34:56+053",
+            "2026-11-22T12:34:56+05:3",
             "2026-11-22T12:34:56+05-30",
+            "2026-11-22T12:34:56  +05",
+            "2026-11-22T12:34:56 CET",
+            "20261122T123456",
+            "20261122123456Z",
+            "2026-11-22T123456Z",
             "0044-03-15 12:00:00+00 BC",
             "0000-01-01T00:00:00Z",
             "10000-01-01T00:00:00Z",

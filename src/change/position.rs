@@ -91,6 +91,9 @@ pub struct Tally {
     pub markers: u64,
     /// Records that could not be read.
     pub rejects: u64,
+    /// Fields beside lines (LSN, transaction, commit time) that were there and could not be read: null in the events.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable_fields: u64,
     /// The highest place, where records have one.
     pub highest: Option<Place>,
 }
@@ -107,8 +110,14 @@ impl Tally {
         self.events += other.events;
         self.markers += other.markers;
         self.rejects += other.rejects;
+        self.unreadable_fields += other.unreadable_fields;
         self.highest = self.highest.max(other.highest);
     }
+}
+
+/// Whether an entry leaves the number out, as versions did that did not count.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What some records of one partition were.

@@ -104,9 +104,9 @@ mod tests {
     use crate::replication::{Severity, SlotStatus};
 
     fn known(source: SourceKind, next_offsets: &[i64]) -> TopicState {
-        let positions = (0..).zip(next_offsets).map(|(number, next)| {
-            (number, PartitionState { next: *next, highest: None, lost: None, leader_epoch: None })
-        });
+        let positions = (0..)
+            .zip(next_offsets)
+            .map(|(number, next)| (number, PartitionState { next: *next, ..PartitionState::default() }));
         let positions: BTreeMap<i32, PartitionState> = positions.collect();
         let timeline = (source == SourceKind::Slot).then_some(1);
         TopicState { source, id: "A".to_owned(), timeline, partitions: 1.max(positions.len() as i32), positions }

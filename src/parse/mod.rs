@@ -4,7 +4,7 @@
 //! fields beside it ([`Envelope`]), the statement in the line ([`read_line`]) and the day it counts for ([`DayRule`]).
 //!
 //! Promised: no input panics, overflows the stack or takes more than linear time; nothing is guessed; what cannot be read
-//! is a [`Reject`] that names the cause. The result depends on the record alone, never on the records before it.
+//! is a [`Reject`] that names the cause, and a field beside the line that cannot be read is null and counted. The result depends on the record alone, never on the records before it.
 //!
 //! The shapes of a value, distinguished by each record's own bytes:
 //!
@@ -33,7 +33,7 @@ mod tables;
 mod test_decoding;
 
 pub use day::{DayFrom, DayRule};
-pub use envelope::{Content, Envelope, EnvelopeLine, PARSER_VERSION};
+pub use envelope::{Content, Envelope, EnvelopeLine, PARSER_VERSION, UnreadableFields};
 pub use parse::{Parsed, parse_records};
 pub use reject::Reject;
 pub use test_decoding::{Column, ColumnValue, Name, Names, RowChange, Statement, read_line, read_row};

@@ -180,14 +180,14 @@ impl Parser {
             Statement::Marker => stretch.tally.markers += 1,
             Statement::Change { table, operation } => {
                 check_name(&table)?;
-                let day = self.days.day(line.commit_time, record.kafka_time, record.arrived)?;
+                let day = day_of(&mut self.days, &line, record)?;
                 rows.push(&mut self.tables, day, record, &line, &table, operation, record.ordinal);
                 stretch.tally.events += 1;
                 stretch.count_bearing(&line);
             }
             Statement::Truncate(names) => {
                 names.clone().try_for_each(|name| check_name(&name))?;
-                let day = self.days.day(line.commit_time, record.kafka_time, record.arrived)?;
+                let day = day_of(&mut self.days, &line, record)?;
                 for (place, table) in (0..).zip(names) {
                     let ordinal = record.ordinal.saturating_add(place);
                     rows.push(&mut self.tables, day, record, &line, &table, Operation::Truncate, ordinal);
@@ -196,8 +196,17 @@ impl Parser {
                 stretch.count_bearing(&line);
             }
         }
+        stretch.tally.unreadable_fields += line.unreadable.count();
         Ok(())
     }
+}
+
+/// The day that a line of a record counts for.
+fn day_of(days: &mut DayRule, line: &EnvelopeLine<'_>, record: &Record<'_>) -> Result<Day, Reject> {
+    days.day(line.commit_time, record.kafka_time, record.arrived).map_err(|reject| match reject {
+        Reject::NoCommitTime if line.unreadable.has_commit_time() => Reject::CommitTime,
+        reject => reject,
+    })
 }
 
 /// A name is a key of counts as long as the book exists, so garbage must not become one.

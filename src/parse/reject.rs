@@ -35,15 +35,6 @@ pub enum Reject {
     /// The field that should hold the line is a number, an array, ….
     #[error("\"data\" is not a string: expected a test_decoding line")]
     DataType,
-    /// `lsn` or `commit_lsn` is not an LSN.
-    #[error("\"{0}\" is not an LSN of the form X/Y up to 7FFFFFFF/FFFFFFFF")]
-    Lsn(&'static str),
-    /// `xid` or `seq` is not a number in its range.
-    #[error("\"{0}\" is not a whole number in its range")]
-    Number(&'static str),
-    /// `commit_time` is not an instant.
-    #[error("\"commit_time\" is not a time like 2026-11-22T12:34:56.123456Z of the years 0001 to 9999")]
-    CommitTime,
     /// `Struct{` without its closing brace.
     #[error("Struct{{…}} without its closing brace: the value was cut short")]
     StructCut,
@@ -119,6 +110,9 @@ pub enum Reject {
     #[error("malformed flags after TRUNCATE")]
     TruncateFlags,
 
+    /// The day comes from the commit time, and that is not an instant.
+    #[error("\"commit_time\", which --day-from commit needs, is not a time like 2026-11-22T12:34:56.123456Z")]
+    CommitTime,
     /// The day comes from the commit time, and the record has none.
     #[error("no \"commit_time\", which --day-from commit needs")]
     NoCommitTime,
@@ -139,10 +133,6 @@ mod tests {
 
     #[test]
     fn a_reason_is_short_and_names_what_to_do() {
-        assert_eq!(
-            Reject::Lsn("commit_lsn").to_string(),
-            "\"commit_lsn\" is not an LSN of the form X/Y up to 7FFFFFFF/FFFFFFFF"
-        );
         assert_eq!(Reject::Payload.to_string(), "\"payload\" is not an object: expected {\"data\":\"…\"}");
         assert!(Reject::Streamed.to_string().contains("stream-changes"));
     }

@@ -143,7 +143,7 @@ fn source_rules(topic: &TopicEntry) -> Result<(), String> {
 fn partition_rules(read: &PartitionEntry, source: SourceKind) -> Result<(), String> {
     let PartitionEntry { interval: Interval { from, to }, records, tally, empty, lost, leader_epoch: _ } = read;
     holds(from <= to, || format!("{from}..{to} runs backwards"))?;
-    let Tally { bearing, events, markers, rejects, highest: _ } = tally;
+    let Tally { bearing, events, markers, rejects, unreadable_fields: _, highest: _ } = tally;
     same("bearing + markers + rejects", &sum([*bearing, *markers, *rejects]), &u128::from(*records))?;
     let width = u128::try_from(i128::from(*to) - i128::from(*from)).expect("from <= to was checked");
     if source == SourceKind::Slot {

@@ -54,7 +54,7 @@ pub struct TopicState {
 }
 
 /// A partition over all entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionState {
     /// The first offset that is not in the book.
     pub next: i64,
@@ -66,6 +66,13 @@ pub struct PartitionState {
     /// The leader epoch of the last record in the book, where it is known; no record lies between that one and `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader_epoch: Option<LeaderEpoch>,
+    /// Fields beside lines that could not be read, as far as the versions that wrote the book counted them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unreadable_fields: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A day over all entries.
@@ -149,7 +156,11 @@ impl State {
                     0 => before.and_then(|before| before.leader_epoch),
                     _ => read.leader_epoch,
                 };
-                known.positions.insert(*number, PartitionState { next: read.interval.to, highest, lost, leader_epoch });
+                let unreadable_fields =
+                    before.map_or(0, |before| before.unreadable_fields).saturating_add(read.tally.unreadable_fields);
+                let position =
+                    PartitionState { next: read.interval.to, highest, lost, leader_epoch, unreadable_fields };
+                known.positions.insert(*number, position);
             }
         }
         for Delta(day, _, _, _, count) in &entry.deltas {

@@ -22,6 +22,8 @@ pub(super) struct Chain {
     lost: BTreeMap<Partition, Lost>,
     /// By partition: the leader epoch of the last record, where it is known.
     leader_epochs: BTreeMap<Partition, LeaderEpoch>,
+    /// By partition: fields beside lines that could not be read.
+    unreadable_fields: BTreeMap<Partition, u64>,
     /// By topic: all but its positions.
     topics: BTreeMap<String, TopicState>,
     days: BTreeMap<Day, DayState>,
@@ -49,6 +51,7 @@ pub(super) struct LogSums {
     pub(super) events: u64,
     pub(super) markers: u64,
     pub(super) rejects: u64,
+    pub(super) unreadable_fields: u64,
     pub(super) empty: u64,
     pub(super) lost: u64,
 }
@@ -69,6 +72,8 @@ impl Chain {
                 if let Some(lost) = Lost::after(self.lost.get(&partition).copied(), position) {
                     self.lost.insert(partition.clone(), lost);
                 }
+                let unreadable_fields = self.unreadable_fields.entry(partition.clone()).or_default();
+                *unreadable_fields = unreadable_fields.saturating_add(position.tally.unreadable_fields);
                 self.next_offsets.insert(partition, position.interval.to);
             }
         }
@@ -117,7 +122,8 @@ impl Chain {
         for (partition, next) in &self.next_offsets {
             let (highest, lost) = (self.highest.get(partition).copied(), self.lost.get(partition).copied());
             let leader_epoch = self.leader_epochs.get(partition).copied();
-            let position = PartitionState { next: *next, highest, lost, leader_epoch };
+            let unreadable_fields = self.unreadable_fields.get(partition).copied().unwrap_or(0);
+            let position = PartitionState { next: *next, highest, lost, leader_epoch, unreadable_fields };
             state.topics.get_mut(&partition.topic)?.positions.insert(partition.number, position);
         }
         Some(state)
@@ -283,6 +289,7 @@ impl LogSums {
             (&mut self.events, tally.events),
             (&mut self.markers, tally.markers),
             (&mut self.rejects, tally.rejects),
+            (&mut self.unreadable_fields, tally.unreadable_fields),
             (&mut self.empty, position.empty),
             (&mut self.lost, position.lost),
         ];

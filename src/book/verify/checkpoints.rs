@@ -45,8 +45,11 @@ fn without_unwritten(held: &State, log: &State) -> State {
     for (name, topic) in &mut log.topics {
         let held = held.topics.get(name);
         for (number, position) in &mut topic.positions {
-            let held = held.and_then(|held| held.positions.get(number)?.leader_epoch);
-            position.leader_epoch = held.and(position.leader_epoch);
+            let held = held.and_then(|held| held.positions.get(number));
+            position.leader_epoch = held.and_then(|held| held.leader_epoch).and(position.leader_epoch);
+            // A later version continued from a checkpoint that lacked the earlier ones.
+            let counted = held.map_or(0, |held| held.unreadable_fields);
+            position.unreadable_fields = position.unreadable_fields.min(counted);
         }
     }
     log

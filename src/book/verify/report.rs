@@ -18,6 +18,8 @@ pub struct Report {
     pub ok: bool,
     /// One for each promise.
     pub checks: Vec<Check>,
+    /// Fields beside lines (`lsn`, `xid`, `commit_time`, …) that could not be read: they are null in the events.
+    pub unreadable_fields: u64,
     /// The commit that was verified.
     pub complete_to: CompleteTo,
 }
@@ -69,7 +71,7 @@ impl Problems {
 
 impl Report {
     pub(super) fn new(checks: Vec<Check>, complete_to: CompleteTo) -> Report {
-        Report { ok: checks.iter().all(|check| check.ok), checks, complete_to }
+        Report { ok: checks.iter().all(|check| check.ok), checks, unreadable_fields: 0, complete_to }
     }
 
     /// Writes it for people.

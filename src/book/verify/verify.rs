@@ -219,8 +219,12 @@ impl Verification {
         }
         let sums = &self.chain.sums;
         let log_seen = format!("{} entries, each with its digest and the one's before", self.read);
+        let unreadable = match sums.unreadable_fields {
+            0 => String::new(),
+            fields => format!("; {fields} fields (lsn, xid, commit_time, …) could not be read and are null"),
+        };
         let positions_seen = format!(
-            "{} partitions; {} records = {} with changes + {} markers + {} rejects; {} offsets without a record, {} lost",
+            "{} partitions; {} records = {} with changes + {} markers + {} rejects; {} offsets without a record, {} lost{unreadable}",
             self.chain.partitions(),
             sums.records,
             sums.bearing,
@@ -258,6 +262,6 @@ impl Verification {
             unreferenced,
             self.repeats.note("repeats", repeats_seen),
         ];
-        Report::new(checks, self.complete_to)
+        Report { unreadable_fields: sums.unreadable_fields, ..Report::new(checks, self.complete_to) }
     }
 }

@@ -6,8 +6,7 @@
 //! field and not the line: no change and no border of a transaction ends so, because a comma in a line stands inside quotes or
 //! in a list before the operation. A logical message may end so; it keeps its text, being a marker either way.
 
-use super::fields;
-use super::fields::{Fields, LinePosition, Text};
+use super::fields::{Fields, LinePosition, SideField, SideValue, Text, TimeForm};
 use crate::parse::Reject;
 
 /// Reads a text that begins with `Struct{`.
@@ -24,14 +23,14 @@ pub(in crate::parse) fn read(text: &str) -> Result<Fields<'_>, Reject> {
             if value.starts_with("Struct{") {
                 return Err(Reject::StructData);
             }
-            set(&mut position, name, value)?;
+            set(&mut position, name, value);
         }
         rest = next;
     };
     let is_message = line.starts_with("message: ") || line.starts_with("streaming message: ");
     while let Some((before, last)) = line.rsplit_once(',') {
         let Some((name, value)) = last.split_once('=') else { break };
-        if is_message || value.contains(['\'', '"']) || !set(&mut position, name, value)? {
+        if is_message || value.contains(['\'', '"']) || !set(&mut position, name, value) {
             break;
         }
         line = before;
@@ -40,18 +39,9 @@ pub(in crate::parse) fn read(text: &str) -> Result<Fields<'_>, Reject> {
 }
 
 /// Sets the field of that name; false if there is none.
-fn set(position: &mut LinePosition, name: &str, value: &str) -> Result<bool, Reject> {
-    let value = (value != "null").then_some(value);
-    match name {
-        "lsn" => position.lsn = value.map(|text| fields::lsn("lsn", text)).transpose()?,
-        "commit_lsn" => position.commit_lsn = value.map(|text| fields::lsn("commit_lsn", text)).transpose()?,
-        "xid" => position.xid = value.map(fields::xid).transpose()?,
-        "commit_time" => position.commit_time = value.map(fields::commit_time).transpose()?,
-        "seq" => {
-            let seq = |text: &str| fields::xid(text).and_then(fields::seq).map_err(|_| Reject::Number("seq"));
-            position.seq = value.map(seq).transpose()?;
-        }
-        _ => return Ok(false),
-    }
-    Ok(true)
+fn set(position: &mut LinePosition, name: &str, value: &str) -> bool {
+    let Some(field) = SideField::named(name) else { return false };
+    let value = if value == "null" { SideValue::Null } else { SideValue::Text(value) };
+    position.set(field, value, TimeForm::Unnamed);
+    true
 }

@@ -1,14 +1,14 @@
 //! From a record's value, in any of its shapes, to the line inside.
 
 use super::fields::{Fields, Text};
-use super::line::Content;
+use super::line::{Content, EnvelopeLine};
 use super::prefix::Prefixes;
 use super::skip::SPACE;
 use super::{connect_struct, json, scan};
 use crate::parse::Reject;
 
 /// To be increased when the same bytes would give other rows.
-pub const PARSER_VERSION: u32 = 1;
+pub const PARSER_VERSION: u32 = 2;
 
 /// Opens values; what it keeps from one value to the next only saves time.
 #[derive(Debug, Default)]
@@ -35,8 +35,9 @@ impl Envelope {
     /// `commit_time`, `seq`) may stand before it and, with values free of quotes, after it.
     ///
     /// # Errors
-    /// A [`Reject`] for every value that is neither a line in one of the shapes nor a marker; a field beside the line with a value
-    /// that it cannot have makes the whole record a reject. So does `"data":null`: no source of lines writes it, and a marker would hide a change.
+    /// A [`Reject`] for every value that is neither a line in one of the shapes nor a marker. `"data":null` is a reject: no source
+    /// of lines writes it, and a marker would hide a change. A field beside the line that cannot be read is absent and counted
+    /// ([`EnvelopeLine::unreadable`](super::EnvelopeLine::unreadable)).
     pub fn open<'a>(&'a mut self, topic: &str, value: Option<&'a [u8]>) -> Result<Content<'a>, Reject> {
         let Some(value) = value else { return Ok(Content::Marker) };
         if self.scratch.capacity() > Envelope::LARGEST_SCRATCH {
@@ -49,7 +50,7 @@ impl Envelope {
                 None => return Ok(Content::Marker),
             },
         };
-        Ok(Content::Line(fields.line(&self.scratch)))
+        Ok(Content::Line(EnvelopeLine::new(fields, &self.scratch)))
     }
 
     /// The fast path; `None` if the value is not for it.
@@ -57,10 +58,10 @@ impl Envelope {
         if *value.first()? != b'{' {
             return None;
         }
-        let prefix = self.prefixes.matching(value);
+        let (prefix, time_form) = self.prefixes.matching(value);
         // A learned prefix is UTF-8 and ends with a colon, so only the rest needs a check.
         let text = str::from_utf8(&value[prefix..]).ok()?;
-        scan::flat_object(text, usize::from(prefix > 0), &mut self.scratch)
+        scan::flat_object(text, usize::from(prefix > 0), time_form, &mut self.scratch)
     }
 
     fn read<'v>(&mut self, topic: &str, value: &'v [u8]) -> Result<Option<Fields<'v>>, Reject> {
@@ -83,6 +84,6 @@ impl Envelope {
         if line.starts_with("Struct{") {
             return connect_struct::read(line).map(Some);
         }
-        Ok(Some(Fields { data: Text::Plain(line), position: Default::default() }))
+        Ok(Some(Fields::bare(Text::Plain(line))))
     }
 }

@@ -8,8 +8,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::fields;
-use super::fields::{Fields, LinePosition, Text};
+use super::fields::{Fields, LinePosition, SideField, SideValue, Text, TimeForm};
 use super::skip::Skipped;
 use crate::parse::Reject;
 
@@ -20,12 +19,17 @@ pub(in crate::parse) fn read<'v>(
     scratch: &mut String,
 ) -> Result<Option<Fields<'v>>, Reject> {
     let mut object: Object<'v> = serde_json::from_str(text).map_err(|error| reject_of(&error))?;
+    // What a schema says holds for the payload beside it, and for nothing else.
+    let mut time_form = TimeForm::Unnamed;
     // A record with a column `payload` is still a record.
     if matches!(object.data, Field::Absent) {
         match object.payload {
             Field::Absent => {}
             Field::Null => return Ok(None),
-            Field::Object(payload) => object = *payload,
+            Field::Object(payload) => {
+                time_form = object.schema.commit_time;
+                object = *payload;
+            }
             _ => return Err(Reject::Payload),
         }
     }
@@ -35,7 +39,13 @@ pub(in crate::parse) fn read<'v>(
             reject => Err(reject),
         };
     }
-    object.fields(scratch).map(Some)
+    object.fields(time_form, scratch).map(Some)
+}
+
+/// How the schema at the start of a JSON text forms `commit_time`.
+pub(in crate::parse) fn time_form_of(schema: &str) -> TimeForm {
+    let mut schemas = serde_json::Deserializer::from_str(schema).into_iter::<Field<'_>>();
+    schemas.next().and_then(Result::ok).map_or(TimeForm::Unnamed, |schema| schema.as_schema().commit_time)
 }
 
 /// The shape of a JSON object that stands where a line should.
@@ -69,7 +79,20 @@ struct Object<'v> {
     seq: Field<'v>,
     payload: Field<'v>,
     ts_ms: Field<'v>,
+    schema: Schema,
+    own_schema: Schema,
     signs: Signs,
+}
+
+/// What matters of a schema of Connect, or of one of its fields.
+#[derive(Clone, Copy, Default)]
+struct Schema {
+    /// The form of the field `commit_time`.
+    commit_time: TimeForm,
+    /// Whether it is the schema of that field.
+    is_commit_time: bool,
+    /// The form that its own name says.
+    named: TimeForm,
 }
 
 /// Which keys of other shapes the object has.
@@ -95,11 +118,13 @@ enum Field<'v> {
     Float,
     Text(Cow<'v, str>),
     Object(Box<Object<'v>>),
+    /// An array; as the fields of a schema it says how `commit_time` is formed.
+    Array(TimeForm),
     Other,
 }
 
 impl<'v> Object<'v> {
-    fn fields(self, scratch: &mut String) -> Result<Fields<'v>, Reject> {
+    fn fields(self, time_form: TimeForm, scratch: &mut String) -> Result<Fields<'v>, Reject> {
         let data = match self.data {
             Field::Text(Cow::Borrowed(text)) => Text::Plain(text),
             Field::Text(Cow::Owned(text)) => {
@@ -109,20 +134,16 @@ impl<'v> Object<'v> {
             Field::Null => return Err(Reject::NullData),
             _ => return Err(Reject::DataType),
         };
-        let position = LinePosition {
-            lsn: self.lsn.text(Reject::Lsn("lsn"), |text| fields::lsn("lsn", text))?,
-            xid: match self.xid {
-                Field::Integer(number) if number >= 0 => Some(number),
-                other => other.text(Reject::Number("xid"), fields::xid)?,
-            },
-            commit_lsn: self.commit_lsn.text(Reject::Lsn("commit_lsn"), |text| fields::lsn("commit_lsn", text))?,
-            commit_time: self.commit_time.text(Reject::CommitTime, fields::commit_time)?,
-            seq: match self.seq {
-                Field::Absent | Field::Null => None,
-                Field::Integer(number) => Some(fields::seq(number)?),
-                _ => return Err(Reject::Number("seq")),
-            },
-        };
+        let mut position = LinePosition::default();
+        for (field, value) in [
+            (SideField::Lsn, &self.lsn),
+            (SideField::Xid, &self.xid),
+            (SideField::CommitLsn, &self.commit_lsn),
+            (SideField::CommitTime, &self.commit_time),
+            (SideField::Seq, &self.seq),
+        ] {
+            position.set(field, value.as_side_value(), time_form);
+        }
         Ok(Fields { data, position })
     }
 
@@ -153,6 +174,16 @@ impl<'v> Object<'v> {
                 "seq" => Ok(&mut object.seq),
                 "payload" => Ok(&mut object.payload),
                 "ts_ms" => Ok(&mut object.ts_ms),
+                "schema" => {
+                    object.schema = map.next_value::<Field<'_>>()?.as_schema();
+                    continue;
+                }
+                // Of a schema: its fields; of a field's schema: its name, and the field's.
+                "fields" | "field" | "name" => {
+                    let value = map.next_value::<Field<'_>>()?;
+                    object.own_schema.note(&key, &value);
+                    continue;
+                }
                 "change" => Err(Some(&mut object.signs.change)),
                 "action" => Err(Some(&mut object.signs.action)),
                 "source" => Err(Some(&mut object.signs.source)),
@@ -177,12 +208,33 @@ impl<'v> Object<'v> {
     }
 }
 
+impl Schema {
+    /// Notes a field of the schema's own object.
+    fn note(&mut self, key: &str, value: &Field<'_>) {
+        match (key, value) {
+            ("fields", Field::Array(form)) => self.commit_time = *form,
+            ("fields", _) => self.commit_time = TimeForm::Unnamed,
+            ("field", value) => self.is_commit_time = matches!(value, Field::Text(name) if name == "commit_time"),
+            ("name", Field::Text(name)) => self.named = TimeForm::named(name),
+            _ => self.named = TimeForm::Unnamed,
+        }
+    }
+}
+
 impl Field<'_> {
-    fn text<T>(&self, wrong: Reject, read: impl Fn(&str) -> Result<T, Reject>) -> Result<Option<T>, Reject> {
+    fn as_side_value(&self) -> SideValue<'_> {
         match self {
-            Field::Absent | Field::Null => Ok(None),
-            Field::Text(text) => read(text).map(Some),
-            _ => Err(wrong),
+            Field::Absent | Field::Null => SideValue::Null,
+            Field::Integer(number) => SideValue::Integer(*number),
+            Field::Text(text) => SideValue::Text(text),
+            Field::Float | Field::Object(_) | Field::Array(_) | Field::Other => SideValue::Other,
+        }
+    }
+
+    fn as_schema(&self) -> Schema {
+        match self {
+            Field::Object(object) => object.own_schema,
+            _ => Schema::default(),
         }
     }
 }
@@ -239,8 +291,10 @@ impl<'de> Visitor<'de> for FieldVisitor {
         Ok(i64::try_from(number).map_or(Field::Other, Field::Integer))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Field<'de>, E> {
-        Ok(Field::Float)
+    fn visit_f64<E>(self, number: f64) -> Result<Field<'de>, E> {
+        // A converter may print whole numbers as 736.0. Below 2^42 an error in the last places of a float makes no other one of it.
+        let is_whole = number.fract() == 0.0 && number.abs() < (1_u64 << 42) as f64;
+        Ok(if is_whole { Field::Integer(number as i64) } else { Field::Float })
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Field<'de>, E> {
@@ -251,8 +305,13 @@ impl<'de> Visitor<'de> for FieldVisitor {
         Ok(Field::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Field<'de>, A::Error> {
-        Skipped.visit_seq(elements).map(|_| Field::Other)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Field<'de>, A::Error> {
+        let mut form = TimeForm::Unnamed;
+        while let Some(element) = elements.next_element::<Field<'de>>()? {
+            let Schema { is_commit_time: true, named, .. } = element.as_schema() else { continue };
+            form = named;
+        }
+        Ok(Field::Array(form))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<'de>, A::Error> {

@@ -1,5 +1,6 @@
 //! A line of test_decoding with its position in the log: what an envelope yields.
 
+use super::fields::{Fields, LinePosition, SideField, Text, UnreadableFields};
 use crate::change::{Decoded, Lsn};
 use crate::parse::Reject;
 
@@ -16,7 +17,7 @@ impl<'a> Content<'a> {
     /// The content of a value that a source has opened itself: a bare line, or a tombstone.
     ///
     /// # Errors
-    /// A [`Reject`] for a value that is not text, for an invalid LSN, and for a transaction without COMMIT.
+    /// A [`Reject`] for a value that is not text, and for a transaction without COMMIT.
     pub(in crate::parse) fn decoded(value: Option<&'a [u8]>, decoded: &Decoded) -> Result<Content<'a>, Reject> {
         let Some(value) = value else { return Ok(Content::Marker) };
         let text = str::from_utf8(value).map_err(|_| Reject::NotUtf8)?;
@@ -24,12 +25,14 @@ impl<'a> Content<'a> {
         if unfinished {
             return Err(Reject::Unfinished);
         }
-        let as_lsn = |name, lsn: Option<i64>| match lsn {
-            None => Ok(None),
-            Some(number) => Lsn::from_i64(number).map(Some).ok_or(Reject::Lsn(name)),
+        let mut unreadable = UnreadableFields::default();
+        let mut as_lsn = |field, number: Option<i64>| {
+            let lsn = number.and_then(Lsn::from_i64);
+            unreadable.note(field, lsn.is_some() || number.is_none());
+            lsn
         };
-        let (lsn, commit_lsn) = (as_lsn("lsn", lsn)?, as_lsn("commit_lsn", commit_lsn)?);
-        Ok(Content::Line(EnvelopeLine { text, lsn, commit_lsn, commit_time, seq, xid }))
+        let (lsn, commit_lsn) = (as_lsn(SideField::Lsn, lsn), as_lsn(SideField::CommitLsn, commit_lsn));
+        Ok(Content::Line(EnvelopeLine { text, lsn, commit_lsn, commit_time, seq, xid, unreadable }))
     }
 }
 
@@ -48,6 +51,20 @@ pub struct EnvelopeLine<'a> {
     pub seq: Option<i32>,
     /// The transaction's number; not negative.
     pub xid: Option<i64>,
+    /// The fields of these that are there and could not be read.
+    pub unreadable: UnreadableFields,
+}
+
+impl<'a> EnvelopeLine<'a> {
+    /// The line of these fields; `scratch` holds it where it was unescaped.
+    pub(in crate::parse) fn new(fields: Fields<'a>, scratch: &'a str) -> EnvelopeLine<'a> {
+        let text = match fields.data {
+            Text::Plain(text) => text,
+            Text::Scratch => scratch,
+        };
+        let LinePosition { lsn, xid, commit_lsn, commit_time, seq, unreadable } = fields.position;
+        EnvelopeLine { text, lsn, commit_lsn, commit_time, seq, xid, unreadable }
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +93,7 @@ mod tests {
         let unfinished = Decoded { unfinished: true, ..decoded };
         assert_eq!(Content::decoded(Some(b"BEGIN"), &unfinished), Err(Reject::Unfinished));
         let negative = Decoded { commit_lsn: Some(-1), ..decoded };
-        assert_eq!(Content::decoded(Some(b"BEGIN"), &negative), Err(Reject::Lsn("commit_lsn")));
+        let Ok(Content::Line(line)) = Content::decoded(Some(b"BEGIN"), &negative) else { panic!("a line") };
+        assert_eq!((line.commit_lsn, line.unreadable.count()), (None, 1));
     }
 }

@@ -11,5 +11,6 @@ mod scan;
 mod skip;
 
 pub use envelope::{Envelope, PARSER_VERSION};
+pub use fields::UnreadableFields;
 pub(in crate::parse) use json::foreign_shape;
 pub use line::{Content, EnvelopeLine};

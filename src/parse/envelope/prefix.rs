@@ -2,12 +2,20 @@
 //!
 //! Connect repeats the schema byte for byte in every record, so comparing bytes replaces reading it.
 
-use super::skip;
+use super::fields::TimeForm;
+use super::{json, skip};
 
 /// The newest distinct beginnings `{"schema":…,"payload":` of values that were read as a whole.
 #[derive(Debug, Default)]
 pub(in crate::parse) struct Prefixes {
-    known: Vec<Vec<u8>>,
+    known: Vec<Prefix>,
+}
+
+#[derive(Debug)]
+struct Prefix {
+    bytes: Vec<u8>,
+    /// What its schema says of numbers in `commit_time`.
+    time_form: TimeForm,
 }
 
 impl Prefixes {
@@ -16,31 +24,34 @@ impl Prefixes {
     /// A longer one is not worth its memory.
     const LONGEST: usize = 16 * 1024;
 
-    /// The length of the known prefix that `value` begins with, 0 if none.
-    pub(in crate::parse) fn matching(&mut self, value: &[u8]) -> usize {
-        let Some(found) = self.known.iter().position(|prefix| value.starts_with(prefix)) else { return 0 };
+    /// The length of the known prefix that `value` begins with, 0 if none, and the form of its numbers that are times.
+    pub(in crate::parse) fn matching(&mut self, value: &[u8]) -> (usize, TimeForm) {
+        let found = self.known.iter().position(|prefix| value.starts_with(&prefix.bytes));
+        let Some(found) = found else { return (0, TimeForm::Unnamed) };
         self.known.swap(0, found);
-        self.known[0].len()
+        (self.known[0].bytes.len(), self.known[0].time_form)
     }
 
     /// Learns from a value that serde_json has accepted as a whole, so that the prefix is known to be valid JSON at its depth.
     pub(in crate::parse) fn learn(&mut self, value: &str) {
-        let Some(length) = prefix_len(value).filter(|length| *length <= Prefixes::LONGEST) else { return };
-        let prefix = &value.as_bytes()[..length];
-        if self.known.iter().any(|known| known == prefix) {
+        let Some((length, schema)) = prefix_of(value).filter(|(length, _)| *length <= Prefixes::LONGEST) else {
+            return;
+        };
+        let bytes = &value.as_bytes()[..length];
+        if self.known.iter().any(|known| known.bytes == bytes) {
             return;
         }
         self.known.truncate(Prefixes::MOST - 1);
-        self.known.insert(0, prefix.to_vec());
+        self.known.insert(0, Prefix { bytes: bytes.to_vec(), time_form: json::time_form_of(schema) });
     }
 }
 
-/// The length of `{"schema":…,"payload":` at the start of a valid JSON text, if it begins so.
-fn prefix_len(value: &str) -> Option<usize> {
+/// The length of `{"schema":…,"payload":` at the start of a valid JSON text, if it begins so, and the text of the schema.
+fn prefix_of(value: &str) -> Option<(usize, &str)> {
     let rest = token(token(token(value, "{")?, "\"schema\"")?, ":")?;
-    let rest = &rest[skip::value_len(rest)?..];
+    let (schema, rest) = rest.split_at(skip::value_len(rest)?);
     let rest = token(token(token(rest, ",")?, "\"payload\"")?, ":")?;
-    Some(value.len() - rest.len())
+    Some((value.len() - rest.len(), schema))
 }
 
 fn token<'v>(text: &'v str, token: &str) -> Option<&'v str> {
@@ -58,10 +69,14 @@ mod tests {
             (" { \"schema\" : null , \"payload\" :", " {}}"),
             ("{\"schema\":5,\"payload\":", "{}}"),
         ] {
-            assert_eq!(prefix_len(&format!("{prefix}{payload}")), Some(prefix.len()), "{prefix}");
+            assert_eq!(
+                prefix_of(&format!("{prefix}{payload}")).map(|(length, _)| length),
+                Some(prefix.len()),
+                "{prefix}"
+            );
         }
         for value in ["{\"payload\":{},\"schema\":{}}", "{\"schema\":{}}", "{\"schema\":{},\"x\":1,\"payload\":{}}"] {
-            assert_eq!(prefix_len(value), None, "{value}");
+            assert_eq!(prefix_of(value), None, "{value}");
         }
     }
 
@@ -73,7 +88,7 @@ mod tests {
             prefixes.learn(&value(number));
             prefixes.learn(&value(number));
         }
-        let known = |prefixes: &mut Prefixes, number| prefixes.matching(value(number).as_bytes()) > 0;
+        let known = |prefixes: &mut Prefixes, number| prefixes.matching(value(number).as_bytes()).0 > 0;
         assert_eq!((0..9).filter(|number| known(&mut prefixes, *number)).collect::<Vec<_>>(), [5, 6, 7, 8]);
     }
 }

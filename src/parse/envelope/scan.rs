@@ -5,13 +5,19 @@
 
 use memchr::memchr2;
 
-use super::fields;
-use super::fields::{Fields, LinePosition, Text};
+use super::fields::{Fields, LinePosition, Text, TimeForm};
+use crate::change::{Lsn, instant};
 
 /// Reads `text` as a flat object with a `data` string, followed by `closing` more braces and nothing else.
 ///
-/// A line with escapes is left in `scratch`. Allocates nothing once `scratch` is large enough.
-pub(in crate::parse) fn flat_object<'v>(text: &'v str, closing: usize, scratch: &mut String) -> Option<Fields<'v>> {
+/// A line with escapes is left in `scratch`; a number in `commit_time` has the form `time_form`. Allocates nothing once `scratch` is
+/// large enough.
+pub(in crate::parse) fn flat_object<'v>(
+    text: &'v str,
+    closing: usize,
+    time_form: TimeForm,
+    scratch: &mut String,
+) -> Option<Fields<'v>> {
     let mut scan = Scan { text, at: 0 };
     let mut data = None;
     let mut position = LinePosition::default();
@@ -24,18 +30,11 @@ pub(in crate::parse) fn flat_object<'v>(text: &'v str, closing: usize, scratch: 
         let null = scan.literal("null");
         match key {
             "data" => data = if null { None } else { Some(scan.string(scratch)?) },
-            "lsn" => position.lsn = if null { None } else { Some(fields::lsn("lsn", scan.plain_string()?).ok()?) },
-            "commit_lsn" => {
-                position.commit_lsn =
-                    if null { None } else { Some(fields::lsn("commit_lsn", scan.plain_string()?).ok()?) }
-            }
-            "commit_time" => {
-                position.commit_time = if null { None } else { Some(fields::commit_time(scan.plain_string()?).ok()?) }
-            }
-            "xid" if null => position.xid = None,
-            "xid" if scan.byte() == Some(b'"') => position.xid = Some(fields::xid(scan.plain_string()?).ok()?),
-            "xid" => position.xid = Some(scan.natural()?),
-            "seq" => position.seq = if null { None } else { Some(fields::seq(scan.natural()?).ok()?) },
+            "lsn" => position.lsn = if null { None } else { Some(scan.lsn()?) },
+            "commit_lsn" => position.commit_lsn = if null { None } else { Some(scan.lsn()?) },
+            "commit_time" => position.commit_time = if null { None } else { Some(scan.commit_time(time_form)?) },
+            "xid" => position.xid = if null { None } else { Some(scan.xid()?) },
+            "seq" => position.seq = if null { None } else { Some(i32::try_from(scan.natural()?).ok()?) },
             _ if null || scan.literal("true") || scan.literal("false") => {}
             _ if scan.byte() == Some(b'"') => drop(scan.plain_string()?),
             _ => drop(scan.natural()?),
@@ -96,6 +95,28 @@ impl<'v> Scan<'v> {
         }
         self.at += digits;
         Some(rest[..digits].iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')))
+    }
+
+    fn lsn(&mut self) -> Option<Lsn> {
+        match self.byte()? {
+            b'"' => Lsn::parse(self.plain_string()?.as_bytes()).ok(),
+            _ => Lsn::from_i64(self.natural()?),
+        }
+    }
+
+    fn commit_time(&mut self, form: TimeForm) -> Option<i64> {
+        match self.byte()? {
+            b'"' => instant::parse(self.plain_string()?.as_bytes()),
+            _ => form.instant(self.natural()?),
+        }
+    }
+
+    fn xid(&mut self) -> Option<i64> {
+        if self.byte()? != b'"' {
+            return self.natural();
+        }
+        let digits = self.plain_string()?;
+        digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
     }
 
     /// Reads a string without escapes. Those are keys and short values, for which a plain loop is faster than `memchr`.

@@ -90,6 +90,7 @@ fn status_of(state: &AppState, snapshot: &StateSnapshot, days: &Filter) -> Statu
         connected_at: run.and_then(RunState::connected_at).map(Timestamp),
         topics,
         rejects: rejects(&state.rejects(), days),
+        unreadable_fields: durable.unreadable_fields,
         slot: run.and_then(|_| state.slot()).map(|slot| slot_status(&slot, now)),
         lost: lost(durable),
     }

@@ -38,6 +38,8 @@ pub(in crate::server) struct Status {
     pub(in crate::server) connected_at: Option<Timestamp>,
     pub(in crate::server) topics: Vec<TopicStatus>,
     pub(in crate::server) rejects: RejectsStatus,
+    /// Fields beside lines (`lsn`, `xid`, `commit_time`, …) of committed records that could not be read; they are null in the events.
+    pub(in crate::server) unreadable_fields: u64,
     pub(in crate::server) slot: Option<SlotAnswer>,
     /// Offsets that were accepted as lost.
     pub(in crate::server) lost: Vec<LostOffsets>,

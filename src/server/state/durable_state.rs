@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::counts::CountsSnapshot;
 use crate::book::log::commit_log;
 use crate::book::log::entry::{EntryKind, SourceKind};
-use crate::book::{CompleteTo, Entry, Lost, State};
+use crate::book::{CompleteTo, Entry, Lost, PartitionState, State};
 use crate::change::{CountKey, Partition};
 use crate::query::{CountId, Totals};
 use crate::store::Disk;
@@ -38,6 +38,8 @@ pub(in crate::server) struct DurableState {
     pub(in crate::server) sources: BTreeMap<String, SourceKind>,
     /// By partition: what was accepted as lost.
     pub(in crate::server) lost: BTreeMap<Partition, Lost>,
+    /// Fields beside lines that could not be read.
+    pub(in crate::server) unreadable_fields: u64,
 }
 
 /// What entries hold that the folded log does not.
@@ -91,6 +93,7 @@ impl DurableState {
             made_at,
             sources: state.topics.iter().map(|(name, topic)| (name.clone(), topic.source)).collect(),
             lost: lost(state),
+            unreadable_fields: positions(state).map(|(_, position)| position.unreadable_fields).sum(),
         }
     }
 }
@@ -100,10 +103,13 @@ fn changes(commit: &Entry) -> u64 {
 }
 
 fn lost(state: &State) -> BTreeMap<Partition, Lost> {
-    let positions = state.topics.iter().flat_map(|(topic, known)| {
+    positions(state).filter_map(|(partition, position)| Some((partition, position.lost?))).collect()
+}
+
+fn positions(state: &State) -> impl Iterator<Item = (Partition, &PartitionState)> {
+    state.topics.iter().flat_map(|(topic, known)| {
         known.positions.iter().map(|(number, position)| (Partition { topic: topic.clone(), number: *number }, position))
-    });
-    positions.filter_map(|(partition, position)| Some((partition, position.lost?))).collect()
+    })
 }
 
 fn add_deltas(totals: &mut Totals, entry: &Entry) -> Vec<CountId> {

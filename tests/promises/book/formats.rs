@@ -61,7 +61,8 @@ fn fence() -> Entry {
 }
 
 fn commit() -> Entry {
-    let tally = Tally { bearing: 3, events: 4, markers: 2, rejects: 1, highest: place(23_818_912, 1) };
+    let tally =
+        Tally { bearing: 3, events: 4, markers: 2, rejects: 1, highest: place(23_818_912, 1), ..Tally::default() };
     let interval = Interval { from: 0, to: 8 };
     let read = PartitionEntry { interval, records: 6, tally, empty: 2, lost: 0, leader_epoch: None };
     let file = |path: &str, rows| AddedFile { path: path.into(), bytes: 1234, rows, xxh3: "00000000deadbeef".into() };

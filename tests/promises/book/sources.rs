@@ -269,7 +269,7 @@ fn entries_of_slots_and_files_are_these_lines() {
         partitions: 1,
         positions: BTreeMap::from([(
             0,
-            walbook::book::PartitionState { next: 9, highest: tally.highest, lost: None, leader_epoch: None },
+            walbook::book::PartitionState { next: 9, highest: tally.highest, ..Default::default() },
         )]),
     };
     state.topics.insert(SLOT.into(), topic);

@@ -126,6 +126,34 @@ fn an_unfinished_transaction_is_rejected_because_the_server_sends_it_again() {
 }
 
 #[test]
+fn a_field_that_cannot_be_read_is_null_and_counted_unless_the_day_depends_on_it() {
+    let text = "{\"commit_time\":\"yesterday\",\"lsn\":[],\"data\":\"table a.b: INSERT:\"}\n\
+        {\"commit_time\":1763855999123,\"xid\":\"7\",\"lsn\":5,\"data\":\"table a.b: INSERT:\"}\n\
+        {\"commit_time\":\"\",\"lsn\":\"\",\"data\":\"table a.b: INSERT:\"}\n";
+    let world = World::new(text);
+    world.run(&[]).expect(0, &[]);
+    world.append("{\"xid\":-1,\"data\":\"BEGIN\"}\n");
+    world.run(&[]).expect(0, &[]);
+    assert_eq!((world.total(), world.rejects()), (3, vec![]));
+    let places: Vec<_> =
+        world.events().iter().map(|event| (event.lsn, event.xid, event.commit_time.is_some())).collect();
+    assert_eq!(places[1], (Some(5), Some(7), true));
+    assert!(places[0] == (None, None, false) && places[2] == places[0], "{places:?}");
+    let report = world.verify();
+    assert_eq!(report.unreadable_fields, 3);
+    assert!(report.checks.iter().any(|check| check.seen.contains("3 fields")), "{report:?}");
+    assert_eq!(world.unreadable_fields(), 3);
+
+    let world = World::new(text);
+    world.run(&["--day-from", "commit"]).expect(0, &[]);
+    assert_eq!(world.total(), 1);
+    let rejects = world.rejects();
+    assert_eq!(rejects.iter().map(|(_, count)| count).sum::<u64>(), 2);
+    assert!(rejects.iter().any(|(reason, _)| reason.contains("is not a time like")), "{rejects:?}");
+    world.verify();
+}
+
+#[test]
 fn the_day_rule_decides_for_a_file_too() {
     let text = "BEGIN 5\ntable a.b: INSERT:\nCOMMIT 5 (at 2026-11-22 00:00:00+00)\ntable a.b: DELETE:\n";
     for (rule, counts, rejects) in [("commit", 1, 1), ("auto", 2, 0)] {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use walbook::book::log::commit_log;
-use walbook::book::{self, Report};
+use walbook::book::{self, Report, Snapshot};
 use walbook::query::{self, CountRow, Event, Filter, GroupBy};
 use walbook::store::Disk;
 
@@ -128,6 +128,13 @@ impl World {
             entries += 1;
         }
         (next, entries)
+    }
+
+    /// The fields that could not be read, as the state of the book counts them.
+    pub(crate) fn unreadable_fields(&self) -> u64 {
+        let snapshot = Snapshot::take(&self.book()).expect("a book");
+        let positions = snapshot.state().topics.values().flat_map(|topic| topic.positions.values());
+        positions.map(|position| position.unreadable_fields).sum()
     }
 
     /// What the rejects say: reason and number.

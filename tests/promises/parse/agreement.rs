@@ -17,7 +17,7 @@ pub(crate) fn check(topic: &str, value: Option<&[u8]>) {
     let mut envelope = used_envelope();
     assert_eq!(owned(envelope.open(topic, value)), expected, "opened by an envelope that has seen another");
     let mut rule = DayRule::new(chrono_tz::America::New_York, DayFrom::Auto);
-    if let Ok(Opened::Line(text, [_, _, commit_time, _, _])) = expected {
+    if let Ok(Opened::Line(text, [_, _, commit_time, _, _], _)) = expected {
         check_line(&text);
         let day = rule.day(commit_time, Some(1_795_352_197_698_000), None);
         assert_eq!(
@@ -67,6 +67,7 @@ pub(crate) fn owned(opened: Result<Content<'_>, Reject>) -> Result<Opened, Rejec
                 line.seq.map(i64::from),
                 line.xid,
             ],
+            line.unreadable.count(),
         ),
     })
 }

@@ -15,7 +15,13 @@ fn opens(topic: &str, value: &[u8], expected: Result<Opened, Reject>) {
 
 #[track_caller]
 fn holds(value: &str, text: &str, fields: [Option<i64>; 5]) {
-    opens("t", value.as_bytes(), Ok(Opened::Line(text.to_owned(), fields)));
+    opens("t", value.as_bytes(), Ok(Opened::Line(text.to_owned(), fields, 0)));
+}
+
+/// A line beside which so many fields cannot be read, and no other stands.
+#[track_caller]
+fn lacks(value: &str, text: &str, unreadable: u64) {
+    opens("t", value.as_bytes(), Ok(Opened::Line(text.to_owned(), [None; 5], unreadable)));
 }
 
 #[track_caller]
@@ -98,34 +104,138 @@ fn escapes_are_undone() {
 }
 
 #[test]
-fn fields_of_another_kind_are_rejects() {
-    for (field, reject) in [
-        (r#""lsn":5"#, Reject::Lsn("lsn")),
-        (r#""lsn":"5""#, Reject::Lsn("lsn")),
-        (r#""lsn":"80000000/0""#, Reject::Lsn("lsn")),
-        (r#""commit_lsn":"0/g""#, Reject::Lsn("commit_lsn")),
-        (r#""commit_lsn":{}"#, Reject::Lsn("commit_lsn")),
-        (r#""commit_lsn":{},"lsn":[]"#, Reject::Lsn("lsn")),
-        (r#""xid":-1"#, Reject::Number("xid")),
-        (r#""xid":-0"#, Reject::Number("xid")),
-        (r#""xid":1.0"#, Reject::Number("xid")),
-        (r#""xid":1e3"#, Reject::Number("xid")),
-        (r#""xid":"""#, Reject::Number("xid")),
-        (r#""xid":"+1""#, Reject::Number("xid")),
-        (r#""xid":"9223372036854775808""#, Reject::Number("xid")),
-        (r#""xid":9223372036854775808"#, Reject::Number("xid")),
-        (r#""xid":true"#, Reject::Number("xid")),
-        (r#""seq":2147483648"#, Reject::Number("seq")),
-        (r#""seq":-1"#, Reject::Number("seq")),
-        (r#""seq":"1""#, Reject::Number("seq")),
-        (r#""commit_time":1795350896"#, Reject::CommitTime),
-        (r#""commit_time":"infinity""#, Reject::CommitTime),
-        (r#""commit_time":"2026-11-22""#, Reject::CommitTime),
-        (r#""commit_time":"""#, Reject::CommitTime),
+fn fields_beside_the_line_are_read_in_every_form_with_one_meaning() {
+    const TIME: i64 = 1_763_855_999_123_000;
+    let places = ["lsn", "commit_lsn", "commit_time", "seq", "xid"];
+    for (name, value, expected) in [
+        ("lsn", "0/16B6A28", 23_816_744),
+        ("lsn", "23816744", 23_816_744),
+        ("lsn", " 0/16b6a28 ", 23_816_744),
+        ("commit_lsn", "0", 0),
+        ("xid", "736", 736),
+        ("seq", "3", 3),
+        ("commit_time", "1763855999123", TIME),
+        ("commit_time", "1763855999123000", TIME),
+        ("commit_time", "2025-11-22T23:59:59.123Z", TIME),
+        ("commit_time", "2025-11-23T02:59:59.123+0300", TIME),
+        ("commit_time", "2025-11-23 02:59:59.123+03", TIME),
+        ("commit_time", "2025-11-23 02:59:59.123 +03:00", TIME),
+        ("commit_time", "20251122T235959.123Z", TIME),
+        ("commit_time", "Sat Nov 22 23:59:59 UTC 2025", TIME - 123_000),
+        // The borders of the years 1990 to 2200, in both units.
+        ("commit_time", "631152000000", 631_152_000_000_000),
+        ("commit_time", "7258118399999", 7_258_118_399_999_000),
+        ("commit_time", "631152000000000", 631_152_000_000_000),
+        ("commit_time", "7258118399999999", 7_258_118_399_999_999),
     ] {
-        rejects(&format!(r#"{{{field},"data":"BEGIN 693"}}"#), reject);
-        rejects(&format!(r#"{CONNECT}{{"data":"BEGIN 693",{field}}}}}"#), reject);
+        let mut fields = [None; 5];
+        fields[places.iter().position(|place| *place == name).expect("a field")] = Some(expected);
+        holds(&format!(r#"{{"{name}":"{value}","data":"BEGIN 693"}}"#), BEGIN, fields);
+        holds(&format!(r#"{CONNECT}{{"data":"BEGIN 693","{name}":"{value}"}}}}"#), BEGIN, fields);
+        holds(&format!("Struct{{{name}={value},data=BEGIN 693}}"), BEGIN, fields);
+        holds(&format!("Struct{{data=BEGIN 693,{name}={value}}}"), BEGIN, fields);
+        if value.bytes().all(|b| b.is_ascii_digit()) {
+            let float = (value.len() < 13).then(|| format!("{value}.0"));
+            for number in [Some(value.to_owned()), float].into_iter().flatten() {
+                holds(&format!(r#"{{"{name}":{number},"data":"BEGIN 693"}}"#), BEGIN, fields);
+                holds(&format!(r#"{CONNECT}{{"data":"BEGIN 693","{name}":{number}}}}}"#), BEGIN, fields);
+            }
+        }
     }
+    for empty in ["lsn", "commit_lsn", "commit_time", "seq", "xid"] {
+        is_line(&format!(r#"{{"{empty}":"","data":"BEGIN 693"}}"#), BEGIN);
+        is_line(&format!("Struct{{{empty}=,data=BEGIN 693,{empty}= }}"), BEGIN);
+    }
+}
+
+#[test]
+fn the_name_of_a_schema_says_what_a_number_counts() {
+    let value = |schema: &str, number: i64| {
+        format!(
+            r#"{{"schema":{{"type":"struct","fields":[{{"type":"string","field":"data"}},{{"type":"int64","optional":true,"name":"{schema}","version":1,"field":"commit_time"}}]}},"payload":{{"data":"BEGIN 693","commit_time":{number}}}}}"#
+        )
+    };
+    let time = |schema: &str, number: i64, micros: i64| {
+        holds(&value(schema, number), BEGIN, [None, None, Some(micros), None, None]);
+        // By the fast reader, which knows the beginning by then.
+        let mut envelope = walbook::parse::Envelope::new();
+        for _ in 0..2 {
+            let opened = owned(envelope.open("t", Some(value(schema, number).as_bytes())));
+            assert_eq!(opened, Ok(Opened::Line(BEGIN.to_owned(), [None, None, Some(micros), None, None], 0)));
+        }
+    };
+    time("org.apache.kafka.connect.data.Timestamp", 1_763_855_999_123, 1_763_855_999_123_000);
+    // Long before 1990, and a number that would be microseconds by its magnitude.
+    time("org.apache.kafka.connect.data.Timestamp", 5, 5_000);
+    time("io.debezium.time.Timestamp", -1_000, -1_000_000);
+    time("io.debezium.time.MicroTimestamp", 1_763_855_999_123, 1_763_855_999_123);
+    time("io.debezium.time.NanoTimestamp", 1_763_855_999_123_456_789, 1_763_855_999_123_456);
+    time("somebody's own", 1_763_855_999_123, 1_763_855_999_123_000);
+    for schema in ["org.apache.kafka.connect.data.Date", "io.debezium.time.NanoTime", "io.debezium.time.Date"] {
+        lacks(&value(schema, 1_763_855_999_123), BEGIN, 1);
+    }
+    lacks(&value("org.apache.kafka.connect.data.Timestamp", i64::MAX), BEGIN, 1);
+    // Two schemas in turn, under one envelope.
+    let mut envelope = walbook::parse::Envelope::new();
+    for turn in 0..8 {
+        let (schema, micros) =
+            [("io.debezium.time.MicroTimestamp", 5), ("io.debezium.time.Timestamp", 5_000)][turn % 2];
+        let opened = owned(envelope.open("t", Some(value(schema, 5).as_bytes())));
+        assert_eq!(opened, Ok(Opened::Line(BEGIN.to_owned(), [None, None, Some(micros), None, None], 0)), "{schema}");
+    }
+    for line in include_str!("../../data/inputs/connect_timestamp_commit_time.ndjson").lines() {
+        check("t", Some(line.as_bytes()));
+        let Ok(Opened::Line(_, fields, 0)) = owned(used_envelope().open("t", Some(line.as_bytes()))) else {
+            panic!("{line}")
+        };
+        assert!(fields[2].is_some_and(|time| time % 1_000_000 == 123_000), "{fields:?}");
+    }
+}
+
+#[test]
+fn a_field_beside_the_line_that_cannot_be_read_does_not_cost_the_change() {
+    for field in [
+        r#""lsn":"5x""#,
+        r#""lsn":-5"#,
+        r#""lsn":"80000000/0""#,
+        r#""commit_lsn":"0/g""#,
+        r#""commit_lsn":{}"#,
+        r#""xid":-1"#,
+        r#""xid":1.5"#,
+        r#""xid":"+1""#,
+        r#""xid":"9223372036854775808""#,
+        r#""xid":9223372036854775808"#,
+        r#""xid":true"#,
+        r#""seq":2147483648"#,
+        r#""seq":-1"#,
+        r#""seq":[1]"#,
+        // Seconds, nanoseconds, and what lies outside the years 1990 to 2200.
+        r#""commit_time":1795350896"#,
+        r#""commit_time":1795350896123456789"#,
+        r#""commit_time":631151999999"#,
+        r#""commit_time":7258118400000"#,
+        r#""commit_time":631151999999999"#,
+        r#""commit_time":7258118400000000"#,
+        r#""commit_time":"infinity""#,
+        r#""commit_time":"2026-11-22""#,
+        r#""commit_time":"2026-11-22 12:34:56""#,
+        r#""commit_time":"Sat Nov 22 23:59:59 CET 2025""#,
+        r#""commit_time":{"time":1763855999123}"#,
+    ] {
+        lacks(&format!(r#"{{{field},"data":"BEGIN 693"}}"#), BEGIN, 1);
+        lacks(&format!(r#"{CONNECT}{{"data":"BEGIN 693",{field}}}}}"#), BEGIN, 1);
+    }
+    lacks(r#"{"commit_lsn":{},"lsn":[],"xid":"x","data":"BEGIN 693"}"#, BEGIN, 3);
+    // The last of two equal keys counts.
+    is_line(r#"{"lsn":"x","lsn":null,"data":"BEGIN 693"}"#, BEGIN);
+    lacks(r#"{"lsn":"0/1","lsn":"x","data":"BEGIN 693"}"#, BEGIN, 1);
+    lacks("Struct{data=BEGIN 693,lsn=x}", BEGIN, 1);
+    lacks("Struct{xid=x,lsn=y,data=BEGIN 693}", BEGIN, 2);
+    lacks("Struct{seq=2147483648,data=BEGIN 693}", BEGIN, 1);
+}
+
+#[test]
+fn values_without_a_line_are_rejects() {
     rejects(r#"{"data":null}"#, Reject::NullData);
     rejects(r#"{"data":"x","data":null}"#, Reject::NullData);
     rejects(r#"{"data":["BEGIN"]}"#, Reject::DataType);
@@ -155,9 +265,6 @@ fn printed_structs() {
         "table public.t: INSERT: id[integer]:1,other=5",
     );
     is_line("Struct{data=table public.\"a,xid=5\": INSERT:}", "table public.\"a,xid=5\": INSERT:");
-    rejects("Struct{data=BEGIN 693,lsn=x}", Reject::Lsn("lsn"));
-    rejects("Struct{xid=x,data=BEGIN 693}", Reject::Number("xid"));
-    rejects("Struct{seq=2147483648,data=BEGIN 693}", Reject::Number("seq"));
     rejects("Struct{data=BEGIN 693", Reject::StructCut);
     rejects("Struct{}", Reject::StructData);
     rejects("Struct{lsn=0/1,xid=5}", Reject::StructData);

@@ -8,10 +8,10 @@ use regex::Regex;
 use serde_json::{Map, Value};
 use walbook::parse::Reject;
 
-/// What a value holds, owned: the line with lsn, commit_lsn, commit_time, seq and xid, or a marker.
+/// What a value holds, owned: the line with lsn, commit_lsn, commit_time, seq and xid, and how many of them are unreadable; or a marker.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Opened {
-    Line(String, [Option<i64>; 5]),
+    Line(String, [Option<i64>; 5], u64),
     Marker,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn open(topic: &str, value: Option<&[u8]>) -> Result<Opened, Reject> 
         return open_json(topic, text);
     }
     let line = regex!(r"(?<line>.*?)(?:\r?\n)?").captures(text).expect("matches all")["line"].to_owned();
-    if line.starts_with("Struct{") { open_struct(&line) } else { Ok(Opened::Line(line, [None; 5])) }
+    if line.starts_with("Struct{") { open_struct(&line) } else { Ok(Opened::Line(line, [None; 5], 0)) }
 }
 
 fn open_json(topic: &str, text: &str) -> Result<Opened, Reject> {
@@ -60,11 +60,15 @@ fn open_json(topic: &str, text: &str) -> Result<Opened, Reject> {
         _ => Reject::JsonSyntax,
     })?;
     let mut object = value.as_object().expect("begins with a brace");
+    let mut time_schema = "";
     if !object.contains_key("data") {
         match object.get("payload") {
             None => {}
             Some(Value::Null) => return Ok(Opened::Marker),
-            Some(Value::Object(payload)) => object = payload,
+            Some(Value::Object(payload)) => {
+                time_schema = time_schema_of(object);
+                object = payload;
+            }
             Some(_) => return Err(Reject::Payload),
         }
     }
@@ -78,32 +82,80 @@ fn open_json(topic: &str, text: &str) -> Result<Opened, Reject> {
             return if heartbeat { Ok(Opened::Marker) } else { Err(shape) };
         }
     };
-    let text = |name: &str, wrong: Reject| match object.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(wrong),
-    };
-    let number = |name: &'static str| match object.get(name) {
-        Some(Value::Number(number)) => {
-            number.as_i64().map(|number| Some(number.to_string())).ok_or(Reject::Number(name))
+    let mut side = Side::default();
+    for (place, name) in SIDE_FIELDS.into_iter().enumerate() {
+        match object.get(name) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => side.set(place, text, time_schema),
+            Some(Value::Number(number)) => {
+                let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 2f64.powi(42));
+                match number.as_i64().or(whole.map(|float| float as i64)) {
+                    Some(number) => side.set(place, &number.to_string(), time_schema),
+                    None => side.unreadable[place] = true,
+                }
+            }
+            Some(_) => side.unreadable[place] = true,
         }
-        Some(Value::String(_)) if name == "seq" => Err(Reject::Number(name)),
-        _ => text(name, Reject::Number(name)),
+    }
+    Ok(side.line(line))
+}
+
+const SIDE_FIELDS: [&str; 5] = ["lsn", "commit_lsn", "commit_time", "seq", "xid"];
+
+/// The fields beside a line, in the order of [`SIDE_FIELDS`].
+#[derive(Default)]
+struct Side {
+    values: [Option<i64>; 5],
+    unreadable: [bool; 5],
+}
+
+impl Side {
+    fn set(&mut self, place: usize, text: &str, time_schema: &str) {
+        let text = text.trim_matches(' ');
+        self.values[place] = match place {
+            0 | 1 => lsn(text).or_else(|| natural(text, i64::MAX)),
+            2 => commit_time(text).or_else(|| epoch(text, time_schema)),
+            3 => natural(text, i32::MAX.into()),
+            _ => natural(text, i64::MAX),
+        };
+        self.unreadable[place] = self.values[place].is_none() && !text.is_empty();
+    }
+
+    fn line(self, text: String) -> Opened {
+        Opened::Line(text, self.values, self.unreadable.into_iter().filter(|unreadable| *unreadable).count() as u64)
+    }
+}
+
+/// The name of the schema that Connect's schema has for `commit_time`.
+fn time_schema_of(object: &Map<String, Value>) -> &str {
+    let fields = object.get("schema").and_then(|schema| schema["fields"].as_array());
+    let field = fields.into_iter().flatten().rfind(|field| field["field"] == "commit_time");
+    field.and_then(|field| field["name"].as_str()).unwrap_or("")
+}
+
+/// A number of units since 1970-01-01 UTC, in microseconds.
+fn epoch(digits: &str, schema: &str) -> Option<i64> {
+    let number: i128 = digits.parse().ok().filter(|_| regex!("-?[0-9]+").is_match(digits))?;
+    // 1990-01-01 to 2200-01-01, in seconds.
+    let years = 631_152_000..7_258_118_400;
+    let micros = match schema {
+        "org.apache.kafka.connect.data.Timestamp" | "io.debezium.time.Timestamp" => number * 1000,
+        "io.debezium.time.MicroTimestamp" => number,
+        "io.debezium.time.NanoTimestamp" => number.div_euclid(1000),
+        "org.apache.kafka.connect.data.Date" | "org.apache.kafka.connect.data.Time" => return None,
+        other if other.starts_with("io.debezium.time.") => return None,
+        _ if years.contains(&number.div_euclid(1000)) => number * 1000,
+        _ if years.contains(&number.div_euclid(1_000_000)) => number,
+        _ => return None,
     };
-    let lsn = text("lsn", Reject::Lsn("lsn"))?.map(|text| lsn("lsn", &text)).transpose()?;
-    let xid = number("xid")?.map(|text| natural("xid", &text, i64::MAX)).transpose()?;
-    let commit_lsn =
-        text("commit_lsn", Reject::Lsn("commit_lsn"))?.map(|text| self::lsn("commit_lsn", &text)).transpose()?;
-    let commit_time = text("commit_time", Reject::CommitTime)?.map(|text| commit_time(&text)).transpose()?;
-    let seq = number("seq")?.map(|text| natural("seq", &text, i32::MAX.into())).transpose()?;
-    Ok(Opened::Line(line, [lsn, commit_lsn, commit_time, seq, xid]))
+    i64::try_from(micros).ok().filter(|micros| YEARS.contains(micros))
 }
 
 fn open_struct(text: &str) -> Result<Opened, Reject> {
     let inner = text["Struct{".len()..].strip_suffix('}').ok_or(Reject::StructCut)?;
     let parts = regex!("(?:(?<before>.*?),)??data=(?<line>.*)").captures(inner);
     let before = parts.as_ref().map_or(inner, |parts| parts.name("before").map_or("", |before| before.as_str()));
-    let mut found: [Option<i64>; 5] = [None; 5];
+    let mut found = Side::default();
     let mut pieces: Vec<&str> = before.split(',').collect();
     if parts.is_none() {
         pieces.pop();
@@ -113,30 +165,22 @@ fn open_struct(text: &str) -> Result<Opened, Reject> {
             return Err(Reject::StructData);
         }
         if let Some((name, value)) = piece.split_once('=') {
-            struct_field(&mut found, name, value)?;
+            struct_field(&mut found, name, value);
         }
     }
     let mut line = parts.ok_or(Reject::StructData)?["line"].to_owned();
     let tail = regex!(r#"(?<line>.*),(?<name>lsn|xid|commit_lsn|commit_time|seq)=(?<value>[^,'"]*)"#);
     while !regex!("(?:streaming )?message: .*").is_match(&line) {
         let Some(parts) = tail.captures(&line) else { break };
-        struct_field(&mut found, &parts["name"], &parts["value"])?;
+        struct_field(&mut found, &parts["name"], &parts["value"]);
         line = parts["line"].to_owned();
     }
-    Ok(Opened::Line(line, found))
+    Ok(found.line(line))
 }
 
-fn struct_field(found: &mut [Option<i64>; 5], name: &str, value: &str) -> Result<(), Reject> {
-    let value = (value != "null").then_some(value);
-    match name {
-        "lsn" => found[0] = value.map(|value| lsn("lsn", value)).transpose()?,
-        "commit_lsn" => found[1] = value.map(|value| lsn("commit_lsn", value)).transpose()?,
-        "commit_time" => found[2] = value.map(commit_time).transpose()?,
-        "seq" => found[3] = value.map(|value| natural("seq", value, i32::MAX.into())).transpose()?,
-        "xid" => found[4] = value.map(|value| natural("xid", value, i64::MAX)).transpose()?,
-        _ => {}
-    }
-    Ok(())
+fn struct_field(found: &mut Side, name: &str, value: &str) {
+    let Some(place) = SIDE_FIELDS.iter().position(|field| *field == name) else { return };
+    found.set(place, if value == "null" { "" } else { value }, "");
 }
 
 fn shape(object: &Map<String, Value>) -> Reject {
@@ -159,39 +203,56 @@ fn shape(object: &Map<String, Value>) -> Reject {
     }
 }
 
-fn lsn(field: &'static str, text: &str) -> Result<i64, Reject> {
-    let parts = regex!("([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})").captures(text).ok_or(Reject::Lsn(field))?;
+/// Microseconds of the years 0001 to 9999.
+const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+
+fn lsn(text: &str) -> Option<i64> {
+    let parts = regex!("([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})").captures(text)?;
     let half = |part: usize| u64::from_str_radix(&parts[part], 16).expect("eight hexadecimal digits");
-    i64::try_from(half(1) << 32 | half(2)).map_err(|_| Reject::Lsn(field))
+    i64::try_from(half(1) << 32 | half(2)).ok()
 }
 
-fn natural(field: &'static str, text: &str, most: i64) -> Result<i64, Reject> {
+fn natural(text: &str, most: i64) -> Option<i64> {
     let digits = regex!("[0-9]+").is_match(text);
-    text.parse().ok().filter(|number| digits && *number <= most).ok_or(Reject::Number(field))
+    text.parse().ok().filter(|number| digits && *number <= most)
 }
 
-fn commit_time(text: &str) -> Result<i64, Reject> {
-    let form = regex!(concat!(
-        r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.]([0-9]{1,9}))?",
-        r"(?:[Zz]|([+-])([0-9]{2})(?::([0-9]{2})(?::([0-9]{2}))?)?)"
+fn commit_time(text: &str) -> Option<i64> {
+    let zone = r"(?: ?(?:[Zz]|UTC|GMT|(?<sign>[+-])(?<H>[0-9]{2})(?::?(?<M>[0-9]{2})(?::?(?<S>[0-9]{2}))?)?))";
+    let date = "(?<y>[0-9]{4})-(?<m>[0-9]{2})-(?<d>[0-9]{2})[Tt ](?<h>[0-9]{2}):(?<i>[0-9]{2}):(?<s>[0-9]{2})";
+    let fraction = "(?:[.,](?<f>[0-9]{1,9}))?";
+    let basic = date.replace(['-', ':'], "").replace("[09]", "[0-9]");
+    static FORMS: LazyLock<std::sync::Mutex<Vec<Regex>>> = LazyLock::new(std::sync::Mutex::default);
+    let mut forms = FORMS.lock().expect("no test panics here");
+    if forms.is_empty() {
+        forms.extend([date, &basic].map(|date| regex(&format!("{date}{fraction}{zone}"))));
+    }
+    let java = regex!(concat!(
+        "... (?<m>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (?<d>[0-9]{2}) ",
+        "(?<h>[0-9]{2}):(?<i>[0-9]{2}):(?<s>[0-9]{2}) (?:UTC|GMT) (?<y>[0-9]{4})"
     ));
-    let read = || {
-        let parts = form.captures(text)?;
-        let number = |part: usize| parts.get(part).map_or(0, |digits| digits.as_str().parse::<u32>().expect("digits"));
-        let date = NaiveDate::from_ymd_opt(i32::try_from(number(1)).ok()?, number(2), number(3))?;
-        // chrono's own way with second 60 differs, so it is added.
-        let midnight = date.and_hms_opt(0, 0, 0)?.and_utc().timestamp();
-        let clock = |first: usize| number(first) * 3600 + number(first + 1) * 60 + number(first + 2);
-        let limits = [(4, 23), (5, 59), (6, 60), (9, 23), (10, 59), (11, 59)];
-        let east = if parts.get(8).is_some_and(|sign| sign.as_str() == "-") { -1 } else { 1 };
-        let seconds = midnight + i64::from(clock(4)) - east * i64::from(clock(9));
-        let fraction = format!("{:0<6}", parts.get(7).map_or("", |digits| digits.as_str()));
-        let instant = seconds * 1_000_000 + fraction[..6].parse::<i64>().expect("six digits");
-        let years = -62_135_596_800_000_000..=253_402_300_799_999_999;
-        (number(1) > 0 && limits.iter().all(|(part, most)| number(*part) <= *most) && years.contains(&instant))
-            .then_some(instant)
+    let parts = forms.iter().chain([java]).find_map(|form| form.captures(text))?;
+    // An offset with colons has all of them.
+    let offset = parts.name("sign").map_or("", |sign| &text[sign.start()..]);
+    if offset.contains(':') && !regex!("[+-][0-9]{2}:[0-9]{2}(:[0-9]{2})?").is_match(offset) {
+        return None;
+    }
+    let word = |name: &str| parts.name(name).map_or("0", |part| part.as_str());
+    let number = |name: &str| match word(name).parse::<u32>() {
+        Ok(number) => number,
+        Err(_) => "JanFebMarAprMayJunJulAugSepOctNovDec".find(word(name)).expect("a month") as u32 / 3 + 1,
     };
-    read().ok_or(Reject::CommitTime)
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number("y")).ok()?, number("m"), number("d"))?;
+    // chrono's own way with second 60 differs, so it is added.
+    let midnight = date.and_hms_opt(0, 0, 0)?.and_utc().timestamp();
+    let clock = |hour, minute, second| i64::from(number(hour) * 3600 + number(minute) * 60 + number(second));
+    let limits = [("h", 23), ("i", 59), ("s", 60), ("H", 23), ("M", 59), ("S", 59)];
+    let east = if word("sign") == "-" { -1 } else { 1 };
+    let seconds = midnight + clock("h", "i", "s") - east * clock("H", "M", "S");
+    let fraction = format!("{:0<6}", parts.name("f").map_or("", |digits| digits.as_str()));
+    let instant = seconds * 1_000_000 + fraction[..6].parse::<i64>().expect("six digits");
+    (number("y") > 0 && limits.iter().all(|(part, most)| number(part) <= *most) && YEARS.contains(&instant))
+        .then_some(instant)
 }
 
 /// Reads the head of a line: agrees with `read_line` on every text.

@@ -49,6 +49,14 @@ const PIECES: &[&str] = &[
     "\"commit_lsn\":",
     "\"commit_time\":",
     "\"2026-11-22T12:34:56.5Z\"",
+    "\"20261122T123456.5 +0300\"",
+    "\"Sat Nov 22 23:59:59 UTC 2025\"",
+    "1763855999123",
+    "1763855999123456",
+    "\"fields\":[",
+    "{\"field\":\"commit_time\",\"name\":\"org.apache.kafka.connect.data.Timestamp\"}",
+    "\"name\":\"io.debezium.time.NanoTimestamp\"",
+    "\"field\":\"commit_time\"",
     "\"seq\":",
     "\"schema\":",
     "\"payload\":",
@@ -282,7 +290,7 @@ proptest! {
         ];
         let fields: Vec<&str> = order.iter().map(|field| &*fields[*field]).collect();
         let object = format!("{{{space}{}{space}}}", fields.join(&format!(",{space}")));
-        let expected = Ok(Opened::Line(line.clone(), [Some(lsn), None, None, Some(seq.into()), Some(xid.into())]));
+        let expected = Ok(Opened::Line(line.clone(), [Some(lsn), None, None, Some(seq.into()), Some(xid.into())], 0));
         for value in [format!("{CONNECT}{object}}}"), object] {
             prop_assert_eq!(&owned(used_envelope().open("t", Some(value.as_bytes()))), &expected);
             check("t", Some(value.as_bytes()));
