@@ -14,9 +14,11 @@
 //! | `{"schema":…,"payload":{"data":"LINE",…}}` | line: Kafka Connect's JsonConverter with schemas |
 //! | `{"schema":…,"payload":null}` | marker |
 //! | `{"data":"LINE",…}` | line: the same without schemas, and walbook's own capture |
+//! | `"LINE"`, `{"schema":…,"payload":"LINE"}` | line: JsonConverter on a string |
 //! | `Struct{…,data=LINE,…}` | line: Connect's StringConverter on a struct; see [`Envelope::open`] for its rule |
 //! | `{"ts_ms":…}` on a topic `__debezium-heartbeat…` | marker |
-//! | wal2json, Debezium, pgoutput, schema registry | a reject that names the shape |
+//! | wal2json, Debezium, CloudEvents, Maxwell, …, pgoutput, schema registry | a reject that names the shape, whatever a field `data` of it holds |
+//! | other objects | a reject that names the keys |
 //! | other text | line |
 //!
 //! *Why two JSON readers*: a byte scanner for the flat objects that really come, several times faster than any general reader (sonic-rs

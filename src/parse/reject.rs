@@ -2,8 +2,9 @@
 
 /// Why a record could not be read; its text is the `reason` column of the rejects.
 ///
-/// The texts hold nothing of the record, so that rejects can be grouped by reason; the record's bytes stand beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+/// The texts hold nothing of the record but the keys of an unknown shape, so that rejects can be grouped by reason; the record's
+/// bytes stand beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Reject {
     /// A value of no bytes (a null value is a tombstone).
     #[error("empty value: expected a test_decoding line or a JSON object around one")]
@@ -14,8 +15,8 @@ pub enum Reject {
     /// The framing of a schema registry: a zero byte and a schema's number.
     #[error("schema registry framing (Avro, Protobuf) is not read: use JsonConverter or StringConverter")]
     SchemaRegistry,
-    /// The value begins as a JSON object and breaks JSON's rules.
-    #[error("begins like a JSON object but is not valid JSON")]
+    /// The value begins as a JSON object or a JSON string and breaks JSON's rules.
+    #[error("begins like JSON but is not valid JSON")]
     JsonSyntax,
     /// A JSON object without its end.
     #[error("JSON ends early: the value was cut short")]
@@ -23,12 +24,15 @@ pub enum Reject {
     /// JSON nested deeper than serde_json goes.
     #[error("JSON is nested deeper than 127 levels")]
     JsonDepth,
-    /// A Connect envelope around something else than an object.
-    #[error("\"payload\" is not an object: expected {{\"data\":\"…\"}}")]
+    /// A Connect envelope around a number, an array, ….
+    #[error("\"payload\" is neither an object nor a string: expected {{\"data\":\"…\"}}, or a test_decoding line")]
     Payload,
-    /// An object of no known shape.
-    #[error("JSON object without \"data\": expected a test_decoding line in a field of that name")]
-    NoData,
+    /// An object of no known shape, with the names of its keys.
+    #[error("JSON object of unknown shape, without a line in \"data\"; keys: {0}")]
+    NoData(Box<str>),
+    /// A JSON object with a line, where the line itself should be.
+    #[error("a JSON object inside a JSON string: unwrap it once")]
+    NestedJson,
     /// The field that should hold the line is null.
     #[error("\"data\" is null: expected a test_decoding line")]
     NullData,
@@ -60,6 +64,30 @@ pub enum Reject {
     /// A heartbeat where none is expected.
     #[error("looks like a Debezium heartbeat, but the topic does not begin with __debezium-heartbeat")]
     Heartbeat,
+    /// An event in the form of cloudevents.io.
+    #[error("CloudEvents are not read: use the plugin test_decoding")]
+    CloudEvents,
+    /// A row change of Canal.
+    #[error("Canal's row changes (MySQL) are not read")]
+    Canal,
+    /// A row change of Maxwell.
+    #[error("Maxwell's row changes (MySQL) are not read")]
+    Maxwell,
+    /// A row change of GoldenGate.
+    #[error("GoldenGate's row changes are not read: use the plugin test_decoding")]
+    GoldenGate,
+    /// A change stream of MongoDB.
+    #[error("MongoDB's change events are not read")]
+    MongoDb,
+    /// A row change of Qlik Replicate.
+    #[error("Qlik Replicate's row changes are not read: use the plugin test_decoding")]
+    Qlik,
+    /// A row change as Supabase's webhooks and Sequin have it.
+    #[error("row changes with \"record\" (Supabase, Sequin) are not read: use the plugin test_decoding")]
+    RowWebhook,
+    /// A row change of AWS DMS, Striim or alike.
+    #[error("row changes with \"metadata\" (AWS DMS, Striim) are not read: use the plugin test_decoding")]
+    RowMetadata,
     /// Binary pgoutput, as base64 or hexadecimal.
     #[error("binary pgoutput in \"data\" is not read: use the plugin test_decoding and pg_logical_slot_get_changes")]
     Pgoutput,
@@ -133,7 +161,10 @@ mod tests {
 
     #[test]
     fn a_reason_is_short_and_names_what_to_do() {
-        assert_eq!(Reject::Payload.to_string(), "\"payload\" is not an object: expected {\"data\":\"…\"}");
+        assert_eq!(
+            Reject::Payload.to_string(),
+            "\"payload\" is neither an object nor a string: expected {\"data\":\"…\"}, or a test_decoding line"
+        );
         assert!(Reject::Streamed.to_string().contains("stream-changes"));
     }
 }

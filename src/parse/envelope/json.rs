@@ -9,6 +9,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::fields::{Fields, LinePosition, SideField, SideValue, Text, TimeForm};
+use super::foreign::{Signs, keys_of};
 use super::skip::Skipped;
 use crate::parse::Reject;
 
@@ -19,8 +20,12 @@ pub(in crate::parse) fn read<'v>(
     scratch: &mut String,
 ) -> Result<Option<Fields<'v>>, Reject> {
     let mut object: Object<'v> = serde_json::from_str(text).map_err(|error| reject_of(&error))?;
+    if let Some(system) = object.signs.system() {
+        return Err(system);
+    }
     // What a schema says holds for the payload beside it, and for nothing else.
     let mut time_form = TimeForm::Unnamed;
+    let mut is_wrapped = false;
     // A record with a column `payload` is still a record.
     if matches!(object.data, Field::Absent) {
         match object.payload {
@@ -29,14 +34,20 @@ pub(in crate::parse) fn read<'v>(
             Field::Object(payload) => {
                 time_form = object.schema.commit_time;
                 object = *payload;
+                is_wrapped = true;
+                if let Some(system) = object.signs.system() {
+                    return Err(system);
+                }
             }
+            // What Connect's ExtractField leaves: the line is the whole payload.
+            Field::Text(line) => return Ok(Some(Fields::bare(as_text(line, scratch)))),
             _ => return Err(Reject::Payload),
         }
     }
     if matches!(object.data, Field::Absent) {
-        return match object.shape() {
-            Reject::Heartbeat if topic.starts_with("__debezium-heartbeat") => Ok(None),
-            reject => Err(reject),
+        return match object.without_line() {
+            Some(Reject::Heartbeat) if topic.starts_with("__debezium-heartbeat") => Ok(None),
+            reject => Err(reject.unwrap_or_else(|| Reject::NoData(keys_of(text, is_wrapped)))),
         };
     }
     object.fields(time_form, scratch).map(Some)
@@ -48,10 +59,35 @@ pub(in crate::parse) fn time_form_of(schema: &str) -> TimeForm {
     schemas.next().and_then(Result::ok).map_or(TimeForm::Unnamed, |schema| schema.as_schema().commit_time)
 }
 
+/// Reads a value that begins with a quote: the line itself as a JSON string. A line with escapes is left in `scratch`.
+pub(in crate::parse) fn read_string<'v>(text: &'v str, scratch: &mut String) -> Result<Fields<'v>, Reject> {
+    match serde_json::from_str(text) {
+        Ok(Field::Text(line)) => Ok(Fields::bare(as_text(line, scratch))),
+        Ok(_) => Err(Reject::JsonSyntax),
+        Err(error) => Err(reject_of(&error)),
+    }
+}
+
+fn as_text<'v>(line: Cow<'v, str>, scratch: &mut String) -> Text<'v> {
+    match line {
+        Cow::Borrowed(line) => Text::Plain(line),
+        Cow::Owned(line) => {
+            *scratch = line;
+            Text::Scratch
+        }
+    }
+}
+
 /// The shape of a JSON object that stands where a line should.
 pub(in crate::parse) fn foreign_shape(text: &str) -> Reject {
     match serde_json::from_str::<Object<'_>>(text) {
-        Ok(object) => object.shape(),
+        Ok(object) => match object.signs.system().or_else(|| object.without_line()) {
+            Some(reject) => reject,
+            None if matches!((&object.data, &object.payload), (Field::Absent, Field::Absent)) => {
+                Reject::NoData(keys_of(text, false))
+            }
+            None => Reject::NestedJson,
+        },
         // wal2json's option write-in-chunks cuts an object into pieces.
         Err(_) if text.starts_with("{\"change\":[") => Reject::Wal2JsonV1,
         Err(_) => Reject::UnknownLine,
@@ -95,19 +131,6 @@ struct Schema {
     named: TimeForm,
 }
 
-/// Which keys of other shapes the object has.
-#[derive(Default)]
-struct Signs {
-    change: bool,
-    action: bool,
-    source: bool,
-    op: bool,
-    row: bool,
-    flattened: bool,
-    status: bool,
-    id: bool,
-}
-
 /// What a field holds.
 #[derive(Default)]
 enum Field<'v> {
@@ -126,13 +149,9 @@ enum Field<'v> {
 impl<'v> Object<'v> {
     fn fields(self, time_form: TimeForm, scratch: &mut String) -> Result<Fields<'v>, Reject> {
         let data = match self.data {
-            Field::Text(Cow::Borrowed(text)) => Text::Plain(text),
-            Field::Text(Cow::Owned(text)) => {
-                *scratch = text;
-                Text::Scratch
-            }
+            Field::Text(line) => as_text(line, scratch),
             Field::Null => return Err(Reject::NullData),
-            _ => return Err(Reject::DataType),
+            _ => return Err(self.signs.system_of_row().unwrap_or(Reject::DataType)),
         };
         let mut position = LinePosition::default();
         for (field, value) in [
@@ -147,33 +166,26 @@ impl<'v> Object<'v> {
         Ok(Fields { data, position })
     }
 
-    /// The shape of an object without `data`.
-    fn shape(&self) -> Reject {
-        match self.signs {
-            Signs { change: true, .. } => Reject::Wal2JsonV1,
-            Signs { action: true, .. } => Reject::Wal2JsonV2,
-            Signs { op: true, source: true, .. } | Signs { row: true, source: true, .. } => Reject::Debezium,
-            Signs { op: true, row: true, .. } => Reject::Debezium,
-            Signs { flattened: true, .. } => Reject::DebeziumFlattened,
-            Signs { status: true, id: true, .. } => Reject::DebeziumTransaction,
-            _ if matches!(self.ts_ms, Field::Integer(_) | Field::Float) => Reject::Heartbeat,
-            _ => Reject::NoData,
-        }
+    /// What an object without `data` is, if that is known.
+    fn without_line(&self) -> Option<Reject> {
+        let is_heartbeat = matches!(self.ts_ms, Field::Integer(_) | Field::Float);
+        self.signs.system_without_data().or(is_heartbeat.then_some(Reject::Heartbeat))
     }
 
     fn from_map<A: MapAccess<'v>>(mut map: A) -> Result<Object<'v>, A::Error> {
         let mut object = Object::default();
         // Assigned again by a later equal key: the last one counts.
         while let Some(Key(key)) = map.next_key()? {
-            let sign = match &*key {
-                "data" => Ok(&mut object.data),
-                "lsn" => Ok(&mut object.lsn),
-                "xid" => Ok(&mut object.xid),
-                "commit_lsn" => Ok(&mut object.commit_lsn),
-                "commit_time" => Ok(&mut object.commit_time),
-                "seq" => Ok(&mut object.seq),
-                "payload" => Ok(&mut object.payload),
-                "ts_ms" => Ok(&mut object.ts_ms),
+            object.signs.add(Signs::of_key(&key));
+            let field = match &*key {
+                "data" => &mut object.data,
+                "lsn" => &mut object.lsn,
+                "xid" => &mut object.xid,
+                "commit_lsn" => &mut object.commit_lsn,
+                "commit_time" => &mut object.commit_time,
+                "seq" => &mut object.seq,
+                "payload" => &mut object.payload,
+                "ts_ms" => &mut object.ts_ms,
                 "schema" => {
                     object.schema = map.next_value::<Field<'_>>()?.as_schema();
                     continue;
@@ -184,25 +196,12 @@ impl<'v> Object<'v> {
                     object.own_schema.note(&key, &value);
                     continue;
                 }
-                "change" => Err(Some(&mut object.signs.change)),
-                "action" => Err(Some(&mut object.signs.action)),
-                "source" => Err(Some(&mut object.signs.source)),
-                "op" => Err(Some(&mut object.signs.op)),
-                "before" | "after" => Err(Some(&mut object.signs.row)),
-                "__op" | "__deleted" => Err(Some(&mut object.signs.flattened)),
-                "status" => Err(Some(&mut object.signs.status)),
-                "id" => Err(Some(&mut object.signs.id)),
-                _ => Err(None),
-            };
-            match sign {
-                Ok(field) => *field = map.next_value()?,
-                Err(sign) => {
+                _ => {
                     map.next_value::<Skipped>()?;
-                    if let Some(sign) = sign {
-                        *sign = true;
-                    }
+                    continue;
                 }
-            }
+            };
+            *field = map.next_value()?;
         }
         Ok(object)
     }

@@ -4,6 +4,7 @@ mod connect_struct;
 #[expect(clippy::module_inception, reason = "the reader of all shapes is the folder's noun")]
 mod envelope;
 mod fields;
+mod foreign;
 mod json;
 mod line;
 mod prefix;

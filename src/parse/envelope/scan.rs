@@ -6,7 +6,16 @@
 use memchr::memchr2;
 
 use super::fields::{Fields, LinePosition, Text, TimeForm};
+use super::foreign::Signs;
 use crate::change::{Lsn, instant};
+
+/// Reads `text` as a JSON string and nothing else; one with escapes is left in `scratch`.
+pub(in crate::parse) fn string<'v>(text: &'v str, scratch: &mut String) -> Option<Text<'v>> {
+    let mut scan = Scan { text, at: 0 };
+    let line = scan.string(scratch)?;
+    scan.skip_space();
+    (scan.at == text.len()).then_some(line)
+}
 
 /// Reads `text` as a flat object with a `data` string, followed by `closing` more braces and nothing else.
 ///
@@ -35,6 +44,8 @@ pub(in crate::parse) fn flat_object<'v>(
             "commit_time" => position.commit_time = if null { None } else { Some(scan.commit_time(time_form)?) },
             "xid" => position.xid = if null { None } else { Some(scan.xid()?) },
             "seq" => position.seq = if null { None } else { Some(i32::try_from(scan.natural()?).ok()?) },
+            // Keys of another system's envelope: the whole object decides.
+            key if !Signs::of_key(key).is_empty() => return None,
             _ if null || scan.literal("true") || scan.literal("false") => {}
             _ if scan.byte() == Some(b'"') => drop(scan.plain_string()?),
             _ => drop(scan.natural()?),

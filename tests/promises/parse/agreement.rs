@@ -34,7 +34,7 @@ pub(crate) fn check(topic: &str, value: Option<&[u8]>) {
 /// Reads a line in every way, and panics where two ways disagree.
 pub(crate) fn check_line(text: &str) {
     let statement = read_line(text);
-    if let Err(reject) = statement {
+    if let Err(reject) = &statement {
         assert!(reject.to_string().len() < 120);
     }
     let statement = statement.ok().map(|statement| as_oracle(&statement));

@@ -239,11 +239,12 @@ fn values_without_a_line_are_rejects() {
     rejects(r#"{"data":null}"#, Reject::NullData);
     rejects(r#"{"data":"x","data":null}"#, Reject::NullData);
     rejects(r#"{"data":["BEGIN"]}"#, Reject::DataType);
-    rejects(r#"{"schema":{},"payload":"BEGIN"}"#, Reject::Payload);
+    rejects(r#"{"schema":{},"payload":5}"#, Reject::Payload);
     rejects(r#"{"schema":{},"payload":[]}"#, Reject::Payload);
-    rejects(r#"{"schema":{},"payload":{}}"#, Reject::NoData);
-    rejects("{}", Reject::NoData);
-    rejects(r#"{"DATA":"BEGIN"}"#, Reject::NoData);
+    rejects(r#"{"schema":{},"payload":{}}"#, Reject::NoData("none".into()));
+    rejects("{}", Reject::NoData("none".into()));
+    rejects(r#"{"DATA":"BEGIN"}"#, Reject::NoData("DATA".into()));
+    rejects(r#"{"schema":{},"payload":{"b":1,"a":{}}}"#, Reject::NoData("a, b".into()));
 }
 
 #[test]
@@ -268,7 +269,39 @@ fn printed_structs() {
     rejects("Struct{data=BEGIN 693", Reject::StructCut);
     rejects("Struct{}", Reject::StructData);
     rejects("Struct{lsn=0/1,xid=5}", Reject::StructData);
-    rejects("Struct{after=Struct{id=1,data=BEGIN},op=c}", Reject::StructData);
+    rejects("Struct{row=Struct{id=1,data=BEGIN},op=c}", Reject::StructData);
+}
+
+#[test]
+fn the_line_itself_as_a_json_string() {
+    is_line(r#""BEGIN 693""#, BEGIN);
+    is_line(" \"BEGIN 693\"\r\n", BEGIN);
+    is_line(r#"{"schema":{"type":"string","optional":true},"payload":"BEGIN 693"}"#, BEGIN);
+    is_line(r#"{"payload":"BEGIN 693"}"#, BEGIN);
+    let line = "table public.\"order\": UPDATE: id[integer]:2 a[text]:'x\ny é🐘 \\'";
+    for value in
+        [serde_json::to_string(line).expect("JSON"), serde_json::to_string(line).expect("JSON").replace('é', "\\u00e9")]
+    {
+        is_line(&value, line);
+        is_line(&format!(r#"{{"schema":{{"type":"string"}},"payload":{value}}}"#), line);
+    }
+    is_line(r#""""#, "");
+    rejects(r#""BEGIN"#, Reject::JsonCut);
+    rejects(r#""BEGIN" x"#, Reject::JsonSyntax);
+    rejects(r#""BEGIN\d""#, Reject::JsonSyntax);
+    rejects("\"BEGIN\n\"", Reject::JsonSyntax);
+    let mut tables = Vec::new();
+    for value in include_str!("../../data/inputs/json_strings.ndjson").lines() {
+        check("t", Some(value.as_bytes()));
+        let Ok(Opened::Line(line, ..)) = owned(used_envelope().open("t", Some(value.as_bytes()))) else {
+            panic!("{value}")
+        };
+        tables.push(line.split(": ").next().expect("a first word").to_owned());
+    }
+    assert_eq!(
+        tables,
+        ["BEGIN 736", "table public.user_event", "table public.\"order\"", "COMMIT 736", "table public.user_event"]
+    );
 }
 
 #[test]
@@ -288,7 +321,7 @@ fn heartbeats_are_markers_on_their_topics_only() {
     opens("__debezium-heartbeat.server", value, Ok(Opened::Marker));
     opens("__debezium-heartbeat", format!("{CONNECT}{{\"ts_ms\":5}}}}").as_bytes(), Ok(Opened::Marker));
     opens("server.__debezium-heartbeat", value, Err(Reject::Heartbeat));
-    opens("__debezium-heartbeat.server", br#"{"ts_ms":"5"}"#, Err(Reject::NoData));
+    opens("__debezium-heartbeat.server", br#"{"ts_ms":"5"}"#, Err(Reject::NoData("ts_ms".into())));
     opens("__debezium-heartbeat.server", br#"{"action":"B","ts_ms":5}"#, Err(Reject::Wal2JsonV2));
 }
 
@@ -306,6 +339,59 @@ fn other_shapes_are_rejects_that_name_them() {
     for value in include_str!("../../data/debezium.ndjson").lines() {
         rejects(value, Reject::Debezium);
     }
+}
+
+#[test]
+fn the_envelope_of_another_system_is_known_before_its_data() {
+    const LINE: &str = "table public.ghost: INSERT: id[integer]:1";
+    for (fields, system) in [
+        (r#""id":1,"__op":"c","__deleted":"false""#, Reject::DebeziumFlattened),
+        (r#""__deleted":"false""#, Reject::DebeziumFlattened),
+        (r#""__table":"t","__lsn":5"#, Reject::DebeziumFlattened),
+        (r#""op":"c","source":{"lsn":1}"#, Reject::Debezium),
+        (r#""op":"c","before":null"#, Reject::Debezium),
+        (r#""after":{"id":1},"source":{}"#, Reject::Debezium),
+        (r#""op":"c","ts_ms":1"#, Reject::Debezium),
+        (r#""specversion":"1.0","id":"1","source":"/a","type":"t""#, Reject::CloudEvents),
+        (r#""action":"I","schema":"public","table":"t""#, Reject::Wal2JsonV2),
+        (r#""change":[]"#, Reject::Wal2JsonV1),
+        (r#""database":"d","table":"t","type":"insert","ts":1,"xid":2"#, Reject::Maxwell),
+        (r#""database":"d","table":"t","type":"INSERT","isDdl":false,"sqlType":{}"#, Reject::Canal),
+        (r#""table":"A.B","op_type":"I","op_ts":"2026-11-22 12:34:56.000000","pos":"1""#, Reject::GoldenGate),
+        (r#""operationType":"insert","fullDocument":{}"#, Reject::MongoDb),
+        (r#""beforeData":null,"headers":{}"#, Reject::Qlik),
+        (r#""type":"INSERT","table":"t","schema":"public","record":{},"old_record":null"#, Reject::RowWebhook),
+        (r#""record":{},"changes":null,"action":"insert","metadata":{}"#, Reject::RowWebhook),
+        (r#""status":"BEGIN","id":"571:5","event_count":null,"data_collections":null"#, Reject::DebeziumTransaction),
+    ] {
+        for object in [
+            format!(r#"{{{fields}}}"#),
+            format!(r#"{{{fields},"data":"{LINE}"}}"#),
+            format!(r#"{{"data":"{LINE}",{fields}}}"#),
+            format!(r#"{{"data":{{"id":1}},{fields}}}"#),
+        ] {
+            rejects(&object, system.clone());
+            rejects(&format!("{CONNECT}{object}}}"), system.clone());
+        }
+    }
+    rejects(r#"{"data":{"id":1},"metadata":{"operation":"load"}}"#, Reject::RowMetadata);
+    // What one of these columns alone does not show.
+    for field in ["id", "status", "type", "table", "source", "metadata", "op", "ts_ms", "record"] {
+        is_line(&format!(r#"{{"{field}":"x","data":"BEGIN 693"}}"#), BEGIN);
+        is_line(&format!(r#"{CONNECT}{{"data":"BEGIN 693","{field}":5}}}}"#), BEGIN);
+    }
+    for printed in [
+        format!("Struct{{id=1,data={LINE},__op=c,__deleted=false}}"),
+        format!("Struct{{__op=c,data={LINE}}}"),
+        format!("Struct{{data={LINE},note=5,__deleted=false}}"),
+    ] {
+        rejects(&printed, Reject::DebeziumFlattened);
+    }
+    rejects("Struct{before=Struct{id=1,data=BEGIN},op=c}", Reject::Debezium);
+    rejects("Struct{op=c,ts_ms=5,x=1}", Reject::Debezium);
+    // What is not recognized is named by its keys.
+    let reject = owned(used_envelope().open("t", Some(br#"{"row_id":1,"body":"x"}"#))).expect_err("no line");
+    assert!(reject.to_string().contains("body, row_id"), "{reject}");
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn output_of_other_plugins_is_named() {
         (r#"{"action":"I","schema":"public","table":"t","columns":[]}"#, Reject::Wal2JsonV2),
         (r#"{"action":"B"}"#, Reject::Wal2JsonV2),
         (r#"{"op":"c","before":null,"after":{}}"#, Reject::Debezium),
-        (r#"{"hello":1}"#, Reject::NoData),
+        (r#"{"hello":1}"#, Reject::NoData("hello".into())),
         (r#"{"hello"#, Reject::UnknownLine),
         ("QgAAAAABbVVwAALHdQ9EI7sAAALg", Reject::Pgoutput),
         ("RQ==", Reject::Pgoutput),

@@ -49,17 +49,22 @@ pub(crate) fn open(topic: &str, value: Option<&[u8]>) -> Result<Opened, Reject> 
     if regex!(r"[ \t\r\n]*\{.*").is_match(text) {
         return open_json(topic, text);
     }
+    if regex!(r#"[ \t\r\n]*".*"#).is_match(text) {
+        let line: String = serde_json::from_str(text).map_err(|error| json_error(&error))?;
+        return Ok(Opened::Line(line, [None; 5], 0));
+    }
     let line = regex!(r"(?<line>.*?)(?:\r?\n)?").captures(text).expect("matches all")["line"].to_owned();
     if line.starts_with("Struct{") { open_struct(&line) } else { Ok(Opened::Line(line, [None; 5], 0)) }
 }
 
 fn open_json(topic: &str, text: &str) -> Result<Opened, Reject> {
-    let value: Value = serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Eof => Reject::JsonCut,
-        _ if error.to_string().contains("recursion limit") => Reject::JsonDepth,
-        _ => Reject::JsonSyntax,
-    })?;
+    let value: Value = serde_json::from_str(text).map_err(|error| json_error(&error))?;
     let mut object = value.as_object().expect("begins with a brace");
+    let no_system = |object: &Map<String, Value>| match system(&|key| object.contains_key(key)) {
+        Some(system) => Err(system),
+        None => Ok(()),
+    };
+    no_system(object)?;
     let mut time_schema = "";
     if !object.contains_key("data") {
         match object.get("payload") {
@@ -68,19 +73,23 @@ fn open_json(topic: &str, text: &str) -> Result<Opened, Reject> {
             Some(Value::Object(payload)) => {
                 time_schema = time_schema_of(object);
                 object = payload;
+                no_system(object)?;
             }
+            Some(Value::String(line)) => return Ok(Opened::Line(line.clone(), [None; 5], 0)),
             Some(_) => return Err(Reject::Payload),
         }
     }
     let line = match object.get("data") {
         Some(Value::String(line)) => line.clone(),
         Some(Value::Null) => return Err(Reject::NullData),
+        Some(_) if object.contains_key("metadata") => return Err(Reject::RowMetadata),
         Some(_) => return Err(Reject::DataType),
-        None => {
-            let shape = shape(object);
-            let heartbeat = shape == Reject::Heartbeat && topic.starts_with("__debezium-heartbeat");
-            return if heartbeat { Ok(Opened::Marker) } else { Err(shape) };
+        None if object.contains_key("status") && object.contains_key("id") => return Err(Reject::DebeziumTransaction),
+        None if object.get("ts_ms").is_some_and(|time| time.is_i64() || time.is_f64()) => {
+            let is_heartbeat = topic.starts_with("__debezium-heartbeat");
+            return if is_heartbeat { Ok(Opened::Marker) } else { Err(Reject::Heartbeat) };
         }
+        None => return Err(Reject::NoData(keys(object))),
     };
     let mut side = Side::default();
     for (place, name) in SIDE_FIELDS.into_iter().enumerate() {
@@ -155,27 +164,38 @@ fn open_struct(text: &str) -> Result<Opened, Reject> {
     let inner = text["Struct{".len()..].strip_suffix('}').ok_or(Reject::StructCut)?;
     let parts = regex!("(?:(?<before>.*?),)??data=(?<line>.*)").captures(inner);
     let before = parts.as_ref().map_or(inner, |parts| parts.name("before").map_or("", |before| before.as_str()));
-    let mut found = Side::default();
+    let (mut found, mut names) = (Side::default(), Vec::new());
     let mut pieces: Vec<&str> = before.split(',').collect();
     if parts.is_none() {
         pieces.pop();
     }
     for piece in pieces {
-        if regex!(r"[^=]*=Struct\{.*").is_match(piece) {
-            return Err(Reject::StructData);
+        let Some((name, value)) = piece.split_once('=') else { continue };
+        names.push(name.to_owned());
+        let system = system(&|key| names.iter().any(|name| name == key));
+        if value.starts_with("Struct{") {
+            let is_row = names.iter().any(|name| ["before", "after", "source"].contains(&name.as_str()));
+            return Err(system.unwrap_or(if is_row { Reject::Debezium } else { Reject::StructData }));
         }
-        if let Some((name, value)) = piece.split_once('=') {
-            struct_field(&mut found, name, value);
-        }
+        struct_field(&mut found, name, value);
     }
-    let mut line = parts.ok_or(Reject::StructData)?["line"].to_owned();
-    let tail = regex!(r#"(?<line>.*),(?<name>lsn|xid|commit_lsn|commit_time|seq)=(?<value>[^,'"]*)"#);
+    let without_data = || system(&|key| names.iter().any(|name| name == key)).unwrap_or(Reject::StructData);
+    let mut line = parts.ok_or_else(without_data)?["line"].to_owned();
+    static TAIL: LazyLock<Regex> = LazyLock::new(|| {
+        let names = FOREIGN_KEYS.join("|");
+        regex(&format!(r#"(?<line>.*),(?<name>lsn|xid|commit_lsn|commit_time|seq|{names})=(?<value>[^,'"]*)"#))
+    });
+    let tail = &*TAIL;
     while !regex!("(?:streaming )?message: .*").is_match(&line) {
         let Some(parts) = tail.captures(&line) else { break };
         struct_field(&mut found, &parts["name"], &parts["value"]);
+        names.push(parts["name"].to_owned());
         line = parts["line"].to_owned();
     }
-    Ok(found.line(line))
+    match system(&|key| names.iter().any(|name| name == key)) {
+        Some(system) => Err(system),
+        None => Ok(found.line(line)),
+    }
 }
 
 fn struct_field(found: &mut Side, name: &str, value: &str) {
@@ -183,24 +203,106 @@ fn struct_field(found: &mut Side, name: &str, value: &str) {
     found.set(place, if value == "null" { "" } else { value }, "");
 }
 
-fn shape(object: &Map<String, Value>) -> Reject {
-    let has = |name: &str| object.contains_key(name);
-    let row = has("before") || has("after");
-    if has("change") {
-        Reject::Wal2JsonV1
-    } else if has("action") {
-        Reject::Wal2JsonV2
-    } else if [has("op"), has("source"), row].into_iter().filter(|sign| *sign).count() >= 2 {
-        Reject::Debezium
-    } else if has("__op") || has("__deleted") {
-        Reject::DebeziumFlattened
-    } else if has("status") && has("id") {
-        Reject::DebeziumTransaction
-    } else if object.get("ts_ms").is_some_and(|time| time.is_i64() || time.is_f64()) {
-        Reject::Heartbeat
-    } else {
-        Reject::NoData
+fn json_error(error: &serde_json::Error) -> Reject {
+    match error.classify() {
+        serde_json::error::Category::Eof => Reject::JsonCut,
+        _ if error.to_string().contains("recursion limit") => Reject::JsonDepth,
+        _ => Reject::JsonSyntax,
     }
+}
+
+/// The keys by which other systems' envelopes are recognized.
+const FOREIGN_KEYS: [&str; 38] = [
+    "change",
+    "action",
+    "source",
+    "op",
+    "before",
+    "after",
+    "__op",
+    "__deleted",
+    "__table",
+    "__lsn",
+    "__txId",
+    "__ts_ms",
+    "__source_ts_ms",
+    "__source_lsn",
+    "status",
+    "id",
+    "data_collections",
+    "event_count",
+    "specversion",
+    "isDdl",
+    "mysqlType",
+    "sqlType",
+    "type",
+    "table",
+    "database",
+    "op_type",
+    "op_ts",
+    "current_ts",
+    "pos",
+    "operationType",
+    "fullDocument",
+    "documentKey",
+    "clusterTime",
+    "metadata",
+    "record",
+    "old_record",
+    "beforeData",
+    "ts_ms",
+];
+
+fn system(has: &dyn Fn(&str) -> bool) -> Option<Reject> {
+    let any = |keys: &[&str]| keys.iter().any(|key| has(key));
+    let (row, record) = (any(&["before", "after"]), any(&["record", "old_record"]));
+    let flattened = FOREIGN_KEYS.iter().any(|key| key.starts_with("__") && has(key));
+    if has("specversion") {
+        Some(Reject::CloudEvents)
+    } else if has("change") {
+        Some(Reject::Wal2JsonV1)
+    } else if record && (has("table") || has("action")) {
+        Some(Reject::RowWebhook)
+    } else if has("action") {
+        Some(Reject::Wal2JsonV2)
+    } else if [has("op"), has("source"), row].into_iter().filter(|sign| *sign).count() >= 2
+        || (has("op") && has("ts_ms"))
+    {
+        Some(Reject::Debezium)
+    } else if flattened {
+        Some(Reject::DebeziumFlattened)
+    } else if has("status") && has("id") && any(&["data_collections", "event_count"]) {
+        Some(Reject::DebeziumTransaction)
+    } else if any(&["isDdl", "mysqlType", "sqlType"]) {
+        Some(Reject::Canal)
+    } else if has("type") && has("table") && has("database") {
+        Some(Reject::Maxwell)
+    } else if has("op_type") && any(&["op_ts", "current_ts", "pos"]) {
+        Some(Reject::GoldenGate)
+    } else if has("operationType") && any(&["fullDocument", "documentKey", "clusterTime"]) {
+        Some(Reject::MongoDb)
+    } else {
+        has("beforeData").then_some(Reject::Qlik)
+    }
+}
+
+/// The keys of an object as a reject names them.
+fn keys(object: &Map<String, Value>) -> Box<str> {
+    let mut sorted: Vec<&String> = object.keys().collect();
+    sorted.sort();
+    let mut named = String::new();
+    for key in sorted {
+        let next = format!(
+            "{}{}",
+            if named.is_empty() && key == object.keys().min().expect("some") { "" } else { ", " },
+            key.escape_debug()
+        );
+        if named.len() + next.len() > 64 {
+            return if named.is_empty() { "…".into() } else { format!("{named}, …").into() };
+        }
+        named += &next;
+    }
+    if named.is_empty() { "none".into() } else { named.into() }
 }
 
 /// Microseconds of the years 0001 to 9999.

@@ -1,0 +1,154 @@
+//! Envelopes of other systems, recognized by the keys of the whole object.
+//!
+//! Such an object may have a column `data`, and that may hold a line of test_decoding: it is a row of a table all the same, and
+//! not a change that PostgreSQL printed. So its keys are looked at before its `data`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::skip::Skipped;
+use crate::parse::Reject;
+
+/// Bytes of keys that a reject names.
+const LONGEST_KEYS: usize = 64;
+
+/// Which keys of other systems' envelopes an object has; one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::parse) struct Signs(u32);
+
+macro_rules! signs {
+    ($($name:ident = $bit:literal: $($key:literal)|+;)+) => {
+        impl Signs {
+            $(const $name: Signs = Signs(1 << $bit);)+
+
+            /// What a key shows; empty for any other key.
+            pub(in crate::parse) fn of_key(key: &str) -> Signs {
+                match key {
+                    $($($key)|+ => Signs::$name,)+
+                    _ => Signs(0),
+                }
+            }
+        }
+    };
+}
+
+signs! {
+    CHANGE = 0: "change";
+    ACTION = 1: "action";
+    SOURCE = 2: "source";
+    OP = 3: "op";
+    ROW = 4: "before" | "after";
+    FLATTENED = 5: "__op" | "__deleted" | "__table" | "__lsn" | "__txId" | "__ts_ms" | "__source_ts_ms" | "__source_lsn";
+    STATUS = 6: "status";
+    ID = 7: "id";
+    COLLECTIONS = 8: "data_collections" | "event_count";
+    SPEC_VERSION = 9: "specversion";
+    CANAL = 10: "isDdl" | "mysqlType" | "sqlType";
+    TYPE = 11: "type";
+    TABLE = 12: "table";
+    DATABASE = 13: "database";
+    OP_TYPE = 14: "op_type";
+    OP_TIME = 15: "op_ts" | "current_ts" | "pos";
+    OPERATION_TYPE = 16: "operationType";
+    DOCUMENT = 17: "fullDocument" | "documentKey" | "clusterTime";
+    METADATA = 18: "metadata";
+    RECORD = 19: "record" | "old_record";
+    BEFORE_DATA = 20: "beforeData";
+    TS_MS = 21: "ts_ms";
+}
+
+impl Signs {
+    /// Whether there are none.
+    pub(in crate::parse) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(in crate::parse) fn add(&mut self, more: Signs) {
+        self.0 |= more.0;
+    }
+
+    fn has(self, all: &[Signs]) -> bool {
+        all.iter().all(|sign| self.0 & sign.0 != 0)
+    }
+
+    /// The system whose envelope explains the keys, whatever `data` holds.
+    pub(in crate::parse) fn system(self) -> Option<Reject> {
+        // Each combination is sure by itself; where two fit, the first names the outer envelope.
+        let systems: [(&[Signs], Reject); 16] = [
+            (&[Signs::SPEC_VERSION], Reject::CloudEvents),
+            (&[Signs::CHANGE], Reject::Wal2JsonV1),
+            (&[Signs::RECORD, Signs::TABLE], Reject::RowWebhook),
+            (&[Signs::RECORD, Signs::ACTION], Reject::RowWebhook),
+            (&[Signs::ACTION], Reject::Wal2JsonV2),
+            (&[Signs::OP, Signs::SOURCE], Reject::Debezium),
+            (&[Signs::ROW, Signs::SOURCE], Reject::Debezium),
+            (&[Signs::OP, Signs::ROW], Reject::Debezium),
+            (&[Signs::OP, Signs::TS_MS], Reject::Debezium),
+            (&[Signs::FLATTENED], Reject::DebeziumFlattened),
+            (&[Signs::STATUS, Signs::ID, Signs::COLLECTIONS], Reject::DebeziumTransaction),
+            (&[Signs::CANAL], Reject::Canal),
+            (&[Signs::TYPE, Signs::TABLE, Signs::DATABASE], Reject::Maxwell),
+            (&[Signs::OP_TYPE, Signs::OP_TIME], Reject::GoldenGate),
+            (&[Signs::OPERATION_TYPE, Signs::DOCUMENT], Reject::MongoDb),
+            (&[Signs::BEFORE_DATA], Reject::Qlik),
+        ];
+        systems.into_iter().find(|(signs, _)| self.has(signs)).map(|(_, system)| system)
+    }
+
+    /// The system that an object without `data` looks like.
+    pub(in crate::parse) fn system_without_data(self) -> Option<Reject> {
+        self.has(&[Signs::STATUS, Signs::ID]).then_some(Reject::DebeziumTransaction)
+    }
+
+    /// The system of a printed struct whose newest field is a struct.
+    pub(in crate::parse) fn system_of_nested_row(self) -> Option<Reject> {
+        let is_debezium = self.has(&[Signs::ROW]) || self.has(&[Signs::SOURCE]);
+        self.system().or(is_debezium.then_some(Reject::Debezium))
+    }
+
+    /// The system that an object looks like whose `data` is no text.
+    pub(in crate::parse) fn system_of_row(self) -> Option<Reject> {
+        self.has(&[Signs::METADATA]).then_some(Reject::RowMetadata)
+    }
+}
+
+/// Names the keys of a JSON object, or of the one in its `payload`, in their alphabetic order; cut where they are long.
+pub(in crate::parse) fn keys_of(text: &str, in_payload: bool) -> Box<str> {
+    #[derive(Deserialize)]
+    struct Wrapped {
+        payload: BTreeMap<String, Skipped>,
+    }
+    let keys = match in_payload {
+        true => serde_json::from_str(text).map(|Wrapped { payload }| payload),
+        false => serde_json::from_str(text),
+    };
+    let keys = keys.unwrap_or_default();
+    let mut named = String::new();
+    for (place, key) in keys.keys().enumerate() {
+        let separator = if place == 0 { "" } else { ", " };
+        let key = key.escape_debug().to_string();
+        if named.len() + separator.len() + key.len() > LONGEST_KEYS {
+            named += separator;
+            named.push('…');
+            break;
+        }
+        named += separator;
+        named += &key;
+    }
+    if named.is_empty() { "none".into() } else { named.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_named_in_one_order_and_cut() {
+        assert_eq!(&*keys_of(r#"{"b":1,"a":{"x":[]},"":null}"#, false), ", a, b");
+        assert_eq!(&*keys_of(r#"{"schema":{},"payload":{"b":1,"\n":2}}"#, true), "\\n, b");
+        assert_eq!(&*keys_of("{}", false), "none");
+        let long = format!(r#"{{"a":1,"{}":2,"c":3}}"#, "b".repeat(1 << 20));
+        assert_eq!(&*keys_of(&long, false), "a, …");
+    }
+}
