@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::shutdown_deadline::ShutdownDeadline;
 use super::topic_watch::TopicWatch;
 use super::{CaptureError, CaptureProgress, Partial, Position, RecordWriter};
-use crate::change::Lsn;
-use crate::replication::{Changes, Delivery, PumpContext, Transaction};
+use crate::change::{CommittedTransaction, Lsn};
+use crate::replication::{Changes, Delivery, PumpContext, RepeatCheck, SlotError, Transaction};
 use crate::store::SpillSettings;
 
 /// How long a Kafka transaction accepts changes …
@@ -49,9 +49,13 @@ pub(super) struct Flow<'a, S> {
     writer: RecordWriter,
     /// Up to where everything was produced, including what the open Kafka transaction holds.
     position: Position,
+    /// Compares what the slot repeats with the position.
+    repeat_check: RepeatCheck,
     open: Option<OpenKafkaTransaction>,
     /// When the newest transaction of the open Kafka transaction was committed.
     commit_time: Option<i64>,
+    /// The newest transaction that was published whole since the position was written last.
+    newest: Option<CommittedTransaction>,
 }
 
 /// A Kafka transaction that is not committed yet.
@@ -73,7 +77,8 @@ pub(super) enum FlowEnd {
 }
 
 impl<'a, S: TransactionSink> Flow<'a, S> {
-    /// Claims the topic: writes `position` again as this process's own. From then on it may be confirmed.
+    /// Claims the topic: writes `position` again as this process's own. From then on it may be confirmed, if the slot repeats
+    /// what it stands for.
     pub(super) fn claim(
         sink: S,
         deadline: &'a ShutdownDeadline,
@@ -81,10 +86,22 @@ impl<'a, S: TransactionSink> Flow<'a, S> {
         context: &'a PumpContext,
         spill: &'a SpillSettings,
         position: Position,
+        repeat_check: RepeatCheck,
     ) -> Result<Flow<'a, S>, CaptureError> {
         let writer = RecordWriter::default();
-        let (open, commit_time) = (None, None);
-        let mut flow = Flow { sink, deadline, progress, context, spill, writer, position, open, commit_time };
+        let mut flow = Flow {
+            sink,
+            deadline,
+            progress,
+            context,
+            spill,
+            writer,
+            position,
+            repeat_check,
+            open: None,
+            commit_time: None,
+            newest: None,
+        };
         flow.begin()?;
         flow.commit()?;
         Ok(flow)
@@ -143,7 +160,9 @@ impl<'a, S: TransactionSink> Flow<'a, S> {
     }
 
     fn publish(&mut self, transaction: Transaction) -> Result<(), CaptureError> {
-        let Transaction { commit_lsn, commit_time, .. } = transaction;
+        let identity = transaction.identity();
+        let CommittedTransaction { commit_lsn, xid, commit_time } = identity;
+        self.check_repeated(|check| check.receive(identity))?;
         if commit_lsn <= self.position.lsn {
             // The server repeats what was not confirmed.
             return Ok(());
@@ -172,7 +191,8 @@ impl<'a, S: TransactionSink> Flow<'a, S> {
                 open.bytes += value.len() as u64;
             }
             self.sink.send(line.name, value)?;
-            self.position.partial = Some(Partial { commit_lsn, next_seq: seq + 1 });
+            let xid_and_time = Some((xid, commit_time));
+            self.position.partial = Some(Partial { commit_lsn, next_seq: seq + 1, xid_and_time });
         }
         let count = changes.next_seq();
         if count < published {
@@ -180,7 +200,7 @@ impl<'a, S: TransactionSink> Flow<'a, S> {
             return Err(CaptureError::NotRepeated { commit_lsn, published, seen });
         }
         (self.position.lsn, self.position.partial, self.position.is_assumed) = (commit_lsn, None, false);
-        self.commit_time = Some(commit_time);
+        (self.commit_time, self.newest) = (Some(commit_time), Some(identity));
         if self.open.is_none() {
             // All of it was in the topic already, but not the position.
             self.begin()?;
@@ -211,6 +231,7 @@ impl<'a, S: TransactionSink> Flow<'a, S> {
 
     /// Advances the position to `lsn`: everything committed up to it was delivered.
     fn advance(&mut self, lsn: Lsn) -> Result<(), CaptureError> {
+        self.check_repeated(|check| check.pass(lsn))?;
         if let Some(partial) = self.position.partial {
             let (commit_lsn, published) = (partial.commit_lsn, partial.next_seq);
             let seen = format!("sends nothing before {lsn}");
@@ -231,6 +252,26 @@ impl<'a, S: TransactionSink> Flow<'a, S> {
         Ok(())
     }
 
+    /// Compares what the slot repeats; the position that was claimed may be confirmed as soon as all of it has come.
+    fn check_repeated(
+        &mut self,
+        compare: impl FnOnce(&mut RepeatCheck) -> Result<(), SlotError>,
+    ) -> Result<(), CaptureError> {
+        if !self.repeat_check.is_complete() {
+            compare(&mut self.repeat_check)?;
+            self.confirm();
+        }
+        Ok(())
+    }
+
+    /// Lets the slot confirm the position, which is in the topic. Not before the check: a slot that was confirmed would not
+    /// repeat what shows that the server was set back.
+    fn confirm(&self) {
+        if self.repeat_check.is_complete() && !self.position.is_assumed {
+            self.context.confirm(self.position.lsn);
+        }
+    }
+
     fn begin(&mut self) -> Result<(), CaptureError> {
         self.sink.begin()?;
         self.open = Some(OpenKafkaTransaction { since: Instant::now(), records: 0, bytes: 0 });
@@ -241,11 +282,12 @@ impl<'a, S: TransactionSink> Flow<'a, S> {
     fn commit(&mut self) -> Result<(), CaptureError> {
         let Some(open) = &self.open else { return Ok(()) };
         let (records, bytes) = (open.records, open.bytes);
+        if let Some(newest) = self.newest.take() {
+            self.position.recent.push(newest);
+        }
         self.sink.commit(&self.position)?;
         self.open = None;
-        if !self.position.is_assumed {
-            self.context.confirm(self.position.lsn);
-        }
+        self.confirm();
         self.progress.record_commit(records, bytes, self.position.lsn, self.commit_time);
         Ok(())
     }
@@ -256,7 +298,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::change::Classified;
+    use crate::change::{Classified, RecentTransactions};
     use crate::control::{Shutdown, SourceProgress};
     use crate::replication::Identity;
 
@@ -296,11 +338,18 @@ mod tests {
     fn publish(counts: &[u64]) -> (Vec<(usize, i64, Option<u64>)>, CaptureError) {
         let (deadline, progress, spill) =
             (ShutdownDeadline::new(Shutdown::new()), CaptureProgress::new(), SpillSettings::default());
-        let context = PumpContext::new(lsn(0), 1 << 20, SourceProgress::default(), Arc::new(|| {}));
+        let context = PumpContext::new(
+            lsn(0),
+            RecentTransactions::default(),
+            1 << 20,
+            SourceProgress::default(),
+            Arc::new(|| {}),
+        );
         let position = Position {
             lsn: lsn(0),
             partial: None,
             is_assumed: false,
+            recent: RecentTransactions::default(),
             identity: Identity { system: "7".to_owned(), timeline: 1 },
             slot: "s".to_owned(),
             database: "d".to_owned(),
@@ -308,8 +357,9 @@ mod tests {
             writer: "w".to_owned(),
         };
         let mut memory = Memory::default();
+        let check = position.repeat_check(lsn(0));
         let mut flow =
-            Flow::claim(&mut memory, &deadline, &progress, &context, &spill, position).expect("nothing fails");
+            Flow::claim(&mut memory, &deadline, &progress, &context, &spill, position, check).expect("nothing fails");
         let (last, whole) = counts.split_last().expect("a transaction");
         for (at, count) in (1..).zip(whole) {
             flow.publish(Transaction::of_inserts(lsn(at * 10), *count)).expect("it is whole");

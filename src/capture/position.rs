@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::CaptureError;
-use crate::change::Lsn;
-use crate::replication::Identity;
+use crate::change::{CommittedTransaction, Lsn, RecentTransactions};
+use crate::replication::{Identity, RepeatCheck};
 
 /// The version of the record's format.
 const VERSION: u32 = 1;
@@ -22,6 +22,8 @@ pub struct Position {
     /// Whether it comes from a user: it may lie inside a COMMIT record, so it must not be confirmed. A server never sends
     /// transactions whose COMMIT begins before the confirmed LSN.
     pub is_assumed: bool,
+    /// The last transactions at or below it; none in a record of a version that did not keep them.
+    pub recent: RecentTransactions,
     /// The server it was read from.
     pub identity: Identity,
     /// The slot.
@@ -41,6 +43,9 @@ pub struct Partial {
     pub commit_lsn: Lsn,
     /// The number of its first change that is not in the topic.
     pub next_seq: u64,
+    /// Its number and when it was committed, in microseconds since 1970-01-01 UTC; `None` in a record of a version that did not
+    /// keep them.
+    pub xid_and_time: Option<(i64, i64)>,
 }
 
 /// The record's fields.
@@ -56,6 +61,8 @@ struct WrittenPosition {
     partial: Option<WrittenPartial>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     assumed: bool,
+    #[serde(default, skip_serializing_if = "RecentTransactions::is_empty")]
+    recent: RecentTransactions,
     writer: String,
 }
 
@@ -63,6 +70,8 @@ struct WrittenPosition {
 struct WrittenPartial {
     commit_lsn: String,
     next_seq: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    xid_and_time: Option<(i64, i64)>,
 }
 
 /// The topic that holds the position of `topic`.
@@ -76,6 +85,7 @@ impl Position {
         let partial = |partial: Partial| WrittenPartial {
             commit_lsn: partial.commit_lsn.to_string(),
             next_seq: partial.next_seq,
+            xid_and_time: partial.xid_and_time,
         };
         let written = WrittenPosition {
             version: VERSION,
@@ -87,6 +97,7 @@ impl Position {
             position: self.lsn.to_string(),
             partial: self.partial.map(partial),
             assumed: self.is_assumed,
+            recent: self.recent.clone(),
             writer: self.writer.clone(),
         };
         serde_json::to_vec(&written).expect("texts and numbers can be written")
@@ -112,12 +123,14 @@ impl Position {
         let written: WrittenPosition = serde_json::from_value(json).map_err(|_| no_position())?;
         let lsn = |text: &str| text.parse::<Lsn>().map_err(|_| no_position());
         let partial = |partial: WrittenPartial| {
-            lsn(&partial.commit_lsn).map(|commit_lsn| Partial { commit_lsn, next_seq: partial.next_seq })
+            let WrittenPartial { commit_lsn, next_seq, xid_and_time } = partial;
+            lsn(&commit_lsn).map(|commit_lsn| Partial { commit_lsn, next_seq, xid_and_time })
         };
         Ok(Position {
             lsn: lsn(&written.position)?,
             partial: written.partial.map(partial).transpose()?,
             is_assumed: written.assumed,
+            recent: written.recent,
             identity: Identity { system: written.system, timeline: written.timeline },
             slot: written.slot,
             database: written.database,
@@ -129,6 +142,18 @@ impl Position {
     /// The LSN up to which the topic holds anything at all.
     pub fn reach(&self) -> Lsn {
         self.partial.map_or(self.lsn, |partial| partial.commit_lsn.max(self.lsn))
+    }
+
+    /// The check of what a slot repeats of it, if the slot was `confirmed` up to an LSN when its stream began.
+    pub(super) fn repeat_check(&self, confirmed: Lsn) -> RepeatCheck {
+        let partial = self.partial.and_then(|partial| {
+            let (xid, commit_time) = partial.xid_and_time?;
+            Some(CommittedTransaction { commit_lsn: partial.commit_lsn, xid, commit_time })
+        });
+        let mut recent = self.recent.clone();
+        let Some(partial) = partial else { return RepeatCheck::new(self.lsn, &recent, confirmed) };
+        recent.push(partial);
+        RepeatCheck::new(partial.commit_lsn, &recent, confirmed)
     }
 }
 
@@ -142,6 +167,7 @@ mod tests {
             lsn: "16/B374D848".parse().expect("an LSN"),
             partial,
             is_assumed: false,
+            recent: RecentTransactions::default(),
             identity: Identity { system: "7345".to_owned(), timeline: 3 },
             slot: "s".to_owned(),
             database: "a \"b\"".to_owned(),
@@ -152,8 +178,16 @@ mod tests {
 
     #[test]
     fn a_position_is_read_as_it_was_written() {
-        let partial = Partial { commit_lsn: "17/0".parse().expect("an LSN"), next_seq: 300_000 };
-        for position in [position(None), position(Some(partial))] {
+        let partial = Partial { commit_lsn: "17/0".parse().expect("an LSN"), next_seq: 300_000, xid_and_time: None };
+        let mut with_recent = position(Some(Partial { xid_and_time: Some((7, -8)), ..partial }));
+        let commit_lsn = "16/B374D840".parse().expect("an LSN");
+        with_recent.recent.push(CommittedTransaction { commit_lsn, xid: 6, commit_time: -9 });
+        let text = String::from_utf8(with_recent.to_json()).expect("UTF-8");
+        assert!(
+            text.contains(r#""recent":[["16/B374D840",6,-9]]"#) && text.contains(r#""xid_and_time":[7,-8]"#),
+            "{text}"
+        );
+        for position in [position(None), position(Some(partial)), with_recent] {
             assert_eq!(Position::from_json("t", &position.to_json()).expect("a position"), position);
         }
         assert_eq!(position(Some(partial)).reach().to_string(), "17/0");

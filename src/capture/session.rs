@@ -11,7 +11,7 @@ use super::publisher::Publisher;
 use super::shutdown_deadline::ShutdownDeadline;
 use super::topics::{CaptureTopics, CheckedTopic, UNKNOWN_TIMEOUT, WRITTEN_UNKNOWN_TIMEOUT};
 use super::{CaptureError, CaptureProgress, CaptureSettings, Position, Until};
-use crate::change::Lsn;
+use crate::change::{Lsn, RecentTransactions};
 use crate::control::SourceProgress;
 use crate::replication::{PumpContext, SlotError, SlotSession, SlotSettings, SlotState, check_not_ahead};
 
@@ -54,8 +54,9 @@ impl CaptureProcess<'_> {
             Until::Start => Some(*self.until.get_or_insert(state.server.end)),
             Until::Lsn(lsn) => Some(lsn),
         };
-        let zero = Lsn::from_i64(0).expect("zero is an LSN");
-        let context = PumpContext::new(zero, QUEUE_BYTES, SourceProgress::default(), Arc::new(|| {}));
+        // What is repeated is compared with the position, which is known only when the topic is claimed.
+        let recent = RecentTransactions::default();
+        let context = PumpContext::new(Lsn::ZERO, recent, QUEUE_BYTES, SourceProgress::default(), Arc::new(|| {}));
         thread::scope(|scope| {
             // Before the producer starts: the server needs its status while Kafka is slow.
             let pump = thread::Builder::new()
@@ -97,7 +98,11 @@ impl CaptureProcess<'_> {
         let watch = topics.watch(&topic.id);
         let (start, timeline) = (position.lsn, position.identity.timeline);
         let spill = &self.settings.slot.spill;
-        let mut flow = Flow::claim(publisher, self.deadline, self.progress, context, spill, position)?;
+        let repeat_check = position.repeat_check(state.confirmed);
+        if let Some(why) = repeat_check.uncompared().filter(|_| !self.has_claimed) {
+            info!("whether the server was set back to an older state is not compared: {why}");
+        }
+        let mut flow = Flow::claim(publisher, self.deadline, self.progress, context, spill, position, repeat_check)?;
         self.has_claimed = true;
         info!(
             slot = self.settings.slot.slot,
@@ -209,6 +214,7 @@ impl CaptureProcess<'_> {
             lsn,
             partial: None,
             is_assumed: false,
+            recent: RecentTransactions::default(),
             identity: identity.clone(),
             slot: slot.clone(),
             database: self.settings.slot.connect.database().to_owned(),
@@ -222,7 +228,8 @@ impl CaptureProcess<'_> {
                 }
                 // If a transaction was published in part, the server's history must contain its end.
                 state.check_continues(slot, known.lsn, known.reach(), &known.identity)?;
-                Ok(Position { partial: known.partial, is_assumed: known.is_assumed, ..new(known.lsn) })
+                let Position { lsn, partial, is_assumed, recent, .. } = known;
+                Ok(Position { partial, is_assumed, recent, ..new(lsn) })
             }
             StartPoint::Assumed(lsn) if lsn > end => Err(CaptureError::Setup(format!(
                 "--assume-position {lsn} lies beyond the server's end of WAL, {end}: nothing can be in the topic up to there"

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LeaderEpoch, Partition};
+use super::{LeaderEpoch, Partition, RecentTransactions};
 
 /// The dataflow's timestamp; never wall time. Epoch 0 carries only the initial counts, data starts at 1.
 pub type Epoch = u64;
@@ -33,6 +33,15 @@ pub struct PartitionStart {
     pub until: Option<i64>,
     /// The leader epoch of the last record before `from`, where it is known; no record lies between that one and `from`.
     pub leader_epoch: Option<LeaderEpoch>,
+    /// Of a slot: the last transactions before `from`, where they are known.
+    pub recent: RecentTransactions,
+}
+
+impl PartitionStart {
+    /// A partition of which nothing but its offsets is known.
+    pub fn new(partition: Partition, from: i64, until: Option<i64>) -> PartitionStart {
+        PartitionStart { partition, from, until, leader_epoch: None, recent: RecentTransactions::default() }
+    }
 }
 
 /// How a run begins: made once by the leader, sent to all workers.

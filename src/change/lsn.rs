@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A position in PostgreSQL's log, printed `X/Y` in upper-case hexadecimal; at most 2^63 − 1, so that it fits an `int64` column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Lsn(i64);
 
 /// A text that is not `X/Y`, or one above 2^63 − 1.
@@ -13,6 +16,9 @@ pub struct Lsn(i64);
 pub struct LsnError;
 
 impl Lsn {
+    /// `0/0`: no WAL record ends there, and a status with it confirms nothing.
+    pub const ZERO: Lsn = Lsn(0);
+
     /// The LSN with a number; `None` for a negative one.
     pub fn from_i64(number: i64) -> Option<Lsn> {
         (number >= 0).then_some(Lsn(number))
@@ -40,6 +46,20 @@ impl Lsn {
         };
         let number = half(&text[..slash])? << 32 | half(&text[slash + 1..])?;
         i64::try_from(number).map(Lsn).map_err(|_| LsnError)
+    }
+}
+
+impl TryFrom<String> for Lsn {
+    type Error = LsnError;
+
+    fn try_from(text: String) -> Result<Lsn, LsnError> {
+        text.parse()
+    }
+}
+
+impl From<Lsn> for String {
+    fn from(lsn: Lsn) -> String {
+        lsn.to_string()
     }
 }
 

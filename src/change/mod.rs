@@ -13,6 +13,7 @@ pub mod instant;
 mod lsn;
 mod operation;
 mod position;
+mod recent_transactions;
 mod record;
 mod rows;
 
@@ -25,5 +26,6 @@ pub use failure::{Classified, Failure, FailureKind, WithContext};
 pub use lsn::{Lsn, LsnError};
 pub use operation::{CountKey, Operation, TableName};
 pub use position::{End, Interval, LeaderEpoch, Partition, PartitionRead, PartitionTally, Place, Tally};
+pub use recent_transactions::{CommittedTransaction, RecentTransactions};
 pub use record::{Headers, Record, Records};
 pub use rows::{Rows, SealedFile};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::CommittedTransaction;
+
 /// A partition of a topic (or what stands for one in another source).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Partition {
@@ -53,6 +55,8 @@ pub struct PartitionRead {
     pub interval: Interval,
     /// The leader epoch of the last record in there; `None` where there is no record or records have none.
     pub leader_epoch: Option<LeaderEpoch>,
+    /// Of a slot: the last transaction in there, if there is one.
+    pub last_transaction: Option<CommittedTransaction>,
 }
 
 /// Where a partition ends.

@@ -101,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::book::PartitionState;
+    use crate::change::RecentTransactions;
     use crate::replication::{Severity, SlotStatus};
 
     fn known(source: SourceKind, next_offsets: &[i64]) -> TopicState {
@@ -109,7 +110,8 @@ mod tests {
             .map(|(number, next)| (number, PartitionState { next: *next, ..PartitionState::default() }));
         let positions: BTreeMap<i32, PartitionState> = positions.collect();
         let timeline = (source == SourceKind::Slot).then_some(1);
-        TopicState { source, id: "A".to_owned(), timeline, partitions: 1.max(positions.len() as i32), positions }
+        let (id, recent, partitions) = ("A".to_owned(), RecentTransactions::default(), 1.max(positions.len() as i32));
+        TopicState { source, id, timeline, recent, partitions, positions }
     }
 
     #[test]

@@ -209,7 +209,7 @@ fn rounded(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::Lsn;
+    use crate::change::{Lsn, RecentTransactions};
     use crate::replication::{Identity, Severity};
 
     fn topic(settings: &[(&str, &str)]) -> TopicFacts {
@@ -264,6 +264,7 @@ mod tests {
             lsn: Lsn::from_i64(1000).expect("an LSN"),
             partial: None,
             is_assumed: false,
+            recent: RecentTransactions::default(),
             identity: Identity { system: "7".to_owned(), timeline: 1 },
             slot: slot.to_owned(),
             database: "d".to_owned(),

@@ -73,6 +73,19 @@ pub enum SlotError {
     /// It is another server, or its history is not the one that was read.
     #[error("{0}")]
     OtherHistory(String),
+    /// The server repeats another history than the one that was read.
+    #[error(
+        "the server was set back to an older state and has gone another way since: {seen}. What was read from {shared} to {position} ({} bytes of WAL) may never have happened on it, and what it wrote there since cannot be continued from: restore the server that was read, or begin anew",
+        position.as_i64() - shared.as_i64()
+    )]
+    SetBack {
+        /// What differs.
+        seen: String,
+        /// Up to where both histories are known to be the same.
+        shared: Lsn,
+        /// The LSN up to which everything was read.
+        position: Lsn,
+    },
     /// The server was promoted while it was read.
     #[error(
         "the server was promoted to timeline {timeline} after everything up to {position} was read: start again, and the book continues from there"
@@ -132,7 +145,8 @@ impl SlotError {
             // The time to wait is over, or a person must act.
             SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } => false,
             SlotError::RanAhead { .. } | SlotError::Lost { .. } | SlotError::Vanished { .. } => false,
-            SlotError::OtherHistory(_) | SlotError::Promoted { .. } | SlotError::Spill { .. } => false,
+            SlotError::OtherHistory(_) | SlotError::SetBack { .. } => false,
+            SlotError::Promoted { .. } | SlotError::Spill { .. } => false,
             SlotError::TooManyChanges { .. } | SlotError::Protocol(_) | SlotError::Stopped => false,
         }
     }
@@ -144,7 +158,8 @@ impl Classified for SlotError {
             SlotError::RanAhead { .. }
             | SlotError::Lost { .. }
             | SlotError::Vanished { .. }
-            | SlotError::OtherHistory(_) => FailureKind::DataLoss,
+            | SlotError::OtherHistory(_)
+            | SlotError::SetBack { .. } => FailureKind::DataLoss,
             // The server is not set up for it.
             SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } | SlotError::Standby => {
                 FailureKind::Usage

@@ -3,11 +3,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::stream::{SlotStream, StreamMessage};
 use super::transactions::transaction::{Completed, SlotAssembler};
-use super::{Delivery, PumpContext, SlotError, SlotSettings, Transaction};
+use super::{Delivery, PumpContext, RepeatCheck, SlotError, SlotSettings, Transaction};
 use crate::change::Lsn;
 use crate::postgres::{ConnectSettings, PostgresError, SqlClient};
 
@@ -47,15 +47,19 @@ pub(super) fn pump(
         stream,
         context,
         known,
+        repeat_check: RepeatCheck::new(known, &context.recent(), confirmed),
         until,
         received: confirmed,
         last_status_at: now,
-        last_confirmed: Lsn::from_i64(0).expect("zero is an LSN"),
+        last_confirmed: Lsn::ZERO,
         last_idle_at: now.checked_sub(IDLE_INTERVAL).unwrap_or(now),
         ended: false,
         wal_server: Some(connect),
         last_line_at: now,
     };
+    if let Some(why) = pump.repeat_check.uncompared() {
+        info!("whether the server was set back to an older state is not compared: {why}");
+    }
     let mut assembler = SlotAssembler::new(settings.spill.clone());
     // A transaction that the connection before this one had received in part is sent again.
     context.source_progress.end_received();
@@ -129,6 +133,8 @@ struct Pump<'a> {
     context: &'a PumpContext,
     /// Everything committed up to here was delivered, or was known before.
     known: Lsn,
+    /// Compares what the server repeats with what was delivered before.
+    repeat_check: RepeatCheck,
     until: Option<Lsn>,
     /// The newest LSN that the server has sent.
     received: Lsn,
@@ -144,7 +150,9 @@ struct Pump<'a> {
 
 impl Pump<'_> {
     fn deliver_transaction(&mut self, transaction: Transaction) -> Result<(), SlotError> {
-        let commit_lsn = transaction.commit_lsn;
+        let identity = transaction.identity();
+        let commit_lsn = identity.commit_lsn;
+        self.repeat_check.receive(identity)?;
         if commit_lsn <= self.known {
             debug!(%commit_lsn, known = %self.known, "skipped a transaction that is known already");
             return Ok(());
@@ -157,11 +165,13 @@ impl Pump<'_> {
         self.known = commit_lsn;
         let bytes = transaction.lines.weight();
         self.deliver(Delivery::Transaction(transaction), bytes)?;
+        self.context.set_newest(identity);
         if self.until == Some(commit_lsn) { self.deliver_end(commit_lsn) } else { Ok(()) }
     }
 
     /// Notes that everything committed up to `lsn` was delivered, and delivers that if it is due.
     fn advance(&mut self, lsn: Lsn, requests_status: bool) -> Result<(), SlotError> {
+        self.repeat_check.pass(lsn)?;
         let lsn = lsn.max(self.known);
         self.context.source_progress.record_empty(self.known.as_i64() + 1, lsn.as_i64() + 1);
         if self.until.is_some_and(|until| lsn >= until) {
@@ -199,15 +209,21 @@ impl Pump<'_> {
 
     fn send_status_if_due(&mut self) -> Result<(), SlotError> {
         let since = self.last_status_at.elapsed();
-        let is_new = since >= RECEIVE_TIMEOUT && self.context.confirmed() > self.last_confirmed;
+        let is_new = since >= RECEIVE_TIMEOUT && self.may_confirm() > self.last_confirmed;
         if since >= STATUS_INTERVAL || is_new { self.send_status(since >= STATUS_INTERVAL) } else { Ok(()) }
     }
 
     fn send_status(&mut self, request_reply: bool) -> Result<(), SlotError> {
-        let confirmed = self.context.confirmed();
+        let confirmed = self.may_confirm();
         self.stream.send_status(self.received.max(confirmed), confirmed, request_reply)?;
         (self.last_confirmed, self.last_status_at) = (confirmed, Instant::now());
         Ok(())
+    }
+
+    /// The LSN to confirm. None before the server has repeated what was read: a slot that was confirmed would not repeat what
+    /// shows that the server was set back.
+    fn may_confirm(&self) -> Lsn {
+        if self.repeat_check.is_complete() { self.context.confirmed() } else { Lsn::ZERO }
     }
 
     /// Makes an idle server write WAL beyond the end, once: the last record before it may not be decoded otherwise.

@@ -1,10 +1,10 @@
 //! What comes out of a slot, and what the pump shares with the consumer of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Handoff, Transaction};
-use crate::change::Lsn;
+use crate::change::{CommittedTransaction, Lsn, RecentTransactions};
 use crate::control::SourceProgress;
 
 /// What comes out of a slot.
@@ -22,6 +22,8 @@ pub enum Delivery {
 pub struct PumpContext {
     pub(super) deliveries: Handoff<Delivery>,
     delivered: AtomicI64,
+    /// The last transactions up to there, and the newest, which is not among them yet.
+    recent: Mutex<(RecentTransactions, Option<CommittedTransaction>)>,
     confirmed: AtomicI64,
     stopped: AtomicBool,
     /// The WAL after the last delivery: what is known to be empty, and what is being received.
@@ -30,9 +32,11 @@ pub struct PumpContext {
 }
 
 impl PumpContext {
-    /// A context for deliveries after `from` that holds about `capacity` bytes of them; `wake` is called after each.
+    /// A context for deliveries after `from` that holds about `capacity` bytes of them; `recent` are the last transactions up to
+    /// `from`, and `wake` is called after each delivery.
     pub fn new(
         from: Lsn,
+        recent: RecentTransactions,
         capacity: usize,
         source_progress: SourceProgress,
         wake: Arc<dyn Fn() + Send + Sync>,
@@ -40,6 +44,7 @@ impl PumpContext {
         PumpContext {
             deliveries: Handoff::new(capacity),
             delivered: AtomicI64::new(from.as_i64()),
+            recent: Mutex::new((recent, None)),
             confirmed: AtomicI64::new(from.as_i64()),
             stopped: AtomicBool::new(false),
             source_progress,
@@ -61,6 +66,21 @@ impl PumpContext {
     pub(super) fn set_delivered(&self, lsn: Lsn) {
         self.delivered.store(lsn.as_i64(), Ordering::Release);
         (self.wake)();
+    }
+
+    /// The last transactions up to there.
+    pub(super) fn recent(&self) -> RecentTransactions {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newest) = recent.1.take() {
+            recent.0.push(newest);
+        }
+        recent.0.clone()
+    }
+
+    /// Records the transaction that was delivered last.
+    pub(super) fn set_newest(&self, transaction: CommittedTransaction) {
+        // Only the newest of a session: adding each to the others costs more than delivering it.
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(transaction);
     }
 
     /// The LSN that may be confirmed to the server.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::change::{Interval, LeaderEpoch, Partition, PartitionRead, PartitionStart};
+use crate::change::{CommittedTransaction, Interval, LeaderEpoch, Partition, PartitionRead, PartitionStart};
 
 /// The partitions of one worker with their next offset. A partition is named by its *place* in the list.
 #[derive(Default, Debug)]
@@ -23,6 +23,8 @@ struct Cursor {
     /// Whether a record was read that [`Cursors::moved`] has not reported.
     has_new_record: bool,
     until: Option<i64>,
+    /// The last transaction that [`Cursors::moved`] has not reported.
+    last_transaction: Option<CommittedTransaction>,
 }
 
 /// What to do with a record.
@@ -45,6 +47,7 @@ impl Cursors {
             leader_epoch: start.leader_epoch.map(|last| last.epoch),
             has_new_record: false,
             until: start.until,
+            last_transaction: None,
         });
         self.cursors.len() - 1
     }
@@ -119,6 +122,11 @@ impl Cursors {
         Accepted::New
     }
 
+    /// Notes that the records that were accepted last are the end of a transaction.
+    pub fn end_transaction(&mut self, place: usize, transaction: CommittedTransaction) {
+        self.cursors[place].last_transaction = Some(transaction);
+    }
+
     /// Moves to `offset`, before which nothing is left to read: offsets without record were passed.
     pub fn pass(&mut self, place: usize, offset: i64) {
         let cursor = &mut self.cursors[place];
@@ -139,7 +147,8 @@ impl Cursors {
             let has_record = std::mem::take(&mut cursor.has_new_record);
             let epoch = cursor.leader_epoch.filter(|_| has_record);
             let leader_epoch = epoch.map(|epoch| LeaderEpoch { epoch, to: cursor.records_to });
-            PartitionRead { partition: Partition::clone(&cursor.partition), interval, leader_epoch }
+            let last_transaction = cursor.last_transaction.take();
+            PartitionRead { partition: Partition::clone(&cursor.partition), interval, leader_epoch, last_transaction }
         })
     }
 }
@@ -151,7 +160,7 @@ mod tests {
     fn cursors(from: i64, until: Option<i64>) -> Cursors {
         let mut cursors = Cursors::default();
         let partition = Partition { topic: "t".to_owned(), number: 0 };
-        cursors.add(&PartitionStart { partition, from, until, leader_epoch: None });
+        cursors.add(&PartitionStart::new(partition, from, until));
         cursors
     }
 
@@ -186,7 +195,7 @@ mod tests {
         let partition = Partition { topic: "t".to_owned(), number: 0 };
         let leader_epoch = Some(LeaderEpoch { epoch: 3, to: 7 });
         let mut cursors = Cursors::default();
-        cursors.add(&PartitionStart { partition, from: 9, until: None, leader_epoch });
+        cursors.add(&PartitionStart { leader_epoch, ..PartitionStart::new(partition, 9, None) });
         assert_eq!((cursors.records_to(0), cursors.leader_epoch(0)), (7, leader_epoch));
         assert_eq!(cursors.accept(0, 8), Accepted::Drop);
         assert!(cursors.has_passed(0, 8) && !cursors.has_passed(0, 6));

@@ -65,7 +65,7 @@ fn start() -> LeaderCommand {
         day_from: "auto".to_owned(),
         commit: 1,
         until_end: false,
-        partitions: vec![PartitionStart { partition, from: 0, until: None, leader_epoch: None }],
+        partitions: vec![PartitionStart::new(partition, 0, None)],
     })
 }
 

@@ -55,6 +55,7 @@ mod page;
 mod reading_along;
 mod readme;
 mod served_slot;
+mod set_back;
 mod slots;
 mod strange_records;
 mod succession;

@@ -135,6 +135,21 @@ impl Server {
         self.await_answer();
     }
 
+    /// A copy of the stopped cluster, as a snapshot of its disk would be.
+    pub(crate) fn snapshot(&self) -> TempDir {
+        assert!(self.process.is_none(), "only a stopped cluster is copied");
+        let copy = environment::folder("snapshot");
+        copy_folder(&self.data(), &copy.path().join("data"));
+        copy
+    }
+
+    /// Sets the stopped cluster back to a snapshot.
+    pub(crate) fn restore(&self, snapshot: &TempDir) {
+        assert!(self.process.is_none(), "only a stopped cluster is set back");
+        fs::remove_dir_all(self.data()).expect("a stopped cluster can be removed");
+        copy_folder(&snapshot.path().join("data"), &self.data());
+    }
+
     fn await_answer(&mut self) {
         let began = Instant::now();
         let program = environment::postgres_program("pg_isready");
@@ -185,6 +200,12 @@ impl Drop for Server {
             thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// Copies a folder with its owners.
+fn copy_folder(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().expect("cp is there");
+    assert!(copied.success(), "could not copy {}", from.display());
 }
 
 /// A program of the PostgreSQL server, run by the user that owns clusters.

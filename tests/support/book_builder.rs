@@ -134,7 +134,7 @@ impl BookBuilder {
         });
         let commit_time = contents.events.iter().filter_map(|(_, event)| event.commit_time).max();
         let deltas = deltas.collect();
-        let contents = CommitContents { commit, commit_time, positions, leader_epochs: BTreeMap::new(), files, deltas };
+        let contents = CommitContents { commit, commit_time, positions, files, deltas, ..CommitContents::default() };
         self.committer.commit(contents)?;
         Ok(commit)
     }

@@ -50,11 +50,10 @@ impl MemoryTopic {
     /// Where to read each partition, from `next` (or its first offset) until the end that it has now.
     pub fn starts(&self, next: impl Fn(i32) -> Option<i64>) -> Vec<PartitionStart> {
         let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = |(number, records): (&i32, &Vec<Arc<WorkloadRecord>>)| PartitionStart {
-            partition: Partition { topic: MemoryTopic::NAME.to_owned(), number: *number },
-            from: next(*number).unwrap_or_else(|| records.first().map_or(0, |record| record.offset)),
-            until: Some(records.last().map_or(0, |record| record.offset + 1)),
-            leader_epoch: None,
+        let start = |(number, records): (&i32, &Vec<Arc<WorkloadRecord>>)| {
+            let partition = Partition { topic: MemoryTopic::NAME.to_owned(), number: *number };
+            let from = next(*number).unwrap_or_else(|| records.first().map_or(0, |record| record.offset));
+            PartitionStart::new(partition, from, Some(records.last().map_or(0, |record| record.offset + 1)))
         };
         partitions.iter().map(start).collect()
     }

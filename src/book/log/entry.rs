@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{CommitNumber, Day, Interval, LeaderEpoch, Operation, Tally};
+use crate::change::{CommitNumber, CommittedTransaction, Day, Interval, LeaderEpoch, Operation, RecentTransactions, Tally};
 
 /// One entry of the commit log. Number 0 makes the book; a *fence* opens a generation, a *commit* adds rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,10 +122,26 @@ pub struct TopicEntry {
     /// Of a slot: the timeline that was read. A fence records a newer one by naming the topic again, without positions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<u32>,
+    /// Of a slot: the last transaction in what was read; `None` where there is none, and in entries of versions that did not
+    /// write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transaction: Option<CommittedTransaction>,
     /// The number of partitions known when it was written.
     pub partitions: i32,
     /// By partition: what was read.
     pub positions: BTreeMap<i32, PartitionEntry>,
+}
+
+impl TopicEntry {
+    /// Adds its last transaction to those of the entries before.
+    pub(in crate::book) fn add_transactions(&self, recent: &mut RecentTransactions) {
+        match self.last_transaction {
+            Some(last) => recent.push(last),
+            // Which transactions were read is not known: the last one before must not pass for the last of all.
+            None if self.positions.values().any(|read| read.records > 0) => recent.clear(),
+            None => {}
+        }
+    }
 }
 
 /// One partition in an entry.

@@ -71,6 +71,7 @@ impl State {
         } else {
             holds(kind == EntryKind::Fence, || "new in a commit: only a fence adds topics".into())?;
         }
+        transaction_rules(topic)?;
         for (number, read) in &topic.positions {
             let rule = |rule: String| format!("partition {number}: {rule}");
             holds((0..topic.partitions).contains(number), || format!("of {} only", topic.partitions)).map_err(rule)?;
@@ -138,6 +139,16 @@ fn source_rules(topic: &TopicEntry) -> Result<(), String> {
     let TopicEntry { source, timeline, partitions, .. } = topic;
     holds(timeline.is_some() == (*source == SourceKind::Slot), || format!("a {source} has timeline {timeline:?}"))?;
     holds(source.is_kafka() || *partitions == 1, || format!("a {source} has {partitions} partitions"))
+}
+
+/// Only what was read of a slot has transactions, and the last one lies in it.
+fn transaction_rules(topic: &TopicEntry) -> Result<(), String> {
+    let Some(last) = topic.last_transaction else { return Ok(()) };
+    let at = last.commit_lsn.as_i64();
+    let has_read = |read: &PartitionEntry| read.records > 0 && (read.interval.from..read.interval.to).contains(&at);
+    holds(topic.source == SourceKind::Slot && topic.positions.values().any(has_read), || {
+        format!("last transaction at {at}, which was not read")
+    })
 }
 
 fn partition_rules(read: &PartitionEntry, source: SourceKind) -> Result<(), String> {

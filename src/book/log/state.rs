@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{CommitNumber, Day, Interval, LeaderEpoch, Partition, Place};
+use crate::change::{CommitNumber, Day, Interval, LeaderEpoch, Partition, Place, RecentTransactions};
 
 use super::entry::{BookSettings, Delta, Entry, PartitionEntry, SourceKind};
 use crate::book::BookError;
@@ -47,6 +47,9 @@ pub struct TopicState {
     /// Of a slot: the newest timeline that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<u32>,
+    /// Of a slot: the last transactions that were read, where they are known.
+    #[serde(default, skip_serializing_if = "RecentTransactions::is_empty")]
+    pub recent: RecentTransactions,
     /// The number of partitions known.
     pub partitions: i32,
     /// The partitions that were read or start elsewhere; all others start at 0.
@@ -142,11 +145,13 @@ impl State {
                 source: topic.source,
                 id: topic.id.clone(),
                 timeline: topic.timeline,
+                recent: RecentTransactions::default(),
                 partitions: topic.partitions,
                 positions: BTreeMap::new(),
             });
             known.timeline = topic.timeline;
             known.partitions = topic.partitions;
+            topic.add_transactions(&mut known.recent);
             for (number, read) in &topic.positions {
                 let before = known.positions.get(number);
                 let highest = before.and_then(|before| before.highest).max(read.tally.highest);

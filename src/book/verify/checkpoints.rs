@@ -51,6 +51,11 @@ fn without_unwritten(held: &State, log: &State) -> State {
             let counted = held.map_or(0, |held| held.unreadable_fields);
             position.unreadable_fields = position.unreadable_fields.min(counted);
         }
+        // Which older ones are kept depends on when the first of them was: only the last must be the log's.
+        if let Some(held) = held.filter(|held| held.recent.last().is_none_or(|last| topic.recent.last() == Some(last)))
+        {
+            topic.recent = held.recent.clone();
+        }
     }
     log
 }

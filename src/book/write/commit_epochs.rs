@@ -20,8 +20,8 @@ use timely::scheduling::SyncActivator;
 
 use crate::book::{CommitContents, CommitOutcome, Committer, CountDelta, Entry, State};
 use crate::change::{
-    CommitNumber, CountKey, Epoch, EpochSummary, Failure, Interval, LeaderCommand, LeaderEpoch, Partition,
-    PartitionRead, SealedFile, Tally,
+    CommitNumber, CommittedTransaction, CountKey, Epoch, EpochSummary, Failure, Interval, LeaderCommand, LeaderEpoch,
+    Partition, PartitionRead, SealedFile, Tally,
 };
 use crate::control::{Progress, Shutdown};
 
@@ -146,15 +146,17 @@ fn send(jobs: &Sender<CommitContents>, commit: CommitNumber, epochs: BTreeMap<Ep
 fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitContents {
     let mut read: BTreeMap<Partition, (Interval, Tally)> = BTreeMap::new();
     let mut leader_epochs: BTreeMap<Partition, LeaderEpoch> = BTreeMap::new();
+    let mut last_transactions: BTreeMap<String, CommittedTransaction> = BTreeMap::new();
     let mut counted: BTreeMap<CountKey, (i64, i64)> = BTreeMap::new();
     let mut files = Vec::new();
     let mut commit_time = None;
     for parts in epochs.into_values() {
         files.extend(parts.files);
         let EpochSummary { totals, positions, tallies } = parts.summary.map(Arc::unwrap_or_clone).unwrap_or_default();
-        for PartitionRead { partition, interval, leader_epoch } in positions {
+        for PartitionRead { partition, interval, leader_epoch, last_transaction } in positions {
             // Epochs come in order, so the last record's is the one that stays.
             leader_epochs.extend(leader_epoch.map(|last| (partition.clone(), last)));
+            last_transactions.extend(last_transaction.map(|last| (partition.topic.clone(), last)));
             read.entry(partition)
                 .and_modify(|(all, _)| *all = all.chain(interval).expect("positions of a partition chain"))
                 .or_insert((interval, Tally::default()));
@@ -177,6 +179,7 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
     CommitContents {
         commit,
         commit_time,
+        last_transactions,
         positions: read.into_iter().map(|(partition, (interval, tally))| (partition, interval, tally)).collect(),
         leader_epochs,
         files,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::change::{CommitNumber, CountKey, Day, Interval, LeaderEpoch, Partition, SealedFile, Tally};
+use crate::change::{
+    CommitNumber, CommittedTransaction, CountKey, Day, Interval, LeaderEpoch, Partition, SealedFile, Tally,
+};
 
 use super::redo::Redo;
 use super::staging::Staging;
@@ -25,6 +27,8 @@ pub struct CommitContents {
     pub positions: Vec<(Partition, Interval, Tally)>,
     /// The leader epoch of the last record of each partition, where records have one.
     pub leader_epochs: BTreeMap<Partition, LeaderEpoch>,
+    /// By slot: the last transaction in what was read, if there is one.
+    pub last_transactions: BTreeMap<String, CommittedTransaction>,
     /// Sealed files, whose names and bytes are synced in this generation's staging folder.
     pub files: Vec<SealedFile>,
     /// The counts that changed.
@@ -176,7 +180,8 @@ impl Committer {
     /// # Errors
     /// The rule that `contents` break.
     fn entry(&self, contents: CommitContents) -> Result<(Entry, BTreeMap<CountKey, i64>), String> {
-        let CommitContents { commit, commit_time, positions, leader_epochs, files, deltas } = contents;
+        let CommitContents { commit, commit_time, positions, leader_epochs, last_transactions, files, deltas } =
+            contents;
         let mut added: Vec<AddedFile> = files
             .into_iter()
             .map(|SealedFile { commit: _, path, bytes, rows, checksum }| AddedFile {
@@ -211,7 +216,7 @@ impl Committer {
             commit_time,
             settings: self.state.settings.clone(),
             versions: self.versions.clone(),
-            topics: self.topics(positions, &leader_epochs)?,
+            topics: self.topics(positions, &leader_epochs, &last_transactions)?,
             added,
             removed: Vec::new(),
             deltas: sorted,
@@ -223,6 +228,7 @@ impl Committer {
         &self,
         positions: Vec<(Partition, Interval, Tally)>,
         leader_epochs: &BTreeMap<Partition, LeaderEpoch>,
+        last_transactions: &BTreeMap<String, CommittedTransaction>,
     ) -> Result<BTreeMap<String, TopicEntry>, String> {
         let mut topics = BTreeMap::new();
         for (partition, interval, tally) in positions {
@@ -249,6 +255,7 @@ impl Committer {
                 source: known.source,
                 id: known.id.clone(),
                 timeline: known.timeline,
+                last_transaction: last_transactions.get(&topic).copied(),
                 partitions: known.partitions,
                 positions: BTreeMap::new(),
             });

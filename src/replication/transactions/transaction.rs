@@ -2,7 +2,7 @@
 
 use super::assembler::{LineHead, OpenTransaction, Step, TransactionAssembler};
 use super::lines::{Lines, LinesBuilder};
-use crate::change::Lsn;
+use crate::change::{CommittedTransaction, Lsn};
 use crate::parse::{Statement, read_line};
 use crate::replication::SlotError;
 use crate::store::SpillSettings;
@@ -18,6 +18,13 @@ pub struct Transaction {
     pub commit_time: i64,
     /// Its changes, numbered from 0: one line for each table of a TRUNCATE.
     pub lines: Lines,
+}
+
+impl Transaction {
+    /// What identifies it when it is sent again.
+    pub fn identity(&self) -> CommittedTransaction {
+        CommittedTransaction { commit_lsn: self.commit_lsn, xid: self.xid, commit_time: self.commit_time }
+    }
 }
 
 #[cfg(test)]

@@ -80,10 +80,10 @@ impl Origin for FileOrigin {
         let mut topics = BTreeMap::new();
         if known.is_none() {
             let positions = BTreeMap::from([(0, PartitionEntry::start(from))]);
-            let entry = TopicEntry { source: SourceKind::File, id, timeline: None, partitions: 1, positions };
+            let entry = TopicEntry { source: SourceKind::File, id, partitions: 1, positions, ..TopicEntry::default() };
             topics.insert(name.to_owned(), entry);
         }
-        Ok(Plan { topics, starts: vec![PartitionStart { partition, from, until, leader_epoch: None }] })
+        Ok(Plan { topics, starts: vec![PartitionStart::new(partition, from, until)] })
     }
 
     fn source(&self, _worker: usize) -> Result<Box<dyn Source>, Failure> {

@@ -107,7 +107,8 @@ impl Origin for SlotOrigin {
 
 fn slot_baseline(topic: &TopicState) -> Option<SlotBaseline> {
     let identity = Identity { system: topic.id.clone(), timeline: topic.timeline.unwrap_or(1) };
-    topic.positions.get(&0).map(|position| SlotBaseline { identity, next: position.next })
+    let recent = topic.recent.clone();
+    topic.positions.get(&0).map(|position| SlotBaseline { identity, next: position.next, recent })
 }
 
 /// The topics that the fence entry must name: a slot that is new to the book, or that continues on a newer timeline.
@@ -119,6 +120,6 @@ fn fence_topics(name: &str, known: Option<&TopicState>, planned: &SlotPlan) -> B
         None => BTreeMap::from([(0, PartitionEntry::start(planned.start.from))]),
     };
     let (id, source) = (planned.identity.system.clone(), SourceKind::Slot);
-    let entry = TopicEntry { id, partitions: 1, positions, source, timeline };
+    let entry = TopicEntry { id, partitions: 1, positions, source, timeline, last_transaction: None };
     BTreeMap::from([(name.to_owned(), entry)])
 }

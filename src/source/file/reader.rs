@@ -347,7 +347,7 @@ mod tests {
         std::fs::write(&path, "BEGIN 1\nCOMMIT 1\nBEG").expect("a file can be written");
         let input = Input::look(&path).expect("it exists");
         let partition = Partition { topic: input.name().to_owned(), number: 0 };
-        let start = PartitionStart { partition, from: 8, until: Some(40), leader_epoch: None };
+        let start = PartitionStart::new(partition, 8, Some(40));
         let reading = Reading::start(input, &start, 0, Arc::new(|| {}));
         let deliveries: Vec<FileDelivery> = reading.deliveries.iter().collect();
         assert!(matches!(

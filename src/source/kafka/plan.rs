@@ -72,7 +72,7 @@ pub fn plan_topic(
         // What was deleted since cannot be read again.
         let leader_epoch = known.and_then(|known| known.leader_epochs.get(&number));
         let leader_epoch = leader_epoch.map(|last| LeaderEpoch { to: last.to.max(low), ..*last });
-        starts.push(PartitionStart { partition, from: next, until: until_end.then_some(high), leader_epoch });
+        starts.push(PartitionStart { leader_epoch, ..PartitionStart::new(partition, next, until_end.then_some(high)) });
     }
     Ok(starts)
 }
@@ -127,7 +127,7 @@ impl KafkaDiscovery {
                 if low > 0 {
                     return Err(KafkaError::Lost { partition, from: 0, to: low });
                 }
-                found.push(PartitionStart { partition, from: 0, until: None, leader_epoch: None });
+                found.push(PartitionStart::new(partition, 0, None));
             }
         }
         // Only now, because known partitions are not discovered again.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::change::{Lsn, Partition, PartitionStart};
+use crate::change::{Lsn, Partition, PartitionStart, RecentTransactions};
 use crate::control::{Backoff, Deadline, Shutdown};
 use crate::replication;
 use crate::replication::{HeldSlotWait, Identity, PrimarySession, SlotError, SlotSettings, SlotState, SlotStatus};
@@ -21,6 +21,8 @@ pub struct SlotBaseline {
     pub identity: Identity,
     /// The first LSN at which a transaction that is not in the book may end.
     pub next: i64,
+    /// The last transactions before it, where they are known.
+    pub recent: RecentTransactions,
 }
 
 /// How a slot will be read.
@@ -87,6 +89,7 @@ fn try_plan(settings: &SlotSettings, baseline: Option<&SlotBaseline>, until_end:
         from: baseline.map_or(confirmed.as_i64() + 1, |baseline| baseline.next),
         until: until_end.then_some(state.server.end.as_i64() + 1),
         leader_epoch: None,
+        recent: baseline.map(|baseline| baseline.recent.clone()).unwrap_or_default(),
     };
     Ok(SlotPlan { identity: state.server.identity, start })
 }

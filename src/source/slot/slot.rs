@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::plan::position;
 use super::reader::ReaderThread;
 use super::records::{SlotChange, SlotRecords};
-use crate::change::{Failure, Lsn, PartitionStart, PolledBatch};
+use crate::change::{CommittedTransaction, Failure, Lsn, PartitionStart, PolledBatch, RecentTransactions};
 use crate::control::{Deadline, Shutdown, SourceProgress};
-use crate::replication::{Changes, Delivery, Identity, PumpContext, SlotError, SlotSettings, Transaction};
+use crate::replication::{Changes, Delivery, Identity, PumpContext, SlotError, SlotSettings};
 use crate::source::{Accepted, Cursors, Source, Waker};
 
 /// Bytes of transactions that wait for the worker.
@@ -67,8 +67,8 @@ impl SlotSource {
         }
     }
 
-    fn context(&self, from: Lsn) -> PumpContext {
-        PumpContext::new(from, QUEUE_BYTES, self.source_progress.clone(), Arc::clone(&self.waker))
+    fn context(&self, from: Lsn, recent: RecentTransactions) -> PumpContext {
+        PumpContext::new(from, recent, QUEUE_BYTES, self.source_progress.clone(), Arc::clone(&self.waker))
     }
 
     /// Moves lines of the current transaction, or of the next ones, into `records` until there are `limit` or none is available.
@@ -94,7 +94,8 @@ impl SlotSource {
                 }
                 continue;
             };
-            let Transaction { xid, commit_lsn, commit_time, .. } = *changes.transaction();
+            let identity = changes.transaction().identity();
+            let CommittedTransaction { commit_lsn, xid, commit_time } = identity;
             let offset = commit_lsn.as_i64();
             if let Some((seq, line)) = changes.next_change()? {
                 records.bytes.extend_from_slice(line.text);
@@ -110,6 +111,7 @@ impl SlotSource {
             if changes.is_complete() {
                 let accepted = self.cursors.accept(0, offset);
                 debug_assert_eq!(accepted, Accepted::New, "known transactions and those past the end are left out");
+                self.cursors.end_transaction(0, identity);
                 self.current = None;
                 if was_current {
                     return Ok(());
@@ -134,7 +136,7 @@ impl Source for SlotSource {
         for start in partitions {
             assert!(self.reader.is_none(), "a slot is one partition");
             self.cursors.add(start);
-            let context = Arc::new(self.context(position(start.from)));
+            let context = Arc::new(self.context(position(start.from), start.recent.clone()));
             let failure = Arc::new(Mutex::new(None));
             let (identity, shutdown) = (self.identity.clone(), self.shutdown.clone());
             let reader = ReaderThread::new(&self.settings, start, identity, Arc::clone(&context), shutdown);
@@ -219,7 +221,7 @@ mod tests {
     use crate::change::Partition;
     use crate::control::InFlight;
     use crate::postgres::ConnectSettings;
-    use crate::replication::PluginOptions;
+    use crate::replication::{PluginOptions, Transaction};
     use crate::store::SpillSettings;
 
     const LIMIT: usize = 10;
@@ -239,8 +241,8 @@ mod tests {
         };
         let mut source = SlotSource::new(settings, None, Shutdown::default(), SourceProgress::default());
         let partition = Partition { topic: "s".to_owned(), number: 0 };
-        source.cursors.add(&PartitionStart { partition, from: 0, until: None, leader_epoch: None });
-        let context = Arc::new(source.context(lsn(0)));
+        source.cursors.add(&PartitionStart::new(partition, 0, None));
+        let context = Arc::new(source.context(lsn(0), RecentTransactions::default()));
         for transaction in transactions {
             let offered = context.deliveries().offer(Delivery::Transaction(transaction), 1, Duration::ZERO);
             assert!(offered.is_ok(), "there is room");

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::support::book_builder::{BookBuilder, Contents, RejectRow, rewrite_log};
 use walbook::book::log::commit_log;
-use walbook::book::log::entry::{EntryKind, PartitionEntry, SourceKind, TopicEntry};
+use walbook::book::log::entry::{AddedFile, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions};
 use walbook::book::{self, Entry, Report, State, encode_checkpoint};
-use walbook::change::{Day, Interval, Place, Tally};
+use walbook::change::{CommittedTransaction, Day, Interval, Lsn, Place, RecentTransactions, Tally};
 use walbook::query::Event;
 use walbook::store::Disk;
 
@@ -21,11 +21,17 @@ fn slot(from: i64) -> TopicEntry {
         timeline: Some(1),
         partitions: 1,
         positions: BTreeMap::from([(0, PartitionEntry::start(from))]),
+        ..TopicEntry::default()
     }
 }
 
 fn file() -> TopicEntry {
     TopicEntry { source: SourceKind::File, id: "sha256:12:00".into(), timeline: None, ..slot(0) }
+}
+
+/// A transaction that ends at an LSN.
+fn transaction(at: i64) -> CommittedTransaction {
+    CommittedTransaction { commit_lsn: Lsn::from_i64(at).expect("an LSN"), xid: at, commit_time: -at }
 }
 
 fn day(text: &str) -> Day {
@@ -266,6 +272,7 @@ fn entries_of_slots_and_files_are_these_lines() {
         source: SourceKind::Slot,
         id: "7312345678901234567".into(),
         timeline: Some(3),
+        recent: RecentTransactions::default(),
         partitions: 1,
         positions: BTreeMap::from([(
             0,
@@ -273,6 +280,87 @@ fn entries_of_slots_and_files_are_these_lines() {
         )]),
     };
     state.topics.insert(SLOT.into(), topic);
+    let line = |state: &State| {
+        let bytes = String::from_utf8(encode_checkpoint(state)).expect("JSON is UTF-8");
+        bytes.lines().next().expect("a line").to_owned()
+    };
+    let mut with_transactions = state.clone();
+    with_transactions.topics.get_mut(SLOT).expect("there").recent.push(transaction(8));
+    assert!(line(&with_transactions).contains(r#""recent":[["0/8",8,-8]]"#), "{}", line(&with_transactions));
     let bytes = String::from_utf8(encode_checkpoint(&state)).expect("JSON is UTF-8");
     insta::assert_snapshot!(bytes.lines().next().expect("a line"), @r#"{"format":1,"state":{"book":"book","settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"entries":0,"digest":"","commit":0,"redone_to":0,"generation":"","topics":{"walbook_slot":{"source":"slot","id":"7312345678901234567","timeline":3,"partitions":1,"positions":{"0":{"next":9,"highest":{"commit_lsn":1,"seq":2}}}}},"days":{}}}"#);
+}
+
+/// An entry that reads a slot from where `state` ends it up to `to`, with rejects as its only rows.
+fn read_slot(state: &State, to: i64, last: Option<CommittedTransaction>, records: u64) -> Entry {
+    let known = &state.topics[SLOT];
+    let tally = Tally { rejects: records, ..Tally::default() };
+    let interval = Interval { from: known.positions[&0].next, to };
+    let read = PartitionEntry { interval, records, tally, empty: 0, lost: 0, leader_epoch: None };
+    let file = AddedFile {
+        path: format!("rejects/day=1970-01-01/c{:010}-w000-0.parquet", state.commit + 1),
+        bytes: 1,
+        rows: records,
+        xxh3: "00000000deadbeef".into(),
+    };
+    Entry {
+        entry: state.entries,
+        commit: state.commit + 1,
+        previous: state.digest.clone(),
+        kind: EntryKind::Commit,
+        topics: BTreeMap::from([(
+            SLOT.into(),
+            TopicEntry { positions: BTreeMap::from([(0, read)]), last_transaction: last, ..slot(0) },
+        )]),
+        added: if records == 0 { Vec::new() } else { vec![file] },
+        ..first_entry(state)
+    }
+}
+
+/// A fence that makes a book of a slot which is read from 1 000.
+fn first_entry(state: &State) -> Entry {
+    let versions = Versions { walbook: String::new(), parser: 1, tzdata: String::new() };
+    Entry {
+        format: 1,
+        book: state.book.clone(),
+        entry: 0,
+        commit: 0,
+        previous: String::new(),
+        kind: EntryKind::Fence,
+        generation: "g".into(),
+        redone_to: 0,
+        written_at: 0,
+        commit_time: None,
+        settings: state.settings.clone(),
+        versions,
+        topics: BTreeMap::from([(SLOT.into(), slot(1_000))]),
+        added: Vec::new(),
+        removed: Vec::new(),
+        deltas: Vec::new(),
+    }
+}
+
+#[test]
+fn the_last_transactions_of_a_slot_are_those_that_were_read_and_none_where_that_is_not_known() {
+    let mut state = State::new("book".into(), super::world::settings());
+    state.follow(&first_entry(&state), "0").expect("sound");
+    let mut lasts = Vec::new();
+    // Read with a transaction, without records, by a version that kept no transactions, and with one again.
+    for (to, last, records) in [(2_000, Some(1_500), 2), (3_000, None, 0), (4_000, None, 1), (5_000, Some(4_999), 1)] {
+        let entry = read_slot(&state, to, last.map(transaction), records);
+        let line = serde_json::to_string(&entry).expect("an entry prints");
+        assert_eq!(serde_json::from_str::<Entry>(&line).expect("its own form"), entry);
+        state.follow(&entry, &to.to_string()).expect("sound");
+        lasts.push(state.topics[SLOT].recent.last().map(|last| last.commit_lsn.as_i64()));
+    }
+    assert_eq!(lasts, [Some(1_500), Some(1_500), None, Some(4_999)]);
+
+    for (what, last, records) in [("below", 4_999, 1), ("behind", 6_000, 1), ("of no record", 5_500, 0)] {
+        let entry = read_slot(&state, 6_000, Some(transaction(last)), records);
+        assert!(state.check(&entry).is_err_and(|error| error.to_string().contains("last transaction")), "{what}");
+    }
+    let mut of_file = read_slot(&state, 6_000, Some(transaction(5_500)), 1);
+    let topic = of_file.topics.get_mut(SLOT).expect("there");
+    (topic.source, topic.timeline) = (SourceKind::File, None);
+    assert!(state.check(&of_file).is_err());
 }

@@ -223,7 +223,14 @@ fn rejects_of_one_transaction_come_page_by_page() {
     let folder = folder();
     let positions = BTreeMap::from([(0, PartitionEntry::start(100))]);
     let id = "7312345678901234567".to_owned();
-    let slot = TopicEntry { source: SourceKind::Slot, id, timeline: Some(1), partitions: 1, positions };
+    let slot = TopicEntry {
+        source: SourceKind::Slot,
+        id,
+        timeline: Some(1),
+        partitions: 1,
+        positions,
+        ..TopicEntry::default()
+    };
     let topics = BTreeMap::from([("slot".to_owned(), slot)]);
     let mut book = BookBuilder::open_with(folder.path(), "UTC", &topics).expect("a book");
     book.group_rows = 5;

@@ -92,7 +92,7 @@ impl Played {
             commits,
             state: Arc::new(book.state().clone()),
             counts: Totals::read(book).expect("counts"),
-            partitions: vec![PartitionStart { partition: partition(0), from: 100, until: None, leader_epoch: None }],
+            partitions: vec![PartitionStart::new(partition(0), 100, None)],
             source,
             commit_interval: Duration::from_secs(10),
             discover_interval: Duration::from_secs(10),
