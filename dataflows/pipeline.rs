@@ -19,7 +19,7 @@ use timely::dataflow::{ProbeHandle, Scope};
 use super::operation_counts::operation_counts;
 use crate::book::{Committing, commit_epochs};
 use crate::change::{ClosedEpoch, Epoch};
-use crate::control::{Progress, Shutdown};
+use crate::control::Process;
 use crate::leader::{
     LeaderHandle, LeaderStreams, gather_on_leader, leader_ticks, publish_live, request_ticks, wake_on_commit,
 };
@@ -37,10 +37,8 @@ pub struct Share {
     pub events: FileOutput,
     /// Where reject files go.
     pub rejects: FileOutput,
-    /// The counters of this process.
-    pub progress: Progress,
-    /// How the process ends.
-    pub shutdown: Shutdown,
+    /// This process.
+    pub process: Process,
 }
 
 /// What the leading worker needs in addition.
@@ -55,26 +53,26 @@ pub struct LeaderShare {
 
 /// Builds the dataflow on one worker; its probe passes an epoch when all of it is committed.
 pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
-    let Share { leader, source, events, rejects, progress, shutdown } = share;
+    let Share { leader, source, events, rejects, process } = share;
     let (clock, server, committing) = split(leader);
     let clock_requests = clock.as_ref().map(|clock| clock.tick_requests.clone());
     let committed = ProbeHandle::new();
 
     let LeaderStreams { commands, initial_counts, wake: wake_leader } = leader_ticks(scope, clock, committed.clone());
     let Read { batches, positions, tick_requests, wake: wake_reader } =
-        read_partitions(scope, source, commands.clone(), committed.clone(), progress.clone(), shutdown.clone());
+        read_partitions(scope, source, commands.clone(), committed.clone(), process.clone());
     let parsed: Parsed = parse_records(scope, batches, commands.clone());
     let totals = operation_counts(parsed.deltas, initial_counts);
 
-    let events: Sealed = seal_files(scope, parsed.events, commands.clone(), events);
-    let rejects: Sealed = seal_files(scope, parsed.rejects, commands.clone(), rejects);
+    let events: Sealed = seal_files(scope, parsed.events, commands.clone(), events, &*process.host);
+    let rejects: Sealed = seal_files(scope, parsed.rejects, commands.clone(), rejects, &*process.host);
     request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_requests);
 
     let epochs = gather_on_leader(scope, totals, parsed.tallies, positions);
     publish_live(epochs.clone(), server);
 
     let files = events.files.concat(rejects.files);
-    let commits = commit_epochs(scope, files, epochs, commands, committing, progress, shutdown);
+    let commits = commit_epochs(scope, files, epochs, commands, committing, process);
     wake_on_commit(commits.probe_with(&committed), [wake_leader, wake_reader]);
 
     committed

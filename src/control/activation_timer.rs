@@ -1,8 +1,11 @@
 //! Scheduling an operator again after a delay.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use timely::scheduling::Activator;
+
+use super::Host;
 
 /// Activates one operator, now or later, with at most one useful activation pending.
 ///
@@ -10,13 +13,14 @@ use timely::scheduling::Activator;
 /// and each of those would ask for the next. So an activation is scheduled only if none is due before it.
 pub struct ActivationTimer {
     activator: Activator,
+    host: Arc<dyn Host>,
     due: Option<Instant>,
 }
 
 impl ActivationTimer {
     /// A timer without a pending activation.
-    pub fn new(activator: Activator) -> ActivationTimer {
-        ActivationTimer { activator, due: None }
+    pub fn new(activator: Activator, host: Arc<dyn Host>) -> ActivationTimer {
+        ActivationTimer { activator, host, due: None }
     }
 
     /// Activates the operator again after the other operators have run.
@@ -26,7 +30,7 @@ impl ActivationTimer {
 
     /// Activates the operator within `delay`, unless an earlier activation is pending.
     pub fn activate_within(&mut self, delay: Duration) {
-        let now = Instant::now();
+        let now = self.host.now();
         let is_pending = self.due.is_some_and(|due| now < due && due <= now + delay);
         if !is_pending {
             self.activator.activate_after(delay);

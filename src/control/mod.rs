@@ -6,19 +6,23 @@
 //! [`Backoff`] is our own: the crates backon and backoff were looked at, and neither can interrupt a blocking pause.
 
 mod activation_timer;
+mod background;
 mod backoff;
 mod catch_panic;
 mod deadline;
 mod duration_histogram;
+mod host;
 mod progress;
 mod shutdown;
 mod source_progress;
 
 pub use activation_timer::ActivationTimer;
+pub use background::Background;
 pub use backoff::Backoff;
 pub use catch_panic::{catch_panic, is_catching_panics};
 pub use deadline::Deadline;
 pub use duration_histogram::DurationHistogram;
+pub use host::{Host, Machine, Process, Task};
 pub use progress::Progress;
 pub use shutdown::Shutdown;
 pub use source_progress::{InFlight, SourceProgress};

@@ -11,7 +11,7 @@ use tracing::error;
 
 use super::{ClusterShape, RunError};
 use crate::change::{Epoch, Failure};
-use crate::control::{Progress, Shutdown};
+use crate::control::{Process, Progress, Shutdown};
 use crate::dataflows::pipeline;
 use crate::dataflows::pipeline::{LeaderShare, Share};
 use crate::source::MakeSource;
@@ -70,8 +70,7 @@ pub fn run_workers(workers: Workers) -> Result<(), Failure> {
             source,
             events: events.clone(),
             rejects: rejects.clone(),
-            progress: progress.clone(),
-            shutdown: of_workers.clone(),
+            process: Process::new(progress.clone(), of_workers.clone()),
         };
         work(worker, share, &of_workers);
     })

@@ -21,7 +21,7 @@ use super::Source;
 use crate::change::{
     Batch, CommitNumber, Epoch, LeaderCommand, Partition, PartitionRead, PartitionStart, Tick, TickRequest,
 };
-use crate::control::{ActivationTimer, Progress, Shutdown};
+use crate::control::{ActivationTimer, Process};
 
 /// Records asked for in one call.
 const BATCH_RECORDS: usize = 16_384;
@@ -59,9 +59,9 @@ pub fn read_partitions<'scope>(
     mut source: Box<dyn Source>,
     commands: StreamVec<'scope, Epoch, LeaderCommand>,
     committed: ProbeHandle<Epoch>,
-    progress: Progress,
-    shutdown: Shutdown,
+    process: Process,
 ) -> Read<'scope> {
+    let Process { progress, shutdown, host } = process;
     let mut builder = OperatorBuilder::new("ReadPartitions".to_owned(), scope);
     // Outputs first: an input made before them would hold them back.
     let (batches_out, batches) = builder.new_output::<Vec<Batch>>();
@@ -75,7 +75,7 @@ pub fn read_partitions<'scope>(
 
     let (index, peers) = (scope.index(), scope.peers());
     let address = builder.operator_info().address;
-    let mut timer = ActivationTimer::new(scope.activator_for(Rc::clone(&address)));
+    let mut timer = ActivationTimer::new(scope.activator_for(Rc::clone(&address)), host);
     let activator = scope.worker().sync_activator_for(address.to_vec());
     // An error means that the worker has ended.
     source.set_waker(Arc::new(move || {

@@ -1,12 +1,10 @@
 //! The operator that turns rows into sealed files.
 //!
-//! Rows are encoded on the worker; what a commit still holds when it ends is encoded, closed and synced on a thread of
-//! its own, while the operator keeps the commit's capability. So a passed frontier downstream means *sealed*.
+//! Rows are encoded on the worker; what a commit still holds when it ends is encoded, closed and synced in the
+//! background, while the operator keeps the commit's capability. So a passed frontier downstream means *sealed*.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
@@ -20,7 +18,7 @@ use timely::scheduling::SyncActivator;
 use super::writer::FileNaming;
 use super::{CommitBuffer, RowFormat, TableError};
 use crate::change::{CommitNumber, Epoch, LeaderCommand, Rows, SealedFile, TickRequest};
-use crate::control::Shutdown;
+use crate::control::{Background, Host, Shutdown};
 use crate::store::{Store, layout};
 
 /// Where sealed files go, and what ends a commit early.
@@ -52,6 +50,7 @@ pub fn seal_files<'scope>(
     rows: StreamVec<'scope, Epoch, Rows>,
     commands: StreamVec<'scope, Epoch, LeaderCommand>,
     output: FileOutput,
+    host: &dyn Host,
 ) -> Sealed<'scope> {
     let mut builder = OperatorBuilder::new(format!("SealFiles {}", output.format.table.folder()), scope);
     let (files_out, files) = builder.new_output::<Vec<SealedFile>>();
@@ -65,8 +64,8 @@ pub fn seal_files<'scope>(
 
     let worker = scope.index();
     let wake = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
+    let sealer = start_sealing(host, output.store.clone(), wake);
     builder.build(move |_initial| {
-        let (jobs, sealed) = start_sealing(output.store.clone(), wake);
         let mut naming: Option<FileNaming> = None;
         let mut current: CommitNumber = 0;
         // The first epoch after a commit.
@@ -130,10 +129,9 @@ pub fn seal_files<'scope>(
                 }
                 let (commit, open) = first.remove_entry();
                 sealing.insert(commit, open.files);
-                // The thread ends only after a failure, which stops this worker as well.
-                let _ = jobs.send(open.buffer);
+                sealer.send(open.buffer);
             }
-            while let Ok((commit, files)) = sealed.try_recv() {
+            while let Some((commit, files)) = sealer.try_recv() {
                 match files {
                     Ok(mut files) => {
                         let capability = sealing.remove(&commit).expect("a sealed commit was being sealed");
@@ -173,25 +171,15 @@ struct OpenCommit {
 
 type SealResult = (CommitNumber, Result<Vec<SealedFile>, TableError>);
 
-/// Starts the thread that closes and syncs files; it ends with the operator.
-fn start_sealing(store: Arc<dyn Store>, wake: SyncActivator) -> (Sender<CommitBuffer>, Receiver<SealResult>) {
-    let (jobs, buffers) = channel::<CommitBuffer>();
-    let (done, sealed) = channel();
-    thread::Builder::new()
-        .name("seal".to_owned())
-        .spawn(move || {
-            for buffer in buffers {
-                let (commit, staging) = (buffer.commit(), buffer.staging());
-                let files = buffer.seal().and_then(|files| {
-                    // Sync names before sending descriptors: an entry must not name a file that a crash could still remove.
-                    store.sync_folder(&staging).map_err(|error| TableError::writing(&staging, error))?;
-                    Ok(files)
-                });
-                if done.send((commit, files)).is_err() || wake.activate().is_err() {
-                    return;
-                }
-            }
-        })
-        .expect("a thread can be started");
-    (jobs, sealed)
+/// Starts the task that closes and syncs files; it ends with the operator.
+fn start_sealing(host: &dyn Host, store: Arc<dyn Store>, wake: SyncActivator) -> Background<CommitBuffer, SealResult> {
+    Background::start(host, "seal", wake, move |buffer: CommitBuffer| {
+        let (commit, staging) = (buffer.commit(), buffer.staging());
+        let files = buffer.seal().and_then(|files| {
+            // Sync names before sending descriptors: an entry must not name a file that a crash could still remove.
+            store.sync_folder(&staging).map_err(|error| TableError::writing(&staging, error))?;
+            Ok(files)
+        });
+        Some((commit, files))
+    })
 }

@@ -16,7 +16,7 @@ use timely::{CommunicationConfig, Config, WorkerConfig};
 use walbook::change::{
     CommitNumber, Epoch, Failure, LeaderCommand, Partition, PartitionStart, PolledBatch, Start, Tick,
 };
-use walbook::control::{Progress, Shutdown};
+use walbook::control::{Process, Progress, Shutdown};
 use walbook::leader::wake_on_commit;
 use walbook::source::{Cursors, Source, Waker, read_partitions};
 
@@ -95,7 +95,13 @@ fn a_source_that_failed_moves_no_position() {
             let (commits, committed) = scope.new_input::<Vec<CommitNumber>>();
             let probe = ProbeHandle::new();
             committed.probe_with(&probe);
-            let read = read_partitions(scope, Box::new(source), to_all, probe, Progress::new(), shutdown.clone());
+            let read = read_partitions(
+                scope,
+                Box::new(source),
+                to_all,
+                probe,
+                Process::new(Progress::new(), shutdown.clone()),
+            );
             (commands, commits, read.positions.capture())
         });
         commands.send(start());
@@ -121,7 +127,13 @@ fn a_durable_commit_wakes_a_reader_without_credit() {
             let (commands, to_all) = scope.new_input::<Vec<LeaderCommand>>();
             let (commits, committed) = scope.new_input::<Vec<CommitNumber>>();
             let probe = ProbeHandle::new();
-            let read = read_partitions(scope, Box::new(source), to_all, probe.clone(), Progress::new(), shutdown);
+            let read = read_partitions(
+                scope,
+                Box::new(source),
+                to_all,
+                probe.clone(),
+                Process::new(Progress::new(), shutdown),
+            );
             wake_on_commit(committed.probe_with(&probe), [read.wake]);
             (commands, commits)
         });

@@ -1,13 +1,11 @@
 //! The operator that commits, on worker 0: one entry each time the frontier passes the end of a commit.
 //!
-//! The entry is put and redone on a thread of its own while the operator holds the capability of the first epoch that
+//! The entry is put and redone in the background while the operator holds the capability of the first epoch that
 //! is not durable. So the frontier of its output, probed, means *committed*.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
-use std::time::Instant;
+use std::sync::mpsc::Sender;
 
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -23,7 +21,7 @@ use crate::change::{
     CommitNumber, CommittedTransaction, CountKey, Epoch, EpochSummary, Failure, Interval, LeaderCommand, LeaderEpoch,
     Partition, PartitionRead, SealedFile, Tally,
 };
-use crate::control::{Progress, Shutdown};
+use crate::control::{Background, Process};
 
 /// A commit in the log, and the state of the book after it.
 pub struct CommittedEntry {
@@ -52,8 +50,7 @@ pub fn commit_epochs<'scope>(
     epochs: StreamVec<'scope, Epoch, Arc<EpochSummary>>,
     commands: StreamVec<'scope, Epoch, LeaderCommand>,
     committing: Option<Committing>,
-    progress: Progress,
-    shutdown: Shutdown,
+    process: Process,
 ) -> StreamVec<'scope, Epoch, CommitNumber> {
     let mut builder = OperatorBuilder::new("CommitEpochs".to_owned(), scope);
     let (commits_out, commits) = builder.new_output::<Vec<CommitNumber>>();
@@ -65,16 +62,17 @@ pub fn commit_epochs<'scope>(
     builder.set_notify_for(2, FrontierInterest::Never);
 
     let wake = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
+    let shutdown = process.shutdown.clone();
     builder.build(move |mut capabilities| {
         let mut held = capabilities.pop().filter(|_| committing.is_some());
-        let thread = committing.map(|committing| start_committing(committing, wake, progress, shutdown.clone()));
+        let task = committing.map(|committing| start_committing(committing, wake, process));
         let mut parts: BTreeMap<Epoch, EpochParts> = BTreeMap::new();
         let mut commit: CommitNumber = 0;
         // Ends of commits that the frontier has not passed: the commit and the first epoch after it.
         let mut ends: VecDeque<(CommitNumber, Epoch)> = VecDeque::new();
-        // Ends of commits that the thread has: the first epoch after each, none for the last.
+        // Ends of commits that the task has: the first epoch after each, none for the last.
         let mut in_progress: VecDeque<Option<Epoch>> = VecDeque::new();
-        // The data has ended and all of it is with the thread. Ticks still come: the leader ends only when all is durable.
+        // The data has ended and all of it is with the task. Ticks still come: the leader ends only when all is durable.
         let mut last_sent = false;
         move |frontiers| {
             commands.for_each(|_stamp, commands| {
@@ -92,7 +90,7 @@ pub fn commit_epochs<'scope>(
             let at = |epoch: Option<&Epoch>| *epoch.expect("parts come at an epoch");
             files.for_each(|stamp, files| parts.entry(at(stamp.least())).or_default().files.append(files));
             epochs.for_each(|stamp, epochs| parts.entry(at(stamp.least())).or_default().summary = epochs.pop());
-            let Some((jobs, done)) = &thread else { return };
+            let Some(task) = &task else { return };
             if shutdown.has_failed() {
                 return;
             }
@@ -106,21 +104,21 @@ pub fn commit_epochs<'scope>(
             }
             if let Some((commit, end)) = passed {
                 let open = parts.split_off(&end);
-                send(jobs, commit, std::mem::replace(&mut parts, open));
+                task.send(merge(commit, std::mem::replace(&mut parts, open)));
                 in_progress.push_back(Some(end));
             }
             if ends.is_empty() && !last_sent && data.iter().all(MutableAntichain::is_empty) {
-                send(jobs, commit, std::mem::take(&mut parts));
+                task.send(merge(commit, std::mem::take(&mut parts)));
                 in_progress.push_back(None);
                 last_sent = true;
             }
             let mut commits_out = commits_out.activate();
-            while let Ok(committed) = done.try_recv() {
+            while let Some(committed) = task.try_recv() {
                 let capability = held.as_mut().expect("it is held until the last commit is durable");
                 if let Some(commit) = committed {
                     commits_out.session(&*capability).give(commit);
                 }
-                match in_progress.pop_front().expect("the thread answers what it was sent") {
+                match in_progress.pop_front().expect("the task answers what it was sent") {
                     Some(end) => capability.downgrade(&end),
                     None => held = None,
                 }
@@ -137,12 +135,7 @@ struct EpochParts {
     summary: Option<Arc<EpochSummary>>,
 }
 
-/// Merges the epochs of a commit and hands it to the thread, also when there is nothing in it.
-fn send(jobs: &Sender<CommitContents>, commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) {
-    // The thread ends only after a failure, which stops this worker as well.
-    let _ = jobs.send(merge(commit, epochs));
-}
-
+/// Merges the epochs of a commit, also when there is nothing in them.
 fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitContents {
     let mut read: BTreeMap<Partition, (Interval, Tally)> = BTreeMap::new();
     let mut leader_epochs: BTreeMap<Partition, LeaderEpoch> = BTreeMap::new();
@@ -187,54 +180,49 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
     }
 }
 
-/// The thread's answer to each job: the commit, if there was anything to commit.
+/// The task's answer to each job: the commit, if there was anything to commit.
 type CommitReply = Option<CommitNumber>;
 
-/// Starts the thread that puts entries and redoes them; it ends with the operator.
+/// Starts the task that puts entries and redoes them; it ends with the operator.
 fn start_committing(
     committing: Committing,
     wake: SyncActivator,
-    progress: Progress,
-    shutdown: Shutdown,
-) -> (Sender<CommitContents>, Receiver<CommitReply>) {
+    process: Process,
+) -> Background<CommitContents, CommitReply> {
     let Committing { mut committer, mut precommit_check, mut on_committed, mut commits } = committing;
-    let (jobs, todo) = channel::<CommitContents>();
-    let (answers, done) = channel();
-    thread::Builder::new()
-        .name("commit".to_owned())
-        .spawn(move || {
-            for contents in todo {
-                let commit = contents.commit;
-                if shutdown.has_failed() {
-                    // What was found after it was read may be why: it must not be committed.
-                    return;
-                }
-                if !contents.positions.is_empty()
-                    && let Err(error) = precommit_check()
-                {
-                    return shutdown.fail(error);
-                }
-                let changes: i64 = contents.deltas.iter().map(|delta| delta.added).sum();
-                let began = Instant::now();
-                let answer = match committer.commit(contents) {
-                    Ok(CommitOutcome::Committed(entry)) => {
-                        progress.record_commit(commit, u64::try_from(changes).unwrap_or(0), began.elapsed());
-                        on_committed(committer.state());
-                        // A server that has ended leaves the run alone.
-                        commits = commits.filter(|commits| {
-                            let state = Arc::new(committer.state().clone());
-                            commits.send(CommittedEntry { entry, state }).is_ok()
-                        });
-                        Some(commit)
-                    }
-                    Ok(CommitOutcome::Nothing) => None,
-                    Err(error) => return shutdown.fail(error),
-                };
-                if answers.send(answer).is_err() || wake.activate().is_err() {
-                    return;
-                }
+    let Process { progress, shutdown, host } = process;
+    let clock = Arc::clone(&host);
+    Background::start(&*host, "commit", wake, move |contents: CommitContents| {
+        let commit = contents.commit;
+        if shutdown.has_failed() {
+            // What was found after it was read may be why: it must not be committed.
+            return None;
+        }
+        if !contents.positions.is_empty()
+            && let Err(error) = precommit_check()
+        {
+            shutdown.fail(error);
+            return None;
+        }
+        let changes: i64 = contents.deltas.iter().map(|delta| delta.added).sum();
+        let began = clock.now();
+        match committer.commit(contents) {
+            Ok(CommitOutcome::Committed(entry)) => {
+                let duration = clock.now().duration_since(began);
+                progress.record_commit(commit, u64::try_from(changes).unwrap_or(0), duration);
+                on_committed(committer.state());
+                // A server that has ended leaves the run alone.
+                commits = commits.take().filter(|commits| {
+                    let state = Arc::new(committer.state().clone());
+                    commits.send(CommittedEntry { entry, state }).is_ok()
+                });
+                Some(Some(commit))
             }
-        })
-        .expect("a thread can be started");
-    (jobs, done)
+            Ok(CommitOutcome::Nothing) => Some(None),
+            Err(error) => {
+                shutdown.fail(error);
+                None
+            }
+        }
+    })
 }
