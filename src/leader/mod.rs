@@ -8,9 +8,11 @@
 mod clock;
 mod gather;
 mod live;
+mod tick_schedule;
 mod ticks;
 
-pub use clock::{ClockEvent, Discovery, LeaderHandle, start_clock};
+pub use clock::{Discovery, LeaderHandle, start_clock};
 pub use gather::gather_on_leader;
 pub use live::publish_live;
+pub use tick_schedule::{ClockEvent, ClockInput, TickSchedule};
 pub use ticks::{LeaderStreams, leader_ticks, request_ticks, wake_on_commit};

@@ -1,0 +1,151 @@
+//! When an epoch closes, when a commit ends, when the run does: a function of requests and times, without a clock of its own.
+
+use std::time::{Duration, Instant};
+
+use tracing::info;
+
+use crate::change::{CommitNumber, CountKey, LeaderCommand, PartitionStart, Start, TickRequest};
+
+/// How long an epoch stays open while records arrive: how far a live answer lags behind.
+const BUSY_EPOCH: Duration = Duration::from_millis(100);
+/// How long an epoch stays open when no records arrive: ticks cost processor time too.
+const IDLE_EPOCH: Duration = Duration::from_secs(1);
+
+/// What the clock sends to the operator that leads.
+#[derive(Debug)]
+pub enum ClockEvent {
+    /// The run begins, with the counts that the book has.
+    Start(Start, Vec<(CountKey, i64)>),
+    /// An epoch ends; the next one belongs to this commit.
+    Tick(CommitNumber),
+    /// Any other command for all workers.
+    Command(LeaderCommand),
+}
+
+/// What changes a schedule.
+#[derive(Debug)]
+pub enum ClockInput {
+    /// A worker's request.
+    Request(TickRequest),
+    /// Partitions that appeared.
+    Partitions(Vec<PartitionStart>),
+}
+
+/// Decides when ticks are sent, and to which commit the next epoch belongs.
+#[derive(Debug)]
+pub struct TickSchedule {
+    commit: CommitNumber,
+    commit_interval: Duration,
+    commit_begin: Instant,
+    epoch_begin: Instant,
+    epoch_length: Duration,
+    is_busy: bool,
+    is_stopping: bool,
+}
+
+impl TickSchedule {
+    /// The schedule of a run whose first epoch, at `now`, belongs to `commit`.
+    pub fn new(commit: CommitNumber, commit_interval: Duration, now: Instant) -> TickSchedule {
+        TickSchedule {
+            commit,
+            commit_interval,
+            commit_begin: now,
+            epoch_begin: now,
+            // The first epoch is short, so that the first records are soon visible.
+            epoch_length: BUSY_EPOCH,
+            is_busy: false,
+            is_stopping: false,
+        }
+    }
+
+    /// When to call [`TickSchedule::advance`] if no input comes before.
+    pub fn due(&self) -> Instant {
+        (self.epoch_begin + self.epoch_length).min(self.commit_begin + self.commit_interval)
+    }
+
+    /// What to send to the leader, in this order, after an input or at a time that is due.
+    pub fn advance(&mut self, input: Option<ClockInput>, now: Instant) -> [Option<ClockEvent>; 2] {
+        let mut commit_end = self.commit_begin + self.commit_interval;
+        let mut command = None;
+        match input {
+            Some(ClockInput::Request(TickRequest::Flowing)) => {
+                self.is_busy = true;
+                self.epoch_length = BUSY_EPOCH;
+            }
+            Some(ClockInput::Request(TickRequest::Full(full))) if full == self.commit => commit_end = now,
+            // Each worker of the process that received the signal requests it.
+            Some(ClockInput::Request(TickRequest::Stop)) if !self.is_stopping => {
+                self.is_stopping = true;
+                info!("asked to end: committing what is read");
+                command = Some(LeaderCommand::Stop);
+            }
+            Some(ClockInput::Request(TickRequest::Full(_) | TickRequest::Stop)) | None => {}
+            Some(ClockInput::Partitions(partitions)) => command = Some(LeaderCommand::Partitions(partitions)),
+        }
+        [command.map(ClockEvent::Command), self.tick(commit_end, now).map(ClockEvent::Tick)]
+    }
+
+    fn tick(&mut self, commit_end: Instant, now: Instant) -> Option<CommitNumber> {
+        let commit_ends = now >= commit_end;
+        if !commit_ends && now < self.epoch_begin + self.epoch_length {
+            return None;
+        }
+        if commit_ends {
+            self.commit += 1;
+            self.commit_begin = now;
+        }
+        self.epoch_begin = now;
+        self.epoch_length = if self.is_busy { BUSY_EPOCH } else { IDLE_EPOCH };
+        self.is_busy = false;
+        Some(self.commit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commits that ticks name, from inputs at milliseconds.
+    fn ticks(inputs: impl IntoIterator<Item = (u64, Option<TickRequest>)>) -> Vec<(u64, CommitNumber)> {
+        let start = Instant::now();
+        let mut schedule = TickSchedule::new(7, Duration::from_secs(10), start);
+        let mut ticks = Vec::new();
+        for (at, request) in inputs {
+            let sent = schedule.advance(request.map(ClockInput::Request), start + Duration::from_millis(at));
+            ticks.extend(sent.into_iter().flatten().filter_map(|event| match event {
+                ClockEvent::Tick(commit) => Some((at, commit)),
+                _ => None,
+            }));
+        }
+        ticks
+    }
+
+    #[test]
+    fn epochs_are_short_while_records_flow_and_long_when_none_do() {
+        let flowing = |at| (at, Some(TickRequest::Flowing));
+        assert_eq!(ticks([(99, None), (100, None), (200, None), (1_099, None), (1_100, None)]), [(100, 7), (1_100, 7)]);
+        assert_eq!(
+            ticks([(100, None), flowing(150), (200, None), (300, None), (400, None)]),
+            [(100, 7), (200, 7), (300, 7)]
+        );
+    }
+
+    #[test]
+    fn a_commit_ends_after_its_interval_or_when_it_is_full() {
+        let full = |at, commit| (at, Some(TickRequest::Full(commit)));
+        assert_eq!(ticks([(9_000, None), (10_000, None), (19_999, None)]), [(9_000, 7), (10_000, 8), (19_999, 8)]);
+        // A request for a commit that has ended changes nothing.
+        assert_eq!(ticks([full(50, 7), full(60, 7), full(70, 8)]), [(50, 8), (70, 9)]);
+    }
+
+    #[test]
+    fn a_stop_is_sent_once() {
+        let now = Instant::now();
+        let mut schedule = TickSchedule::new(1, Duration::from_secs(10), now);
+        let mut stops = || {
+            let sent = schedule.advance(Some(ClockInput::Request(TickRequest::Stop)), now);
+            sent.into_iter().flatten().count()
+        };
+        assert_eq!((stops(), stops()), (1, 0));
+    }
+}
