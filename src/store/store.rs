@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::SystemTime;
+
+use uuid::Uuid;
 
 /// A directory tree with atomic links and renames. All paths are relative to the book's root.
 ///
@@ -69,6 +72,16 @@ pub trait Store: Send + Sync {
 
     /// Where the file system has room for temporary files of `folder`.
     fn temporary_folder(&self, folder: &str) -> PathBuf;
+
+    /// An identifier that nothing else has: names made of it do not collide.
+    fn new_id(&self) -> Uuid {
+        Uuid::new_v4()
+    }
+
+    /// The time that is noted in what is written now.
+    fn write_time(&self) -> SystemTime {
+        SystemTime::now()
+    }
 }
 
 /// A file being written.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use crate::change::{
     CommitNumber, CommittedTransaction, CountKey, Day, Interval, LeaderEpoch, Partition, SealedFile, Tally,
 };
+use crate::store::Store;
 
 use super::redo::Redo;
 use super::staging::Staging;
@@ -212,7 +213,7 @@ impl Committer {
             kind: EntryKind::Commit,
             generation: self.staging.generation().to_owned(),
             redone_to: self.state.redone_to,
-            written_at: write_time(),
+            written_at: write_time(self.staging.store()),
             commit_time,
             settings: self.state.settings.clone(),
             versions: self.versions.clone(),
@@ -270,7 +271,7 @@ impl Committer {
 }
 
 /// Microseconds since 1970-01-01 UTC; 0 for a clock before that.
-pub(in crate::book) fn write_time() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+pub(in crate::book) fn write_time(store: &dyn Store) -> i64 {
+    let since = store.write_time().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

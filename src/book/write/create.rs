@@ -2,8 +2,6 @@
 
 use std::io;
 
-use uuid::Uuid;
-
 use crate::store::Store;
 
 use crate::book::error::At;
@@ -37,7 +35,7 @@ pub(in crate::book) fn make(store: &dyn Store) -> Result<(), BookError> {
 
 fn probe(store: &dyn Store) -> Result<(), BookError> {
     // Named as a generation, so that the fence sweeps it after a crash.
-    let folder = layout::staging_folder(&layout::generation(0, Uuid::new_v4().as_fields().0));
+    let folder = layout::staging_folder(&layout::generation(0, store.new_id().as_fields().0));
     let cannot = |operation| move |source: io::Error| BookError::Unsuitable { operation, source };
     let [written, linked, renamed] = ["written", "linked", "renamed"].map(|name| format!("{folder}/{name}"));
     store.create_folder(&folder).at("make", &folder)?;

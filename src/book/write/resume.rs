@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tracing::info;
-use uuid::Uuid;
 
 use crate::change::Day;
 use crate::store::Store;
@@ -40,7 +39,7 @@ impl Book {
         let (state, checkpointed) = match fold(&*store)? {
             Some(folded) => folded,
             None => match make(&*store) {
-                Ok(()) => (State::new(Uuid::new_v4().to_string(), settings.clone()), 0),
+                Ok(()) => (State::new(store.new_id().to_string(), settings.clone()), 0),
                 // Another run may have made the book meanwhile.
                 Err(error @ BookError::NotABook { .. }) => fold(&*store)?.ok_or(error)?,
                 Err(error) => return Err(error),
@@ -100,7 +99,7 @@ impl Book {
             kind: EntryKind::Fence,
             generation: staging.generation().to_owned(),
             redone_to: self.state.redone_to,
-            written_at: write_time(),
+            written_at: write_time(&*self.store),
             commit_time: None,
             settings: self.settings.clone(),
             versions: self.versions.clone(),

@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 
 use tracing::{info, warn};
-use uuid::Uuid;
 
 use crate::store::Store;
 
@@ -22,7 +21,7 @@ pub(in crate::book) struct Staging {
 impl Staging {
     /// Makes the folder of the generation that the fence `entry` will open.
     pub(in crate::book) fn make(store: Arc<dyn Store>, entry: u64) -> Result<Staging, BookError> {
-        let random = Uuid::new_v4().as_fields().0;
+        let random = store.new_id().as_fields().0;
         let generation = layout::generation(entry, random);
         let folder = layout::staging_folder(&generation);
         store.create_folder(&folder).at("make", &folder)?;
