@@ -66,7 +66,8 @@ impl ClusterShape {
         self.workers * self.addresses.len().max(1)
     }
 
-    pub(super) fn config(&self) -> Config {
+    /// The configuration of timely and differential.
+    pub fn config(&self) -> Config {
         let communication = match (self.addresses.len(), self.workers) {
             (0 | 1, 1) => CommunicationConfig::Thread,
             (0 | 1, workers) => CommunicationConfig::Process(workers),

@@ -16,6 +16,16 @@ pub struct MemoryTopic {
     transaction: i64,
     /// By partition: the offset below which the source knows all to be durable.
     durable: Arc<Mutex<BTreeMap<i32, i64>>>,
+    /// What is true of the topic beside its records.
+    description: Arc<Mutex<Description>>,
+}
+
+#[derive(Default)]
+struct Description {
+    /// Its identity, as far as it has one.
+    id: String,
+    /// By partition: the first offset that exists, where it is not 0.
+    low: BTreeMap<i32, i64>,
 }
 
 impl MemoryTopic {
@@ -29,7 +39,12 @@ impl MemoryTopic {
 
     /// A topic whose records come in transactions that must stay in one commit: each so many offsets of a partition.
     pub fn with_transactions(records: impl IntoIterator<Item = WorkloadRecord>, offsets: i64) -> MemoryTopic {
-        let topic = MemoryTopic { partitions: Arc::default(), transaction: offsets, durable: Arc::default() };
+        let topic = MemoryTopic {
+            partitions: Arc::default(),
+            transaction: offsets,
+            durable: Arc::default(),
+            description: Arc::default(),
+        };
         topic.append(records);
         topic
     }
@@ -45,6 +60,44 @@ impl MemoryTopic {
         for record in records {
             partitions.entry(record.partition).or_default().push(Arc::new(record));
         }
+    }
+
+    /// The topic's identity.
+    pub fn id(&self) -> String {
+        self.description.lock().unwrap_or_else(PoisonError::into_inner).id.clone()
+    }
+
+    /// Makes it another topic of the same name.
+    pub fn set_id(&self, id: &str) {
+        id.clone_into(&mut self.description.lock().unwrap_or_else(PoisonError::into_inner).id);
+    }
+
+    /// The number of partitions, of which those below the highest may be empty.
+    pub fn partitions(&self) -> i32 {
+        let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        partitions.keys().next_back().map_or(0, |last| last + 1)
+    }
+
+    /// The first offset that exists, and the one after the last.
+    pub fn watermarks(&self, number: i32) -> (i64, i64) {
+        let low = self.description.lock().unwrap_or_else(PoisonError::into_inner).low.get(&number).copied();
+        let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = partitions.get(&number).and_then(|records| records.last());
+        let low = low.unwrap_or(0);
+        (low, last.map_or(low, |record| record.offset + 1))
+    }
+
+    /// Deletes the records below an offset, as retention does.
+    pub fn delete_before(&self, number: i32, offset: i64) {
+        self.description.lock().unwrap_or_else(PoisonError::into_inner).low.insert(number, offset);
+        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        partitions.entry(number).or_default().retain(|record| record.offset >= offset);
+    }
+
+    /// Deletes the records from an offset on, as an election of a leader that does not have them does.
+    pub fn delete_from(&self, number: i32, offset: i64) {
+        let mut partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
+        partitions.entry(number).or_default().retain(|record| record.offset < offset);
     }
 
     /// Where to read each partition, from `next` (or its first offset) until the end that it has now.

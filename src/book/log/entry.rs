@@ -8,7 +8,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{CommitNumber, CommittedTransaction, Day, Interval, LeaderEpoch, Operation, RecentTransactions, Tally};
+use crate::change::{
+    CommitNumber, CommittedTransaction, Day, Interval, LeaderEpoch, Operation, RecentTransactions, Tally,
+};
 
 /// One entry of the commit log. Number 0 makes the book; a *fence* opens a generation, a *commit* adds rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

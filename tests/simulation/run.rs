@@ -1,0 +1,265 @@
+//! One simulated run: the real start, dataflow and committer, moved turn by turn.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use timely::scheduling::SyncActivator;
+
+use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
+use walbook::book::{Book, Committer, Committing, State};
+use walbook::change::{Failure, Partition, PartitionStart, Start, TickRequest};
+use walbook::control::{Host, Process, Progress, Shutdown};
+use walbook::dataflows::pipeline::{LeaderShare, Share};
+use walbook::leader::{ClockEvent, ClockInput, LeaderHandle, TickSchedule};
+use walbook::parse::{DayFrom, PARSER_VERSION};
+use walbook::run::ClusterShape;
+use walbook::source::kafka::{KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
+use walbook::store::Store;
+use walbook::table::{FileOutput, RowFormat};
+
+use super::host::SimulatedHost;
+use super::source::{SimulatedSource, Wakers};
+use super::store::SimulatedStore;
+use super::worker::{MakeShare, SteppedWorker};
+use super::world::{Life, World};
+use crate::support::MemoryTopic;
+
+/// A run that owned the book when it began.
+pub(crate) struct SimulatedRun {
+    /// Its life.
+    pub(crate) life: Arc<Life>,
+    /// Its generation of the book.
+    pub(crate) generation: String,
+    /// Where it ends, if it ends by itself: next offset by partition.
+    ends: Option<BTreeMap<i32, i64>>,
+    is_asked_to_end: bool,
+    world: World,
+    // Workers are dropped before the tasks that they use.
+    workers: Vec<(SteppedWorker, bool)>,
+    host: Arc<SimulatedHost>,
+    clock: Clock,
+    wakers: Wakers,
+    shutdown: Shutdown,
+    partitions: i32,
+}
+
+struct Clock {
+    schedule: TickSchedule,
+    events: Sender<ClockEvent>,
+    activator: SyncActivator,
+    requests: Receiver<TickRequest>,
+}
+
+impl SimulatedRun {
+    /// Takes the book over and builds the dataflow.
+    ///
+    /// # Errors
+    /// As a run's start: of the store, the book, or the topic.
+    pub(crate) fn begin(
+        world: &World,
+        life: Arc<Life>,
+        workers: usize,
+        until_end: bool,
+    ) -> Result<SimulatedRun, Failure> {
+        let store: Arc<dyn Store> = Arc::new(SimulatedStore::new(world.clone(), Arc::clone(&life)));
+        let settings =
+            BookSettings { time_zone: world.plan.time_zone.name().to_owned(), day_from: DayFrom::Auto.to_string() };
+        let versions = Versions { walbook: "test".to_owned(), parser: PARSER_VERSION, tzdata: "test".to_owned() };
+        let book = Book::open(Arc::clone(&store), settings.clone(), versions)?;
+        let mut starts = Vec::new();
+        let mut committer = book.fence(|state| -> Result<_, Failure> {
+            starts = plan(world, state, until_end)?;
+            let is_known = state.topics.contains_key(MemoryTopic::NAME);
+            Ok(if is_known { BTreeMap::new() } else { new_topic(world, &starts) })
+        })?;
+        let initial_counts = committer.initial_counts()?;
+        let generation = committer.generation().to_owned();
+        let start = Start {
+            book: committer.book_id().to_owned(),
+            generation: generation.clone(),
+            time_zone: settings.time_zone,
+            day_from: settings.day_from,
+            commit: committer.next_commit(),
+            until_end,
+            partitions: starts.clone(),
+        };
+        let host = Arc::new(SimulatedHost::new(world.clone()));
+        let schedule = TickSchedule::new(start.commit, world.plan.commit_interval, host.now());
+        let (events, leader_events) = channel();
+        let (activator, activators) = channel();
+        let (tick_requests, requests) = channel();
+        let leader = LeaderHandle { events: leader_events, activator, tick_requests };
+        let (shutdown, wakers) = (Shutdown::new(), Wakers::default());
+        let shares = shares(world, &life, workers, store, committer, leader, &host, &wakers, &shutdown);
+        let config = ClusterShape::single(workers).config().worker;
+        let workers = SteppedWorker::build_all(&config, shares);
+        let activator = activators.recv().expect("the leader's operator is built");
+        let clock = Clock { schedule, events, activator, requests };
+        clock.send(ClockEvent::Start(start, initial_counts));
+        let ends =
+            until_end.then(|| starts.iter().map(|start| (start.partition.number, start.until.unwrap_or(0))).collect());
+        let partitions = i32::try_from(starts.len()).expect("few partitions");
+        Ok(SimulatedRun {
+            life,
+            generation,
+            ends,
+            is_asked_to_end: false,
+            world: world.clone(),
+            workers: workers.into_iter().map(|worker| (worker, false)).collect(),
+            host,
+            clock,
+            wakers,
+            shutdown,
+            partitions,
+        })
+    }
+
+    /// Lets one of its parts do something; returns how the run ended, if it did.
+    pub(crate) fn turn(&mut self) -> Option<Result<(), Failure>> {
+        match self.world.below(8) {
+            0 => self.clock.turn(self.host.now()),
+            1..4 => self.host.run_task(),
+            _ => {
+                let number = self.world.below(self.workers.len());
+                let (worker, is_done) = &mut self.workers[number];
+                *is_done = worker.step();
+            }
+        }
+        if self.shutdown.has_failed() {
+            return Some(Err(self.shutdown.take_failure().unwrap_or_else(|| Failure::new("failed without a failure"))));
+        }
+        self.workers.iter().all(|(_, is_done)| *is_done).then_some(Ok(()))
+    }
+
+    /// What happens at an interval of time: sources are polled, and new partitions are found.
+    pub(crate) fn notice_time(&mut self) -> bool {
+        self.wakers.lock().expect("no panic").iter().for_each(|wake| wake());
+        let partitions = self.world.topic.partitions();
+        if self.ends.is_some() || partitions <= self.partitions {
+            return false;
+        }
+        let found = (self.partitions..partitions)
+            .map(|number| PartitionStart { partition: partition(number), from: 0, until: None, leader_epoch: None, recent:  })
+            .collect();
+        self.partitions = partitions;
+        self.clock.advance(Some(ClockInput::Partitions(found)), self.host.now());
+        true
+    }
+
+    /// How far it must have read when it ends well; `None` if it may end anywhere.
+    pub(crate) fn must_reach(&self) -> Option<&BTreeMap<i32, i64>> {
+        self.ends.as_ref().filter(|_| !self.is_asked_to_end)
+    }
+
+    /// Asks it to end.
+    pub(crate) fn request_end(&mut self) {
+        self.is_asked_to_end = true;
+        self.shutdown.request_flag().store(true, Ordering::Relaxed);
+    }
+}
+
+impl Clock {
+    fn send(&self, event: ClockEvent) {
+        // The dataflow may have ended.
+        let _ = self.events.send(event);
+        let _ = self.activator.activate();
+    }
+
+    /// Receives one request, or notices that a time has come.
+    fn turn(&mut self, now: std::time::Instant) {
+        let request = self.requests.try_recv().ok().map(ClockInput::Request);
+        if request.is_some() || now >= self.schedule.due() {
+            self.advance(request, now);
+        }
+    }
+
+    fn advance(&mut self, input: Option<ClockInput>, now: std::time::Instant) {
+        let events = self.schedule.advance(input, now);
+        events.into_iter().flatten().for_each(|event| self.send(event));
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of a run, each used once")]
+fn shares(
+    world: &World,
+    life: &Arc<Life>,
+    workers: usize,
+    store: Arc<dyn Store>,
+    committer: Committer,
+    clock: LeaderHandle,
+    host: &Arc<SimulatedHost>,
+    wakers: &Wakers,
+    shutdown: &Shutdown,
+) -> Vec<MakeShare> {
+    let topic = world.topic.clone();
+    let id = topic.id();
+    let precommit_check = move || match topic.id() == id {
+        true => Ok(()),
+        false => Err(recreated(&id, &topic.id())),
+    };
+    let committing = Committing {
+        committer,
+        precommit_check: Box::new(precommit_check),
+        on_committed: Box::new(|_| {}),
+        commits: None,
+    };
+    let leader = Mutex::new(Some(LeaderShare { clock, epochs: None, committing }));
+    let leader = Arc::new(leader);
+    let output = |format| FileOutput {
+        store: Arc::clone(&store),
+        format,
+        parser: PARSER_VERSION,
+        commit_bytes: u64::MAX,
+        shutdown: shutdown.clone(),
+    };
+    let process = Process { progress: Progress::new(), shutdown: shutdown.clone(), host: host.clone() };
+    (0..workers)
+        .map(|worker| {
+            let (world, life, wakers) = (world.clone(), Arc::clone(life), Arc::clone(wakers));
+            let (events, rejects) = (output(RowFormat::events()), output(RowFormat::rejects()));
+            let (leader, process) = (Arc::clone(&leader), process.clone());
+            Box::new(move || Share {
+                leader: leader.lock().expect("no panic").take_if(|_| worker == 0),
+                source: Box::new(SimulatedSource::new(world, life, wakers)),
+                events,
+                rejects,
+                process,
+            }) as MakeShare
+        })
+        .collect()
+}
+
+fn partition(number: i32) -> Partition {
+    Partition { topic: MemoryTopic::NAME.to_owned(), number }
+}
+
+fn recreated(expected: &str, found: &str) -> Failure {
+    use walbook::source::kafka::KafkaError::Recreated;
+    let (topic, expected, found) = (MemoryTopic::NAME.to_owned(), expected.to_owned(), found.to_owned());
+    Recreated { topic, expected, found }.into()
+}
+
+/// What to read, planned as a run on Kafka plans it.
+fn plan(world: &World, state: &State, until_end: bool) -> Result<Vec<PartitionStart>, Failure> {
+    let known = state.topics.get(MemoryTopic::NAME).map(|known| KnownTopic {
+        id: known.id.clone(),
+        next_offsets: known.positions.iter().map(|(number, position)| (*number, position.next)).collect(),
+        ..KnownTopic::default()
+    });
+    let topic = Topic { id: world.topic.id(), partitions: world.topic.partitions() };
+    let watermarks = |partition: &Partition| {
+        let (low, high) = world.topic.watermarks(partition.number);
+        Ok(Watermarks { low, high })
+    };
+    Ok(plan_topic(MemoryTopic::NAME, &topic, known.as_ref(), StartFrom::Earliest, until_end, watermarks)?)
+}
+
+fn new_topic(world: &World, starts: &[PartitionStart]) -> BTreeMap<String, TopicEntry> {
+    let positions = starts.iter().map(|start| (start.partition.number, PartitionEntry::start(start.from)));
+    let partitions = i32::try_from(starts.len()).expect("few partitions");
+    let entry =
+        TopicEntry { id: world.topic.id(), partitions, positions: positions.collect(), ..TopicEntry::default() };
+    BTreeMap::from([(MemoryTopic::NAME.to_owned(), entry)])
+}
