@@ -140,9 +140,8 @@ impl SimulatedRun {
         if self.ends.is_some() || partitions <= self.partitions {
             return false;
         }
-        let found = (self.partitions..partitions)
-            .map(|number| PartitionStart { partition: partition(number), from: 0, until: None, leader_epoch: None, recent:  })
-            .collect();
+        let found =
+            (self.partitions..partitions).map(|number| PartitionStart::new(partition(number), 0, None)).collect();
         self.partitions = partitions;
         self.clock.advance(Some(ClockInput::Partitions(found)), self.host.now());
         true
