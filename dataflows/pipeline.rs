@@ -8,7 +8,7 @@
 //!                 │                       ├─ tallies ──────────────────────────┐                 │   │
 //!                 │                       └─ deltas ─▶ counts by key ─ totals ─┤                 ▼   ▼
 //!                 └─ positions ────────────────────────────────────────────────┴▶ gather ─┬─▶ commit ─▶ probe ─▶ credit back to read
-//!                                                                                on leader└─▶ live answers
+//!                                                                                on leader└─▶ live answers, number of rejects
 //! ```
 
 use std::sync::mpsc::Sender;
@@ -21,7 +21,8 @@ use crate::book::{Committing, commit_epochs};
 use crate::change::{ClosedEpoch, Epoch};
 use crate::control::Process;
 use crate::leader::{
-    LeaderHandle, LeaderStreams, gather_on_leader, leader_ticks, publish_live, request_ticks, wake_on_commit,
+    LeaderHandle, LeaderStreams, count_rejects, gather_on_leader, leader_ticks, publish_live, request_ticks,
+    wake_on_commit,
 };
 use crate::parse::{Parsed, parse_records};
 use crate::source::{Read, Source, read_partitions};
@@ -70,6 +71,7 @@ pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
 
     let epochs = gather_on_leader(scope, totals, parsed.tallies, positions);
     publish_live(epochs.clone(), server);
+    count_rejects(epochs.clone(), process.progress.clone());
 
     let files = events.files.concat(rejects.files);
     let commits = commit_epochs(scope, files, epochs, commands, committing, process);

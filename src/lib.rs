@@ -9,7 +9,7 @@
 //!                 │                       ├─ tallies ──────────────────────────┐                 │   │
 //!                 │                       └─ deltas ─▶ counts by key ─ totals ─┤                 ▼   ▼
 //!                 └─ positions ────────────────────────────────────────────────┴▶ gather ─┬─▶ commit ─▶ probe ─▶ credit back to read
-//!                                                                                on leader└─▶ live answers
+//!                                                                                on leader└─▶ live answers, number of rejects
 //! ```
 //!
 //! # The guarantee

@@ -25,7 +25,7 @@ pub use epoch::{CommitNumber, Epoch, LeaderCommand, PartitionStart, Start, Tick,
 pub use failure::{Classified, Failure, FailureKind, WithContext};
 pub use lsn::{Lsn, LsnError};
 pub use operation::{CountKey, Operation, TableName};
-pub use position::{End, Interval, LeaderEpoch, Partition, PartitionRead, PartitionTally, Place, Tally};
+pub use position::{End, Interval, LeaderEpoch, Partition, PartitionRead, PartitionTally, Place, RejectSample, Tally};
 pub use recent_transactions::{CommittedTransaction, RecentTransactions};
 pub use record::{Headers, Record, Records};
 pub use rows::{Rows, SealedFile};

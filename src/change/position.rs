@@ -135,4 +135,19 @@ pub struct PartitionTally {
     pub kafka_time: Option<i64>,
     /// The highest commit time of their changes, in microseconds since 1970-01-01 UTC.
     pub commit_time: Option<i64>,
+    /// Examples of rejects, one for each reason that is new to the worker.
+    pub rejects: Vec<RejectSample>,
+}
+
+/// The first record of a partition that one worker could not read for some reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectSample {
+    /// The record's offset.
+    pub offset: i64,
+    /// Why it could not be read.
+    pub reason: String,
+    /// The setting or the query that would help, where one is known.
+    pub advice: Option<String>,
+    /// The beginning of its value as text, in which invalid UTF-8 is replaced; a longer value ends in `…`.
+    pub value: String,
 }

@@ -12,6 +12,7 @@ mod execute;
 mod logging;
 mod manual;
 mod progress_line;
+mod reject_report;
 mod run;
 mod serve;
 mod signals;

@@ -6,9 +6,11 @@ use std::time::Instant;
 use tracing::info;
 
 use super::progress_line::{ProgressLine, RecordRate};
+use super::reject_report::RejectReport;
 use super::{serve, signals};
+use crate::book::log::entry::SourceKind;
 use crate::change::{Failure, WithContext};
-use crate::control::{Progress, Shutdown};
+use crate::control::{Progress, RejectCounts, Shutdown};
 use crate::run;
 use crate::run::{FileOrigin, KafkaOrigin, Origin, SlotOrigin};
 use crate::settings::args::RunArgs;
@@ -16,22 +18,45 @@ use crate::settings::{OriginSettings, RunSettings};
 
 /// Runs until the end, a signal or a failure.
 pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
-    let RunSettings { origin, until_end, options, serve } = RunSettings::new(args)?;
+    let RunSettings { origin, until_end, options, serve, fail_on_rejects } = RunSettings::new(args)?;
     // The first process of a cluster serves.
     let serve = serve.filter(|_| options.shape.is_leader());
     let server = serve.map(|(address, access)| serve::listen(address, &access)).transpose()?;
     let (shutdown, progress) = (Shutdown::new(), Progress::new());
     signals::listen(&shutdown).context("could not listen to signals")?;
     let line = progress_line(progress.clone(), shutdown.clone());
+    let report = RejectReport::start(&progress, source_kind(&origin), &options.book);
     let begin = Instant::now();
     let ended = make_origin(origin, until_end, &shutdown)
         .and_then(|origin| run::start(&options, origin, server, &shutdown, &progress));
     drop(line);
+    let RejectCounts { rejects, .. } = progress.rejects();
+    report.finish(&progress.rejects());
     ended?;
     let seconds = begin.elapsed().as_secs_f64();
     let (records, changes) = (progress.records(), progress.changes());
-    info!(records, changes, commit = progress.commit(), seconds, "done: everything that was read is committed");
+    info!(
+        records,
+        changes,
+        rejects,
+        commit = progress.commit(),
+        seconds,
+        "done: everything that was read is committed"
+    );
+    if fail_on_rejects && rejects > 0 {
+        return Err(Failure::new(format!(
+            "{rejects} records could not be read, and --fail-on-rejects is set: everything that was read is committed"
+        )));
+    }
     Ok(())
+}
+
+fn source_kind(settings: &OriginSettings) -> SourceKind {
+    match settings {
+        OriginSettings::Kafka(_) => SourceKind::Kafka,
+        OriginSettings::Slot(_) => SourceKind::Slot,
+        OriginSettings::Input(_) => SourceKind::File,
+    }
 }
 
 fn make_origin(settings: OriginSettings, until_end: bool, shutdown: &Shutdown) -> Result<Arc<dyn Origin>, Failure> {

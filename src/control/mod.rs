@@ -13,6 +13,7 @@ mod deadline;
 mod duration_histogram;
 mod host;
 mod progress;
+mod reject_counts;
 mod shutdown;
 mod source_progress;
 
@@ -24,5 +25,6 @@ pub use deadline::Deadline;
 pub use duration_histogram::DurationHistogram;
 pub use host::{Host, Machine, Process, Task};
 pub use progress::Progress;
+pub use reject_counts::RejectCounts;
 pub use shutdown::Shutdown;
 pub use source_progress::{InFlight, SourceProgress};

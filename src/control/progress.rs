@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::DurationHistogram;
+use super::{DurationHistogram, RejectCounts};
+use crate::change::PartitionTally;
 
 /// Counters of one process; cheap to clone. Workers write them, the progress line and the server read them.
 #[derive(Clone, Default)]
@@ -18,6 +19,7 @@ struct ProgressCounters {
     commit: AtomicU64,
     changes: AtomicU64,
     commits: Mutex<Commits>,
+    rejects: Mutex<RejectCounts>,
     /// Records not yet read, by worker of this process; below zero if unknown.
     lags: Mutex<Vec<Arc<AtomicI64>>>,
 }
@@ -75,6 +77,17 @@ impl Progress {
         self.counters.changes.load(Ordering::Relaxed)
     }
 
+    /// Adds what the records of a closed epoch were, of all processes: only the leading one has them.
+    pub fn add_tallies(&self, tallies: &[PartitionTally]) {
+        let mut rejects = self.lock_rejects();
+        tallies.iter().for_each(|tally| rejects.add(tally));
+    }
+
+    /// How many records of the run could not be read; zero in all processes but the leading one.
+    pub fn rejects(&self) -> RejectCounts {
+        self.lock_rejects().clone()
+    }
+
     /// A counter in which one worker stores the number of records that are available and not yet read; below zero if unknown.
     pub fn add_worker_lag(&self) -> Arc<AtomicI64> {
         let lag = Arc::new(AtomicI64::new(0));
@@ -86,6 +99,10 @@ impl Progress {
     pub fn lag(&self) -> Option<i64> {
         let lags = self.counters.lags.lock().unwrap_or_else(PoisonError::into_inner);
         lags.iter().map(|lag| Some(lag.load(Ordering::Relaxed)).filter(|lag| *lag >= 0)).sum()
+    }
+
+    fn lock_rejects(&self) -> MutexGuard<'_, RejectCounts> {
+        self.counters.rejects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn commits(&self) -> MutexGuard<'_, Commits> {

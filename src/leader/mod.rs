@@ -6,12 +6,14 @@
 //! The leader is process 0: its *clock* thread closes epochs and ends commits; everything else follows its ticks.
 
 mod clock;
+mod count_rejects;
 mod gather;
 mod live;
 mod tick_schedule;
 mod ticks;
 
 pub use clock::{Discovery, LeaderHandle, start_clock};
+pub use count_rejects::count_rejects;
 pub use gather::gather_on_leader;
 pub use live::publish_live;
 pub use tick_schedule::{ClockEvent, ClockInput, TickSchedule};

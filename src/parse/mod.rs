@@ -31,6 +31,7 @@ mod envelope;
 #[expect(clippy::module_inception, reason = "the operator is the room's verb")]
 mod parse;
 mod reject;
+mod reject_samples;
 mod tables;
 mod test_decoding;
 

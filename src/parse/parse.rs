@@ -10,11 +10,12 @@ use timely::progress::Antichain;
 use timely::progress::operate::FrontierInterest;
 
 use super::deltas::Deltas;
+use super::reject_samples::RejectSamples;
 use super::tables::TableNumbers;
 use super::{Content, DayRule, Envelope, EnvelopeLine, Name, Reject, Statement, read_line};
 use crate::change::{
     Batch, CountKey, Day, Epoch, LeaderCommand, Lsn, Operation, Partition, PartitionTally, Place, PolledBatch, Record,
-    Rows, TableName, Tally,
+    RejectSample, Rows, TableName, Tally,
 };
 use crate::table::{EventColumns, EventRow, RejectColumns};
 
@@ -92,11 +93,18 @@ struct Stretch {
     tally: Tally,
     kafka_time: Option<i64>,
     commit_time: Option<i64>,
+    rejects: Vec<RejectSample>,
 }
 
 impl Stretch {
     fn new(partition: &Arc<Partition>) -> Stretch {
-        Stretch { partition: Arc::clone(partition), tally: Tally::default(), kafka_time: None, commit_time: None }
+        Stretch {
+            partition: Arc::clone(partition),
+            tally: Tally::default(),
+            kafka_time: None,
+            commit_time: None,
+            rejects: Vec::new(),
+        }
     }
 
     /// Counts a record that holds changes, and notes its place and time.
@@ -109,8 +117,8 @@ impl Stretch {
     }
 
     fn into_tally(self) -> PartitionTally {
-        let Stretch { partition, tally, kafka_time, commit_time } = self;
-        PartitionTally { partition: Partition::clone(&partition), tally, kafka_time, commit_time }
+        let Stretch { partition, tally, kafka_time, commit_time, rejects } = self;
+        PartitionTally { partition: Partition::clone(&partition), tally, kafka_time, commit_time, rejects }
     }
 }
 
@@ -128,11 +136,12 @@ struct Parser {
     envelope: Envelope,
     days: DayRule,
     tables: TableNumbers,
+    samples: RejectSamples,
 }
 
 impl Parser {
     fn new(days: DayRule) -> Parser {
-        Parser { envelope: Envelope::new(), days, tables: TableNumbers::new() }
+        Parser { envelope: Envelope::new(), days, tables: TableNumbers::new(), samples: RejectSamples::default() }
     }
 
     fn parse(&mut self, batch: Batch) -> ParsedBatch {
@@ -153,7 +162,9 @@ impl Parser {
             if let Err(reject) = self.parse_record(&record, &mut rows, stretch) {
                 stretch.tally.rejects += 1;
                 let day = self.days.day_of_reject(record.kafka_time);
-                rows.rejects.push(day, &record, &reject.to_string());
+                let reason = reject.to_string();
+                rows.rejects.push(day, &record, &reason);
+                stretch.rejects.extend(self.samples.sample(&record, &reject, reason));
             }
         });
         let tables = self.tables.finish_batch();

@@ -155,6 +155,44 @@ pub enum Reject {
     TimeRange,
 }
 
+/// The query of Kafka Connect's JDBC source that walbook reads.
+const CONNECT_QUERY: &str = "walbook reads lines of test_decoding, alone or in a field \"data\": query Kafka Connect's JDBC source with \
+    SELECT lsn::text AS lsn, xid::text::bigint AS xid, data FROM pg_logical_slot_get_changes('SLOT', NULL, NULL)";
+/// The converters of Kafka Connect whose values are read.
+const CONVERTER: &str =
+    "set value.converter=org.apache.kafka.connect.json.JsonConverter (or …storage.StringConverter) in Kafka Connect";
+/// What is read of a server, without another program in between.
+const OTHER_PLUGIN: &str = "create a slot with the plugin test_decoding (`walbook slot create`), and read it with `walbook capture` or \
+    `walbook run --slot`";
+
+impl Reject {
+    /// The setting or the query that makes such records readable, where it follows from the reason.
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self {
+            Reject::Empty | Reject::JsonSyntax | Reject::UnknownLine | Reject::NoData(_) | Reject::StructData => {
+                CONNECT_QUERY
+            }
+            Reject::Payload | Reject::NullData | Reject::DataType => CONNECT_QUERY,
+            Reject::SchemaRegistry => CONVERTER,
+            Reject::Wal2JsonV1
+            | Reject::Wal2JsonV2
+            | Reject::Debezium
+            | Reject::DebeziumFlattened
+            | Reject::Pgoutput => OTHER_PLUGIN,
+            Reject::NoCommitTime => {
+                "let the records carry \"commit_time\", or make a new book with --day-from auto or --day-from kafka"
+            }
+            Reject::NoTime => {
+                "let the producer set timestamps in milliseconds, or let the records carry \"commit_time\""
+            }
+            Reject::TimeRange => {
+                "let the producer set timestamps in milliseconds since 1970, and look at the clock of the server"
+            }
+            _ => return None,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

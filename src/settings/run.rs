@@ -21,6 +21,8 @@ pub struct RunSettings {
     pub options: RunOptions,
     /// Where to serve the page, if anywhere, and to which clients.
     pub serve: Option<(SocketAddr, AccessArgs)>,
+    /// Whether rejects make the run fail at its end.
+    pub fail_on_rejects: bool,
 }
 
 impl RunSettings {
@@ -64,6 +66,7 @@ impl RunSettings {
                 day_from: args.day_from.map(|rule| rule.to_string()),
             },
             serve: args.serve.map(|address| (address, args.access)),
+            fail_on_rejects: args.fail_on_rejects,
         })
     }
 }

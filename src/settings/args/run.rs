@@ -29,6 +29,12 @@ pub struct RunArgs {
     /// Stop at the end that the input had when the run started
     #[arg(long, env = "WALBOOK_UNTIL_END", help_heading = INPUT)]
     pub until_end: bool,
+    /// Exit with code 1 if a record could not be read
+    ///
+    /// After everything was committed, rejects too, when the run ends at the end of its input or by a signal. In a cluster the
+    /// first process counts those of all.
+    #[arg(long, env = "WALBOOK_FAIL_ON_REJECTS", help_heading = INPUT)]
+    pub fail_on_rejects: bool,
     /// Kafka's brokers, separated by commas
     #[arg(long, env = "WALBOOK_BROKERS", value_name = "HOST:PORT,…", help_heading = KAFKA)]
     pub brokers: Option<String>,
