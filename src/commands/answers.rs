@@ -1,12 +1,12 @@
-//! `walbook query` and `walbook events`: questions about a book.
+//! `walbook query`, `walbook events` and `walbook rejects`: questions about a book.
 
 use std::io::{self, BufWriter, Write};
 
 use super::progress_line::ProgressLine;
 use crate::change::Failure;
 use crate::query;
-use crate::query::Filter;
-use crate::settings::args::{EventsArgs, FilterArgs, QueryArgs};
+use crate::query::{Filter, PageRequest, QueryBudget, RejectFilter, RowOrder};
+use crate::settings::args::{EventsArgs, FilterArgs, QueryArgs, RejectsArgs};
 
 /// Prints counts.
 pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
@@ -24,6 +24,18 @@ pub(super) fn events(args: &EventsArgs) -> Result<(), Failure> {
     let answer = query::events(&args.book, &filter(&args.filter), args.limit)?;
     drop(line);
     print(|out| answer.print(args.format, out))
+}
+
+/// Prints records that could not be read, newest first.
+pub(super) fn rejects(args: RejectsArgs) -> Result<(), Failure> {
+    let RejectsArgs { book, from, to, source, partition, reason, limit, cursor, format } = args;
+    let (line, show) = ProgressLine::start_text();
+    show(format!("reading rejects from {}", book.display()));
+    let filter = RejectFilter { from, to, source, partition, reason };
+    let page = PageRequest { limit, order: RowOrder::Newest, after: cursor };
+    let page = query::rejects_page(&book, &filter, &page, &QueryBudget::UNLIMITED)?;
+    drop(line);
+    print(|out| page.print(format, out))
 }
 
 fn filter(args: &FilterArgs) -> Filter {

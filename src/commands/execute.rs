@@ -16,6 +16,7 @@ pub fn execute(args: WalbookArgs) -> Result<(), Failure> {
         Command::Demo(demo) => demo::demo(demo),
         Command::Query(query) => answers::query(&query),
         Command::Events(events) => answers::events(&events),
+        Command::Rejects(rejects) => answers::rejects(rejects),
         Command::Serve(serve) => serve::serve(&serve),
         Command::Verify(verify) => verify::verify(&verify),
         Command::Slot(slot) => slot::slot(&slot),

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::print::{FieldValue, Format, print};
-use super::{CountRow, Filter, GroupBy, QueryError, Totals};
+use super::print::{AnswerHead, FieldValue, Format, print};
+use super::{CountRow, Filter, GroupBy, QueryError, RejectCount, Totals};
 use crate::book::{CompleteTo, Snapshot};
 use crate::change::Day;
 
@@ -16,6 +16,8 @@ pub struct CountsAnswer {
     pub complete_to: CompleteTo,
     /// The IANA name of the zone of its days.
     pub time_zone: String,
+    /// The rejects of its days.
+    pub rejects: RejectCount,
     /// The parts that are summed by, in the order of columns and rows.
     pub by: Vec<GroupBy>,
     /// The sums, each positive.
@@ -36,7 +38,8 @@ pub fn counts(book: &Path, filter: &Filter, by: &[GroupBy]) -> Result<CountsAnsw
         rows.extend(more.into_iter().map(|row| selection.count_row(row)));
     }
     let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
-    Ok(CountsAnswer { complete_to, time_zone, by: selection.by().to_vec(), rows })
+    let rejects = RejectCount::new(&snapshot.reject_days()?, filter);
+    Ok(CountsAnswer { complete_to, time_zone, rejects, by: selection.by().to_vec(), rows })
 }
 
 impl CountsAnswer {
@@ -48,7 +51,9 @@ impl CountsAnswer {
         let columns = GroupBy::columns(&self.by);
         let days: HashSet<Day> = self.rows.iter().filter_map(|row| row.day).collect();
         let days: HashMap<Option<Day>, String> = days.into_iter().map(|day| (Some(day), day.to_string())).collect();
-        print(format, out, &self.complete_to, &self.time_zone, &columns, self.rows.len(), &|row, values| {
+        let CountsAnswer { complete_to, time_zone, rejects, .. } = self;
+        let head = AnswerHead { complete_to, time_zone, rejects: *rejects, next: None };
+        print(format, out, head, &columns, self.rows.len(), &|row, values| {
             let row = &self.rows[row];
             for part in &self.by {
                 match part {

@@ -36,6 +36,11 @@ impl Filter {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
     }
 
+    /// Whether the filter accepts the rejects of a day: those without a timestamp, which are on 1970-01-01, may be of any day.
+    pub(super) fn has_reject_day(&self, day: Day) -> bool {
+        day == Day::EPOCH || self.has_day(day)
+    }
+
     /// Whether the filter accepts a table.
     pub(super) fn has_table(&self, schema: &str, table: &str) -> bool {
         self.name.as_ref().is_none_or(|name| name.schema == schema && name.table == table)

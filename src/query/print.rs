@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use super::RejectCount;
 use crate::book::CompleteTo;
 use crate::book::printable;
 
@@ -16,7 +17,7 @@ pub enum Format {
     Table,
     /// RFC 4180 with a header row; lines end in a line feed, null is an empty field.
     Csv,
-    /// One object `{"complete_to", "time_zone", "rows"}`, a row a line.
+    /// One object `{"complete_to", "time_zone", "rejects", "rows"}`, a row a line.
     Json,
 }
 
@@ -68,12 +69,24 @@ impl Serialize for FieldValue<'_> {
 /// Appends the values of a row, given by its number, in the order of the columns.
 pub(super) type Row<'a> = dyn Fn(usize, &mut Vec<FieldValue<'a>>) + 'a;
 
+/// What an answer says about itself, before or after its rows.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerHead<'a> {
+    /// The commit that it is complete to.
+    pub complete_to: &'a CompleteTo,
+    /// The IANA name of the zone of the book's days.
+    pub time_zone: &'a str,
+    /// The rejects of its days.
+    pub rejects: RejectCount,
+    /// The cursor of the next page, where there is one.
+    pub next: Option<&'a str>,
+}
+
 /// Writes `rows` rows.
 pub(super) fn print<'a>(
     format: Format,
     out: &mut dyn Write,
-    complete_to: &CompleteTo,
-    time_zone: &str,
+    head: AnswerHead<'_>,
     columns: &[&str],
     rows: usize,
     row: &Row<'a>,
@@ -81,22 +94,29 @@ pub(super) fn print<'a>(
     match format {
         Format::Table => {
             table(out, columns, rows, row)?;
-            writeln!(out, "{complete_to} Days are those of {time_zone}.")
+            let AnswerHead { complete_to, time_zone, rejects, next } = head;
+            let next = next.map_or_else(String::new, |next| format!(" There are more: --cursor {next}"));
+            writeln!(out, "{complete_to} Days are those of {time_zone}. {rejects}{next}")
         }
         Format::Csv => write_rows(RowStyle::Csv, out, columns, rows, row),
         Format::Json => {
-            out.write_all(json_head(complete_to, time_zone).as_bytes())?;
+            out.write_all(head.json().as_bytes())?;
             write_rows(RowStyle::JsonLines, out, columns, rows, row)?;
             out.write_all(b"]}\n")
         }
     }
 }
 
-/// The text before the rows of an answer in JSON.
-pub fn json_head(complete_to: &CompleteTo, time_zone: &str) -> String {
-    let json = |part: serde_json::Result<String>| part.expect("texts, numbers and maps of texts are JSON");
-    let (complete_to, time_zone) = (json(serde_json::to_string(complete_to)), json(serde_json::to_string(time_zone)));
-    format!("{{\"complete_to\":{complete_to},\"time_zone\":{time_zone},\"rows\":[")
+impl AnswerHead<'_> {
+    /// The text before the rows of an answer in JSON.
+    pub fn json(&self) -> String {
+        let json = |part: serde_json::Result<String>| part.expect("texts, numbers and maps of texts are JSON");
+        let complete_to = json(serde_json::to_string(self.complete_to));
+        let time_zone = json(serde_json::to_string(self.time_zone));
+        let rejects = json(serde_json::to_string(&self.rejects));
+        let next = self.next.map_or_else(String::new, |next| format!("\"next\":\"{next}\","));
+        format!("{{\"complete_to\":{complete_to},\"time_zone\":{time_zone},\"rejects\":{rejects},{next}\"rows\":[")
+    }
 }
 
 /// The style of rows in CSV or JSON.

@@ -114,7 +114,7 @@ impl Server {
         });
         let snapshot = Snapshot::take(&settings.book)?;
         let state = if snapshot.state().generation == run.state.generation {
-            let durable = DurableState::read(&settings.book, &run.state, run.counts);
+            let durable = DurableState::read(&settings.book, &run.state, run.counts, snapshot.reject_days()?);
             let live = LiveState::starting_at(&durable, &run.partitions);
             let state = Arc::new(AppState::new(&settings.book, durable, Some(live), Some(run_state)));
             follow_run(&state, run.epochs, run.commits, PendingRejects::all(&snapshot)?);

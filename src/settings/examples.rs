@@ -49,6 +49,13 @@ pub fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
                 "walbook events book --table public.orders --op delete --from 2026-11-22 --to 2026-11-22",
             ),
         ],
+        "rejects" => &[
+            ("Print the newest 100 records that could not be read", "walbook rejects book"),
+            (
+                "Print one whole, with its bytes, of those with some word in their reason",
+                "walbook rejects book --reason debezium --limit 1 --format json",
+            ),
+        ],
         "serve" => &[
             ("Serve the page on this machine only", "walbook serve book"),
             (

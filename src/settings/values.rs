@@ -9,7 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::change::Operation;
 use crate::parse::DayFrom;
-use crate::query::{Format, GroupBy};
+use crate::query::{Format, GroupBy, RowKey};
 
 /// How alike two names must be, of 1, for one to be suggested for the other; as clap does for flags.
 const SIMILAR: f64 = 0.7;
@@ -31,6 +31,14 @@ pub(super) fn format() -> impl TypedValueParser<Value = Format> {
         ("csv", "A header row, then one row a line"),
         ("json", "One JSON object"),
     ])
+}
+
+/// `--cursor`
+///
+/// # Errors
+/// What is wrong, for the user.
+pub(super) fn cursor(text: &str) -> Result<RowKey, String> {
+    text.parse().map_err(|()| "expected a cursor that an earlier answer has printed".to_owned())
 }
 
 /// `--day-from`

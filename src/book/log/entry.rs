@@ -51,6 +51,13 @@ pub struct Entry {
     pub deltas: Vec<Delta>,
 }
 
+impl Entry {
+    /// Whether it adds files of rejects.
+    pub fn adds_rejects(&self) -> bool {
+        self.topics.values().flat_map(|topic| topic.positions.values()).any(|read| read.tally.rejects > 0)
+    }
+}
+
 /// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -9,6 +9,7 @@ pub(in crate::book) mod digested;
 pub mod entry;
 pub(in crate::book) mod log_evidence;
 pub(in crate::book) mod named_files;
+pub mod reject_days;
 mod rules;
 pub(in crate::book) mod state;
 pub(in crate::book) mod tail;

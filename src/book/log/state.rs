@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::{CommitNumber, Day, Interval, LeaderEpoch, Partition, Place, RecentTransactions};
 
 use super::entry::{BookSettings, Delta, Entry, PartitionEntry, SourceKind};
+use super::reject_days;
 use crate::book::BookError;
 
 /// Everything in the log except the counts by key, which are in the counts files.
@@ -34,6 +35,10 @@ pub struct State {
     pub topics: BTreeMap<String, TopicState>,
     /// The days with changes.
     pub days: BTreeMap<Day, DayState>,
+    /// By day of Kafka's timestamp: the number of rejects; those without a usable one are on 1970-01-01. `None` after a
+    /// checkpoint of a version that did not record them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<BTreeMap<Day, u64>>,
 }
 
 /// A topic over all entries.
@@ -101,6 +106,7 @@ impl State {
             generation: String::new(),
             topics: BTreeMap::new(),
             days: BTreeMap::new(),
+            rejects: Some(BTreeMap::new()),
         }
     }
 
@@ -172,6 +178,9 @@ impl State {
             let known = self.days.entry(*day).or_insert(DayState { changes: 0, entry: entry.entry });
             known.changes += count.unsigned_abs();
             known.entry = entry.entry;
+        }
+        if let Some(rejects) = &mut self.rejects {
+            reject_days::add(rejects, entry);
         }
         Ok(())
     }

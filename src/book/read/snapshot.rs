@@ -22,6 +22,7 @@ use crate::book::log::checkpoint;
 use crate::book::log::commit_log::{LoggedEntry, ensure_durable, read_entry};
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::named_files::NamedFiles;
+use crate::book::log::reject_days;
 use crate::book::log::tail::Tail;
 use crate::book::{BookError, State};
 use crate::change::{Day, Operation};
@@ -158,6 +159,17 @@ impl Snapshot {
     /// [`BookError::Io`] when a folder cannot be listed.
     pub fn reject_files(&self) -> Result<Vec<DataFile>, BookError> {
         self.files(Table::Rejects, &|_| true)
+    }
+
+    /// By day of Kafka's timestamp: the number of rejects, as the log has it; those without a usable one are on 1970-01-01.
+    ///
+    /// # Errors
+    /// [`BookError`] when the log of a book that an earlier version wrote cannot be read.
+    pub fn reject_days(&self) -> Result<BTreeMap<Day, u64>, BookError> {
+        match &self.state.rejects {
+            Some(rejects) => Ok(rejects.clone()),
+            None => reject_days::read(&self.disk, self.state.entries),
+        }
     }
 
     fn files(&self, table: Table, wanted: &dyn Fn(Day) -> bool) -> Result<Vec<DataFile>, BookError> {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::book::Lost;
 use crate::book::log::commit_log::LoggedEntry;
 use crate::book::log::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
+use crate::book::log::reject_days;
 use crate::book::{DayState, PartitionState, State, TopicState};
 use crate::change::{CommitNumber, Day, LeaderEpoch, Partition, Place};
 
@@ -27,6 +28,8 @@ pub(super) struct Chain {
     /// By topic: all but its positions.
     topics: BTreeMap<String, TopicState>,
     days: BTreeMap<Day, DayState>,
+    /// By day of Kafka's timestamp: the number of rejects.
+    rejects: BTreeMap<Day, u64>,
     /// The highest commit time of the newest entry that adds changes.
     commit_time: Option<i64>,
     /// Sums over all entries.
@@ -86,6 +89,7 @@ impl Chain {
             known.changes = known.changes.saturating_add(count.unsigned_abs());
             known.entry = entry.entry;
         }
+        reject_days::add(&mut self.rejects, entry);
         self.generations.insert(entry.generation.clone());
         self.before = Some(Before {
             digest: logged.digest.clone(),
@@ -116,6 +120,7 @@ impl Chain {
             redone_to: before.number,
             generation: before.generation.clone(),
             days: self.days.clone(),
+            rejects: Some(self.rejects.clone()),
             ..State::new(before.book.clone(), before.settings.clone())
         };
         state.topics.clone_from(&self.topics);

@@ -41,7 +41,8 @@ fn difference(held: &State, log: &State) -> Option<String> {
 
 /// The log without the fields that `held` lacks: a version that does not write them may have written the checkpoint after one that does.
 fn without_unwritten(held: &State, log: &State) -> State {
-    let mut log = State { commit_time: held.commit_time.and(log.commit_time), ..log.clone() };
+    let rejects = held.rejects.as_ref().and(log.rejects.clone());
+    let mut log = State { commit_time: held.commit_time.and(log.commit_time), rejects, ..log.clone() };
     for (name, topic) in &mut log.topics {
         let held = held.topics.get(name);
         for (number, position) in &mut topic.positions {

@@ -16,6 +16,7 @@ use crate::book::log::commit_log;
 use crate::book::log::commit_log::{LoggedEntry, Put};
 use crate::book::log::entry::{BookSettings, Entry, EntryKind, TopicEntry, Versions};
 use crate::book::log::log_evidence::LogEvidence;
+use crate::book::log::reject_days;
 use crate::book::log::{checkpoint, digested};
 use crate::book::{BookError, State, layout};
 
@@ -84,6 +85,10 @@ impl Book {
                 }
             }
         };
+        if self.state.rejects.is_none() {
+            // An earlier version wrote the checkpoint: count once, and the next checkpoint has them.
+            self.state.rejects = Some(reject_days::read(&*self.store, self.state.entries)?);
+        }
         let staging = Arc::new(staging);
         let redo = self.redo(&staging)?;
         Ok(Committer::new(staging, redo, self.state, self.versions, self.checkpointed)?)

@@ -12,8 +12,8 @@ use super::find::{BookRow, FoundRows, find_rows};
 use super::order::{PageRequest, RowKey, RowOrder};
 use crate::book::read::columns::{Texts, column, numbers};
 use crate::book::{BookError, CompleteTo, Snapshot};
-use crate::query::print::{Format, print};
-use crate::query::{Filter, QueryBudget, QueryError};
+use crate::query::print::{AnswerHead, Format, print};
+use crate::query::{Filter, QueryBudget, QueryError, RejectCount};
 
 /// The number of attempts when files disappear from the book during a question.
 const ATTEMPTS: usize = 5;
@@ -25,6 +25,8 @@ pub struct EventsAnswer {
     pub complete_to: CompleteTo,
     /// The IANA name of the zone of the book's days.
     pub time_zone: String,
+    /// The rejects of the filter's days.
+    pub rejects: RejectCount,
     /// The changes, newest first: by Kafka's time, those without one last; then by topic, partition, descending offset.
     pub rows: Vec<Event>,
 }
@@ -65,7 +67,8 @@ pub fn events_page(
         let files = snapshot.event_files(&|day| filter.has_day(day))?;
         let FoundRows { rows, keys, has_more } = find_rows(snapshot, &files, filter, page, budget)?;
         let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
-        Ok(EventsPage { answer: EventsAnswer { complete_to, time_zone, rows }, keys, has_more })
+        let rejects = RejectCount::new(&snapshot.reject_days()?, filter);
+        Ok(EventsPage { answer: EventsAnswer { complete_to, time_zone, rejects, rows }, keys, has_more })
     })
 }
 
@@ -89,8 +92,9 @@ impl EventsAnswer {
     /// # Errors
     /// The errors of `out`.
     pub fn print(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
-        let rows = self.rows.len();
-        print(format, out, &self.complete_to, &self.time_zone, &Event::COLUMNS, rows, &|row, values| {
+        let EventsAnswer { complete_to, time_zone, rejects, rows } = self;
+        let head = AnswerHead { complete_to, time_zone, rejects: *rejects, next: None };
+        print(format, out, head, &Event::COLUMNS, rows.len(), &|row, values| {
             self.rows[row].values(values);
         })
     }

@@ -6,7 +6,7 @@
 //! holds the rows of a page and lists of files and row groups, independent of the size of the book.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
@@ -15,11 +15,12 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::order::{BestRows, PageRequest, RowKey, RowPlace};
-use super::pruning::{may_hold, times};
+use super::pruning::times;
+use super::row_filter::RowFilter;
 use crate::book::read::columns;
 use crate::book::read::columns::{Texts, numbers, read_group};
 use crate::book::{BookError, DataFile, Snapshot};
-use crate::query::{Filter, QueryBudget, QueryError};
+use crate::query::{QueryBudget, QueryError};
 
 /// The most rows that are read whole at once.
 const ROWS: usize = 64;
@@ -51,11 +52,11 @@ pub(in crate::query) struct FoundRows<T> {
     pub(in crate::query) has_more: bool,
 }
 
-/// Finds the rows of a page; of a filter only the days count for rows that name no table.
+/// Finds the rows of a page in the files of some days.
 pub(in crate::query) fn find_rows<T: BookRow>(
     snapshot: &Snapshot,
     files: &[DataFile],
-    filter: &Filter,
+    filter: &dyn RowFilter,
     page: &PageRequest,
     budget: &QueryBudget<'_>,
 ) -> Result<FoundRows<T>, QueryError> {
@@ -72,7 +73,7 @@ pub(in crate::query) fn find_rows<T: BookRow>(
             return Err(reader.damaged("it has no rows").into());
         }
         for (number, group) in row_groups.iter().enumerate() {
-            if may_hold(group, filter) {
+            if filter.may_hold(group) {
                 groups.push((times(group, page.order), index, number));
             }
         }
@@ -148,13 +149,12 @@ impl<'a> RowReader<'a> {
         &self,
         file: usize,
         group: usize,
-        filter: &Filter,
+        filter: &dyn RowFilter,
         best: &mut BestRows<'_>,
     ) -> Result<(), BookError> {
         let mut columns = vec!["topic", "partition", "offset", "kafka_time"];
         columns.extend(T::HAS_ORDINAL.then_some("ordinal"));
-        columns.extend(filter.names_tables().then_some(["schema", "table"]).iter().flatten());
-        columns.extend(filter.operation.map(|_| "op"));
+        columns.extend(filter.columns());
         let before = self.metadata.metadata().row_groups()[..group].iter().map(RowGroupMetaData::num_rows).sum::<i64>();
         let index = self.file.index().unwrap_or(0) as i64;
         let mut first = 0;
@@ -197,7 +197,7 @@ fn offer_rows(
     batch: &RecordBatch,
     first: RowPlace,
     first_ordinal: Option<i64>,
-    filter: &Filter,
+    filter: &dyn RowFilter,
     best: &mut BestRows<'_>,
 ) -> Result<(), String> {
     let topics = Texts::of(batch, "topic")?;
@@ -209,31 +209,12 @@ fn offer_rows(
         None => Some(numbers::<Int32Type>(batch, "ordinal")?),
         Some(_) => None,
     };
-    let tables = match filter.names_tables() {
-        true => Some((Texts::of(batch, "schema")?, Texts::of(batch, "table")?)),
-        false => None,
-    };
-    let ops = match filter.operation {
-        Some(operation) => Some((Texts::of(batch, "op")?, operation.as_str())),
-        None => None,
-    };
-    let mut known_tables: HashMap<(usize, usize), bool> = HashMap::new();
+    let mut accepts = filter.accepts(batch)?;
     for row in 0..batch.num_rows() {
         let kafka_time = times.is_valid(row).then(|| times.value(row));
         // The cheap test first: most rows of a large book come after the worst one kept.
-        if !best.wants(kafka_time) {
+        if !best.wants(kafka_time) || !accepts(row) {
             continue;
-        }
-        if ops.as_ref().is_some_and(|(ops, asked)| ops.text(row) != *asked) {
-            continue;
-        }
-        if let Some((schemas, tables)) = &tables {
-            let wanted = known_tables
-                .entry((schemas.number(row), tables.number(row)))
-                .or_insert_with(|| filter.has_table(schemas.text(row), tables.text(row)));
-            if !*wanted {
-                continue;
-            }
         }
         let key = RowKey {
             kafka_time: Reverse(kafka_time),

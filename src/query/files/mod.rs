@@ -9,3 +9,5 @@ pub(in crate::query) mod order;
 pub(in crate::query) mod parquet_bytes;
 pub(in crate::query) mod pruning;
 pub(in crate::query) mod reject_rows;
+pub(in crate::query) mod reject_values;
+pub(in crate::query) mod row_filter;

@@ -12,7 +12,7 @@ use super::find::{BookRow, FoundRows, find_rows};
 use super::order::{PageRequest, RowKey};
 use crate::book::read::columns::{Texts, column, metadata, numbers, read_group};
 use crate::book::{CompleteTo, DataFile, Snapshot};
-use crate::query::{Filter, QueryBudget, QueryError};
+use crate::query::{QueryBudget, QueryError, RejectCount, RejectFilter};
 
 /// The columns of the rejects table, in the order of the files.
 const REJECT_COLUMNS: [&str; 8] = ["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"];
@@ -45,6 +45,8 @@ pub struct RejectsPage {
     pub complete_to: CompleteTo,
     /// The IANA name of the zone of the book's days.
     pub time_zone: String,
+    /// The rejects of the filter's days, whatever else it asks for.
+    pub rejects: RejectCount,
     /// The rejects, in the order of the page.
     pub rows: Vec<RejectRow>,
     /// By row: its key in the order of rows.
@@ -53,25 +55,26 @@ pub struct RejectsPage {
     pub has_more: bool,
 }
 
-/// Finds a page of the rejects on some days.
+/// Finds a page of the rejects that `filter` accepts.
 ///
 /// # Errors
 /// [`QueryError`] when there is no book, or it is damaged; [`QueryError::TooSlow`] when it is cancelled.
 pub fn rejects_page(
     book: &Path,
-    days: &Filter,
+    filter: &RejectFilter,
     page: &PageRequest,
     budget: &QueryBudget<'_>,
 ) -> Result<RejectsPage, QueryError> {
-    days.check()?;
+    filter.check()?;
+    let days = filter.days();
     with_snapshot(book, |snapshot| {
         let files: Vec<DataFile> = snapshot.reject_files()?;
         let files: Vec<DataFile> =
-            files.into_iter().filter(|file| file.day().is_some_and(|day| days.has_day(day))).collect();
-        // Rejects name no table.
-        let FoundRows { rows, keys, has_more } = find_rows(snapshot, &files, &Filter::default(), page, budget)?;
+            files.into_iter().filter(|file| file.day().is_some_and(|day| days.has_reject_day(day))).collect();
+        let FoundRows { rows, keys, has_more } = find_rows(snapshot, &files, filter, page, budget)?;
+        let rejects = RejectCount::new(&snapshot.reject_days()?, &days);
         let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
-        Ok(RejectsPage { complete_to, time_zone, rows, keys, has_more })
+        Ok(RejectsPage { complete_to, time_zone, rejects, rows, keys, has_more })
     })
 }
 

@@ -77,9 +77,9 @@ impl RejectSums {
         self.reasons.values().map(|sum| sum.count).sum()
     }
 
-    /// Those on the days of a filter; `None` when rejects are on more than `MOST_DAYS` days.
+    /// Those on the days of a filter, and those without a timestamp; `None` when rejects are on more than `MOST_DAYS` days.
     pub fn within(&self, filter: &Filter) -> Option<u64> {
-        let known = self.days.iter().filter(|(day, _)| filter.has_day(**day)).map(|(_, count)| count).sum();
+        let known = self.days.iter().filter(|(day, _)| filter.has_reject_day(**day)).map(|(_, count)| count).sum();
         (self.other_days == 0).then_some(known)
     }
 
@@ -129,7 +129,7 @@ mod tests {
         }
         sums.add_to_day(Some(day(5)), 1);
         let filter = Filter { from: Some(day(4)), to: Some(day(6)), ..Filter::default() };
-        assert_eq!(sums.within(&filter), Some(7));
+        assert_eq!(sums.within(&filter), Some(9), "with the two of 1970-01-01, which have no timestamp");
         sums.add_to_day(Some(day(-1)), 1);
         assert_eq!((sums.days.len(), sums.within(&filter)), (MOST_DAYS, None));
     }

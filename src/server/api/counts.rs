@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::schema::{ApiErrors, Binary};
 use crate::book::CompleteTo;
 use crate::change::Day;
-use crate::query::{RowStyle, Selection, SelectionText};
+use crate::query::{Filter, RejectCount, RowStyle, Selection, SelectionText};
 use crate::server::error::{Answer, ApiError};
 use crate::server::http::accepted_parameters::{
     AcceptedParameter, DAY, DOWNLOAD, FROM, OP, TABLE, TO, Values, accepted_parameters,
@@ -52,6 +52,7 @@ pub(in crate::server) struct Counts {
     complete_to: CompleteTo,
     /// The book's time zone.
     time_zone: String,
+    rejects: RejectCount,
     rows: Vec<CountsAnswerRow>,
 }
 
@@ -81,10 +82,13 @@ pub(in crate::server) struct CountsAnswerRow {
             (Binary = "application/vnd.apache.arrow.stream"),
             (Binary = "application/vnd.apache.parquet"),
         ),
-        headers((
-            "Walbook-Complete-To" = String,
-            description = "For csv, arrow and parquet: what the answer is complete to, as JSON"
-        )),
+        headers(
+            (
+                "Walbook-Complete-To" = String,
+                description = "For csv, arrow and parquet: what the answer is complete to, as JSON"
+            ),
+            ("Walbook-Rejects" = String, description = "For csv, arrow and parquet: the rejects of the days, as JSON"),
+        ),
     ),
     ApiErrors,
 ))]
@@ -104,6 +108,7 @@ pub(in crate::server) async fn counts(
         let what = format!("the answer may have more than {most} rows: request fewer days, or group by fewer columns");
         return Err(ApiError::too_large(what));
     }
+    let rejects = counts.rejects(&filter);
     let days = (filter.from.or(counts.totals.first_day()), filter.to);
     let cache = state.counts_cache(&counts);
     let question = ("counts", query.unwrap_or_default(), format);
@@ -111,23 +116,24 @@ pub(in crate::server) async fn counts(
         Some(bytes) => bytes.into_response(format.content_type()),
         None if selection.most_rows() <= FEW_ROWS => {
             let is_quick = selection.is_summed() && selection.most_rows() <= QUICK_ROWS && cache.has_sums(&filter);
-            let (shared_state, shared_counts) = (Arc::clone(&state), Arc::clone(&counts));
+            let (shared_state, shared_counts, filter) = (Arc::clone(&state), Arc::clone(&counts), filter.clone());
             let write = move || {
                 let cache = shared_state.counts_cache(&shared_counts);
                 let selection = match selection.is_summed() {
                     true => selection.with_sums(cache.sums(&shared_counts.totals, &filter)),
                     false => selection,
                 };
-                write_answer(&shared_counts, selection, format)
+                write_answer(&shared_counts, &filter, selection, format)
             };
             let bytes = state.answer_budget.charge(if is_quick { write() } else { run_blocking(write).await? })?;
             cache.keep_answer(&counts, question, &bytes);
             bytes.into_response(format.content_type())
         }
-        None => body::answer(format.content_type(), long_body(&state, &counts, selection, format).await?),
+        None => body::answer(format.content_type(), long_body(&state, &counts, &filter, selection, format).await?),
     };
     if format != AnswerFormat::Json {
         headers::add_complete_to(&mut response, &counts.complete_to);
+        headers::add_rejects(&mut response, rejects);
     }
     if parameters.is_set("download") {
         headers::add_download(&mut response, &state.name, "counts", days, format);
@@ -150,17 +156,22 @@ fn counts_at(state: &AppState, level: Option<&str>) -> Result<Arc<CountsSnapshot
 }
 
 /// The pieces of a text; gives the selection back for other formats.
-fn text(counts: &CountsSnapshot, selection: Selection, format: AnswerFormat) -> Result<SelectionText, Box<Selection>> {
+fn text(
+    counts: &CountsSnapshot,
+    filter: &Filter,
+    selection: Selection,
+    format: AnswerFormat,
+) -> Result<SelectionText, Box<Selection>> {
     match format {
-        AnswerFormat::Json => Ok(selection.text(RowStyle::JsonLines, counts.json_head(), b"]}\n".to_vec())),
+        AnswerFormat::Json => Ok(selection.text(RowStyle::JsonLines, counts.json_head(filter), b"]}\n".to_vec())),
         AnswerFormat::Csv => Ok(selection.text(RowStyle::Csv, Vec::new(), Vec::new())),
         AnswerFormat::Arrow | AnswerFormat::Parquet => Err(Box::new(selection)),
     }
 }
 
 /// Writes an answer as a whole.
-fn write_answer(counts: &CountsSnapshot, selection: Selection, format: AnswerFormat) -> Vec<u8> {
-    match text(counts, selection, format) {
+fn write_answer(counts: &CountsSnapshot, filter: &Filter, selection: Selection, format: AnswerFormat) -> Vec<u8> {
+    match text(counts, filter, selection, format) {
         Ok(text) => text.flatten().collect(),
         Err(selection) if format == AnswerFormat::Arrow => selection.arrow(),
         Err(selection) => selection.parquet(),
@@ -172,10 +183,11 @@ fn write_answer(counts: &CountsSnapshot, selection: Selection, format: AnswerFor
 async fn long_body(
     state: &AppState,
     counts: &Arc<CountsSnapshot>,
+    filter: &Filter,
     selection: Selection,
     format: AnswerFormat,
 ) -> Result<Body, ApiError> {
-    match text(counts, selection, format) {
+    match text(counts, filter, selection, format) {
         Ok(text) => {
             let permit = state.answer_budget.acquire(text.most_bytes())?;
             let body = match text.is_quick() {
@@ -185,8 +197,8 @@ async fn long_body(
             Ok(with_permit(body, permit))
         }
         Err(selection) => {
-            let counts = Arc::clone(counts);
-            Ok(Body::from(run_long(state, move || write_answer(&counts, *selection, format)).await?))
+            let (counts, filter) = (Arc::clone(counts), filter.clone());
+            Ok(Body::from(run_long(state, move || write_answer(&counts, &filter, *selection, format)).await?))
         }
     }
 }

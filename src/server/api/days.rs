@@ -140,8 +140,9 @@ mod tests {
         let committed = |at: Option<i64>, commit_time: Option<i64>| {
             let mut durable = DurableState { committed_at: at, ..DurableState::clone(&held.durable) };
             let (totals, time_zone) = (held.durable.counts.totals.clone(), "UTC".to_owned());
+            let rejects = Arc::default();
             let complete_to = CompleteTo { commit_time, ..held.durable.counts.complete_to.clone() };
-            durable.counts = Arc::new(CountsSnapshot { totals, complete_to, time_zone });
+            durable.counts = Arc::new(CountsSnapshot { totals, complete_to, time_zone, rejects });
             last_day(&StateSnapshot { now: instant(20), durable: Arc::new(durable), live: None })
         };
         assert_eq!(committed(Some(instant(15)), None), Some(day(10)));

@@ -13,7 +13,7 @@ use super::paging::{DEFAULT_LIMIT, PageFields, RequestedPage};
 use super::schema::{ApiErrors, Binary, Timestamp};
 use crate::change::Lsn;
 use crate::parse::{Column, ColumnValue, RowChange, read_row};
-use crate::query::{Event, EventsPage, Filter, QueryBudget, events_page};
+use crate::query::{Event, EventsAnswer, EventsPage, Filter, QueryBudget, events_page};
 use crate::server::error::{Answer, ApiError};
 use crate::server::http::accepted_parameters::{
     AcceptedParameter, CURSOR, DAY, DOWNLOAD, FROM, OP, ORDER, TABLE, TO, Values, accepted_parameters,
@@ -165,6 +165,7 @@ impl From<Column<'_>> for EventColumn {
                 "Walbook-Complete-To" = String,
                 description = "For csv and parquet: what the answer is complete to, as JSON"
             ),
+            ("Walbook-Rejects" = String, description = "For csv and parquet: the rejects of the days, as JSON"),
             ("Walbook-Next-Cursor" = String, description = "For csv and parquet: the cursor of the next page"),
         ),
     ),
@@ -207,8 +208,9 @@ fn page(
     let (next, previous) = request.finish(&mut answer.rows, &mut keys, has_more);
     let mut response = match format {
         AnswerFormat::Json => {
-            let fields = PageFields { complete_to: answer.complete_to, time_zone: answer.time_zone, next, previous };
-            return Ok(body::json_rows(answer.rows.into_iter().map(EventsAnswerRow::from), &fields));
+            let EventsAnswer { complete_to, time_zone, rejects, rows } = answer;
+            let fields = PageFields { complete_to, time_zone, rejects, next, previous };
+            return Ok(body::json_rows(rows.into_iter().map(EventsAnswerRow::from), &fields));
         }
         AnswerFormat::Csv => {
             let mut text = Vec::new();
@@ -220,6 +222,7 @@ fn page(
         }
     };
     headers::add_complete_to(&mut response, &answer.complete_to);
+    headers::add_rejects(&mut response, answer.rejects);
     if let Some(next) = next.and_then(|next| next.parse().ok()) {
         response.headers_mut().insert("walbook-next-cursor", next);
     }

@@ -21,7 +21,7 @@ use super::schema::ApiErrors;
 use super::status::live_status;
 use super::status_body::LiveStatus;
 use crate::book::CompleteTo;
-use crate::query::{Filter, GroupBy, RowStyle};
+use crate::query::{Filter, GroupBy, RejectCount, RowStyle};
 use crate::server::error::{Answer, ApiError};
 use crate::server::http::accepted_parameters::{
     AcceptedParameter, DAY, FROM, OP, TABLE, TO, Values, accepted_parameters,
@@ -58,6 +58,7 @@ pub(in crate::server) struct LiveSnapshot {
     complete_to: CompleteTo,
     /// The book's time zone.
     time_zone: String,
+    rejects: RejectCount,
     rows: Vec<CountsAnswerRow>,
     status: LiveStatus,
 }
@@ -233,7 +234,7 @@ impl Watcher {
             let selection = counts.totals.select(&self.filter, &GroupBy::DEFAULT).map_err(|_| Disconnected)?;
             let id = self.state.frames.id(frame.number);
             let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
-            head.extend(counts.json_head());
+            head.extend(counts.json_head(&self.filter));
             let pieces = selection.text(RowStyle::Json, head, self.end(&frame).into_bytes());
             size = pieces.most_bytes();
             if let Ok(permit) = self.state.snapshot_budget.acquire(size) {

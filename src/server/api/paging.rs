@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::book::CompleteTo;
-use crate::query::{PageRequest, RowKey, RowOrder};
+use crate::query::{PageRequest, RejectCount, RowKey, RowOrder};
 use crate::server::error::ApiError;
 use crate::server::http::parameters::Parameters;
 
@@ -24,6 +24,7 @@ pub(in crate::server) struct PageFields {
     pub(in crate::server) complete_to: CompleteTo,
     /// The book's time zone.
     pub(in crate::server) time_zone: String,
+    pub(in crate::server) rejects: RejectCount,
     /// The cursor of the next page.
     pub(in crate::server) next: Option<String>,
     /// The cursor of the previous page.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::paging::{DEFAULT_LIMIT, PageFields, RequestedPage};
 use super::schema::{ApiErrors, Timestamp};
 use super::status::lossy;
-use crate::query::{RejectRow, RejectsPage, rejects_page};
+use crate::query::{RejectFilter, RejectRow, RejectsPage, base64, rejects_page};
 use crate::server::error::Answer;
 use crate::server::http::accepted_parameters::{
     AcceptedParameter, CURSOR, DAY, FROM, ORDER, TO, Values, accepted_parameters,
@@ -26,7 +26,11 @@ const MOST_BYTES: usize = 16 << 20;
 
 const LIMIT: AcceptedParameter =
     AcceptedParameter::new("limit", "Rows of a page", Values::Count { default: DEFAULT_LIMIT, most: MOST_ROWS });
-accepted_parameters!(RejectsParameters: FROM, TO, DAY, LIMIT, CURSOR, ORDER);
+const SOURCE: AcceptedParameter = AcceptedParameter::new("source", "The topic, slot or file", Values::Text);
+const PARTITION: AcceptedParameter = AcceptedParameter::new("partition", "The partition", Values::Text);
+const REASON: AcceptedParameter =
+    AcceptedParameter::new("reason", "A text in the reason, in upper or lower case", Values::Text);
+accepted_parameters!(RejectsParameters: FROM, TO, DAY, SOURCE, PARTITION, REASON, LIMIT, CURSOR, ORDER);
 
 /// A page of rejects.
 #[derive(ToSchema)]
@@ -80,44 +84,22 @@ impl From<RejectRow> for RejectedRecord {
 ))]
 pub(in crate::server) async fn rejects(State(state): State<Arc<AppState>>, RawQuery(query): RawQuery) -> Answer {
     let parameters = Parameters::read(query.as_deref(), RejectsParameters::ACCEPTED)?;
-    let filter = parameters.filter()?;
+    let days = parameters.filter()?;
+    let filter = RejectFilter {
+        from: days.from,
+        to: days.to,
+        source: parameters.text("source").map(str::to_owned),
+        partition: parameters.parsed("partition")?,
+        reason: parameters.text("reason").map(str::to_owned),
+    };
     let request = RequestedPage::read(&parameters, MOST_ROWS)?;
     let book = state.book.clone();
     query_files(&state.permits.files, MOST_BYTES, move |budget| {
-        let RejectsPage { complete_to, time_zone, mut rows, mut keys, has_more } =
+        let RejectsPage { complete_to, time_zone, rejects, mut rows, mut keys, has_more } =
             rejects_page(&book, &filter, &request.page, budget)?;
         let (next, previous) = request.finish(&mut rows, &mut keys, has_more);
-        let fields = PageFields { complete_to, time_zone, next, previous };
+        let fields = PageFields { complete_to, time_zone, rejects, next, previous };
         Ok(body::json_rows(rows.into_iter().map(RejectedRecord::from), &fields))
     })
     .await
-}
-
-/// Bytes in base64 (RFC 4648).
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let all = chunk.iter().fold(0u32, |all, byte| all << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for index in 0..4 {
-            let letter = if index > chunk.len() { b'=' } else { LETTERS[(all >> (18 - 6 * index)) as usize % 64] };
-            text.push(letter.into());
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base64_is_that_of_rfc_4648() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[255, 254, 0]), "//4A");
-    }
 }

@@ -219,7 +219,7 @@ mod tests {
         let mut complete_to = snapshot.durable.counts.complete_to.clone();
         complete_to.commit += 1;
         let (totals, time_zone) = (snapshot.counts().totals.clone(), "UTC".to_owned());
-        let counts = Arc::new(CountsSnapshot { totals, complete_to, time_zone });
+        let counts = Arc::new(CountsSnapshot { totals, complete_to, time_zone, rejects: Arc::default() });
         state.set_durable(DurableState { counts, entry: 99, ..DurableState::clone(&snapshot.durable) });
         let status = status_of(&state, &snapshot, &Filter::default());
         assert_eq!((status.complete_to.commit, status.durable.commit), (commit, commit));

@@ -6,6 +6,7 @@ use axum::response::Response;
 use super::answer_format::AnswerFormat;
 use crate::book::CompleteTo;
 use crate::change::Day;
+use crate::query::RejectCount;
 
 /// Bytes of the longest `Walbook-Complete-To`; browsers refuse longer headers.
 const LONGEST_HEADER: usize = 6 << 10;
@@ -39,6 +40,13 @@ pub(in crate::server) fn add_complete_to(response: &mut Response, complete_to: &
     }
     if let Ok(value) = HeaderValue::from_str(&text) {
         response.headers_mut().insert(HeaderName::from_static("walbook-complete-to"), value);
+    }
+}
+
+/// Adds the header `Walbook-Rejects`, for answers whose body cannot contain it.
+pub(in crate::server) fn add_rejects(response: &mut Response, rejects: RejectCount) {
+    if let Ok(value) = HeaderValue::from_str(&serde_json::json!(rejects).to_string()) {
+        response.headers_mut().insert(HeaderName::from_static("walbook-rejects"), value);
     }
 }
 

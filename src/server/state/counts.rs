@@ -1,10 +1,11 @@
 //! All counts at a commit or a closed epoch, and the answers and sums that are kept about them for later requests.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::book::{AnswerLevel, CompleteTo};
-use crate::query::{Filter, RangeSums, Totals, json_head};
+use crate::change::Day;
+use crate::query::{AnswerHead, Filter, RangeSums, RejectCount, Totals};
 use crate::server::http::answer_format::AnswerFormat;
 use crate::server::http::response_budget::BudgetedBytes;
 
@@ -23,12 +24,20 @@ pub(in crate::server) struct CountsSnapshot {
     pub(in crate::server) complete_to: CompleteTo,
     /// The IANA name of the zone of their days.
     pub(in crate::server) time_zone: String,
+    /// By day: the rejects up to the newest commit.
+    pub(in crate::server) rejects: Arc<BTreeMap<Day, u64>>,
 }
 
 impl CountsSnapshot {
     /// What precedes the rows of an answer in JSON.
-    pub(in crate::server) fn json_head(&self) -> Vec<u8> {
-        json_head(&self.complete_to, &self.time_zone).into_bytes()
+    pub(in crate::server) fn json_head(&self, filter: &Filter) -> Vec<u8> {
+        let CountsSnapshot { complete_to, time_zone, .. } = self;
+        AnswerHead { complete_to, time_zone, rejects: self.rejects(filter), next: None }.json().into_bytes()
+    }
+
+    /// The rejects on the days of a filter.
+    pub(in crate::server) fn rejects(&self, filter: &Filter) -> RejectCount {
+        RejectCount::new(&self.rejects, filter)
     }
 
     /// Whether these counts survive a crash.

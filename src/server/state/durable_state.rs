@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::counts::CountsSnapshot;
 use crate::book::log::commit_log;
 use crate::book::log::entry::{EntryKind, SourceKind};
+use crate::book::log::reject_days;
 use crate::book::{CompleteTo, Entry, Lost, PartitionState, State};
-use crate::change::{CountKey, Partition};
+use crate::change::{CountKey, Day, Partition};
 use crate::query::{CountId, Totals};
 use crate::store::Disk;
 
@@ -52,7 +53,12 @@ struct CommitFacts {
 impl DurableState {
     /// The book at an entry. What the folded log does not hold is read from its newest entries; what cannot be read of them
     /// stays unknown.
-    pub(in crate::server) fn read(book: &Path, state: &State, totals: Totals) -> DurableState {
+    pub(in crate::server) fn read(
+        book: &Path,
+        state: &State,
+        totals: Totals,
+        rejects: BTreeMap<Day, u64>,
+    ) -> DurableState {
         let newest = state.newest_entry().unwrap_or(0);
         let disk = Disk::new(book);
         let read = |number| commit_log::read_entry(&disk, number).ok().flatten().map(|logged| logged.entry);
@@ -63,7 +69,7 @@ impl DurableState {
             changes: commit.as_ref().map(changes),
             made_at: read(0).map(|entry| entry.written_at),
         };
-        DurableState::new(state, totals, facts)
+        DurableState::new(state, totals, facts, Arc::new(rejects))
     }
 
     /// The book after further entries, and the counts that changed.
@@ -76,14 +82,18 @@ impl DurableState {
             changes: commit.map(changes).or(self.changes),
             made_at: self.made_at,
         };
-        (DurableState::new(state, totals, facts), cells)
+        let mut rejects = Arc::clone(&self.counts.rejects);
+        for entry in entries.iter().filter(|entry| entry.adds_rejects()) {
+            reject_days::add(Arc::make_mut(&mut rejects), entry);
+        }
+        (DurableState::new(state, totals, facts, rejects), cells)
     }
 
-    fn new(state: &State, totals: Totals, facts: CommitFacts) -> DurableState {
+    fn new(state: &State, totals: Totals, facts: CommitFacts, rejects: Arc<BTreeMap<Day, u64>>) -> DurableState {
         let CommitFacts { committed_at, changes, made_at } = facts;
         let (complete_to, time_zone) = (CompleteTo::new(state), state.settings.time_zone.clone());
         DurableState {
-            counts: Arc::new(CountsSnapshot { totals, complete_to, time_zone }),
+            counts: Arc::new(CountsSnapshot { totals, complete_to, time_zone, rejects }),
             id: state.book.clone(),
             day_from: state.settings.day_from.clone(),
             generation: state.generation.clone(),
@@ -127,6 +137,6 @@ impl DurableState {
         let settings =
             crate::book::log::entry::BookSettings { time_zone: "UTC".to_owned(), day_from: "auto".to_owned() };
         let facts = CommitFacts { committed_at: None, changes: None, made_at: None };
-        DurableState::new(&State::new(String::new(), settings), totals.clone(), facts)
+        DurableState::new(&State::new(String::new(), settings), totals.clone(), facts, Arc::default())
     }
 }

@@ -31,7 +31,8 @@ impl BookFollower {
     /// [`ServeError`] when there is no book, or it is damaged.
     pub(in crate::server) fn open(book: &Path) -> Result<(DurableState, BookFollower), ServeError> {
         let snapshot = Snapshot::take(book)?;
-        let durable = DurableState::read(book, snapshot.state(), Totals::read(&snapshot)?);
+        let (totals, reject_days) = (Totals::read(&snapshot)?, snapshot.reject_days()?);
+        let durable = DurableState::read(book, snapshot.state(), totals, reject_days);
         let rejects = PendingRejects::all(&snapshot)?;
         Ok((durable, BookFollower { follower: Follower::after(book, &snapshot), rejects }))
     }
@@ -60,7 +61,7 @@ impl BookFollower {
             LogUpdate::Another(snapshot) => {
                 let (totals, rejects) = (Totals::read(&snapshot)?, PendingRejects::all(&snapshot)?);
                 self.rejects = rejects;
-                state.restart(DurableState::read(&state.book, snapshot.state(), totals));
+                state.restart(DurableState::read(&state.book, snapshot.state(), totals, snapshot.reject_days()?));
                 snapshot
             }
         };

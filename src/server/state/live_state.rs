@@ -27,14 +27,15 @@ pub(in crate::server) struct LiveState {
 impl LiveState {
     /// A run that has closed no epoch yet: its counts are those of the book.
     pub(in crate::server) fn starting_at(durable: &DurableState, starts: &[PartitionStart]) -> LiveState {
-        let CountsSnapshot { totals, complete_to, time_zone } = &*durable.counts;
+        let CountsSnapshot { totals, complete_to, time_zone, rejects } = &*durable.counts;
         let known = complete_to.positions.iter().flat_map(|(topic, positions)| {
             positions.iter().map(|(number, next)| (Partition { topic: topic.clone(), number: *number }, *next))
         });
         let read = starts.iter().map(|start| (start.partition.clone(), start.from));
         let partitions = ReadPositions::starting_at(read, known);
         let complete_to = CompleteTo { level: AnswerLevel::Live { epoch: 0 }, ..complete_to.clone() };
-        let counts = CountsSnapshot { totals: totals.clone(), complete_to, time_zone: time_zone.clone() };
+        let (totals, time_zone, rejects) = (totals.clone(), time_zone.clone(), Arc::clone(rejects));
+        let counts = CountsSnapshot { totals, complete_to, time_zone, rejects };
         LiveState { counts: Arc::new(counts), epoch: 0, closed_at: now_micros(), partitions, rejects: 0 }
     }
 
@@ -69,7 +70,8 @@ impl LiveState {
             commit_time: committed.commit_time,
             level: AnswerLevel::Live { epoch },
         };
-        let counts = CountsSnapshot { totals, complete_to, time_zone: self.counts.time_zone.clone() };
+        let (time_zone, of_commit) = (self.counts.time_zone.clone(), Arc::clone(&durable.counts.rejects));
+        let counts = CountsSnapshot { totals, complete_to, time_zone, rejects: of_commit };
         let live = LiveState { counts: Arc::new(counts), epoch, closed_at: now_micros(), partitions, rejects };
         (live, records)
     }

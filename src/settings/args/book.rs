@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::heading::{COUNTING, FILTER, OUTPUT};
 use crate::change::{Day, Operation};
-use crate::query::{Format, GroupBy, TablePattern};
+use crate::query::{Format, GroupBy, RowKey, TablePattern};
 use crate::settings::values;
 
 /// Which changes to select.
@@ -68,6 +68,44 @@ pub struct EventsArgs {
     #[arg(long, env = "WALBOOK_LIMIT", default_value_t = 100, value_name = "N", help_heading = OUTPUT)]
     pub limit: usize,
     /// Output format
+    #[arg(
+        long, env = "WALBOOK_FORMAT", default_value = "table", value_parser = values::format(), help_heading = OUTPUT
+    )]
+    pub format: Format,
+}
+
+/// `walbook rejects`
+#[derive(Debug, Args)]
+pub struct RejectsArgs {
+    /// The book
+    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
+    pub book: PathBuf,
+    /// First day of Kafka's timestamp, as in 2026-11-22
+    ///
+    /// Records without a usable timestamp, as those of slots and files, may be of any day, and are always among them.
+    #[arg(long, env = "WALBOOK_FROM_DAY", value_name = "DAY", help_heading = FILTER)]
+    pub from: Option<Day>,
+    /// Last day, inclusive
+    #[arg(long, env = "WALBOOK_TO_DAY", value_name = "DAY", help_heading = FILTER)]
+    pub to: Option<Day>,
+    /// One topic, slot or file only
+    #[arg(long, env = "WALBOOK_SOURCE", value_name = "NAME", help_heading = FILTER)]
+    pub source: Option<String>,
+    /// One partition only
+    #[arg(long, env = "WALBOOK_PARTITION", value_name = "N", help_heading = FILTER)]
+    pub partition: Option<i32>,
+    /// Reasons that contain this text, in upper or lower case
+    #[arg(long, env = "WALBOOK_REASON", value_name = "TEXT", help_heading = FILTER)]
+    pub reason: Option<String>,
+    /// Largest number of rejects to print
+    #[arg(long, env = "WALBOOK_LIMIT", default_value_t = 100, value_name = "N", help_heading = OUTPUT)]
+    pub limit: usize,
+    /// Continue behind an earlier answer, which names its cursor
+    #[arg(long, env = "WALBOOK_CURSOR", value_name = "CURSOR", value_parser = values::cursor, help_heading = OUTPUT)]
+    pub cursor: Option<RowKey>,
+    /// Output format
+    ///
+    /// As csv and json, keys, values and headers are whole, as text and in base64.
     #[arg(
         long, env = "WALBOOK_FORMAT", default_value = "table", value_parser = values::format(), help_heading = OUTPUT
     )]

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::heading::{GLOBAL, LOGGING};
 use super::{
-    CaptureArgs, CompletionsArgs, DemoArgs, DoctorArgs, EventsArgs, ManArgs, QueryArgs, RunArgs, ServeArgs, SlotArgs,
-    VerifyArgs,
+    CaptureArgs, CompletionsArgs, DemoArgs, DoctorArgs, EventsArgs, ManArgs, QueryArgs, RejectsArgs, RunArgs,
+    ServeArgs, SlotArgs, VerifyArgs,
 };
 
 /// Keeps the day book of a PostgreSQL write-ahead log: counts per table, day and operation, exactly once, in Parquet
@@ -50,6 +50,8 @@ pub enum Command {
     Query(QueryArgs),
     /// Print single changes from a book, newest first
     Events(EventsArgs),
+    /// Print the records that could not be read, with the reason of each, newest first
+    Rejects(RejectsArgs),
     /// Serve the page and the HTTP API of a book, also while a run writes it
     Serve(ServeArgs),
     /// Recount a book, and check its log, offsets, sizes, rows and checksums

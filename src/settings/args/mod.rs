@@ -13,7 +13,7 @@ mod run;
 mod serve;
 mod slot;
 
-pub use book::{EventsArgs, FilterArgs, QueryArgs, ReportFormat, VerifyArgs};
+pub use book::{EventsArgs, FilterArgs, QueryArgs, RejectsArgs, ReportFormat, VerifyArgs};
 pub use capture::CaptureArgs;
 pub use command::{Command, LogFormat, WalbookArgs};
 pub use doctor::DoctorArgs;

@@ -5,4 +5,5 @@ mod ends;
 mod growth;
 mod records;
 mod refusals;
+mod rejects;
 mod world;

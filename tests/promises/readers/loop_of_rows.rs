@@ -10,11 +10,11 @@ use walbook::book::{BookError, Snapshot, verify};
 use walbook::change::Classified;
 use walbook::query::events;
 use walbook::query::{
-    CountsAnswer, Filter, Format, GroupBy, PageRequest, QueryBudget, QueryError, RowOrder, RowStyle, Totals, counts,
-    events_page, json_head, rejects,
+    AnswerHead, CountsAnswer, Filter, Format, GroupBy, PageRequest, QueryBudget, QueryError, RejectCount, RejectFilter,
+    RowOrder, RowStyle, Totals, counts, events_page, rejects, rejects_page,
 };
 
-use super::random::{Rows, TOPICS, count, day, newest};
+use super::random::{Rows, TOPICS, count, day, is_asked, newest};
 
 /// A book's directory that goes away with the test.
 pub(crate) fn folder() -> TempDir {
@@ -55,6 +55,7 @@ fn compare(root: &Path, rows: &mut Rows, what: &str) {
     }
     compare_in_memory(root, rows, what);
     compare_pages(root, rows, what);
+    compare_rejects(root, rows, what);
     let (filter, limit) = (rows.filter(), rows.random.below(60) as usize);
     let answer = events(root, &filter, limit).expect("an answer");
     assert_eq!(answer.rows, newest(&rows.events, &filter, limit), "{what}: newest {limit} of {filter:?}");
@@ -73,7 +74,11 @@ fn compare_in_memory(root: &Path, rows: &mut Rows, what: &str) {
             let mut printed = Vec::new();
             answer.print(format, &mut printed).expect("memory");
             let (head, tail) = match format {
-                Format::Json => (json_head(&answer.complete_to, &answer.time_zone).into_bytes(), b"]}\n".to_vec()),
+                Format::Json => {
+                    let CountsAnswer { complete_to, time_zone, rejects, .. } = &answer;
+                    let head = AnswerHead { complete_to, time_zone, rejects: *rejects, next: None };
+                    (head.json().into_bytes(), b"]}\n".to_vec())
+                }
                 _ => (Vec::new(), Vec::new()),
             };
             let selection = totals.select(&filter, by).expect("a selection");
@@ -82,6 +87,40 @@ fn compare_in_memory(root: &Path, rows: &mut Rows, what: &str) {
             assert_eq!(String::from_utf8(text), String::from_utf8(printed), "{what}: {filter:?} by {by:?}");
         }
     }
+}
+
+/// Pages of rejects are the loop's, and each answer says how many there are on its days.
+fn compare_rejects(root: &Path, rows: &mut Rows, what: &str) {
+    let filter = rows.reject_filter();
+    let of_days = RejectFilter { from: filter.from, to: filter.to, ..RejectFilter::default() };
+    let number =
+        |filter: &RejectFilter| rows.rejects.iter().filter(|(on, reject)| is_asked(filter, *on, reject)).count();
+    let (in_range, total) = (number(&of_days) as u64, rows.rejects.len() as u64);
+    let expected = RejectCount { in_range, total, without_day: 0 };
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let request = PageRequest { limit: 3, order: RowOrder::Newest, after: after.clone() };
+        let page = rejects_page(root, &filter, &request, &QueryBudget::UNLIMITED);
+        let page = match page {
+            // The last day may be before the first.
+            Err(QueryError::NoDays { .. }) => return,
+            page => page.expect("a page"),
+        };
+        assert_eq!(page.rejects, expected, "{what}: {filter:?}");
+        after = page.keys.last().cloned();
+        found.extend(page.rows.into_iter().map(|row| (row.topic, row.partition, row.offset)));
+        if !page.has_more {
+            break;
+        }
+    }
+    let asked = rows.rejects.iter().filter(|(on, reject)| is_asked(&filter, *on, reject));
+    let mut asked: Vec<_> = asked.map(|(_, row)| (row.topic.clone(), row.partition, row.offset)).collect();
+    found.sort();
+    asked.sort();
+    assert_eq!(found, asked, "{what}: {filter:?}");
+    let days = Filter { from: filter.from, to: filter.to, ..rows.filter() };
+    assert_eq!(counts(root, &days, &[]).expect("an answer").rejects, expected, "{what}: {days:?}");
+    assert_eq!(events(root, &days, 1).expect("an answer").rejects, expected, "{what}: {days:?}");
 }
 
 /// Pages forward and back again are the loop's rows.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::support::book_builder::{Contents, RejectRow};
 use walbook::change::{Day, Operation, TableName};
-use walbook::query::{Event, Filter, GroupBy};
+use walbook::query::{Event, Filter, GroupBy, RejectFilter};
 
 /// A small generator of numbers; the seed stands in the message of a test that fails.
 pub(crate) struct Random(u64);
@@ -29,6 +29,8 @@ impl Random {
 
 pub(crate) const TOPICS: [(&str, i32); 2] = [("shop", 3), ("ware\"house", 1)];
 
+const REASONS: [&str; 2] = ["not a line of test_decoding", "JSON ends early"];
+
 const TABLES: [(&str, &str); 5] =
     [("public", "orders"), ("public", "order lines"), ("a.b", "<script>"), ("a", "b.<script>"), ("odd", "two\nlines")];
 
@@ -43,11 +45,13 @@ pub(crate) struct Rows {
     next: BTreeMap<(&'static str, i32), i64>,
     places: i64,
     pub(crate) events: Vec<(Day, Event)>,
+    /// Their days, partitions, offsets and reasons.
+    pub(crate) rejects: Vec<(Day, RejectRow)>,
 }
 
 impl Rows {
     pub(crate) fn new(seed: u64) -> Rows {
-        Rows { random: Random::new(seed), next: BTreeMap::new(), places: 0, events: Vec::new() }
+        Rows { random: Random::new(seed), next: BTreeMap::new(), places: 0, events: Vec::new(), rejects: Vec::new() }
     }
 
     /// The rows of one more commit of about `records` records on the given number of days.
@@ -62,7 +66,7 @@ impl Rows {
             let on = day(self.random.below(days));
             match self.random.below(12) {
                 0 => {
-                    let reason = "no line of test_decoding".to_owned();
+                    let reason = self.random.one_of(&REASONS).to_string();
                     contents.rejects.push((on, RejectRow { topic: topic.to_owned(), partition, offset, reason }));
                 }
                 kind => {
@@ -75,6 +79,7 @@ impl Rows {
             }
         }
         self.events.extend(contents.events.iter().cloned());
+        self.rejects.extend(contents.rejects.iter().cloned());
         contents
     }
 
@@ -118,6 +123,30 @@ impl Rows {
             operation: (random.below(2) == 0).then(|| *random.one_of(&Operation::ALL)),
         }
     }
+}
+
+impl Rows {
+    /// A filter of rejects that now and then lets through little.
+    pub(crate) fn reject_filter(&mut self) -> RejectFilter {
+        let Filter { from, to, .. } = self.filter();
+        let random = &mut self.random;
+        RejectFilter {
+            from,
+            to,
+            source: (random.below(2) == 0).then(|| random.one_of(&TOPICS).0.to_owned()),
+            partition: (random.below(3) == 0).then(|| random.below(3) as i32),
+            reason: (random.below(2) == 0).then(|| random.one_of(&["json", "of TEST", "no reason"]).to_string()),
+        }
+    }
+}
+
+/// Whether a reject is one of those that a filter asks for.
+pub(crate) fn is_asked(filter: &RejectFilter, on: Day, reject: &RejectRow) -> bool {
+    filter.from.is_none_or(|from| from <= on)
+        && filter.to.is_none_or(|to| on <= to)
+        && filter.source.as_ref().is_none_or(|source| *source == reject.topic)
+        && filter.partition.is_none_or(|partition| partition == reject.partition)
+        && filter.reason.as_ref().is_none_or(|part| reject.reason.to_lowercase().contains(&part.to_lowercase()))
 }
 
 fn passes(filter: &Filter, on: Day, event: &Event) -> bool {
