@@ -8,6 +8,8 @@ use super::Finding;
 use crate::book::log::commit_log;
 use crate::book::log::entry::EntryKind;
 use crate::book::{BookError, CompleteTo, Entry, Snapshot, TopicState, rfc3339};
+use crate::query;
+use crate::query::QueryError;
 use crate::store::Disk;
 
 const SUBJECT: &str = "book";
@@ -15,12 +17,15 @@ const SUBJECT: &str = "book";
 const RECENT: Duration = Duration::from_secs(3600);
 /// … and in entries.
 const MAX_ENTRIES: u64 = 1000;
+/// The most reasons of rejects that are named.
+const MOST_REASONS: usize = 5;
 /// More runs than this within an hour are not started by hand.
 const MANY_RUNS: usize = 10;
 
 /// What the log holds.
 #[derive(Clone, Debug)]
 pub(super) struct BookFacts {
+    path: String,
     time_zone: String,
     day_from: String,
     complete_to: CompleteTo,
@@ -30,23 +35,28 @@ pub(super) struct BookFacts {
     /// Runs that started within the last hour.
     runs: usize,
     /// Records that were rejected within the last hour.
-    rejects: u64,
+    recent_rejects: u64,
+    /// All rejects by reason, the most frequent first, or why they could not be read.
+    rejects: Result<Vec<(String, u64)>, String>,
 }
 
 impl BookFacts {
     /// Reads the log; `now` is in microseconds since 1970-01-01 UTC.
     pub(super) fn read(path: &Path, now: i64) -> Result<BookFacts, BookError> {
+        let rejects = query::rejects(path).map_err(|error: QueryError| error.to_string());
         let snapshot = Snapshot::take(path)?;
         let disk = Disk::new(path);
         let newest = commit_log::newest(&disk)?.unwrap_or_default();
         let mut facts = BookFacts {
+            path: path.display().to_string(),
             time_zone: snapshot.time_zone().to_owned(),
             day_from: String::new(),
             complete_to: snapshot.complete_to(),
             topics: snapshot.state().topics.clone(),
             committed_at: None,
             runs: 0,
-            rejects: 0,
+            recent_rejects: 0,
+            rejects,
         };
         let recent = now.saturating_sub(i64::try_from(RECENT.as_micros()).unwrap_or(i64::MAX));
         for number in (newest.saturating_sub(MAX_ENTRIES)..=newest).rev() {
@@ -72,7 +82,7 @@ impl BookFacts {
         }
         if is_recent {
             let partitions = entry.topics.values().flat_map(|topic| topic.positions.values());
-            self.rejects += partitions.map(|partition| partition.tally.rejects).sum::<u64>();
+            self.recent_rejects += partitions.map(|partition| partition.tally.rejects).sum::<u64>();
         }
     }
 
@@ -104,17 +114,29 @@ impl BookFacts {
                 "let one run write the book, and never restart on exit code 4 (systemd: RestartPreventExitStatus=4)",
             ));
         }
-        if self.rejects > 0 {
-            let seen = format!(
-                "{} records of the last hour could not be parsed; they are in rejects/ with their reasons",
-                self.rejects
-            );
-            findings.push(
-                Finding::warning(SUBJECT, "rejects", seen)
-                    .fix("duckdb -c \"select reason, count(*) from 'BOOK/rejects/*/*.parquet' group by all\""),
-            );
-        }
+        findings.push(self.judge_rejects());
         findings
+    }
+
+    fn judge_rejects(&self) -> Finding {
+        let reasons = match &self.rejects {
+            Ok(reasons) if reasons.is_empty() => return Finding::ok(SUBJECT, "rejects", "every record could be read"),
+            Ok(reasons) => reasons,
+            Err(error) => {
+                let seen = format!("the rejects cannot be read: {error}");
+                return Finding::problem(SUBJECT, "rejects", seen).fix(format!("walbook verify {}", self.path));
+            }
+        };
+        let total: u64 = reasons.iter().map(|(_, count)| count).sum();
+        let named = reasons.iter().take(MOST_REASONS).map(|(reason, count)| format!("{count}: {reason}"));
+        let others = reasons.len().saturating_sub(MOST_REASONS);
+        let others = (others > 0).then(|| format!("{others} more reasons"));
+        let seen = format!(
+            "{total} records could not be read and are not counted, {} of them written within the last hour ({})",
+            self.recent_rejects,
+            named.chain(others).collect::<Vec<_>>().join("; ")
+        );
+        Finding::warning(SUBJECT, "rejects", seen).fix(format!("walbook rejects {}", self.path))
     }
 }
 
@@ -136,13 +158,15 @@ mod tests {
 
     fn facts() -> BookFacts {
         BookFacts {
+            path: "book".to_owned(),
             time_zone: "UTC".to_owned(),
             day_from: "auto".to_owned(),
             complete_to: CompleteTo { commit: 3, ..CompleteTo::default() },
             topics: BTreeMap::new(),
             committed_at: Some(0),
             runs: 1,
-            rejects: 0,
+            recent_rejects: 0,
+            rejects: Ok(Vec::new()),
         }
     }
 
@@ -151,6 +175,14 @@ mod tests {
         let states = |facts: BookFacts| facts.judge().iter().map(|f| f.state).max().expect("findings");
         assert_eq!(states(facts()), Severity::Ok);
         assert_eq!(states(BookFacts { runs: 40, ..facts() }), Severity::Warning);
-        assert_eq!(states(BookFacts { rejects: 1, ..facts() }), Severity::Warning);
+        let rejects = Ok((1..=6).rev().map(|count| (format!("reason {count}"), count)).collect());
+        let facts = BookFacts { recent_rejects: 2, rejects, ..facts() };
+        let finding = facts.judge_rejects();
+        assert_eq!((finding.state, finding.command.as_deref()), (Severity::Warning, Some("walbook rejects book")));
+        assert!(finding.seen.starts_with("21 records could not be read"), "{}", finding.seen);
+        assert!(
+            finding.seen.ends_with("(6: reason 6; 5: reason 5; 4: reason 4; 3: reason 3; 2: reason 2; 1 more reasons)")
+        );
+        assert_eq!(BookFacts { rejects: Err("damaged".to_owned()), ..facts }.judge_rejects().state, Severity::Problem);
     }
 }

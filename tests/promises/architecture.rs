@@ -45,7 +45,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
         ],
     ),
     // Looking at all of it.
-    ("doctor", &["book", "capture", "change", "postgres", "replication", "source", "store"]),
+    ("doctor", &["book", "capture", "change", "postgres", "query", "replication", "source", "store"]),
     // The edge.
     (
         "settings",
