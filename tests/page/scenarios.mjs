@@ -128,6 +128,7 @@ export const SCENARIOS = {
   typical: () => shop(),
   live: () => shop({ changesEvery: 400 }),
   lagging: () => shop({ lagging: true, rejects: STREAMED }),
+  unreadable: () => shop({ tables: {}, firstDay: null, rejects: STREAMED }),
   empty: () => shop({ tables: {}, firstDay: null, rejects: [] }),
   large: () => new InventedBook({ names: many(10_000), firstDay: "2026-11-09", rejects: [], changesEvery: 400 }),
   evil: () => new InventedBook({ names: EVIL, firstDay: "2026-10-09", rejects: REJECTS }),

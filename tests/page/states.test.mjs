@@ -43,6 +43,28 @@ test("an empty book shows the next step", async () => {
   await clean(page);
 });
 
+test("a book of rejects does not look as if nothing had arrived", async () => {
+  const page = await open("unreadable", "", { ready: "#strips .strip" });
+  const rejects = /1,028 records could not be read/;
+  assert.match(await page.textContent("#strips"), /1,028 records could not be read, and no change is counted\. Most often: names no table/);
+  assert.match(await page.textContent("#complete-why"), rejects);
+  assert.match(await page.textContent(".grid .none"), /1,028 records arrived and could not be read/);
+  await shot(page, "unreadable");
+  await page.click("text=Show rejects");
+  await page.waitForSelector("#events .event");
+  await clean(page);
+});
+
+test("rejects that are not in the numbers are one click away", async () => {
+  const page = await open("typical", "?range=7d");
+  const link = page.locator("#keyline-end a");
+  assert.match(await link.textContent(), /rejects? (is|are) not in these numbers/);
+  assert.match(await link.getAttribute("href"), /rejects=1/);
+  await link.click();
+  await page.waitForSelector("#events .event");
+  await clean(page);
+});
+
 test("zero, not in the book, open and not complete differ in words", async () => {
   const page = await open("lagging", "?from=2026-11-01&to=2026-11-22");
   assert.match(

@@ -51,8 +51,8 @@ export function emptyBook(app) {
 		step(
 			3,
 			false,
-			"First record",
-			"waiting",
+			"First change",
+			rejects > 0 ? `${plural(rejects, "record")} arrived and could not be read` : "waiting",
 			...(command
 				? [
 						el("p", {}, "Is the capture running? It fills the topic from a slot:"),

@@ -237,10 +237,9 @@ export class Grid {
 		const parts = [];
 		if (unordered > 0) parts.push(plural(unordered, "new table"));
 		const rejects = app.rejects();
-		if (Number(rejects.total) > 0)
-			parts.push(
-				`${plural(rejects.total, "reject")} ${Number(rejects.total) === 1 ? "is" : "are"} not in these numbers`,
-			);
+		const total = Number(rejects.total);
+		const words = `${plural(rejects.total, "reject")} ${total === 1 ? "is" : "are"} not in these numbers`;
+		const link = total > 0 ? this.rejectsLink(words) : null;
 		if (counts.all.total === 0 && counts.tables.size > 0 && ["complete", "open"].includes(app.state)) {
 			parts.push(
 				app.state === "complete"
@@ -252,8 +251,24 @@ export class Grid {
 			parts.push(
 				`${count(view.filter === "" ? counts.tables.size : counts.shown.tables)} of ${plural(counts.tables.size, "table")}`,
 			);
-		setText(byId("keyline-end"), parts.join("  ·  "));
+		const end = byId("keyline-end");
+		const text = [...(link ? [words] : []), ...parts].join("  ·  ");
+		// A link that is replaced while it is clicked or focused would be lost.
+		const href = link?.getAttribute("href");
+		if (end.textContent !== text || end.querySelector("a")?.getAttribute("href") !== href)
+			end.replaceChildren(...(link ? [link, parts.length > 0 ? "  ·  " : ""] : []), parts.join("  ·  "));
 		setText(byId("legend-incomplete"), app.state === "incomplete" ? "not complete, can still grow" : "not complete");
+	}
+
+	rejectsLink(words) {
+		const { app } = this;
+		const link = el("a", { class: "link", href: app.addressOf(null) }, words);
+		link.addEventListener("click", (event) => {
+			if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+			event.preventDefault();
+			app.go({ open: { rejects: true } });
+		});
+		return link;
 	}
 
 	// Widens the columns for the longest number, once for all rows; returns how long a name may be.

@@ -4,6 +4,7 @@ import { byId, el, icon, setAttribute, setText } from "./dom.js";
 import { dateWords, listWords } from "./days.js";
 import { bytes, count, duration, plural, rate } from "./format.js";
 import { allBehind, lagOf, secondsBehind, unitOf } from "./lag.js";
+import { reasonParts } from "./rejects.js";
 
 // A run with a shorter lag keeps up.
 const BEHIND = 10;
@@ -81,7 +82,7 @@ export class Header {
 			{
 				live: ["live", "Live"],
 				catching_up: ["behind", "Catching up"],
-				waiting: ["ring", empty ? "Waiting for the first record" : "Waiting"],
+				waiting: ["ring", empty ? `Waiting for the first ${Number(app.rejects().book) > 0 ? "change" : "record"}` : "Waiting"],
 				disconnected: ["ring", "Not connected"],
 				at_rest: ["ring", "At rest"],
 			}[app.status.state] ?? ["ring", app.status.state]
@@ -98,6 +99,8 @@ export class Header {
 			if (status.state === "disconnected")
 				return ["Nothing counted yet", status.state_reason ?? "Not connected.", true];
 			if (allBehind(status) > 0) return ["Nothing counted yet", "There are records that have not been read.", true];
+			const rejects = Number(app.rejects().book);
+			if (rejects > 0) return ["Nothing counted yet", `${plural(rejects, "record")} could not be read.`, true];
 			return [
 				"Nothing to count yet",
 				made === null ? "No change has arrived." : `The book was made ${duration(made)} ago.`,
@@ -131,7 +134,7 @@ export class Header {
 
 	paintStrips() {
 		const strips = [];
-		for (const strip of [this.lost(), this.refused(), this.notComplete(), this.gone()]) if (strip) strips.push(strip);
+		for (const strip of [this.lost(), this.refused(), this.unreadable(), this.notComplete(), this.gone()]) if (strip) strips.push(strip);
 		byId("page").classList.toggle("stripped", strips.length > 0);
 		const keep = new Set(strips.map(({ key }) => key));
 		for (const node of [...this.strips.children]) if (!keep.has(node.dataset.key)) node.remove();
@@ -178,6 +181,20 @@ export class Header {
 		const shown = what === "status" ? "The state shown is" : "What is shown is";
 		const words = what === "cut" ? "" : isFile ? " Nothing was saved." : app.counts ? ` ${shown} that of the last answer.` : " There are no numbers yet.";
 		return { key: `refused ${what}`, content: [el("strong", {}, sentence(message)), words], button };
+	}
+
+	// Without this strip a book of rejects would look as if nothing had arrived.
+	unreadable() {
+		const { app } = this;
+		const rejects = Number(app.rejects().book);
+		if (rejects === 0 || app.counts === null || app.counts.tables.size > 0) return null;
+		const [most] = app.status.rejects.by_reason;
+		const words = [
+			el("strong", {}, `${plural(rejects, "record")} could not be read, and no change is counted.`),
+			most ? ` Most often: ${reasonParts(most.reason)[0]}.` : "",
+		];
+		const open = () => app.go({ open: { rejects: true } });
+		return { key: "unreadable", bad: true, content: words, button: el("button", { class: "button", onclick: open }, "Show rejects") };
 	}
 
 	// Displayed days can still grow, because records that belong to them have not been read.
