@@ -9,7 +9,7 @@ use super::book::BookFacts;
 use super::kafka_connect::RecordSample;
 use super::server::ServerFacts;
 use super::topic::TopicFacts;
-use super::{Examination, Finding, lag, role, slot, tables};
+use super::{Examination, Finding, lag, open_transactions, role, slot, tables, timestamps};
 use crate::book::Snapshot;
 use crate::book::log::entry::SourceKind;
 use crate::capture::{Position, position_topic};
@@ -213,14 +213,17 @@ fn check_topic(
     }
 
     let mut marks: BTreeMap<i32, Watermarks> = BTreeMap::new();
-    let mut values = Vec::new();
+    let mut records = Vec::new();
     for number in 0..topic.partitions {
         marks.insert(number, topics.watermarks(&place(name, number))?);
         if number < SAMPLED_PARTITIONS {
-            values.extend(topics.newest_values(&place(name, number), SAMPLED_RECORDS)?);
+            records.extend(topics.newest_records(&place(name, number), SAMPLED_RECORDS)?);
         }
     }
-    findings.extend(RecordSample::of(&values).judge(topic.partitions, targets.slot.as_deref()));
+    findings.push(open_transactions::check(topics, &kafka.brokers)?);
+    findings.extend(timestamps::judge(&records));
+    let values = records.iter().map(|record| record.value.as_slice());
+    findings.extend(RecordSample::of(values).judge(topic.partitions, targets.slot.as_deref()));
     if let Some(book) = book {
         let described = Topic { id: topic.id, partitions: topic.partitions };
         let diverged = |positions: &[_]| kafka.check_positions(positions);

@@ -29,9 +29,12 @@ pub(super) struct RecordSample {
 
 impl RecordSample {
     /// Examines the values of records.
-    pub(super) fn of(values: &[Vec<u8>]) -> RecordSample {
-        let mut sample = RecordSample { records: values.len(), ..RecordSample::default() };
-        values.iter().for_each(|value| sample.add(value));
+    pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> RecordSample {
+        let mut sample = RecordSample::default();
+        for value in values {
+            sample.records += 1;
+            sample.add(value);
+        }
         sample
     }
 
@@ -142,8 +145,7 @@ mod tests {
     use crate::replication::Severity;
 
     fn judge(values: &[&str], partitions: i32) -> Vec<(Severity, String)> {
-        let values: Vec<Vec<u8>> = values.iter().map(|value| value.as_bytes().to_vec()).collect();
-        let findings = RecordSample::of(&values).judge(partitions, Some("s"));
+        let findings = RecordSample::of(values.iter().map(|value| value.as_bytes())).judge(partitions, Some("s"));
         findings.into_iter().map(|finding| (finding.state, finding.check)).collect()
     }
 
@@ -178,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_fix_is_the_connectors_query_with_both_columns() {
-        let findings = RecordSample::of(&[br#"{"data":"BEGIN"}"#.to_vec()]).judge(1, Some("s"));
+        let findings = RecordSample::of([br#"{"data":"BEGIN"}"#.as_slice()]).judge(1, Some("s"));
         assert_eq!(
             findings[0].command.as_deref(),
             Some(

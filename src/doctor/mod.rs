@@ -12,10 +12,12 @@ mod examine;
 mod finding;
 mod kafka_connect;
 mod lag;
+mod open_transactions;
 mod role;
 mod server;
 mod slot;
 mod tables;
+mod timestamps;
 mod topic;
 
 pub use examine::{Targets, examine};

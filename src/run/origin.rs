@@ -3,6 +3,7 @@
 mod background_check;
 mod file;
 mod kafka;
+mod open_transactions;
 mod slot;
 
 use std::collections::BTreeMap;

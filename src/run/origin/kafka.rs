@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::background_check::BackgroundCheck;
+use super::open_transactions::{OpenTransactions, warn_about};
 use super::{Origin, Plan, known_topic};
 use crate::book::log::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::book::{State, TopicState};
@@ -19,6 +21,9 @@ use crate::source::kafka::{
 
 /// How long a commit waits for Kafka's answer whether the topics are still the same: many topics take some seconds.
 const SAME_TOPICS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often it is checked whether transactions are open.
+const TRANSACTIONS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Topics of Kafka, and how to read them.
 #[derive(Clone, Debug)]
@@ -74,13 +79,16 @@ impl KafkaOrigin {
             }
             Ok(()) => Ok(true),
         };
-        Ok(self.connected.get_or_init(|| Connected {
-            discovery: Mutex::new(KafkaDiscovery::new(Arc::clone(&topics), described.clone())),
-            same_topics: BackgroundCheck::start(SAME_TOPICS_TIMEOUT, same_topics),
-            watermarks: Mutex::default(),
-            epoch_ends: Mutex::default(),
-            topics,
-            described,
+        Ok(self.connected.get_or_init(|| {
+            watch_transactions(Arc::clone(&topics));
+            Connected {
+                discovery: Mutex::new(KafkaDiscovery::new(Arc::clone(&topics), described.clone())),
+                same_topics: BackgroundCheck::start(SAME_TOPICS_TIMEOUT, same_topics),
+                watermarks: Mutex::default(),
+                epoch_ends: Mutex::default(),
+                topics,
+                described,
+            }
         }))
     }
 
@@ -209,7 +217,38 @@ impl Origin for KafkaOrigin {
         let connected = self.connected();
         Arc::clone(&connected.topics).await_group_offsets();
         // A commit may have been faster than the check before it.
-        connected.same_topics.last_result()
+        connected.same_topics.last_result()?;
+        if self.until_end {
+            warn_about_open(&connected.topics);
+        }
+        Ok(())
+    }
+}
+
+/// Logs which transactions stay open, as long as the process lives.
+fn watch_transactions(topics: Arc<Topics>) {
+    let watch = move || {
+        let mut open = OpenTransactions::default();
+        loop {
+            thread::sleep(TRANSACTIONS_INTERVAL);
+            match topics.ends() {
+                Ok(ends) => open.note(&ends, Instant::now()),
+                Err(error) => debug!(%error, "could not see whether transactions are open"),
+            }
+        }
+    };
+    thread::Builder::new().name("transactions".to_owned()).spawn(watch).expect("a thread can be started");
+}
+
+/// Logs what a run that ends leaves unread because of open transactions.
+fn warn_about_open(topics: &Topics) {
+    match topics.ends() {
+        Ok(ends) => {
+            for (partition, End { readable, written }) in ends.iter().filter(|(_, end)| end.readable < end.written) {
+                warn_about(partition, *readable, *written);
+            }
+        }
+        Err(error) => debug!(%error, "could not see whether transactions are open"),
     }
 }
 

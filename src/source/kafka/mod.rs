@@ -34,4 +34,5 @@ pub use epochs::{Divergence, EpochEnd};
 pub use error::KafkaError;
 pub use plan::{KafkaDiscovery, KnownTopic, check_same_topics, plan_topic};
 pub use settings::KafkaSettings;
+pub use tail::NewestRecord;
 pub use topics::{StartFrom, Topic, Topics, Watermarks};

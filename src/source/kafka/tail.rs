@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::debug;
 
@@ -29,6 +29,15 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often to check whether they have ended.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(100);
 
+/// A record near the end of a partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewestRecord {
+    /// Its timestamp as it is stored, which should be milliseconds since 1970-01-01 UTC; `None` without one.
+    pub timestamp: Option<i64>,
+    /// Its value.
+    pub value: Vec<u8>,
+}
+
 impl Topics {
     /// The value of the newest record that a read-committed consumer sees; `None` when there is none, or it has no value.
     ///
@@ -48,26 +57,29 @@ impl Topics {
         }
     }
 
-    /// The values of the newest records, at most `count` and perhaps fewer; tombstones are left out.
+    /// The newest records, at most `count` and perhaps fewer; tombstones are left out.
     ///
     /// # Errors
     /// The broker's error.
-    pub fn newest_values(&self, partition: &Partition, count: usize) -> Result<Vec<Vec<u8>>, KafkaError> {
+    pub fn newest_records(&self, partition: &Partition, count: usize) -> Result<Vec<NewestRecord>, KafkaError> {
         let Watermarks { low, high } = self.watermarks(partition)?;
         let back = i64::try_from(count).unwrap_or(i64::MAX);
         let from = high.saturating_sub(back).max(low);
-        let mut values = Vec::new();
+        let mut records = Vec::new();
         if from < high {
-            let keep = |value: Option<&[u8]>| values.extend(value.map(<[u8]>::to_vec));
+            let keep = |message: &BorrowedMessage<'_>| {
+                let timestamp = message.timestamp().to_millis();
+                records.extend(message.payload().map(|value| NewestRecord { timestamp, value: value.to_vec() }));
+            };
             self.peek(partition, (from, high), SAMPLE_TIMEOUT, keep)?;
         }
-        Ok(values)
+        Ok(records)
     }
 
     /// The value of the last record from `from` on.
     fn read_to_end(&self, partition: &Partition, from: i64, high: i64) -> Result<Option<Option<Vec<u8>>>, KafkaError> {
         let mut newest = None;
-        let keep = |value: Option<&[u8]>| newest = Some(value.map(<[u8]>::to_vec));
+        let keep = |message: &BorrowedMessage<'_>| newest = Some(message.payload().map(<[u8]>::to_vec));
         match self.peek(partition, (from, high), END_TIMEOUT, keep)? {
             Peeked::Whole => Ok(newest),
             Peeked::Partial(error) => Err(KafkaError::Consume {
@@ -116,7 +128,7 @@ enum Peeked {
 }
 
 impl Topics {
-    /// Calls `visit` with the value of each committed record from offset `from` up to `to`, for at most `timeout`.
+    /// Calls `visit` with each committed record from offset `from` up to `to`, for at most `timeout`.
     ///
     /// # Errors
     /// The broker's error, where waiting does not help.
@@ -125,7 +137,7 @@ impl Topics {
         partition: &Partition,
         (from, to): (i64, i64),
         timeout: Duration,
-        visit: impl FnMut(Option<&[u8]>),
+        visit: impl FnMut(&BorrowedMessage<'_>),
     ) -> Result<Peeked, KafkaError> {
         let what = || format!("read {:?} partition {}", partition.topic, partition.number);
         let mut list = TopicPartitionList::new();
@@ -141,14 +153,19 @@ impl Topics {
     }
 
     /// Polls what is assigned up to offset `to`, or its end.
-    fn poll_to(&self, to: i64, timeout: Duration, mut visit: impl FnMut(Option<&[u8]>)) -> Result<Peeked, RdError> {
+    fn poll_to(
+        &self,
+        to: i64,
+        timeout: Duration,
+        mut visit: impl FnMut(&BorrowedMessage<'_>),
+    ) -> Result<Peeked, RdError> {
         let deadline = Deadline::after(timeout);
         let mut last_error = None;
         while !deadline.has_passed() {
             match self.consumer.poll(POLL_TIMEOUT) {
                 None => {}
                 Some(Ok(message)) => {
-                    visit(message.payload());
+                    visit(&message);
                     if message.offset() + 1 >= to {
                         return Ok(Peeked::Whole);
                     }
