@@ -1,4 +1,4 @@
-"""Reads a book with DuckDB, Polars and pyarrow, as their users would.
+"""Reads a book with DuckDB, Polars, pyarrow and fastparquet, as their users would.
 
 readers.py read BOOK      counts by key that each finds in counts/ and, counted, in events/
 readers.py watch BOOK     reads both over and over until standard input closes; fails when events shrink, repeat a row or show a
@@ -6,12 +6,14 @@ readers.py watch BOOK     reads both over and over until standard input closes; 
 readers.py rejects BOOK   the rejects
 """
 
+import glob
 import json
 import os
 import sys
 import time
 
 import duckdb
+import fastparquet
 import polars
 import pyarrow
 import pyarrow.dataset
@@ -35,6 +37,11 @@ def pyarrow_table(book, table, columns=None):
     return pyarrow.dataset.dataset(f"{book}/{table}", format="parquet", partitioning=partitioning).to_table(columns=columns)
 
 
+def fastparquet_frame(book, table, columns):
+    files = sorted(glob.glob(f"{book}/{table}/*/*.parquet"))
+    return fastparquet.ParquetFile(files, root=f"{book}/{table}").to_pandas(columns=columns)
+
+
 def counts_by_duckdb(book, table):
     measure = "count" if table == "counts" else "count(*)"
     group = "" if table == "counts" else "group by all"
@@ -56,7 +63,18 @@ def counts_by_pyarrow(book, table):
     return [tuple(row[column] for column in [*KEY, "count"]) for row in found.to_pylist()]
 
 
-READERS = {"duckdb": counts_by_duckdb, "polars": counts_by_polars, "pyarrow": counts_by_pyarrow}
+def counts_by_fastparquet(book, table):
+    if table == "counts":
+        found = fastparquet_frame(book, table, [*KEY, "count"])
+    else:
+        # With the lines: each column must be readable, not only those of the key.
+        found = fastparquet_frame(book, table, None)
+        assert all(line.startswith("table ") for line in found["data"]), "a line is not one of test_decoding"
+        found = found.groupby(KEY, observed=True).size().reset_index(name="count")
+    return [(row.day, row.schema, row.table, row.op, int(row.count)) for row in found[[*KEY, "count"]].itertuples(index=False, name="Row")]
+
+
+READERS = {"duckdb": counts_by_duckdb, "polars": counts_by_polars, "pyarrow": counts_by_pyarrow, "fastparquet": counts_by_fastparquet}
 
 
 def rows(found):
@@ -75,6 +93,9 @@ def event_rows(name, book):
     if name == "polars":
         found = polars_frame(book, "events").select(place).collect()
         return found.height, found.n_unique()
+    if name == "fastparquet":
+        found = fastparquet_frame(book, "events", place)
+        return len(found), len(found.drop_duplicates())
     found = pyarrow_table(book, "events", place)
     return found.num_rows, found.group_by(place).aggregate([]).num_rows
 

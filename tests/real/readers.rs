@@ -1,4 +1,4 @@
-//! DuckDB, Polars and pyarrow, each in its own way, on a book's globs.
+//! DuckDB, Polars, pyarrow and fastparquet, each in its own way, on a book's globs.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::environment;
 use crate::truth::Counts;
 
-/// What the three readers say, by name: `duckdb`, `polars`, `pyarrow`.
+/// What the readers say, by name: `duckdb`, `polars`, `pyarrow`, `fastparquet`.
 pub(crate) struct Readers(Value);
 
 impl Readers {
@@ -29,7 +29,7 @@ impl Readers {
 }
 
 /// The names of the readers.
-pub(crate) const READERS: [&str; 3] = ["duckdb", "polars", "pyarrow"];
+pub(crate) const READERS: [&str; 4] = ["duckdb", "polars", "pyarrow", "fastparquet"];
 
 /// Readers that read a growing book repeatedly until they are stopped, and fail on what no reader may see.
 pub(crate) struct Watch(Child);
