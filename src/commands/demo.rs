@@ -164,7 +164,7 @@ fn print_counts(dir: &Path) -> Result<(), Failure> {
 fn print_rejects(dir: &Path) -> Result<(), Failure> {
     let rejects = query::rejects(dir)?;
     let total: u64 = rejects.iter().map(|(_, count)| count).sum();
-    println!("{total} records could not be read; they are kept with their bytes under rejects/:");
+    println!("{total} records could not be read; they are kept with their bytes, and `walbook rejects` lists them:");
     for (reason, count) in rejects {
         println!("{count:>8}  {reason}");
     }

@@ -79,9 +79,13 @@ impl RejectLog {
         if counts.records >= SUSPICIOUS {
             self.log_suspicion(counts);
         }
-        if self.logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOG_INTERVAL) {
+        if self.is_due() {
             self.log_number(counts);
         }
+    }
+
+    fn is_due(&self) -> bool {
+        self.logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOG_INTERVAL)
     }
 
     /// Logs the number at the end.
@@ -89,7 +93,10 @@ impl RejectLog {
         if counts.rejects > 0 {
             self.log_examples(counts);
             self.log_suspicion(counts);
-            self.log_number(counts);
+            // Not twice in a moment: a short run may have just logged it.
+            if counts.rejects != self.logged || self.is_due() {
+                self.log_number(counts);
+            }
         }
     }
 

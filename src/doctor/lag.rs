@@ -88,7 +88,7 @@ pub(super) fn judge_slot(
         && let Err(error) = check_not_ahead(name, position, confirmed)
     {
         return Finding::problem(SUBJECT, CHECK, error.to_string())
-            .fix("stop the other reader, and make a new book with a slot of its own");
+            .fix("stop the other reader, if there is one, and make a new book with a slot of its own");
     }
     let end = server.map_or(slot.current_lsn, |(server, _)| server.end);
     let bytes = ByteSize::b((end.as_i64() - position.as_i64()).max(0).unsigned_abs());

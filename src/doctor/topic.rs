@@ -173,7 +173,7 @@ impl TopicFacts {
                 SUBJECT,
                 "position",
                 format!(
-                    "the slot was confirmed up to {confirmed}, and the topic holds everything before {}: another reader consumed the {} bytes between",
+                    "the slot was confirmed up to {confirmed}, and the topic holds everything before {}: another reader consumed the {} bytes between, or the slot was dropped and created again",
                     position.lsn,
                     confirmed.as_i64() - position.lsn.as_i64()
                 ),

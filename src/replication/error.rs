@@ -38,9 +38,9 @@ pub enum SlotError {
         /// How long this process has waited for it.
         seconds: u64,
     },
-    /// Another client has moved the slot forward.
+    /// The slot stands beyond what was read: another client has moved it, or it was dropped and created again.
     #[error(
-        "slot {slot:?} was confirmed up to {confirmed}, but only changes up to {position} were read: the {} bytes of WAL from {position} to {confirmed} were consumed by another client and are gone", confirmed.as_i64() - position.as_i64()
+        "slot {slot:?} was confirmed up to {confirmed}, but only changes up to {position} were read: the {} bytes of WAL from {position} to {confirmed} are gone: they were consumed by another client, or the slot was dropped and created again", confirmed.as_i64() - position.as_i64()
     )]
     RanAhead {
         /// The slot.

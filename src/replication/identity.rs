@@ -76,7 +76,7 @@ pub fn check_history(
 /// Checks that a slot confirmed up to `confirmed` still delivers what comes after `position`.
 ///
 /// # Errors
-/// [`SlotError::RanAhead`] when another reader consumed what comes next.
+/// [`SlotError::RanAhead`] when another reader consumed what comes next, or the slot was created again.
 pub fn check_not_ahead(slot: &str, position: Lsn, confirmed: Lsn) -> Result<(), SlotError> {
     match confirmed > position {
         true => Err(SlotError::RanAhead { slot: slot.to_owned(), position, confirmed }),

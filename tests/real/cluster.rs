@@ -12,7 +12,7 @@ use crate::dice::Dice;
 use crate::environment;
 use crate::kills::workload;
 use crate::lines::{self, Shape};
-use crate::topic::Topic;
+use crate::topic::{Record, Topic};
 use crate::truth::assert_same;
 
 const PARTITIONS: i32 = 4;
@@ -70,6 +70,28 @@ fn two_processes_share_the_work_and_die_together() {
     }
     assert_same("undisturbed", &whole.counts(), &truth);
     whole.verify();
+}
+
+#[test]
+fn rejects_of_all_processes_are_counted_by_the_first() {
+    let topic = Topic::create("cluster_rejects", PARTITIONS);
+    let record = |number: i32| Record {
+        partition: number % PARTITIONS,
+        time: DAY.0,
+        key: None,
+        value: Some(if number % PARTITIONS == 0 { "table public.t: INSERT: id[integer]:1" } else { "odd" }.into()),
+        headers: Vec::new(),
+    };
+    topic.produce((0..40).map(record));
+    let (folder, book) = (environment::folder("hosts"), Book::new("cluster_rejects"));
+    let [zero, one] = start(&book, &topic, &hosts(folder.path()), &["--until-end", "--fail-on-rejects"]);
+    let ended = zero.wait(Duration::from_secs(120));
+    ended.expect_code(1);
+    ended.expect_said(&["30 of 40 records could not be read", "30 records could not be read, and --fail-on-rejects"]);
+    one.wait(Duration::from_secs(120)).expect_code(0);
+    assert_eq!(book.query(&[])["rejects"]["in_range"], 30);
+    assert_eq!(book.counts().total(), 10);
+    book.verify();
 }
 
 #[test]

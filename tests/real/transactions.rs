@@ -37,7 +37,8 @@ fn aborted_transactions_are_invisible_and_markers_at_the_end_are_no_obstacle() {
     producer.produce(inserts(1000, 2));
     for workers in ["1", "3"] {
         let fresh = Book::new("transactions_fresh");
-        fresh.run_to_end(&[&topic], &["-w", workers]);
+        let ended = fresh.run_to_end(&[&topic], &["-w", workers]);
+        ended.expect_said(&["a producer's transaction is open", &format!("offsets {} to ", end[0])]);
         assert_same("before an open transaction", &fresh.counts(), &inserted(expected));
         assert_eq!(positions(&fresh, &topic), end);
         fresh.verify();
@@ -46,6 +47,26 @@ fn aborted_transactions_are_invisible_and_markers_at_the_end_are_no_obstacle() {
     book.run_to_end(&[&topic], &[]);
     assert_same("after it committed", &book.counts(), &inserted(expected + 1000));
     book.verify();
+}
+
+#[test]
+fn a_transaction_that_stays_open_is_said_by_a_run_and_the_doctor() {
+    let topic = Topic::create("transaction_open", 1);
+    let producer = topic.producer(&[("transactional.id", &topic.name)]);
+    producer.init_transactions();
+    producer.begin();
+    producer.produce(inserts(10, 1));
+    let book = Book::new("transaction_open");
+    let mut run = book.run(&[&topic], &["--commit-interval", "200ms"]);
+    let doctor = book.start("doctor", &["--brokers", &topic.brokers, "--topic", &topic.name]);
+    let ended = doctor.wait(Duration::from_secs(60));
+    assert!(ended.stdout.contains("a producer's transaction has been open for more than 5 s"), "{}", ended.stdout);
+    run.await_said("a producer's transaction is open: offsets 0 to 10 (exclusive) cannot be read before it ends");
+    producer.commit();
+    run.await_said("the open transaction has ended");
+    book.await_total(10, &mut run);
+    run.signal("TERM");
+    run.wait(Duration::from_secs(30)).expect_code(0);
 }
 
 #[test]

@@ -77,12 +77,12 @@ export class Header {
 	state() {
 		const { app } = this;
 		if (app.lostAt !== null) return ["ring", "Not connected"];
-		const empty = app.counts !== null && app.counts.tables.size === 0;
+		const empty = app.counts !== null && app.counts.tables.size === 0 && Number(app.rejects().book) === 0;
 		return (
 			{
 				live: ["live", "Live"],
 				catching_up: ["behind", "Catching up"],
-				waiting: ["ring", empty ? `Waiting for the first ${Number(app.rejects().book) > 0 ? "change" : "record"}` : "Waiting"],
+				waiting: ["ring", empty ? "Waiting for the first record" : "Waiting"],
 				disconnected: ["ring", "Not connected"],
 				at_rest: ["ring", "At rest"],
 			}[app.status.state] ?? ["ring", app.status.state]
