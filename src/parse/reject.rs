@@ -178,8 +178,13 @@ impl Reject {
             | Reject::Wal2JsonV2
             | Reject::Debezium
             | Reject::DebeziumFlattened
+            | Reject::CloudEvents
+            | Reject::GoldenGate
+            | Reject::Qlik
+            | Reject::RowWebhook
+            | Reject::RowMetadata
             | Reject::Pgoutput => OTHER_PLUGIN,
-            Reject::NoCommitTime => {
+            Reject::NoCommitTime | Reject::CommitTime => {
                 "let the records carry \"commit_time\", or make a new book with --day-from auto or --day-from kafka"
             }
             Reject::NoTime => {
