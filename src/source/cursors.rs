@@ -20,8 +20,6 @@ struct Cursor {
     records_to: i64,
     /// The leader epoch of the last record, where it has one.
     leader_epoch: Option<i32>,
-    /// Whether a record was read that [`Cursors::moved`] has not reported.
-    has_new_record: bool,
     until: Option<i64>,
     /// The last transaction that [`Cursors::moved`] has not reported.
     last_transaction: Option<CommittedTransaction>,
@@ -45,7 +43,6 @@ impl Cursors {
             next: start.from,
             records_to: start.leader_epoch.map_or(start.from, |last| last.to),
             leader_epoch: start.leader_epoch.map(|last| last.epoch),
-            has_new_record: false,
             until: start.until,
             last_transaction: None,
         });
@@ -118,7 +115,6 @@ impl Cursors {
         }
         cursor.next = offset + 1;
         cursor.records_to = offset + 1;
-        cursor.has_new_record = true;
         Accepted::New
     }
 
@@ -143,9 +139,8 @@ impl Cursors {
     pub fn moved(&mut self) -> impl Iterator<Item = PartitionRead> + '_ {
         self.cursors.iter_mut().filter(|cursor| cursor.reported < cursor.next).map(|cursor| {
             let interval = Interval { from: cursor.reported, to: cursor.next };
+            let epoch = cursor.leader_epoch.filter(|_| cursor.reported < cursor.records_to);
             cursor.reported = cursor.next;
-            let has_record = std::mem::take(&mut cursor.has_new_record);
-            let epoch = cursor.leader_epoch.filter(|_| has_record);
             let leader_epoch = epoch.map(|epoch| LeaderEpoch { epoch, to: cursor.records_to });
             let last_transaction = cursor.last_transaction.take();
             PartitionRead { partition: Partition::clone(&cursor.partition), interval, leader_epoch, last_transaction }
