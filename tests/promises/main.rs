@@ -8,6 +8,7 @@ mod demo_truth;
 mod exactly_once;
 mod formats;
 mod inputs;
+mod leader_epochs;
 mod parse;
 mod readers;
 mod reading;

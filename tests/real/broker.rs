@@ -1,7 +1,8 @@
-//! A Kafka broker of a test's own, which may be killed and started again in its place.
+//! Kafka brokers of a test's own, which may be killed and started again in their place.
 
 use std::fs::{self, File};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,32 +13,54 @@ use crate::environment;
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// One node that is broker and controller; dropped, it is killed and gone.
+/// One node of Kafka; dropped, it is killed and gone.
 pub(crate) struct Broker {
     folder: TempDir,
+    /// Its number in its cluster.
+    pub(crate) id: i32,
     port: u16,
     process: Option<Child>,
 }
 
 impl Broker {
-    /// Makes a broker like the one of `./test`, and starts it.
+    /// Makes a broker like the one of `./test`, which is its own controller, and starts it.
     pub(crate) fn start(name: &str) -> Broker {
-        let mut broker = Broker { folder: environment::folder(name), port: environment::free_port(), process: None };
+        let mut broker = Broker::make(name, 1, &free_address());
+        broker.launch();
+        broker
+    }
+
+    /// Starts a cluster of three nodes, which keeps its controller and its first broker when one of the others is killed.
+    pub(crate) fn cluster(name: &str) -> [Broker; 3] {
+        let controller = free_address();
+        let mut nodes = [1, 2, 3].map(|id| Broker::make(name, id, &controller));
+        nodes.iter_mut().for_each(Broker::spawn);
+        nodes.iter_mut().for_each(Broker::await_listening);
+        nodes
+    }
+
+    /// Makes node `id` of a cluster whose controller, node 1, listens at `controller`.
+    fn make(name: &str, id: i32, controller: &str) -> Broker {
+        let broker = Broker { folder: environment::folder(name), id, port: environment::free_port(), process: None };
         let listen = broker.addresses();
-        let controller = format!("127.0.0.1:{}", environment::free_port());
+        let (roles, listeners) = match id {
+            1 => ("broker,controller", format!("PLAINTEXT://{listen},CONTROLLER://{controller}")),
+            _ => ("broker", format!("PLAINTEXT://{listen}")),
+        };
         let others = fs::read_to_string(environment::kafka_properties().join("server.properties"))
             .expect("./test has written it");
-        let data = broker.folder.path().join("data");
         // Of a key that stands twice the last one counts. A killed broker is to be believed in again soon.
         let properties = format!(
             "{others}\n\
+             process.roles={roles}\n\
+             node.id={id}\n\
              controller.quorum.voters=1@{controller}\n\
-             listeners=PLAINTEXT://{listen},CONTROLLER://{controller}\n\
+             listeners={listeners}\n\
              advertised.listeners=PLAINTEXT://{listen}\n\
              log.dirs={}\n\
              broker.session.timeout.ms=2000\n\
              broker.heartbeat.interval.ms=500\n",
-            data.display()
+            broker.data().display()
         );
         fs::write(broker.folder.path().join("server.properties"), properties).expect("the folder is ours");
         let formatted = broker
@@ -46,8 +69,18 @@ impl Broker {
             .output()
             .expect("Java is there");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        broker.launch();
         broker
+    }
+
+    /// Its log directory.
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Loses what it has of a partition, as with a disk; it must not be running.
+    pub(crate) fn lose(&self, topic: &str, partition: i32) {
+        assert!(self.process.is_none(), "the broker runs");
+        fs::remove_dir_all(self.data().join(format!("{topic}-{partition}"))).expect("the partition is on this broker");
     }
 
     /// Where clients find it.
@@ -79,11 +112,19 @@ impl Broker {
 
     /// Starts it where it stands, and waits until it listens.
     pub(crate) fn launch(&mut self) {
+        self.spawn();
+        self.await_listening();
+    }
+
+    fn spawn(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).expect("it is ours");
         let errors = log.try_clone().expect("a file can be shared");
         let mut kafka = self.java(&["kafka.Kafka"]);
         kafka.arg(self.folder.path().join("server.properties")).stdin(Stdio::null()).stdout(log).stderr(errors);
         self.process = Some(kafka.spawn().expect("Java is there"));
+    }
+
+    fn await_listening(&mut self) {
         let began = Instant::now();
         while TcpStream::connect(self.addresses()).is_err() {
             let process = self.process.as_mut().expect("it was started");
@@ -117,6 +158,10 @@ impl Broker {
         let lines: Vec<&str> = said.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
+}
+
+fn free_address() -> String {
+    format!("127.0.0.1:{}", environment::free_port())
 }
 
 impl Drop for Broker {

@@ -60,3 +60,4 @@ mod slots;
 mod strange_records;
 mod succession;
 mod transactions;
+mod truncation;

@@ -76,7 +76,17 @@ impl Topic {
 
     /// Makes it with settings of its own.
     pub(crate) fn make(&self, settings: &[(&str, &str)]) {
-        let mut new = NewTopic::new(&self.name, self.partitions, TopicReplication::Fixed(1));
+        self.make_replicated(TopicReplication::Fixed(1), settings);
+    }
+
+    /// Makes it with its one partition on these brokers, the first of which leads.
+    pub(crate) fn make_on(&self, brokers: &[i32], settings: &[(&str, &str)]) {
+        assert_eq!(self.partitions, 1, "one list of brokers is one partition");
+        self.make_replicated(TopicReplication::Variable(&[brokers]), settings);
+    }
+
+    fn make_replicated(&self, replication: TopicReplication<'_>, settings: &[(&str, &str)]) {
+        let mut new = NewTopic::new(&self.name, self.partitions, replication);
         for (key, value) in settings {
             new = new.set(key, value);
         }
@@ -210,6 +220,24 @@ impl Topic {
             config.set(*key, *value);
         }
         config.create().expect("valid settings")
+    }
+
+    /// Waits until a broker leads all partitions, alone if `alone`.
+    pub(crate) fn await_leader(&self, broker: i32, alone: bool) {
+        let (consumer, began) = (self.consumer(&[]), Instant::now());
+        loop {
+            let known = consumer.fetch_metadata(None, TIMEOUT).expect("the broker answers");
+            let topic = known.topics().iter().find(|topic| topic.name() == self.name).expect("the topic is there");
+            let leads = topic
+                .partitions()
+                .iter()
+                .all(|partition| partition.leader() == broker && (!alone || partition.isr() == [broker]));
+            if leads {
+                return;
+            }
+            assert!(began.elapsed() < TIMEOUT, "broker {broker} does not lead {}", self.name);
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     fn await_partitions(&self) {

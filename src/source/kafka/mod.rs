@@ -4,8 +4,9 @@
 //! leader needs of topics: identity, partitions, watermarks.
 //!
 //! Each worker has one consumer with a manual assignment and explicit offsets: no group protocol, no seek, no stored
-//! offsets. `auto.offset.reset` is `error`, so a lost range is an error and never skipped. Offsets are committed to a group
-//! for lag dashboards only, and never read back.
+//! offsets. `auto.offset.reset` is `error`, so a lost range is an error and never skipped. So are records that were read
+//! and are others now: the leader epoch of each partition's last record is kept, and compared at start, when a leader changes,
+//! and with each batch. Offsets are committed to a group for lag dashboards only, and never read back.
 //!
 //! *Why unsafe*: `rd_kafka_consume_batch_queue` takes thousands of messages in one call, at a third of the cost of
 //! polling them one by one, and the binding (rdkafka) has no safe call for it, nor for a topic's UUID and leader epochs. A

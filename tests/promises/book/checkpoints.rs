@@ -7,9 +7,10 @@ use crate::support::MemoryStore;
 use sha2::Digest as _;
 use tempfile::TempDir;
 use walbook::book::{Check, verify};
+use walbook::change::LeaderEpoch;
 use walbook::store::layout;
 
-use super::world::run;
+use super::world::{open, run, seal};
 
 /// A book of two runs, each with a checkpoint, in a real directory.
 fn book() -> (TempDir, MemoryStore) {
@@ -52,6 +53,37 @@ fn a_damaged_checkpoint_is_named() {
 }
 
 #[test]
+fn a_checkpoint_of_a_version_without_leader_epochs_agrees_with_the_log() {
+    let store = MemoryStore::new();
+    let mut committer = open(&store).expect("nothing strikes");
+    let mut contents = seal(&store, &committer, &mut BTreeMap::new()).expect("nothing strikes");
+    let (partition, interval, _) = contents.positions[0].clone();
+    contents.leader_epochs.insert(partition, LeaderEpoch { epoch: 7, to: interval.to });
+    committer.commit(contents).expect("nothing strikes");
+    committer.checkpoint().expect("nothing strikes");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    store.write_to(folder.path()).expect("a writable folder");
+    assert!(log_check(folder.path()).ok, "{:?}", log_check(folder.path()));
+
+    let path = layout::checkpoint_path(1);
+    let text = String::from_utf8(store.files()[&path].clone()).expect("JSON");
+    let line = text.lines().next().expect("a line");
+    let epoch = r#","leader_epoch":{"epoch":7,"to":6}"#;
+    for (is, agrees) in [("", true), (r#","leader_epoch":{"epoch":8,"to":6}"#, false)] {
+        let other = line.replacen(epoch, is, 1);
+        assert_ne!(other, line, "{epoch} is in {line}");
+        std::fs::write(folder.path().join(&path), with_digest(&other)).expect("a writable folder");
+        assert_eq!(log_check(folder.path()).ok, agrees, "{is:?}: {:?}", log_check(folder.path()));
+    }
+}
+
+/// The two lines of a checkpoint.
+fn with_digest(line: &str) -> String {
+    let digest: String = sha2::Sha256::digest(line.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{line}\n{{\"sha256\":\"{digest}\"}}\n")
+}
+
+#[test]
 fn a_checkpoint_that_is_not_the_logs_is_named() {
     let (folder, store) = book();
     let path = layout::checkpoint_path(2);
@@ -70,9 +102,7 @@ fn a_checkpoint_that_is_not_the_logs_is_named() {
     for (was, is, words) in lies {
         let lie = line.replacen(was, is, 1);
         assert_ne!(lie, line, "{was} is in {line}");
-        let digest: String = sha2::Sha256::digest(lie.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        let bytes = format!("{lie}\n{{\"sha256\":\"{digest}\"}}\n");
-        std::fs::write(folder.path().join(&path), bytes).expect("a writable folder");
+        std::fs::write(folder.path().join(&path), with_digest(&lie)).expect("a writable folder");
         let check = log_check(folder.path());
         let named = check.problems.iter().any(|what| what.contains(&path) && what.contains(words));
         assert!(!check.ok && named, "{is}: {check:?}");

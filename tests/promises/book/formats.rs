@@ -12,7 +12,7 @@ use walbook::book::log::entry::{AddedFile, Delta, EntryKind, PartitionEntry, Top
 use walbook::book::{
     Book, BookError, CommitOutcome, Committer, CountsFile, CountsStamp, Entry, State, encode_checkpoint,
 };
-use walbook::change::{Classified, CountKey, Failure, Interval, Operation, Place, Tally};
+use walbook::change::{Classified, CountKey, Failure, Interval, LeaderEpoch, Operation, Place, Tally};
 use walbook::store::{Disk, Store as _};
 
 use super::world::{day, new_topics, open, run, seal, settings, versions};
@@ -98,6 +98,30 @@ fn entries_are_these_lines() {
     let print = |entry: &Entry| serde_json::to_string(entry).expect("an entry prints");
     insta::assert_snapshot!(print(&fence()), @r#"{"format":1,"book":"6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11","entry":0,"commit":0,"previous":"","kind":"fence","generation":"g0000000000-1f0c93aa","redone_to":0,"written_at":1795305600000000,"settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"versions":{"walbook":"0.1.0","parser":1,"tzdata":"2026a"},"topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"0":{"from":0,"to":0,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0},"1":{"from":0,"to":0,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0}}}},"added":[],"removed":[],"deltas":[]}"#);
     insta::assert_snapshot!(print(&commit()), @r#"{"format":1,"book":"6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11","entry":1,"commit":1,"previous":"00","kind":"commit","generation":"g0000000000-1f0c93aa","redone_to":0,"written_at":1795305600000000,"commit_time":1795305599000000,"settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"versions":{"walbook":"0.1.0","parser":1,"tzdata":"2026a"},"topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"1":{"from":0,"to":8,"records":6,"bearing":3,"events":4,"markers":2,"rejects":1,"highest":{"commit_lsn":23818912,"seq":1},"empty":2,"lost":0}}}},"added":[{"path":"events/day=2024-10-04/c0000000001-w000-0.parquet","bytes":1234,"rows":4,"xxh3":"00000000deadbeef"},{"path":"rejects/day=1970-01-01/c0000000001-w000-0.parquet","bytes":1234,"rows":1,"xxh3":"00000000deadbeef"}],"removed":[],"deltas":[["2024-10-04","public","orders","INSERT",3],["2024-10-04","public","we\"ird","TRUNCATE",1]]}"#);
+}
+
+#[test]
+fn a_leader_epoch_is_an_optional_field_of_a_partition() {
+    let mut entry = commit();
+    let read = entry.topics.get_mut("changes").and_then(|topic| topic.positions.get_mut(&1)).expect("there");
+    read.leader_epoch = Some(LeaderEpoch { epoch: 3, to: 7 });
+    let text = serde_json::to_string(&entry).expect("an entry prints");
+    assert!(text.contains(r#""empty":2,"lost":0,"leader_epoch":{"epoch":3,"to":7}}"#), "{text}");
+    assert_eq!(serde_json::from_str::<Entry>(&text).expect("an entry"), entry);
+    let mut state = State::new(String::new(), settings());
+    state.follow(&fence(), "00").expect("sound");
+    state.follow(&entry, "11").expect("sound");
+    let checkpoint = text_of(&state);
+    assert!(
+        checkpoint
+            .contains(r#""1":{"next":8,"highest":{"commit_lsn":23818912,"seq":1},"leader_epoch":{"epoch":3,"to":7}}"#),
+        "{checkpoint}"
+    );
+    assert!(checkpoint.contains(r#""0":{"next":0,"highest":null}"#), "{checkpoint}");
+}
+
+fn text_of(state: &State) -> String {
+    text(&encode_checkpoint(state))
 }
 
 #[test]

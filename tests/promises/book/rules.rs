@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use walbook::book::log::commit_log;
 use walbook::book::log::entry::{Delta, EntryKind};
 use walbook::book::{CommitContents, CountDelta, Entry, State};
-use walbook::change::{Interval, Partition, Tally};
+use walbook::change::{Interval, LeaderEpoch, Partition, Tally};
 
 use super::world::{TOPIC, commit, next, open, run, seal, settings, truth};
 
@@ -52,6 +52,14 @@ fn an_entry_with_one_thing_wrong_is_refused() {
         ("events overflow", |entry| position(entry).tally.events = u64::MAX),
         ("empty", |entry| position(entry).empty += 1),
         ("lost", |entry| position(entry).lost = u64::MAX),
+        ("leader epoch below 0", |entry| spoil_epoch(entry, -1, 0)),
+        ("leader epoch before the interval", |entry| spoil_epoch(entry, 0, -super::world::STEP)),
+        ("leader epoch behind the interval", |entry| spoil_epoch(entry, 0, 1)),
+        ("leader epoch far behind", |entry| spoil_epoch(entry, 0, i64::MAX / 2)),
+        ("leader epoch of a slot", |entry| {
+            spoil_epoch(entry, 0, 0);
+            topic(entry).source = walbook::book::log::entry::SourceKind::Slot;
+        }),
         ("topic's id", |entry| topic(entry).id.push('x')),
         ("fewer partitions", |entry| topic(entry).partitions = 1),
         ("partition that is not there", |entry| {
@@ -99,8 +107,53 @@ fn topic(entry: &mut Entry) -> &mut walbook::book::log::entry::TopicEntry {
     entry.topics.get_mut(TOPIC).expect("there")
 }
 
+/// Sets the leader epoch of the last record, `past` offsets behind the interval's end.
+fn spoil_epoch(entry: &mut Entry, epoch: i32, past: i64) {
+    let read = position(entry);
+    read.leader_epoch = Some(LeaderEpoch { epoch, to: read.interval.to + past });
+}
+
 fn position(entry: &mut Entry) -> &mut walbook::book::log::entry::PartitionEntry {
     topic(entry).positions.get_mut(&0).expect("there")
+}
+
+#[test]
+fn a_leader_epoch_never_falls_and_is_that_of_the_last_record() {
+    let (before, mut entry) = last_step();
+    let partition = Partition { topic: TOPIC.to_owned(), number: 0 };
+    let known = |state: &State| state.topics[TOPIC].positions[&0].leader_epoch;
+    let to = position(&mut entry).interval.to;
+    let last = LeaderEpoch { epoch: 4, to: to - 1 };
+    position(&mut entry).leader_epoch = Some(last);
+    let mut state = before.clone();
+    state.follow(&entry, "00").expect("sound");
+    assert_eq!(known(&state), Some(last));
+    assert_eq!(state.next_offset(&partition), Some(to));
+
+    // The next entry of that partition alone, with no record or with one marker.
+    let next = |markers: u64, leader_epoch| {
+        let mut next = entry.clone();
+        (next.entry, next.commit, next.previous) = (entry.entry + 1, entry.commit + 1, "00".into());
+        (next.commit_time, next.added, next.deltas) = (None, Vec::new(), Vec::new());
+        topic(&mut next).positions.retain(|number, _| *number == 0);
+        let read = position(&mut next);
+        read.interval = Interval { from: to, to: to + 2 };
+        (read.records, read.tally, read.empty) = (markers, Tally { markers, ..Tally::default() }, 2 - markers);
+        read.leader_epoch = leader_epoch;
+        next
+    };
+    let follow = |entry: &Entry| {
+        let mut after = state.clone();
+        after.follow(entry, "01").map(|()| known(&after)).map_err(|error| error.to_string())
+    };
+    let of = |epoch| Some(LeaderEpoch { epoch, to: to + 1 });
+    assert_eq!(follow(&next(0, None)), Ok(Some(last)), "only offsets without a record were passed");
+    for epoch in [4, 5] {
+        assert_eq!(follow(&next(1, of(epoch))), Ok(of(epoch)));
+    }
+    assert_eq!(follow(&next(1, None)), Ok(None), "the last record's is unknown");
+    assert!(follow(&next(1, of(3))).is_err_and(|error| error.contains("leader epoch 3 comes after 4")));
+    assert!(follow(&next(0, of(4))).is_err_and(|error| error.contains("is not of a record")));
 }
 
 #[test]
