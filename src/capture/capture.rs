@@ -7,7 +7,7 @@ use super::shutdown_deadline::ShutdownDeadline;
 use super::{CaptureError, CaptureProgress, CaptureSettings};
 use crate::change::Lsn;
 use crate::control::{Deadline, Shutdown};
-use crate::replication::{SlotReader, run_sessions};
+use crate::replication::{SilenceLimit, SlotReader, run_sessions};
 
 /// How long to try until the first session works: after that a wrong setting is more likely than a passing failure.
 const FIRST_SESSION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,6 +29,8 @@ pub fn capture(
         writer: uuid::Uuid::new_v4().to_string(),
         has_claimed: false,
         until: None,
+        silence_limit: SilenceLimit::default(),
+        has_seen_change: false,
     };
     let mut capture = Capture { process, first_session: Deadline::after(FIRST_SESSION_TIMEOUT) };
     match run_sessions(&mut capture) {
@@ -46,7 +48,9 @@ impl SlotReader for Capture<'_> {
     type Error = CaptureError;
 
     fn run_session(&mut self) -> Result<(), CaptureError> {
-        self.process.run_session()
+        let ended = self.process.run_session();
+        self.process.has_seen_change = matches!(ended, Err(CaptureError::TopicChanged { .. }));
+        ended
     }
 
     fn position(&self) -> Lsn {

@@ -68,6 +68,29 @@ pub enum CaptureError {
         /// The id at the broker.
         found: String,
     },
+    /// Records that were written are not in the topic any more.
+    #[error(
+        "topic {topic:?} partition {partition} was cut: the offsets {from} to {to} ({} of them) held what was captured up to {position}, and they are gone, or others stand there (an unclean election of a leader, or a broker that lost its disk). Begin anew with another --topic and slot",
+        to - from
+    )]
+    RecordsGone {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The first offset whose record is gone.
+        from: i64,
+        /// The offset after the last one.
+        to: i64,
+        /// The position that they stand for.
+        position: Lsn,
+    },
+    /// A topic is gone or another one while it is written; the next session finds out what it is.
+    #[error("topic {topic:?} or its position's topic is not the one any more that was claimed")]
+    TopicChanged {
+        /// The topic.
+        topic: String,
+    },
     /// The topic is gone.
     #[error(
         "topic {topic:?} does not exist any more: everything up to {position} was written to it. Begin anew with another --topic and slot, or delete {position_topic:?} to continue without those changes"
@@ -139,12 +162,13 @@ impl CaptureError {
             // Brokers come back and leaders move; wrong settings and lost records stay.
             CaptureError::Kafka(error) => !error.is_usage() && !error.is_data_loss(),
             // A transaction that timed out, or whose outcome is unknown.
-            CaptureError::Transaction { .. } => true,
+            CaptureError::Transaction { .. } | CaptureError::TopicChanged { .. } => true,
             // A person must act.
             CaptureError::Setup(_) | CaptureError::TooLarge { .. } => false,
             CaptureError::NoPosition { .. } | CaptureError::PositionGone { .. } => false,
             CaptureError::OtherSlot { .. } | CaptureError::Recreated { .. } => false,
-            CaptureError::TopicGone { .. } | CaptureError::NotRepeated { .. } => false,
+            CaptureError::TopicGone { .. } | CaptureError::RecordsGone { .. } => false,
+            CaptureError::NotRepeated { .. } => false,
             CaptureError::Fenced { .. } | CaptureError::Stopped => false,
         }
     }
@@ -161,12 +185,14 @@ impl Classified for CaptureError {
             | CaptureError::OtherSlot { .. }
             | CaptureError::Recreated { .. }
             | CaptureError::TopicGone { .. }
+            | CaptureError::RecordsGone { .. }
             | CaptureError::NotRepeated { .. } => FailureKind::DataLoss,
             CaptureError::Setup(_) => FailureKind::Usage,
             CaptureError::Fenced { .. } => FailureKind::Fenced,
-            CaptureError::Transaction { .. } | CaptureError::TooLarge { .. } | CaptureError::Stopped => {
-                FailureKind::Other
-            }
+            CaptureError::Transaction { .. }
+            | CaptureError::TopicChanged { .. }
+            | CaptureError::TooLarge { .. }
+            | CaptureError::Stopped => FailureKind::Other,
         }
     }
 }

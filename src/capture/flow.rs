@@ -114,11 +114,7 @@ impl<'a, S: TransactionSink> Flow<'a, S> {
                 self.commit()?;
                 return Ok(FlowEnd::Stopped);
             }
-            if watch.has_changed() {
-                // The next session finds out what it is now.
-                let message = "it is not the topic any more that was claimed".to_owned();
-                return Err(CaptureError::Transaction { what: "write to the topic", message });
-            }
+            watch.check()?;
             // Read before polling, so that everything that was delivered before the end is polled.
             let is_last = has_ended();
             match self.poll_delivery() {
@@ -350,6 +346,7 @@ mod tests {
             partial: None,
             is_assumed: false,
             recent: RecentTransactions::default(),
+            ends: Vec::new(),
             identity: Identity { system: "7".to_owned(), timeline: 1 },
             slot: "s".to_owned(),
             database: "d".to_owned(),

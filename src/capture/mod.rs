@@ -15,9 +15,12 @@
 //! {"lsn":"0/16B2E58","xid":736,"commit_lsn":"0/16B2F00","commit_time":"2026-11-22T12:34:56.123456Z","seq":3,"data":"table public.t: INSERT: id[integer]:1"}
 //! ```
 //!
-//! `<topic>.walbook-position` has one partition and is compacted. Its newest record is the [`Position`].
+//! `<topic>.walbook-position` has one partition and is compacted. Its newest record is the [`Position`]: the LSN; the last
+//! transactions, by which a server that was set back to an older state is recognized (`replication/repeat_check.rs`); and where the
+//! topic's partitions ended, some 15 bytes each, by which lost records are noticed (`topic_ends.rs`). Both are compared when the topic is
+//! claimed, the ends also before each position is written.
 //!
-//! A *session* is one try: start to read the slot, settle what an earlier producer left open, read the position, claim the
+//! Server, role and slot are checked before topics are created. A *session* is one try: start to read the slot, settle what an earlier producer left open, read the position, claim the
 //! topic by writing the position again with an id of this process, then stream. Any error ends the session, and the next one
 //! repeats all steps. *Why*: a broken connection, an unknown outcome of a commit, a crash and a first start all use the same
 //! code, so it is well tested. Errors that librdkafka retries by itself do not end a session.
@@ -35,6 +38,8 @@ mod record;
 mod session;
 mod settings;
 mod shutdown_deadline;
+mod slow_step;
+mod topic_ends;
 mod topic_watch;
 mod topics;
 
@@ -44,3 +49,4 @@ pub use position::{Partial, Position, position_topic};
 pub use progress::CaptureProgress;
 pub use record::RecordWriter;
 pub use settings::{CaptureSettings, Until};
+pub use topic_ends::PartitionEnd;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::CaptureError;
+use super::{CaptureError, PartitionEnd};
 use crate::change::{CommittedTransaction, Lsn, RecentTransactions};
 use crate::replication::{Identity, RepeatCheck};
 
@@ -24,6 +24,8 @@ pub struct Position {
     pub is_assumed: bool,
     /// The last transactions at or below it; none in a record of a version that did not keep them.
     pub recent: RecentTransactions,
+    /// Where the topic's partitions ended when it was written; none in a record of a version that did not keep them.
+    pub ends: Vec<PartitionEnd>,
     /// The server it was read from.
     pub identity: Identity,
     /// The slot.
@@ -63,6 +65,8 @@ struct WrittenPosition {
     assumed: bool,
     #[serde(default, skip_serializing_if = "RecentTransactions::is_empty")]
     recent: RecentTransactions,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ends: Vec<PartitionEnd>,
     writer: String,
 }
 
@@ -98,6 +102,7 @@ impl Position {
             partial: self.partial.map(partial),
             assumed: self.is_assumed,
             recent: self.recent.clone(),
+            ends: self.ends.clone(),
             writer: self.writer.clone(),
         };
         serde_json::to_vec(&written).expect("texts and numbers can be written")
@@ -131,6 +136,7 @@ impl Position {
             partial: written.partial.map(partial).transpose()?,
             is_assumed: written.assumed,
             recent: written.recent,
+            ends: written.ends,
             identity: Identity { system: written.system, timeline: written.timeline },
             slot: written.slot,
             database: written.database,
@@ -168,6 +174,7 @@ mod tests {
             partial,
             is_assumed: false,
             recent: RecentTransactions::default(),
+            ends: Vec::new(),
             identity: Identity { system: "7345".to_owned(), timeline: 3 },
             slot: "s".to_owned(),
             database: "a \"b\"".to_owned(),

@@ -10,9 +10,12 @@ use tracing::{debug, warn};
 use super::flow::TransactionSink;
 use super::position::{KEY, Position, position_topic};
 use super::shutdown_deadline::ShutdownDeadline;
+use super::slow_step::SlowStep;
+use super::topic_ends::{PartitionEnd, TopicEnds};
+use super::topic_watch::TopicWatch;
 use super::topics::max_message_bytes_command;
 use super::{CaptureError, CaptureSettings};
-use crate::change::{Classified, Partition};
+use crate::change::{Classified, Lsn, Partition};
 use crate::control::Deadline;
 use crate::source::kafka::{Context, KafkaError};
 
@@ -34,6 +37,10 @@ pub(super) struct Publisher<'a> {
     position_topic: String,
     deadline: &'a ShutdownDeadline,
     sent: u64,
+    /// The topic that was claimed: where its partitions end is kept in each position, and it is watched.
+    claimed: Option<(TopicEnds<'a>, &'a TopicWatch)>,
+    /// Where they ended at the last position.
+    ends: Vec<PartitionEnd>,
 }
 
 impl<'a> Publisher<'a> {
@@ -49,7 +56,8 @@ impl<'a> Publisher<'a> {
     ) -> Result<Publisher<'a>, CaptureError> {
         let producer = settings.kafka.producing(&format!("walbook-{}", settings.topic), batch_bytes)?;
         let position_topic = position_topic(&settings.topic);
-        let publisher = Publisher { producer, settings, position_topic, deadline, sent: 0 };
+        let publisher =
+            Publisher { producer, settings, position_topic, deadline, sent: 0, claimed: None, ends: Vec::new() };
         publisher.repeat("become the topic's producer", || publisher.producer.init_transactions(STEP_TIMEOUT))?;
         // A position behind an open transaction could not be read, and its records would be written twice.
         let positions = Partition { topic: publisher.position_topic.clone(), number: 0 };
@@ -59,13 +67,53 @@ impl<'a> Publisher<'a> {
         }
     }
 
+    /// Sets the topic that is claimed, and where its partitions end.
+    pub(super) fn set_topic(&mut self, ends: TopicEnds<'a>, watch: &'a TopicWatch, now: Vec<PartitionEnd>) {
+        (self.claimed, self.ends) = (Some((ends, watch)), now);
+    }
+
+    /// Where the partitions end after all that was produced, without the end of the transaction.
+    ///
+    /// # Errors
+    /// [`CaptureError::RecordsGone`] if what was below their last ends is not there any more.
+    fn ask_ends(&mut self, position: Lsn) -> Result<(), CaptureError> {
+        let Some((ends, _)) = &self.claimed else { return Ok(()) };
+        let deadline = Deadline::after(TRANSACTION_TIMEOUT);
+        let mut step = self.slow_step("ask where the topic ends");
+        let now = loop {
+            match ends.ask() {
+                Ok(now) => break now,
+                Err(error) if error.is_usage() || deadline.has_passed() => return Err(error.into()),
+                // A leader that moves is found again, and the transaction is still open.
+                Err(error) => debug!(%error, "could not ask where the topic ends yet"),
+            }
+            self.read_reports()?;
+            step.wait(deadline.elapsed(), || self.last_error())?;
+            thread::sleep(STEP_TIMEOUT);
+        };
+        ends.check(&self.ends, &now, position)?;
+        self.ends = now;
+        Ok(())
+    }
+
+    /// A step that is waited for.
+    fn slow_step(&self, what: &'static str) -> SlowStep<'a> {
+        SlowStep::new(what, self.claimed.as_ref().map(|(_, watch)| *watch))
+    }
+
+    fn last_error(&self) -> Option<String> {
+        self.producer.context().last_error()
+    }
+
     fn enqueue(&mut self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), CaptureError> {
         let deadline = Deadline::after(TRANSACTION_TIMEOUT);
+        let mut step = self.slow_step("produce a record");
         while let Err((error, refused)) = self.producer.send(record) {
             match error.rdkafka_error_code() {
                 // Memory is bounded: wait until some records were delivered.
                 Some(RDKafkaErrorCode::QueueFull) if !deadline.has_passed() => {
                     self.read_reports()?;
+                    step.wait(deadline.elapsed(), || self.last_error())?;
                     thread::sleep(DELIVERY_INTERVAL);
                 }
                 Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
@@ -83,11 +131,13 @@ impl<'a> Publisher<'a> {
     /// Waits until everything that was produced has been delivered.
     fn await_deliveries(&self) -> Result<(), CaptureError> {
         let deadline = Deadline::after(TRANSACTION_TIMEOUT);
+        let mut step = self.slow_step("produce a record");
         loop {
             self.read_reports()?;
             if self.producer.in_flight_count() == 0 {
                 return Ok(());
             }
+            step.wait(deadline.elapsed(), || self.last_error())?;
             if deadline.has_passed() {
                 let message = format!("the broker did not accept it within {} s", deadline.timeout().as_secs());
                 return Err(CaptureError::Transaction { what: "produce a record", message });
@@ -114,6 +164,7 @@ impl<'a> Publisher<'a> {
     /// Repeats a call that can be resumed until it is done, fails, or its time is over.
     fn repeat(&self, what: &'static str, call: impl Fn() -> Result<(), RdError>) -> Result<(), CaptureError> {
         let deadline = Deadline::after(TRANSACTION_TIMEOUT);
+        let mut step = self.slow_step(what);
         loop {
             let error = match call() {
                 Ok(()) => return Ok(()),
@@ -129,6 +180,7 @@ impl<'a> Publisher<'a> {
                 return Err(failed(what, &error));
             }
             debug!(%error, "could not {what} yet");
+            step.wait(deadline.elapsed(), || self.last_error())?;
         }
     }
 
@@ -159,9 +211,13 @@ impl TransactionSink for Publisher<'_> {
 
     /// After an error it is unknown whether the Kafka transaction was committed.
     fn commit(&mut self, position: &Position) -> Result<(), CaptureError> {
+        // The position names where the partitions end with what was produced.
+        self.await_deliveries()?;
+        self.ask_ends(position.lsn)?;
+        let position = Position { ends: self.ends.clone(), ..position.clone() };
         let (topic, value) = (self.position_topic.clone(), position.to_json());
         self.enqueue(BaseRecord::to(&topic).partition(0).key(KEY.as_bytes()).payload(value.as_slice()))?;
-        self.await_deliveries()?;
+        // Not awaited: the commit sends what is queued at once, and fails if the broker refuses it.
         self.repeat("commit a Kafka transaction", || self.producer.commit_transaction(STEP_TIMEOUT))
     }
 

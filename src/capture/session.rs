@@ -13,7 +13,10 @@ use super::topics::{CaptureTopics, CheckedTopic, UNKNOWN_TIMEOUT, WRITTEN_UNKNOW
 use super::{CaptureError, CaptureProgress, CaptureSettings, Position, Until};
 use crate::change::{Lsn, RecentTransactions};
 use crate::control::SourceProgress;
-use crate::replication::{PumpContext, SlotError, SlotSession, SlotSettings, SlotState, check_not_ahead};
+use crate::replication::{
+    PrimarySession, PumpContext, SilenceLimit, SlotError, SlotSession, SlotSettings, SlotState, SlotStatus,
+    check_not_ahead, open,
+};
 
 /// Bytes of transactions that may wait between slot and topic.
 const QUEUE_BYTES: usize = 16 << 20;
@@ -29,6 +32,10 @@ pub(super) struct CaptureProcess<'a> {
     pub(super) has_claimed: bool,
     /// The end, once it is known.
     pub(super) until: Option<Lsn>,
+    /// How long the server may be silent.
+    pub(super) silence_limit: SilenceLimit,
+    /// Whether the session before ended because the brokers had not known a topic any more for a while.
+    pub(super) has_seen_change: bool,
 }
 
 /// After what the topic is continued.
@@ -45,6 +52,9 @@ impl CaptureProcess<'_> {
     /// Runs one session to its end.
     pub(super) fn run_session(&mut self) -> Result<(), CaptureError> {
         let topics = CaptureTopics::connect(self.settings, self.deadline)?;
+        if !self.has_claimed {
+            self.check_server(&topics)?;
+        }
         // Only to decide what may be created; it is read again when no other capture can write.
         let (expected, topic) = self.read_start(&topics)?;
         let session = self.start_session(&topics, &expected)?;
@@ -56,7 +66,8 @@ impl CaptureProcess<'_> {
         };
         // What is repeated is compared with the position, which is known only when the topic is claimed.
         let recent = RecentTransactions::default();
-        let context = PumpContext::new(Lsn::ZERO, recent, QUEUE_BYTES, SourceProgress::default(), Arc::new(|| {}));
+        let context = PumpContext::new(Lsn::ZERO, recent, QUEUE_BYTES, SourceProgress::default(), Arc::new(|| {}))
+            .with_silence_limit(self.silence_limit.clone());
         thread::scope(|scope| {
             // Before the producer starts: the server needs its status while Kafka is slow.
             let pump = thread::Builder::new()
@@ -94,8 +105,16 @@ impl CaptureProcess<'_> {
     ) -> Result<FlowEnd, CaptureError> {
         // Again: the producer is the topic's only one now, so nothing can change what is read.
         let (start, topic) = self.read_start(topics)?;
-        let position = self.start_position(start, &topic, state)?;
-        let watch = topics.watch(&topic.id);
+        let mut position = self.start_position(start, &topic, state)?;
+        let (watch, ends) = (topics.watch(&topic.id), topics.ends());
+        let now = ends.ask()?;
+        if position.ends.is_empty() && !topic.is_empty && !self.has_claimed {
+            info!("whether the topic still holds what was captured is not compared: its position names no ends");
+        }
+        ends.check(&std::mem::take(&mut position.ends), &now, position.lsn)?;
+        // Lives shorter than the watch.
+        let mut publisher = publisher;
+        publisher.set_topic(ends, &watch, now);
         let (start, timeline) = (position.lsn, position.identity.timeline);
         let spill = &self.settings.slot.spill;
         let repeat_check = position.repeat_check(state.confirmed);
@@ -123,7 +142,10 @@ impl CaptureProcess<'_> {
     fn read_start(&self, topics: &CaptureTopics<'_>) -> Result<(StartPoint, CheckedTopic), CaptureError> {
         let settings = self.settings;
         let topic = settings.topic.clone();
-        let timeout = if self.has_claimed { WRITTEN_UNKNOWN_TIMEOUT } else { UNKNOWN_TIMEOUT };
+        let timeout = match self.has_claimed && !self.has_seen_change {
+            true => WRITTEN_UNKNOWN_TIMEOUT,
+            false => UNKNOWN_TIMEOUT,
+        };
         let mut position = if self.has_claimed { topics.position_within(timeout)? } else { topics.position()? };
         if self.has_claimed && position.is_none() {
             // Before anything is created: a new topic would not be the one that was written.
@@ -170,6 +192,29 @@ impl CaptureProcess<'_> {
         }
     }
 
+    /// Refuses a server, a role or a slot that cannot be captured, before topics are created for it.
+    fn check_server(&self, topics: &CaptureTopics<'_>) -> Result<(), CaptureError> {
+        let settings = &self.settings.slot;
+        let position = topics.position()?;
+        let check = || {
+            let PrimarySession { mut sql, .. } = open(settings)?;
+            match SlotStatus::query(&mut sql, &settings.slot)? {
+                Some(status) => status.check(settings.connect.database()),
+                None if settings.create && position.is_none() => Ok(()),
+                None => Err(SlotError::NoSlot { slot: settings.slot.clone() }),
+            }
+        };
+        check().map_err(|error| CaptureProcess::after(error, position.as_ref()))
+    }
+
+    /// The error for a topic that holds everything up to `position`, if it has one.
+    fn after(error: SlotError, position: Option<&Position>) -> CaptureError {
+        match position {
+            Some(position) => error.after(position.lsn).into(),
+            None => error.into(),
+        }
+    }
+
     /// Starts to read the slot: from here on nothing else reads it.
     fn start_session(&self, topics: &CaptureTopics<'_>, start: &StartPoint) -> Result<SlotSession, CaptureError> {
         // A slot that is created now begins at the end of WAL: after a known position, changes would be missing.
@@ -196,7 +241,7 @@ impl CaptureProcess<'_> {
         }
         session.map_err(|error| match (error, start) {
             (SlotError::Stopped, _) => CaptureError::Stopped,
-            (error, StartPoint::Known(position)) => error.after(position.lsn).into(),
+            (error, StartPoint::Known(position)) => CaptureProcess::after(error, Some(position)),
             (error, StartPoint::Assumed(_) | StartPoint::Confirmed) => error.into(),
         })
     }
@@ -215,6 +260,7 @@ impl CaptureProcess<'_> {
             partial: None,
             is_assumed: false,
             recent: RecentTransactions::default(),
+            ends: Vec::new(),
             identity: identity.clone(),
             slot: slot.clone(),
             database: self.settings.slot.connect.database().to_owned(),
@@ -228,8 +274,8 @@ impl CaptureProcess<'_> {
                 }
                 // If a transaction was published in part, the server's history must contain its end.
                 state.check_continues(slot, known.lsn, known.reach(), &known.identity)?;
-                let Position { lsn, partial, is_assumed, recent, .. } = known;
-                Ok(Position { partial, is_assumed, recent, ..new(lsn) })
+                let Position { lsn, partial, is_assumed, recent, ends, .. } = known;
+                Ok(Position { partial, is_assumed, recent, ends, ..new(lsn) })
             }
             StartPoint::Assumed(lsn) if lsn > end => Err(CaptureError::Setup(format!(
                 "--assume-position {lsn} lies beyond the server's end of WAL, {end}: nothing can be in the topic up to there"

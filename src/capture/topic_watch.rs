@@ -1,32 +1,38 @@
 //! Whether topics are still the ones that were claimed, checked at an interval while they are written.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tracing::{debug, info};
 
-use crate::source::kafka::{KafkaError, Topic, Topics};
+use super::CaptureError;
+use crate::source::kafka::{Admin, KafkaError, Topic, Topics};
 
 /// How often to check.
-const INTERVAL: Duration = Duration::from_secs(10);
+const INTERVAL: Duration = Duration::from_secs(5);
 /// When to check again after an answer that would end a session: a broker that has just started may not know all topics.
-const CONFIRM_INTERVAL: Duration = Duration::from_secs(3);
+const CONFIRM_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Watches topics until it is dropped. A producer would continue in another topic of the same name without an error.
 pub(super) struct TopicWatch {
+    topic: String,
     changed: Arc<AtomicBool>,
-    _until_dropped: Sender<()>,
+    /// Why records are not accepted, according to the last examination.
+    reason: Arc<Mutex<Option<String>>>,
+    /// Requests an examination; the watch ends when it is dropped.
+    examine: Sender<()>,
 }
 
 impl TopicWatch {
     /// Starts to watch topics, by name and id. An empty id stands for the first one that is seen, at once.
-    pub(super) fn start(topics: Arc<Topics>, watched: [(String, String); 2]) -> TopicWatch {
-        let (until_dropped, dropped) = channel();
-        let changed = Arc::new(AtomicBool::new(false));
-        let found = Arc::clone(&changed);
+    pub(super) fn start(topics: Arc<Topics>, admin: Arc<Admin>, watched: [(String, String); 2]) -> TopicWatch {
+        let (examine, requests) = channel();
+        let (changed, reason) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+        let (found, found_reason) = (Arc::clone(&changed), Arc::clone(&reason));
+        let topic = watched[0].0.clone();
         let check = move || {
             let mut watched = watched.map(|(name, id)| WatchedTopic { name, id, is_doubted: false });
             loop {
@@ -36,20 +42,54 @@ impl TopicWatch {
                     }
                 }
                 let interval = if watched.iter().any(|topic| topic.is_doubted) { CONFIRM_INTERVAL } else { INTERVAL };
-                if dropped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {
-                    return;
+                match requests.recv_timeout(interval) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Ok(()) => {
+                        let reason = watched.iter().find_map(|topic| missing_copies(&topics, &admin, &topic.name));
+                        *found_reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+                    }
                 }
             }
         };
         // Never joined: an answer may take long, and a session that ends does not need it.
         thread::Builder::new().name("topic_watch".to_owned()).spawn(check).expect("a thread can be started");
-        TopicWatch { changed, _until_dropped: until_dropped }
+        TopicWatch { topic, changed, reason, examine }
     }
 
-    /// Whether a topic is gone, or another one.
-    pub(super) fn has_changed(&self) -> bool {
-        self.changed.load(Ordering::Relaxed)
+    /// Fails if a topic is gone, or another one.
+    ///
+    /// # Errors
+    /// [`CaptureError::TopicChanged`].
+    pub(super) fn check(&self) -> Result<(), CaptureError> {
+        match self.changed.load(Ordering::Relaxed) {
+            true => Err(CaptureError::TopicChanged { topic: self.topic.clone() }),
+            false => Ok(()),
+        }
     }
+
+    /// Checks the topics now, because they accept no record: whether they are the same, and whether copies are missing.
+    pub(super) fn examine(&self) {
+        // The thread runs until this is dropped.
+        let _ = self.examine.send(());
+    }
+
+    /// Why records are not accepted, according to the last examination, if it found a reason.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The partition of a topic that has fewer copies in sync than it needs to accept a record. librdkafka tries such a record
+/// again and again, and reports nothing.
+fn missing_copies(topics: &Topics, admin: &Admin, name: &str) -> Option<String> {
+    let minimum: usize = admin.topic_settings(name).ok()?.get("min.insync.replicas")?.parse().ok()?;
+    let copies = topics.copies(name).ok()?;
+    let partition = copies.iter().find(|copies| copies.in_sync < minimum)?;
+    Some(format!(
+        "NOT_ENOUGH_REPLICAS: partition {} of topic {name:?} has {} of {} copies in sync, and min.insync.replicas is {minimum}",
+        partition.partition, partition.in_sync, partition.all
+    ))
 }
 
 /// What is known of one topic.

@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::position::position_topic;
 use super::shutdown_deadline::ShutdownDeadline;
+use super::topic_ends::TopicEnds;
 use super::topic_watch::TopicWatch;
 use super::{CaptureError, CaptureSettings, Position};
 use crate::change::Partition;
@@ -33,7 +34,7 @@ pub(super) struct CaptureTopics<'a> {
     position_topic: String,
     deadline: &'a ShutdownDeadline,
     topics: Arc<Topics>,
-    admin: Admin,
+    admin: Arc<Admin>,
 }
 
 /// A topic that was checked.
@@ -50,14 +51,20 @@ impl<'a> CaptureTopics<'a> {
     pub(super) fn connect(settings: &'a CaptureSettings, deadline: &'a ShutdownDeadline) -> Result<Self, CaptureError> {
         let position_topic = position_topic(&settings.topic);
         let topics = Topics::connect(&settings.kafka, std::slice::from_ref(&settings.topic), "walbook-capture")?;
-        let admin = Admin::new(&settings.kafka)?;
+        let admin = Arc::new(Admin::new(&settings.kafka)?);
         Ok(CaptureTopics { settings, position_topic, deadline, topics: Arc::new(topics), admin })
     }
 
     /// Watches from now on whether the topic is still the one with this id, and its position's topic the one that it is now.
     pub(super) fn watch(&self, id: &str) -> TopicWatch {
         let topic = (self.settings.topic.clone(), id.to_owned());
-        TopicWatch::start(Arc::clone(&self.topics), [topic, (self.position_topic.clone(), String::new())])
+        let (topics, admin) = (Arc::clone(&self.topics), Arc::clone(&self.admin));
+        TopicWatch::start(topics, admin, [topic, (self.position_topic.clone(), String::new())])
+    }
+
+    /// The topic's ends, to be kept in positions and compared.
+    pub(super) fn ends(&self) -> TopicEnds<'_> {
+        TopicEnds { topics: &self.topics, kafka: &self.settings.kafka, topic: &self.settings.topic }
     }
 
     /// The newest position, if there is one.

@@ -125,7 +125,21 @@ impl TopicFacts {
                 ),
             ),
         });
+        findings.extend(self.judge_elections());
         findings
+    }
+
+    /// The finding for a topic whose leader may be a copy that lacks records, whether by its own setting or its brokers' default.
+    fn judge_elections(&self) -> Option<Finding> {
+        const SETTING: &str = "unclean.leader.election.enable";
+        if self.text(SETTING) != "true" {
+            return None;
+        }
+        let seen = format!(
+            "true for {}: a copy that lacks records may become the leader, and records that were written are gone",
+            self.name
+        );
+        Some(Finding::warning(SUBJECT, SETTING, seen).fix(self.set("unclean.leader.election.enable=false")))
     }
 
     /// The findings for its position topic; `position` is the newest one.
@@ -146,6 +160,11 @@ impl TopicFacts {
             let seen =
                 format!("{name} has cleanup.policy={}: the position could be deleted", own.text("cleanup.policy"));
             findings.push(Finding::problem(SUBJECT, "position", seen).fix(own.set("cleanup.policy=compact")));
+        }
+        findings.extend(own.judge_elections());
+        if own.replicas > 1 && own.number("min.insync.replicas").is_some_and(|minimum| minimum <= 1) {
+            let seen = format!("1 of {} copies of {name}: the position may be on one disk only", own.replicas);
+            findings.push(Finding::warning(SUBJECT, "min.insync.replicas", seen).fix(own.set("min.insync.replicas=2")));
         }
         let Some(position) = position else {
             findings.push(Finding::ok(SUBJECT, "position", format!("{name} holds none yet")));
@@ -246,6 +265,7 @@ mod tests {
             ("compression.type", "gzip", Severity::Warning),
             ("max.message.bytes", "1048588", Severity::Warning),
             ("min.insync.replicas", "1", Severity::Warning),
+            ("unclean.leader.election.enable", "true", Severity::Warning),
         ] {
             assert_eq!(bad(topic(&[(setting, value)]).judge()), [(level, setting.to_owned())], "{setting}");
         }
@@ -265,6 +285,7 @@ mod tests {
             partial: None,
             is_assumed: false,
             recent: RecentTransactions::default(),
+            ends: Vec::new(),
             identity: Identity { system: "7".to_owned(), timeline: 1 },
             slot: slot.to_owned(),
             database: "d".to_owned(),
@@ -276,6 +297,10 @@ mod tests {
             bad(topic(&[]).judge_position(own, Some(position), Some("s"), None)).len()
         };
         assert_eq!(judge(&own, &position("s", "one")), 0);
+        for (setting, value) in [("unclean.leader.election.enable", "true"), ("min.insync.replicas", "1")] {
+            let own = TopicFacts { partitions: 1, ..topic(&[("cleanup.policy", "compact"), (setting, value)]) };
+            assert_eq!(judge(&own, &position("s", "one")), 1, "{setting}");
+        }
         assert_eq!(judge(&own, &position("other", "one")), 1);
         assert_eq!(judge(&own, &position("s", "two")), 1);
         assert_eq!(judge(&topic(&[]), &position("s", "one")), 2, "four partitions, not compacted");

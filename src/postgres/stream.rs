@@ -39,6 +39,11 @@ impl CopyStream {
         self.wire.has_frame()
     }
 
+    /// How many bytes were received altogether, also of a payload that is not complete.
+    pub fn received(&self) -> u64 {
+        self.wire.received()
+    }
+
     /// The next payload, if it arrives within `timeout`.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub(super) struct Wire {
     buffer: Vec<u8>,
     begin: usize,
     end: usize,
+    /// How many bytes were received altogether.
+    received: u64,
     /// Whether the other side has shown that it is a PostgreSQL server, and so may send long messages.
     is_logged_in: bool,
 }
@@ -36,7 +38,7 @@ pub(super) struct MessageFrame<'a> {
 
 impl Wire {
     pub(super) fn new(socket: Socket, server: String) -> Wire {
-        Wire { socket, server, buffer: vec![0; READ_SIZE], begin: 0, end: 0, is_logged_in: false }
+        Wire { socket, server, buffer: vec![0; READ_SIZE], begin: 0, end: 0, received: 0, is_logged_in: false }
     }
 
     /// Allows messages of any length from now on.
@@ -56,6 +58,11 @@ impl Wire {
     pub(super) fn send(&mut self, write: impl FnOnce(&mut BytesMut) -> io::Result<()>) -> Result<(), PostgresError> {
         let mut message = BytesMut::new();
         write(&mut message).and_then(|()| self.socket.write(&message)).map_err(|error| self.broken(&error))
+    }
+
+    /// How many bytes were received altogether, also of a message that is not complete.
+    pub(super) fn received(&self) -> u64 {
+        self.received
     }
 
     /// Whether a whole message has been received already.
@@ -86,7 +93,10 @@ impl Wire {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.socket.read(&mut self.buffer[self.end..], left) {
                 Ok(Some(0)) => return Err(self.broken(&io::Error::other("the server closed the connection"))),
-                Ok(Some(count)) => self.end += count,
+                Ok(Some(count)) => {
+                    self.end += count;
+                    self.received += count as u64;
+                }
                 Ok(None) if left.is_zero() || Instant::now() >= deadline => return Ok(None),
                 Ok(None) => {}
                 Err(error) => return Err(self.broken(&error)),

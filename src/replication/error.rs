@@ -86,6 +86,16 @@ pub enum SlotError {
         /// The LSN up to which everything was read.
         position: Lsn,
     },
+    /// The database that was read does not exist any more.
+    #[error(
+        "{message}: everything up to {position} was read from it, and what comes after it cannot be read. If --postgres names another database than before, correct it"
+    )]
+    NoDatabase {
+        /// The server's message.
+        message: String,
+        /// The LSN up to which everything was read.
+        position: Lsn,
+    },
     /// The server was promoted while it was read.
     #[error(
         "the server was promoted to timeline {timeline} after everything up to {position} was read: start again, and the book continues from there"
@@ -132,6 +142,10 @@ impl SlotError {
         match self {
             SlotError::NoSlot { slot } => SlotError::Vanished { slot, position },
             SlotError::Lost { slot, reason, .. } => SlotError::Lost { slot, reason, position: position.to_string() },
+            // invalid_catalog_name: a database takes its slots with it.
+            SlotError::Postgres(error) if error.code() == Some("3D000") => {
+                SlotError::NoDatabase { message: error.to_string(), position }
+            }
             error => error,
         }
     }
@@ -145,7 +159,7 @@ impl SlotError {
             // The time to wait is over, or a person must act.
             SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } => false,
             SlotError::RanAhead { .. } | SlotError::Lost { .. } | SlotError::Vanished { .. } => false,
-            SlotError::OtherHistory(_) | SlotError::SetBack { .. } => false,
+            SlotError::OtherHistory(_) | SlotError::SetBack { .. } | SlotError::NoDatabase { .. } => false,
             SlotError::Promoted { .. } | SlotError::Spill { .. } => false,
             SlotError::TooManyChanges { .. } | SlotError::Protocol(_) | SlotError::Stopped => false,
         }
@@ -159,7 +173,8 @@ impl Classified for SlotError {
             | SlotError::Lost { .. }
             | SlotError::Vanished { .. }
             | SlotError::OtherHistory(_)
-            | SlotError::SetBack { .. } => FailureKind::DataLoss,
+            | SlotError::SetBack { .. }
+            | SlotError::NoDatabase { .. } => FailureKind::DataLoss,
             // The server is not set up for it.
             SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } | SlotError::Standby => {
                 FailureKind::Usage

@@ -7,7 +7,8 @@
 //! Promises: only an LSN that the consumer has released is confirmed; a transaction at or below the known LSN is left out, whatever
 //! the server repeats after a crash; a slot that lost or skipped the next transaction is an error with the range, never a gap.
 //! A large transaction is kept in a temporary file without a name, so a crash leaves nothing behind. The server gets its status
-//! while the consumer is busy.
+//! while the consumer is busy. What the server repeats is compared with what was read, and nothing is confirmed before; a server that
+//! sends nothing, although its answer is requested every second, ends the session.
 //!
 //! A [`SlotSession`] is one connection; [`run_sessions`] repeats sessions with growing pauses. Capture and the slot source both
 //! read in this way.
@@ -29,6 +30,7 @@ mod repeat_check;
 mod retry;
 mod session;
 mod settings;
+mod silence;
 mod slot;
 mod stream;
 mod transactions;
@@ -42,6 +44,7 @@ pub use repeat_check::RepeatCheck;
 pub use retry::{SlotReader, run_sessions};
 pub use session::{HeldSlotWait, PrimarySession, SlotSession, SlotState, open};
 pub use settings::SlotSettings;
+pub use silence::SilenceLimit;
 pub use slot::lifecycle::{create, drop_slot};
 pub use slot::options::PluginOptions;
 pub use slot::print::{print_json, print_table};

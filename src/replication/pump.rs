@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info};
 
+use super::silence::Silence;
 use super::stream::{SlotStream, StreamMessage};
 use super::transactions::transaction::{Completed, SlotAssembler};
 use super::{Delivery, PumpContext, RepeatCheck, SlotError, SlotSettings, Transaction};
@@ -48,6 +49,7 @@ pub(super) fn pump(
         context,
         known,
         repeat_check: RepeatCheck::new(known, &context.recent(), confirmed),
+        silence: Silence::new(context.silence_limit().clone()),
         until,
         received: confirmed,
         last_status_at: now,
@@ -73,12 +75,14 @@ pub(super) fn pump(
         let completed = match pump.stream.receive(RECEIVE_TIMEOUT)? {
             StreamMessage::Line(lsn, line) => {
                 has_flow = true;
+                pump.silence.end(false);
                 pump.received = pump.received.max(lsn);
                 pump.last_line_at = Instant::now();
                 context.source_progress.add_received(line.len());
                 assembler.add(lsn, line)?
             }
             StreamMessage::Keepalive(lsn, requests_status) => {
+                pump.silence.end(false);
                 pump.received = pump.received.max(lsn);
                 if lsn < pump.known {
                     // The server starts at the oldest transaction that was open at the confirmed LSN, maybe far before it.
@@ -93,6 +97,13 @@ pub(super) fn pump(
                 Completed::Nothing
             }
             StreamMessage::Timeout => {
+                if let Some(silent) = pump.silence.add(RECEIVE_TIMEOUT, pump.stream.received()) {
+                    let message = format!(
+                        "it has sent nothing for {} s, although its answer was requested every second: its process hangs, or the link is cut",
+                        silent.as_secs()
+                    );
+                    return Err(PostgresError::Broken { server: settings.connect.to_string(), message }.into());
+                }
                 if pump.until.is_some() && assembler.at_transaction_boundary() {
                     // Only a keepalive shows that no transaction is left before the end.
                     pump.send_status(true)?;
@@ -135,6 +146,7 @@ struct Pump<'a> {
     known: Lsn,
     /// Compares what the server repeats with what was delivered before.
     repeat_check: RepeatCheck,
+    silence: Silence,
     until: Option<Lsn>,
     /// The newest LSN that the server has sent.
     received: Lsn,
@@ -204,6 +216,7 @@ impl Pump<'_> {
             self.send_status_if_due()?;
         }
         self.context.set_delivered(self.known);
+        self.silence.end(true);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Handoff, Transaction};
+use super::{Handoff, SilenceLimit, Transaction};
 use crate::change::{CommittedTransaction, Lsn, RecentTransactions};
 use crate::control::SourceProgress;
 
@@ -26,6 +26,7 @@ pub struct PumpContext {
     recent: Mutex<(RecentTransactions, Option<CommittedTransaction>)>,
     confirmed: AtomicI64,
     stopped: AtomicBool,
+    silence_limit: SilenceLimit,
     /// The WAL after the last delivery: what is known to be empty, and what is being received.
     pub(super) source_progress: SourceProgress,
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -47,9 +48,20 @@ impl PumpContext {
             recent: Mutex::new((recent, None)),
             confirmed: AtomicI64::new(from.as_i64()),
             stopped: AtomicBool::new(false),
+            silence_limit: SilenceLimit::default(),
             source_progress,
             wake,
         }
+    }
+
+    /// The same with a limit that other contexts of the same reader share.
+    #[must_use]
+    pub fn with_silence_limit(self, silence_limit: SilenceLimit) -> PumpContext {
+        PumpContext { silence_limit, ..self }
+    }
+
+    pub(super) fn silence_limit(&self) -> &SilenceLimit {
+        &self.silence_limit
     }
 
     /// The queue of deliveries.

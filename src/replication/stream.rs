@@ -37,6 +37,11 @@ impl SlotStream {
         self.copy.has_payload()
     }
 
+    /// How many bytes were received altogether, also of a message that is not complete.
+    pub(super) fn received(&self) -> u64 {
+        self.copy.received()
+    }
+
     /// The next message, if it arrives within `timeout`.
     pub(super) fn receive(&mut self, timeout: Duration) -> Result<StreamMessage<'_>, SlotError> {
         let payload = match self.copy.receive(timeout)? {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::environment;
+use crate::topic::Topic;
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -81,6 +82,12 @@ impl Broker {
     pub(crate) fn lose(&self, topic: &str, partition: i32) {
         assert!(self.process.is_none(), "the broker runs");
         fs::remove_dir_all(self.data().join(format!("{topic}-{partition}"))).expect("the partition is on this broker");
+    }
+
+    /// Makes this node alone hold the state of transactions, so that they continue when another one is killed.
+    pub(crate) fn hold_transactions(&self) {
+        let state = Topic { name: "__transaction_state".to_owned(), brokers: self.addresses(), partitions: 1 };
+        state.make_on(&[self.id], &[("cleanup.policy", "compact")]);
     }
 
     /// Where clients find it.

@@ -28,6 +28,8 @@ mod workload;
 mod bad_topics;
 mod broken_books;
 mod capture_blocked;
+mod capture_cut;
+mod capture_faults;
 mod capture_form;
 mod capture_kills;
 mod capture_refusals;

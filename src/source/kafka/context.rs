@@ -43,7 +43,7 @@ impl Undelivered {
 
 impl Context {
     /// The last error that librdkafka reported for this client.
-    pub(super) fn last_error(&self) -> Option<String> {
+    pub fn last_error(&self) -> Option<String> {
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

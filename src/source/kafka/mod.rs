@@ -36,4 +36,4 @@ pub use error::KafkaError;
 pub use plan::{KafkaDiscovery, KnownTopic, check_same_topics, plan_topic};
 pub use settings::KafkaSettings;
 pub use tail::NewestRecord;
-pub use topics::{StartFrom, Topic, Topics, Watermarks};
+pub use topics::{Copies, LeaderEnd, StartFrom, Topic, Topics, Watermarks};

@@ -147,6 +147,34 @@ impl Topics {
         fewest.ok_or_else(|| KafkaError::answer(what(), RDKafkaErrorCode::UnknownTopicOrPartition))
     }
 
+    /// The copies of each partition of a topic.
+    ///
+    /// # Errors
+    /// The broker's error.
+    pub fn copies(&self, name: &str) -> Result<Vec<Copies>, KafkaError> {
+        let metadata = self.consumer.fetch_metadata(Some(name), REQUEST_TIMEOUT);
+        let what = || format!("count the copies of topic {name:?}");
+        let metadata = metadata.map_err(|error| KafkaError::request(what(), &error))?;
+        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let copies = partitions.map(|partition| Copies {
+            partition: partition.id(),
+            all: partition.replicas().len(),
+            in_sync: partition.isr().len(),
+        });
+        Ok(copies.collect())
+    }
+
+    /// Where all partitions of the topics end now, with records that are not committed yet, and the epochs of their leaders.
+    ///
+    /// # Errors
+    /// The error of any broker.
+    pub fn written_ends(&self) -> Result<BTreeMap<Partition, LeaderEnd>, KafkaError> {
+        let seeing_open = self.seeing_open()?;
+        // A client reports a partition that is new to it as unknown.
+        let partitions = self.partitions(seeing_open)?;
+        ask_ends(seeing_open, &partitions)
+    }
+
     /// The watermarks of one partition.
     ///
     /// # Errors
@@ -260,10 +288,23 @@ impl Topics {
 }
 
 /// The end of a partition, as its leader answers.
-struct LeaderEnd {
-    offset: i64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaderEnd {
+    /// The offset after the last record.
+    pub offset: i64,
     /// The leader's epoch; `None` where it has none.
-    epoch: Option<i32>,
+    pub epoch: Option<i32>,
+}
+
+/// The copies of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copies {
+    /// The partition's number.
+    pub partition: i32,
+    /// How many there are.
+    pub all: usize,
+    /// How many hold everything that the leader has.
+    pub in_sync: usize,
 }
 
 /// Where partitions end as `consumer` may see them.

@@ -49,7 +49,12 @@ pub fn plan_slot(
     let (deadline, mut backoff) = (Deadline::after(SERVER_TIMEOUT), Backoff::constant(SERVER_INTERVAL));
     let mut held = HeldSlotWait::start();
     loop {
-        match try_plan(settings, baseline, until_end) {
+        let planned = try_plan(settings, baseline, until_end);
+        let after = |error: SlotError| match baseline {
+            Some(baseline) => error.after(position(baseline.next)),
+            None => error,
+        };
+        match planned.map_err(after) {
             Err(SlotError::Held { slot, pid, .. }) => held.pause(&slot, &pid, shutdown)?,
             Err(error) if error.is_retryable() && !deadline.has_passed() && !shutdown.is_requested() => {
                 warn!(%error, "could not examine the slot; trying again");
@@ -69,11 +74,7 @@ fn try_plan(settings: &SlotSettings, baseline: Option<&SlotBaseline>, until_end:
         replication::create(&mut sql, &server, name)?;
         status = SlotStatus::query(&mut sql, name)?;
     }
-    let none = || {
-        let error = SlotError::NoSlot { slot: name.clone() };
-        baseline.map_or(error, |baseline| SlotError::Vanished { slot: name.clone(), position: position(baseline.next) })
-    };
-    let status = status.ok_or_else(none)?;
+    let status = status.ok_or_else(|| SlotError::NoSlot { slot: name.clone() })?;
     status.check(settings.connect.database())?;
     if let Some(pid) = status.active_pid {
         return Err(SlotError::Held { slot: name.clone(), pid, seconds: 0 });
