@@ -156,7 +156,8 @@ pub enum Reject {
 }
 
 /// The query of Kafka Connect's JDBC source that walbook reads.
-const CONNECT_QUERY: &str = "walbook reads lines of test_decoding, alone or in a field \"data\": query Kafka Connect's JDBC source with \
+const CONNECT_QUERY: &str = "walbook reads lines of test_decoding, alone or in a field \"data\": let psql -At ask \
+    SELECT data FROM pg_logical_slot_get_changes('SLOT', NULL, NULL), and Kafka Connect's JDBC source ask \
     SELECT lsn::text AS lsn, xid::text::bigint AS xid, data FROM pg_logical_slot_get_changes('SLOT', NULL, NULL)";
 /// The converters of Kafka Connect whose values are read.
 const CONVERTER: &str =

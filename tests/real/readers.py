@@ -38,8 +38,10 @@ def pyarrow_table(book, table, columns=None):
 
 
 def fastparquet_frame(book, table, columns):
-    files = sorted(glob.glob(f"{book}/{table}/*/*.parquet"))
-    return fastparquet.ParquetFile(files, root=f"{book}/{table}").to_pandas(columns=columns)
+    # It finds many files only by their absolute paths.
+    root = os.path.abspath(f"{book}/{table}")
+    files = sorted(glob.glob(f"{root}/*/*.parquet"))
+    return fastparquet.ParquetFile(files, root=root).to_pandas(columns=columns)
 
 
 def counts_by_duckdb(book, table):
@@ -71,7 +73,8 @@ def counts_by_fastparquet(book, table):
         found = fastparquet_frame(book, table, None)
         assert all(line.startswith("table ") for line in found["data"]), "a line is not one of test_decoding"
         found = found.groupby(KEY, observed=True).size().reset_index(name="count")
-    return [(row.day, row.schema, row.table, row.op, int(row.count)) for row in found[[*KEY, "count"]].itertuples(index=False, name="Row")]
+    # It makes an instant of a day.
+    return [(str(row.day)[:10], row.schema, row.table, row.op, int(row.count)) for row in found[[*KEY, "count"]].itertuples(index=False, name="Row")]
 
 
 READERS = {"duckdb": counts_by_duckdb, "polars": counts_by_polars, "pyarrow": counts_by_pyarrow, "fastparquet": counts_by_fastparquet}
