@@ -1,10 +1,10 @@
 //! Everything that can go wrong with a book, with what to do about it.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
 use crate::change::{Classified, Day, FailureKind};
+use crate::store::layout::counts_path;
 
 /// Why a book could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,26 @@ pub enum BookError {
         path: String,
         /// The system's error.
         source: io::Error,
+    },
+    /// A rename would leave its file system.
+    #[error(
+        "could not {tried} {path:?}: the book lies on two file systems, or in the lower layer of an overlay, such as a container's image; copy it to a volume of its own, and use the copy"
+    )]
+    TwoFileSystems {
+        /// What was tried, as a verb.
+        tried: &'static str,
+        /// The path, relative to the book.
+        path: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The staging folder of the run disappeared, and no other run has taken the book.
+    #[error(
+        "{folder:?} of this run is gone, and no newer run has one: was the book moved, deleted or cleaned up while it was written to? nothing committed is lost by this run; start again where the book is"
+    )]
+    StagingGone {
+        /// The folder.
+        folder: String,
     },
     /// The file system lacks an operation that commits rest on.
     #[error(
@@ -40,14 +60,6 @@ pub enum BookError {
     NoBook {
         /// The directory.
         path: PathBuf,
-    },
-    /// A file disappeared from the book while it was being read; a retry helps.
-    #[error(
-        "{path:?} disappeared while the book was being read; try again, and if it stays away, run `walbook verify`"
-    )]
-    Vanished {
-        /// The file.
-        path: String,
     },
     /// The run's settings are not those that the book was made with.
     #[error(
@@ -81,6 +93,14 @@ pub enum BookError {
         /// What is wrong.
         reason: String,
     },
+    /// A checkpoint is not what was written.
+    #[error("{path:?} is damaged: {reason}; the log has all that it holds, and the next `walbook run` replaces it")]
+    DamagedCheckpoint {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// An entry, read or about to be written, breaks a rule of the log.
     #[error("log entry {entry} breaks a rule of the book: {rule}")]
     Unsound {
@@ -95,9 +115,9 @@ pub enum BookError {
         /// How the run noticed.
         reason: String,
     },
-    /// A committed file is neither in staging nor in its place.
+    /// A file that the log names is neither in its place nor in staging.
     #[error(
-        "{path:?} of log entry {entry} is gone: neither in its place nor in staging; restore it from a copy, or make a new book"
+        "{path:?}, which log entry {entry} names, is missing; restore it from a copy, or make a new book: `walbook verify` lists all that is missing"
     )]
     Missing {
         /// The file.
@@ -105,8 +125,8 @@ pub enum BookError {
         /// The entry that names it.
         entry: u64,
     },
-    /// A counts file cannot be read.
-    #[error("counts of {day} cannot be read: {reason}")]
+    /// A counts file is missing, or cannot be read.
+    #[error("{:?} cannot be read: {reason}; the next `walbook run` makes it again from the events of that day", counts_path(*.day))]
     UnreadableCounts {
         /// The day.
         day: Day,
@@ -128,16 +148,18 @@ impl Classified for BookError {
         match self {
             // The user named the wrong directory, settings or program version.
             BookError::Unsuitable { .. }
+            | BookError::TwoFileSystems { .. }
             | BookError::NotABook { .. }
             | BookError::NoBook { .. }
             | BookError::OtherSettings { .. }
             | BookError::UnknownFormat { .. } => FailureKind::Usage,
             BookError::Fenced { .. } => FailureKind::Fenced,
             BookError::Io { .. }
+            | BookError::StagingGone { .. }
             | BookError::Damaged { .. }
+            | BookError::DamagedCheckpoint { .. }
             | BookError::Unsound { .. }
             | BookError::Missing { .. }
-            | BookError::Vanished { .. }
             | BookError::UnreadableCounts { .. }
             | BookError::Disagree { .. } => FailureKind::Other,
         }
@@ -151,12 +173,6 @@ impl BookError {
     }
 }
 
-/// An error and what caused it, in one line.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 /// Adds verb and path to a failed operation.
 pub(super) trait At<T> {
     /// Adds what was tried at which path.
@@ -165,6 +181,27 @@ pub(super) trait At<T> {
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, tried: &'static str, path: &str) -> Result<T, BookError> {
-        self.map_err(|source| BookError::Io { tried, path: path.to_owned(), source })
+        self.map_err(|source| failed(tried, path, source))
+    }
+}
+
+/// The error of a failed operation.
+pub(super) fn failed(tried: &'static str, path: &str, source: io::Error) -> BookError {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::CrossesDevices => BookError::TwoFileSystems { tried, path, source },
+        _ => BookError::Io { tried, path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rename_out_of_a_lower_layer_is_explained() {
+        let crossed: io::Result<()> = Err(io::Error::from(io::ErrorKind::CrossesDevices));
+        let error = crossed.at("rename", "_walbook/staging/g").expect_err("it failed");
+        assert!(error.to_string().contains("lower layer of an overlay") && error.is_usage(), "{error}");
     }
 }

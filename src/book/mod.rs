@@ -34,6 +34,7 @@ pub use error::BookError;
 pub use log::checkpoint::encode as encode_checkpoint;
 #[cfg(feature = "fuzzing")]
 pub use log::checkpoint::fuzz_log_line;
+pub use log::day_files::{DayFiles, NameSum};
 pub use log::digested::FORMAT;
 pub use log::entry::Entry;
 pub use log::state::{DayState, Lost, PartitionState, State, TopicState};

@@ -90,9 +90,19 @@ impl Failure {
 
     /// The message, then those of all causes.
     pub fn chain(&self) -> String {
-        let causes = std::iter::successors(self.error.source(), |&cause| cause.source());
-        causes.fold(self.error.to_string(), |text, cause| format!("{text}: {cause}"))
+        with_causes(&*self.error)
     }
+}
+
+/// An error and what caused it, in one line; a cause that the message has already said is not repeated.
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()).map(<dyn Error>::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 impl<E: Classified> From<E> for Failure {
@@ -170,5 +180,24 @@ mod tests {
         assert_eq!(failure.kind(), FailureKind::Fenced);
         assert_eq!(failure.chain(), "books/orders: another run came first: the log moved");
         assert_eq!(Failure::from(io::Error::other("disk")).kind(), FailureKind::Other);
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("could not write: {source}; make room")]
+        struct Full {
+            source: io::Error,
+        }
+
+        impl Classified for Full {
+            fn kind(&self) -> FailureKind {
+                FailureKind::Other
+            }
+        }
+
+        let full = Full { source: io::Error::other(Late(io::Error::other("no space left"))) };
+        let failure = Err::<(), _>(full).context("books/orders").expect_err("it is an error");
+        assert_eq!(failure.chain(), "books/orders: could not write: another run came first; make room: no space left");
     }
 }

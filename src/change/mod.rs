@@ -22,7 +22,7 @@ pub use closed_epoch::{ClosedEpoch, EpochSummary};
 pub use day::{Day, DayError};
 pub use decoded::Decoded;
 pub use epoch::{CommitNumber, Epoch, LeaderCommand, PartitionStart, Start, Tick, TickRequest};
-pub use failure::{Classified, Failure, FailureKind, WithContext};
+pub use failure::{Classified, Failure, FailureKind, WithContext, with_causes};
 pub use lsn::{Lsn, LsnError};
 pub use operation::{CountKey, Operation, TableName};
 pub use position::{End, Interval, LeaderEpoch, Partition, PartitionRead, PartitionTally, Place, RejectSample, Tally};

@@ -11,6 +11,7 @@ use crate::book::{BookError, CompleteTo, Entry, Snapshot, TopicState, rfc3339};
 use crate::query;
 use crate::query::QueryError;
 use crate::store::Disk;
+use crate::store::layout::entry_path;
 
 const SUBJECT: &str = "book";
 /// How far back the log is read, in time …
@@ -46,7 +47,8 @@ impl BookFacts {
         let rejects = query::rejects(path).map_err(|error: QueryError| error.to_string());
         let snapshot = Snapshot::take(path)?;
         let disk = Disk::new(path);
-        let newest = commit_log::newest(&disk)?.unwrap_or_default();
+        let newest = snapshot.state().newest_entry().unwrap_or_default();
+        snapshot.expect_all_files()?;
         let mut facts = BookFacts {
             path: path.display().to_string(),
             time_zone: snapshot.time_zone().to_owned(),
@@ -60,8 +62,8 @@ impl BookFacts {
         };
         let recent = now.saturating_sub(i64::try_from(RECENT.as_micros()).unwrap_or(i64::MAX));
         for number in (newest.saturating_sub(MAX_ENTRIES)..=newest).rev() {
-            // Stop at the first entry that no longer exists.
-            let Some(logged) = commit_log::read_entry(&disk, number)? else { break };
+            let missing = || BookError::Damaged { path: entry_path(number), reason: "it is missing".to_owned() };
+            let logged = commit_log::read_entry(&disk, number)?.ok_or_else(missing)?;
             facts.add(&logged.entry, logged.entry.written_at >= recent);
             if facts.committed_at.is_some() && logged.entry.written_at < recent {
                 break;

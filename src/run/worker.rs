@@ -54,7 +54,7 @@ pub fn run_workers(workers: Workers) -> Result<(), Failure> {
     if shape.total() > shape.workers {
         end_unless_connected(Arc::clone(&connected));
     }
-    let of_workers = shutdown.clone();
+    let (of_workers, of_shape) = (shutdown.clone(), shape.clone());
     let guards = timely::execute(shape.config(), move |worker| {
         let _at_work = at_work.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let leader = match worker.index() {
@@ -74,7 +74,7 @@ pub fn run_workers(workers: Workers) -> Result<(), Failure> {
         };
         work(worker, share, &of_workers);
     })
-    .map_err(RunError::Workers)?;
+    .map_err(|error| RunError::Workers(format!("{error}{}", own_address(&of_shape))))?;
     connected.store(true, Ordering::Relaxed);
     // Ends when the last worker has dropped its end.
     while working.recv().is_ok() {}
@@ -85,6 +85,14 @@ pub fn run_workers(workers: Workers) -> Result<(), Failure> {
         return Err(failure);
     }
     guards.join().into_iter().collect::<Result<(), String>>().map_err(|error| RunError::Workers(error).into())
+}
+
+/// Where this process listens to the others, for errors: timely's do not say it.
+fn own_address(shape: &ClusterShape) -> String {
+    shape
+        .addresses
+        .get(shape.process)
+        .map_or_else(String::new, |address| format!(" (this process listens on {address})"))
 }
 
 /// Ends this process if the others do not come: timely would wait without end, also for one that died before it connected.

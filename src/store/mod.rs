@@ -9,11 +9,13 @@
 //! `tempfile::SpooledTempFile` has no records, and does not distinguish a short file from the end.
 
 mod disk;
+mod generations;
 pub mod layout;
 mod spill;
 #[expect(clippy::module_inception, reason = "the trait is the room's noun")]
 mod store;
 
 pub use disk::Disk;
+pub use generations::has_newer_generation;
 pub use spill::{SpillBuffer, SpillError, SpillReader, SpillSettings};
 pub use store::{Store, StoreFile};

@@ -14,6 +14,14 @@ pub enum TableError {
         /// The file in staging.
         path: String,
     },
+    /// The folder of this run's generation is gone, and no newer run has one.
+    #[error(
+        "could not write {path}: the staging folder of this run is gone, and no newer run has one: was the book moved, deleted or cleaned up while it was written to? nothing committed is lost by this run; start again where the book is"
+    )]
+    StagingGone {
+        /// The file in staging.
+        path: String,
+    },
     /// The folder that the leader has just created is not visible to this process.
     #[error("could not find {path}, which process 0 has created: all processes must see the same book directory")]
     Unseen {
@@ -66,16 +74,16 @@ impl TableError {
     pub(super) fn writing(path: &str, source: io::Error) -> TableError {
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::NotFound => TableError::Fenced { path },
+            io::ErrorKind::NotFound => TableError::StagingGone { path },
             _ => TableError::Write { path, source },
         }
     }
 
-    /// The temporary file stands in staging, so that a missing folder means that a newer run owns the book.
+    /// The temporary file stands in staging.
     pub(super) fn spilling(error: SpillError) -> TableError {
         let folder = error.folder.display().to_string();
         match error.source.kind() {
-            io::ErrorKind::NotFound => TableError::Fenced { path: folder },
+            io::ErrorKind::NotFound => TableError::StagingGone { path: folder },
             _ => TableError::Spill { folder, source: error.source },
         }
     }

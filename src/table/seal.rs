@@ -19,7 +19,7 @@ use super::writer::FileNaming;
 use super::{CommitBuffer, RowFormat, TableError};
 use crate::change::{CommitNumber, Epoch, LeaderCommand, Rows, SealedFile, TickRequest};
 use crate::control::{Background, Host, Shutdown};
-use crate::store::{Store, layout};
+use crate::store::{Store, has_newer_generation, layout};
 
 /// Where sealed files go, and what ends a commit early.
 #[derive(Clone)]
@@ -34,6 +34,25 @@ pub struct FileOutput {
     pub commit_bytes: u64,
     /// Fails when a file cannot be written.
     pub shutdown: Shutdown,
+}
+
+impl FileOutput {
+    /// Ends the run; a staging folder that is gone may be the work of a newer run.
+    fn fail(&self, error: TableError, naming: Option<&FileNaming>) {
+        self.shutdown.fail(match (error, naming) {
+            (TableError::StagingGone { path }, Some(naming)) => gone(&*self.store, &naming.generation, path),
+            (error, _) => error,
+        });
+    }
+}
+
+/// Why a run's staging folder is gone.
+fn gone(store: &dyn Store, generation: &str, path: String) -> TableError {
+    match has_newer_generation(store, generation) {
+        Ok(true) => TableError::Fenced { path },
+        Ok(false) => TableError::StagingGone { path },
+        Err(error) => TableError::writing(&path, error),
+    }
 }
 
 /// The outputs of [`seal_files`].
@@ -112,7 +131,7 @@ pub fn seal_files<'scope>(
                         buffer: CommitBuffer::new(naming.clone().expect("rows come after the start"), commit),
                     });
                     if let Err(error) = open.buffer.push(rows) {
-                        output.shutdown.fail(error);
+                        output.fail(error, naming.as_ref());
                         return;
                     }
                     if open.buffer.bytes() >= output.commit_bytes
@@ -137,7 +156,7 @@ pub fn seal_files<'scope>(
                         let capability = sealing.remove(&commit).expect("a sealed commit was being sealed");
                         files_out.session(&capability).give_container(&mut files);
                     }
-                    Err(error) => output.shutdown.fail(error),
+                    Err(error) => output.fail(error, naming.as_ref()),
                 }
             }
             ends.retain(|_, end| frontiers[0].less_than(end));
@@ -153,12 +172,12 @@ fn check_staging(store: &dyn Store, generation: &str) -> Result<(), TableError> 
     if sees(&staging)? {
         return Ok(());
     }
-    // If the run's own fence exists it is the same book, and a newer run has deleted the folder.
+    // If the run's own fence exists it is the same book, and the folder was deleted.
     let is_same_book = match layout::fence_of(generation) {
         Some(fence) => sees(&layout::entry_path(fence))?,
         None => false,
     };
-    Err(if is_same_book { TableError::Fenced { path: staging } } else { TableError::Unseen { path: staging } })
+    Err(if is_same_book { gone(store, generation, staging) } else { TableError::Unseen { path: staging } })
 }
 
 /// A commit to which rows are still added.

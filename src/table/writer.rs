@@ -66,7 +66,7 @@ impl TableFile {
     /// Creates the `index`-th file of a day and commit in the run's staging folder.
     ///
     /// # Errors
-    /// [`TableError::Fenced`] when that folder is gone; [`TableError::Write`] for other errors of the file system.
+    /// [`TableError::StagingGone`] when that folder is gone; [`TableError::Write`] for other errors of the file system.
     pub fn create(naming: &FileNaming, commit: CommitNumber, day: Day, index: usize) -> Result<TableFile, TableError> {
         let path = naming.path(commit, day, index);
         let staged = layout::staged_path(&naming.generation, &path);

@@ -4,7 +4,7 @@
 //! `{"format":1,"state":{…}}` and its digest. It is written when its newest entry is redone; the newest two are kept.
 
 use serde::{Deserialize, Serialize};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::store::Store;
 
@@ -60,12 +60,35 @@ pub(in crate::book) fn read_newest(store: &dyn Store) -> Result<Option<State>, B
     Ok(None)
 }
 
+/// The entries of all checkpoints that are not as they were written.
+///
+/// # Errors
+/// [`BookError::Io`] when they cannot be listed.
+pub(in crate::book) fn damaged(store: &dyn Store) -> Result<Vec<u64>, BookError> {
+    let numbers = commit_log::numbers_in(store, layout::CHECKPOINTS)?;
+    let is_damaged = |number: &u64| matches!(read(store, *number), Err(BookError::DamagedCheckpoint { .. }));
+    Ok(numbers.into_iter().filter(is_damaged).collect())
+}
+
+/// Removes damaged checkpoints; the caller writes another one.
+pub(in crate::book) fn remove(staging: &Staging, damaged: &[u64]) -> Result<(), BookError> {
+    for path in damaged.iter().map(|number| layout::checkpoint_path(*number)) {
+        staging.store().remove_file(&path).at("remove", &path)?;
+        info!(path, "removed a damaged checkpoint: the log has all that it held");
+    }
+    Ok(())
+}
+
 /// Reads the checkpoint of an entry.
 pub(in crate::book) fn read(store: &dyn Store, number: u64) -> Result<State, BookError> {
     let path = layout::checkpoint_path(number);
-    let (Checkpoint { format: _, state }, _): (Checkpoint<State>, _) =
-        digested::read(&path, &store.read(&path).at("read", &path)?)?;
-    let damaged = |reason: &str| BookError::Damaged { path: path.clone(), reason: reason.to_owned() };
+    let damaged = |reason: &str| BookError::DamagedCheckpoint { path: path.clone(), reason: reason.to_owned() };
+    let bytes = store.read(&path).at("read", &path)?;
+    let held: Result<(Checkpoint<State>, _), BookError> = digested::read(&path, &bytes);
+    let (Checkpoint { format: _, state }, _) = held.map_err(|error| match error {
+        BookError::Damaged { reason, .. } => damaged(&reason),
+        error => error,
+    })?;
     if state.newest_entry() != Some(number) {
         return Err(damaged("it holds another entry than its name"));
     }

@@ -123,7 +123,8 @@ pub(in crate::book) fn numbers_in(store: &dyn Store, folder: &str) -> Result<Vec
 /// Puts `bytes` as entry `number`, or changes nothing.
 ///
 /// # Errors
-/// [`BookError::Fenced`] when the entry is in the log but this run's staging folder is gone already; [`BookError::Io`].
+/// [`BookError::Fenced`] when the entry is in the log but this run's staging folder is gone already;
+/// [`BookError::StagingGone`]; [`BookError::Damaged`] when the entry before is missing; [`BookError::Io`].
 pub(in crate::book) fn put(staging: &Staging, number: u64, bytes: &[u8]) -> Result<Put, BookError> {
     let store = staging.store();
     let path = layout::entry_path(number);
@@ -133,9 +134,9 @@ pub(in crate::book) fn put(staging: &Staging, number: u64, bytes: &[u8]) -> Resu
         written => written?,
     }
     if let Some(before) = number.checked_sub(1).map(layout::entry_path) {
-        // In a log that was removed while this run was suspended its number is free again.
+        // In a log that was cut its number is free again.
         if !store.exists(&before).at("look up", &before)? {
-            return Ok(Put::Lost(format!("entry {} is gone from the log", number - 1)));
+            return Err(BookError::damaged(&before, "it was there when this run began, and is missing"));
         }
     }
     if let Err(error) = store.hard_link(&staging.path(&name), &path) {

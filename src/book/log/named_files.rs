@@ -20,8 +20,8 @@ pub(in crate::book) struct NamedFiles {
     newest_commit: CommitNumber,
     /// By entry that was read: the newest commit's number there.
     commits: BTreeMap<u64, CommitNumber>,
-    /// By path: the files of the entries that were read.
-    files: HashMap<String, AddedFile>,
+    /// By path: the files of the entries that were read, and the entry.
+    files: HashMap<String, (u64, AddedFile)>,
 }
 
 impl NamedFiles {
@@ -33,7 +33,7 @@ impl NamedFiles {
     /// Adds an entry that was read anyway.
     pub(in crate::book) fn remember(&mut self, entry: &Entry) {
         self.commits.insert(entry.entry, entry.commit);
-        self.files.extend(entry.added.iter().map(|file| (file.path.clone(), file.clone())));
+        self.files.extend(entry.added.iter().map(|file| (file.path.clone(), (entry.entry, file.clone()))));
     }
 
     /// A file's size, rows and checksum; `None` when no entry names it.
@@ -41,6 +41,18 @@ impl NamedFiles {
     /// # Errors
     /// [`BookError::Damaged`] when the log has a gap; [`BookError::Io`].
     pub(in crate::book) fn find(&mut self, store: &dyn Store, path: &str) -> Result<Option<AddedFile>, BookError> {
+        Ok(self.look_up(store, path)?.map(|(_, file)| file))
+    }
+
+    /// The entry that names a file, if there is one.
+    ///
+    /// # Errors
+    /// As [`NamedFiles::find`].
+    pub(in crate::book) fn entry_of(&mut self, store: &dyn Store, path: &str) -> Result<Option<u64>, BookError> {
+        Ok(self.look_up(store, path)?.map(|(entry, _)| entry))
+    }
+
+    fn look_up(&mut self, store: &dyn Store, path: &str) -> Result<Option<(u64, AddedFile)>, BookError> {
         if let Some(known) = self.files.get(path) {
             return Ok(Some(known.clone()));
         }

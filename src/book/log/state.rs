@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{CommitNumber, Day, Interval, LeaderEpoch, Partition, Place, RecentTransactions};
 
+use super::day_files;
+use super::day_files::DayFiles;
 use super::entry::{BookSettings, Delta, Entry, PartitionEntry, SourceKind};
 use super::reject_days;
 use crate::book::BookError;
@@ -39,6 +41,9 @@ pub struct State {
     /// checkpoint of a version that did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejects: Option<BTreeMap<Day, u64>>,
+    /// The days with files of events or rejects; `None` in checkpoints of versions that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<BTreeMap<Day, DayFiles>>,
 }
 
 /// A topic over all entries.
@@ -107,6 +112,7 @@ impl State {
             topics: BTreeMap::new(),
             days: BTreeMap::new(),
             rejects: Some(BTreeMap::new()),
+            files: Some(BTreeMap::new()),
         }
     }
 
@@ -181,6 +187,9 @@ impl State {
         }
         if let Some(rejects) = &mut self.rejects {
             reject_days::add(rejects, entry);
+        }
+        if let Some(files) = &mut self.files {
+            day_files::add_entry(files, entry);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, DictionaryArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -41,6 +42,13 @@ pub(crate) const EVENT_COLUMNS: [&str; 14] = [
 pub(crate) fn metadata(file: &File) -> ParquetResult<ArrowReaderMetadata> {
     let decoded = catch_panic(|| decode_footer(file));
     decoded.unwrap_or_else(|panic| Err(ParquetError::General(format!("the decoder panicked: {panic}"))))
+}
+
+/// The footer of the bytes of a Parquet file; `None` if they are none.
+pub(crate) fn footer(bytes: Bytes) -> Option<Arc<ParquetMetaData>> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let decoded = catch_panic(|| ArrowReaderMetadata::load(&bytes, options));
+    decoded.ok()?.ok().map(|metadata| Arc::clone(metadata.metadata()))
 }
 
 fn decode_footer(file: &File) -> ParquetResult<ArrowReaderMetadata> {

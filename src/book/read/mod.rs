@@ -6,5 +6,6 @@ pub(in crate::book) mod complete_to;
 pub(in crate::book) mod counts_rows;
 pub(in crate::book) mod display;
 pub(in crate::book) mod follow;
+pub(in crate::book) mod listing;
 pub(in crate::book) mod snapshot;
 pub(in crate::book) mod table_counts;

@@ -16,17 +16,18 @@ use tracing::warn;
 use super::checksum;
 use super::complete_to::CompleteTo;
 use super::counts_rows::CountsRows;
+use super::listing::Listing;
 use crate::book::error::At;
-use crate::book::layout::{FilePlace, Table, day_folder, day_of_folder, entry_path, staged_path};
+use crate::book::layout::{FilePlace, Table, entry_path, staged_path};
 use crate::book::log::checkpoint;
-use crate::book::log::commit_log::{LoggedEntry, ensure_durable, read_entry};
+use crate::book::log::commit_log::{LoggedEntry, ensure_durable, numbers, read_entry};
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::named_files::NamedFiles;
 use crate::book::log::reject_days;
 use crate::book::log::tail::Tail;
 use crate::book::{BookError, State};
 use crate::change::{Day, Operation};
-use crate::store::{Disk, Store};
+use crate::store::Disk;
 
 /// How many numbers after the newest entry are looked up: an entry there means that one before it is missing.
 const LOOK_AHEAD: u64 = 8;
@@ -120,6 +121,7 @@ impl Snapshot {
         let file = CountsRows::open(&self.disk, day)?;
         let mut corrections = self.tail.corrections(day, file.as_ref().map(|file| file.stamp.entry))?;
 
+        let has_file = file.is_some();
         let mut sum = 0u128;
         let mut wrong = None;
         let mut pass = |schema: &str, table: &str, op: Operation, count: i64| match u64::try_from(count) {
@@ -139,6 +141,10 @@ impl Snapshot {
         corrections.for_each(&mut pass);
 
         let total = self.state.days.get(&day).map_or(0, |known| known.changes);
+        // A day whose entries are all in the tail has no file yet.
+        if !has_file && sum != u128::from(total) {
+            return Err(BookError::UnreadableCounts { day, reason: "it is missing".to_owned() });
+        }
         if wrong.is_none() && sum != u128::from(total) {
             wrong = Some(format!("the counts are {sum} at entry {}, the log has {total}", self.tail.newest));
         }
@@ -148,16 +154,27 @@ impl Snapshot {
     /// The files of events on the days that `wanted` accepts, of commits up to this one, each once.
     ///
     /// # Errors
+    /// [`BookError::Missing`] when the log names one that is not there; [`BookError::Damaged`] when the log has lost its end;
     /// [`BookError::Io`] when a folder cannot be listed.
     pub fn event_files(&self, wanted: &dyn Fn(Day) -> bool) -> Result<Vec<DataFile>, BookError> {
-        self.files(Table::Events, wanted)
+        let (files, missing) = self.files(Table::Events, wanted)?;
+        missing.map(|()| files)
     }
 
     /// The files of rejects, of commits up to this one, each once.
     ///
     /// # Errors
-    /// [`BookError::Io`] when a folder cannot be listed.
+    /// As [`Snapshot::event_files`].
     pub fn reject_files(&self) -> Result<Vec<DataFile>, BookError> {
+        let (files, missing) = self.reject_files_in_place()?;
+        missing.map(|()| files)
+    }
+
+    /// The files of rejects that are there, and the error when the log names others.
+    ///
+    /// # Errors
+    /// As [`Snapshot::event_files`], but for missing files.
+    pub fn reject_files_in_place(&self) -> Result<(Vec<DataFile>, Result<(), BookError>), BookError> {
         self.files(Table::Rejects, &|_| true)
     }
 
@@ -172,34 +189,39 @@ impl Snapshot {
         }
     }
 
-    fn files(&self, table: Table, wanted: &dyn Fn(Day) -> bool) -> Result<Vec<DataFile>, BookError> {
-        let mut files = BTreeMap::new();
-        for folder in self.names_in(table.folder())? {
-            let Some(day) = day_of_folder(&folder).filter(|day| wanted(*day)) else { continue };
-            let folder = day_folder(table, day);
-            for name in self.names_in(&folder)? {
-                let path = format!("{folder}/{name}");
-                // A higher number is a commit after this snapshot.
-                if FilePlace::parse(&path).is_some_and(|place| place.commit <= self.state.commit) {
-                    files.insert(path, None);
-                }
+    /// Looks for every entry of the log and every file that it names, without reading rows of events and rejects.
+    ///
+    /// # Errors
+    /// [`BookError::Damaged`] for an entry that is missing; [`BookError::Missing`] or [`BookError::UnreadableCounts`] with the first one that is not there; those of
+    /// [`Snapshot::event_files`] and [`Snapshot::day_counts`].
+    pub fn expect_all_files(&self) -> Result<(), BookError> {
+        let present: HashSet<u64> = numbers(&self.disk)?.into_iter().collect();
+        if let Some(absent) = (0..self.state.entries).find(|number| !present.contains(number)) {
+            return Err(BookError::damaged(&entry_path(absent), "it is missing, but later entries exist"));
+        }
+        for file in self.event_files(&|_| true)?.into_iter().chain(self.reject_files()?) {
+            if file.staged_by.is_some() {
+                self.open(&file)?;
             }
         }
-        for entry in &self.tail.entries {
-            for path in entry.added.iter().map(|file| &file.path) {
-                if FilePlace::parse(path).is_some_and(|place| place.table == table && wanted(place.day)) {
-                    files.insert(path.clone(), Some(entry.generation.clone()));
-                }
-            }
-        }
-        Ok(files.into_iter().map(|(path, staged_by)| DataFile { path, staged_by }).collect())
+        self.days().try_for_each(|day| self.day_counts(day, &mut |_, _, _, _| {}))
+    }
+
+    fn files(
+        &self,
+        table: Table,
+        wanted: &dyn Fn(Day) -> bool,
+    ) -> Result<(Vec<DataFile>, Result<(), BookError>), BookError> {
+        let listing = Listing { store: &self.disk, state: &self.state, tail: &self.tail.entries };
+        let (files, missing) = listing.files(table, wanted)?;
+        Ok((files.into_iter().map(|(path, staged_by)| DataFile { path, staged_by }).collect(), missing))
     }
 
     /// Whether an entry names a file; if so, compares all of its bytes with the entry, which must happen before they are
     /// decoded. Reads a file only once.
     ///
     /// # Errors
-    /// [`BookError::Damaged`] when the bytes are not those that were committed; [`BookError::Vanished`].
+    /// [`BookError::Damaged`] when the bytes are not those that were committed; [`BookError::Missing`].
     pub fn is_whole(&self, file: &DataFile) -> Result<bool, BookError> {
         if self.whole.borrow().contains(&file.path) {
             return Ok(true);
@@ -217,24 +239,24 @@ impl Snapshot {
     /// Opens a file of this snapshot, in its place or in staging.
     ///
     /// # Errors
-    /// [`BookError::Vanished`] when it is in neither.
+    /// [`BookError::Missing`] when it is in neither.
     pub fn open(&self, file: &DataFile) -> Result<File, BookError> {
         let staged = file.staged_by.as_deref().map(|generation| staged_path(generation, &file.path));
         // The place again after staging: the file may have been moved in between.
-        for path in [Some(&file.path), staged.as_ref(), Some(&file.path)].into_iter().flatten() {
-            match File::open(self.disk.root().join(path)) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                opened => return opened.at("open", path),
+        let mut opened = File::open(self.disk.root().join(&file.path));
+        for path in [staged.as_ref(), Some(&file.path)].into_iter().flatten() {
+            if opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                opened = File::open(self.disk.root().join(path));
             }
         }
-        Err(BookError::Vanished { path: file.path.clone() })
-    }
-
-    /// The names in a folder; none when it does not exist yet.
-    fn names_in(&self, folder: &str) -> Result<Vec<String>, BookError> {
-        match self.disk.list(folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            listed => listed.at("list", folder),
+        match opened {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                match self.named.borrow_mut().entry_of(&self.disk, &file.path)? {
+                    Some(entry) => Err(BookError::Missing { path: file.path.clone(), entry }),
+                    None => Err(error).at("open", &file.path),
+                }
+            }
+            opened => opened.at("open", &file.path),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::book::Lost;
 use crate::book::log::commit_log::LoggedEntry;
+use crate::book::log::day_files::{DayFiles, add_entry};
 use crate::book::log::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
 use crate::book::log::reject_days;
 use crate::book::{DayState, PartitionState, State, TopicState};
@@ -30,6 +31,7 @@ pub(super) struct Chain {
     days: BTreeMap<Day, DayState>,
     /// By day of Kafka's timestamp: the number of rejects.
     rejects: BTreeMap<Day, u64>,
+    files: BTreeMap<Day, DayFiles>,
     /// The highest commit time of the newest entry that adds changes.
     commit_time: Option<i64>,
     /// Sums over all entries.
@@ -90,6 +92,7 @@ impl Chain {
             known.entry = entry.entry;
         }
         reject_days::add(&mut self.rejects, entry);
+        add_entry(&mut self.files, entry);
         self.generations.insert(entry.generation.clone());
         self.before = Some(Before {
             digest: logged.digest.clone(),
@@ -121,6 +124,7 @@ impl Chain {
             generation: before.generation.clone(),
             days: self.days.clone(),
             rejects: Some(self.rejects.clone()),
+            files: Some(self.files.clone()),
             ..State::new(before.book.clone(), before.settings.clone())
         };
         state.topics.clone_from(&self.topics);

@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 
 use super::chain::Chain;
-use crate::book::error::with_causes;
 use crate::book::log::checkpoint;
 use crate::book::{BookError, State};
+use crate::change::with_causes;
 use crate::store::Disk;
 use crate::store::layout::checkpoint_path;
 
@@ -42,7 +42,8 @@ fn difference(held: &State, log: &State) -> Option<String> {
 /// The log without the fields that `held` lacks: a version that does not write them may have written the checkpoint after one that does.
 fn without_unwritten(held: &State, log: &State) -> State {
     let rejects = held.rejects.as_ref().and(log.rejects.clone());
-    let mut log = State { commit_time: held.commit_time.and(log.commit_time), rejects, ..log.clone() };
+    let files = held.files.as_ref().and(log.files.clone());
+    let mut log = State { commit_time: held.commit_time.and(log.commit_time), rejects, files, ..log.clone() };
     for (name, topic) in &mut log.topics {
         let held = held.topics.get(name);
         for (number, position) in &mut topic.positions {

@@ -5,10 +5,10 @@ use std::fs;
 
 use super::report::{Check, Problems};
 use crate::book::BookError;
-use crate::book::error::with_causes;
 use crate::book::log::tail::Tail;
 use crate::book::read::counts_rows::{CountsRows, CountsStamp};
 use crate::book::read::table_counts::TableCounts;
+use crate::change::with_causes;
 use crate::change::{CommitNumber, Day, Operation};
 use crate::store::Disk;
 use crate::store::layout::{Table, counts_path, day_of_folder};

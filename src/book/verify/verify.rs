@@ -15,13 +15,13 @@ use super::files::{EntryFindings, EntryToVerify, verify_files};
 use super::report::{Problems, Report};
 use super::unreferenced_files::{ReferencedPaths, verify_unreferenced_files};
 use crate::book::BookError;
-use crate::book::error::with_causes;
 use crate::book::log::commit_log;
 use crate::book::log::entry::{Delta, Entry};
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::tail::Tail;
 use crate::book::read::complete_to::CompleteTo;
 use crate::book::read::snapshot::expect_directory;
+use crate::change::with_causes;
 use crate::store::Disk;
 use crate::store::layout::{LOG, entry_path};
 

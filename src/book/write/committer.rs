@@ -75,7 +75,13 @@ impl Committer {
         checkpointed: u64,
     ) -> Result<Committer, BookError> {
         let mut committer = Committer { staging, redo, state, versions, checkpointed, failed: false };
-        committer.checkpoint_if_due()?;
+        let damaged = checkpoint::damaged(committer.staging.store())?;
+        checkpoint::remove(&committer.staging, &damaged)?;
+        if damaged.is_empty() {
+            committer.checkpoint_if_due()?
+        } else {
+            committer.checkpoint()?
+        }
         Ok(committer)
     }
 
@@ -120,7 +126,7 @@ impl Committer {
     pub fn commit(&mut self, contents: CommitContents) -> Result<CommitOutcome, BookError> {
         assert!(!self.failed, "a committer that failed is never used again");
         self.failed = true;
-        let outcome = self.try_commit(contents)?;
+        let outcome = self.try_commit(contents).map_err(|error| self.staging.explain_missing(error))?;
         self.failed = false;
         Ok(outcome)
     }

@@ -17,6 +17,7 @@ use crate::book::layout;
 use crate::book::layout::Table;
 use crate::book::log::entry::{AddedFile, Delta, Entry};
 use crate::book::read::counts_rows::CountsStamp;
+use crate::book::read::listing::Listing;
 use crate::book::{BookError, State};
 
 /// Redoes entries on behalf of one run.
@@ -57,9 +58,13 @@ impl Redo {
                 if store.exists(path).at("look up", path)? {
                     return Ok(());
                 }
+                // Its day's folder may be gone instead.
+                let is_staged = store.exists(&staged).at("look up", &staged)?;
                 match self.staging.explain(error, "rename a staged file to", path) {
-                    BookError::Io { .. } => Err(BookError::Missing { path: path.to_owned(), entry: entry.entry }),
-                    fenced => Err(fenced),
+                    BookError::Io { .. } if !is_staged => {
+                        Err(BookError::Missing { path: path.to_owned(), entry: entry.entry })
+                    }
+                    other => Err(other),
                 }
             }
             renamed => renamed.at("rename a staged file to", path),
@@ -94,6 +99,8 @@ impl Redo {
                 let file = CountsFile { stamp: self.stamp(state, day), counts };
                 let expected = expected(state, day);
                 if file.total() != expected {
+                    let listing = Listing { store: self.staging.store(), state, tail: &[] };
+                    listing.files(Table::Events, &|other| other == day)?.1?;
                     let what = format!("the log has {expected} changes, the event files have {}", file.total());
                     return Err(BookError::Disagree { day, what });
                 }

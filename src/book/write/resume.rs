@@ -1,6 +1,7 @@
 //! Opening a book: fold the log, put a fence, redo the commits that an older run left, remove its staging folder.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use tracing::info;
@@ -18,7 +19,9 @@ use crate::book::log::entry::{BookSettings, Entry, EntryKind, TopicEntry, Versio
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::reject_days;
 use crate::book::log::{checkpoint, digested};
+use crate::book::read::listing::Listing;
 use crate::book::{BookError, State, layout};
+use crate::store::layout::Table;
 
 /// A book that is opened and not yet owned.
 pub struct Book {
@@ -31,9 +34,10 @@ pub struct Book {
 }
 
 impl Book {
-    /// Reads the book's log, or makes a book where there is none.
+    /// Reads the book's log, or makes a book where there is none. Every file of rows that the log names must be there.
     ///
     /// # Errors
+    /// [`BookError::Missing`] with the first file that is not there.
     /// [`BookError::NotABook`], [`BookError::OtherSettings`], [`BookError::UnknownFormat`], [`BookError::Unsuitable`];
     /// [`BookError::Damaged`] or [`BookError::Unsound`] for a log that is not as it was written; [`BookError::Io`].
     pub fn open(store: Arc<dyn Store>, settings: BookSettings, versions: Versions) -> Result<Book, BookError> {
@@ -48,6 +52,7 @@ impl Book {
         };
         let book = Book { store, settings, versions, state, checkpointed };
         book.compare_settings()?;
+        book.expect_files()?;
         Ok(book)
     }
 
@@ -92,6 +97,18 @@ impl Book {
         let staging = Arc::new(staging);
         let redo = self.redo(&staging)?;
         Ok(Committer::new(staging, redo, self.state, self.versions, self.checkpointed)?)
+    }
+
+    /// Refuses to continue a book that has lost files: whoever mounts a disk late would otherwise write beside it.
+    fn expect_files(&self) -> Result<(), BookError> {
+        let newest = self.state.newest_entry().unwrap_or(0);
+        let tail = entries(&*self.store, self.state.redone_to + 1..newest + 1)?;
+        let listing = Listing { store: &*self.store, state: &self.state, tail: &tail };
+        for table in [Table::Events, Table::Rejects] {
+            let (_, missing) = listing.files(table, &|_| true)?;
+            missing?;
+        }
+        Ok(())
     }
 
     fn put_fence(&mut self, staging: &Staging, topics: BTreeMap<String, TopicEntry>) -> Result<Put, BookError> {
@@ -148,11 +165,7 @@ impl Book {
     /// Completes the commits of older runs. The order matters: files, then staging, then counts.
     fn redo(&mut self, staging: &Arc<Staging>) -> Result<Redo, BookError> {
         let fence = self.state.entries - 1;
-        let mut entries = Vec::new();
-        for number in self.state.redone_to + 1..fence {
-            let missing = || BookError::Damaged { path: layout::entry_path(number), reason: "it is missing".into() };
-            entries.push(commit_log::read_entry(&*self.store, number)?.ok_or_else(missing)?.entry);
-        }
+        let entries = entries(&*self.store, self.state.redone_to + 1..fence)?;
         if !entries.is_empty() {
             info!(from = self.state.redone_to + 1, to = fence - 1, "redoing entries of older runs");
         }
@@ -168,6 +181,13 @@ impl Book {
     }
 }
 
+/// Some entries of the log.
+fn entries(store: &dyn Store, numbers: Range<u64>) -> Result<Vec<Entry>, BookError> {
+    let missing = |number| BookError::damaged(&layout::entry_path(number), "it is missing");
+    let read = |number| Ok(commit_log::read_entry(store, number)?.ok_or_else(|| missing(number))?.entry);
+    numbers.map(read).collect()
+}
+
 /// The whole log as a state, and the number of entries in the newest checkpoint; `None` where there is no log.
 fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, BookError> {
     let evidence = LogEvidence::read(store)?;
@@ -175,7 +195,8 @@ fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, BookError> {
         evidence.compare(None)?;
         return Ok(None);
     };
-    let mut state = checkpoint::read_newest(store)?;
+    // A checkpoint of an earlier version does not say which files there are: read the whole log, once.
+    let mut state = checkpoint::read_newest(store)?.filter(|state| state.files.is_some());
     let checkpointed = state.as_ref().map_or(0, |state| state.entries);
     // Read on past the listing: entries may be added while it is made and after.
     let mut next = checkpointed;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use crate::store::Store;
+use crate::store::{Store, has_newer_generation};
 
-use crate::book::error::At;
+use crate::book::error::{At, failed};
 use crate::book::{BookError, layout};
 
 /// The staging folder of one generation; made once, never again.
@@ -24,6 +24,11 @@ impl Staging {
         let random = store.new_id().as_fields().0;
         let generation = layout::generation(entry, random);
         let folder = layout::staging_folder(&generation);
+        // Copies of a book may leave out empty folders.
+        for parent in [layout::CHECKPOINTS, layout::STAGING] {
+            store.create_folder(parent).at("make", parent)?;
+        }
+        store.sync_folder(layout::PRIVATE).at("sync", layout::PRIVATE)?;
         store.create_folder(&folder).at("make", &folder)?;
         store.sync_folder(layout::STAGING).at("sync", layout::STAGING)?;
         Ok(Staging { store, generation, folder })
@@ -70,12 +75,28 @@ impl Staging {
         }
     }
 
-    /// Distinguishes a folder that a newer run removed from an error of the file system.
+    /// Distinguishes a folder that a newer run removed from one that something else did, and from an error of the file system.
     pub(in crate::book) fn explain(&self, error: io::Error, tried: &'static str, path: &str) -> BookError {
         if error.kind() == io::ErrorKind::NotFound && matches!(self.store.exists(&self.folder), Ok(false)) {
-            return BookError::Fenced { reason: format!("the staging folder of {} was removed", self.generation) };
+            return match has_newer_generation(&*self.store, &self.generation) {
+                Ok(true) => {
+                    BookError::Fenced { reason: format!("the staging folder of {} was removed", self.generation) }
+                }
+                Ok(false) => BookError::StagingGone { folder: self.folder.clone() },
+                Err(error) => failed(tried, path, error),
+            };
         }
-        BookError::Io { tried, path: path.to_owned(), source: error }
+        failed(tried, path, error)
+    }
+
+    /// Explains a missing file or folder of the book in the same way.
+    pub(in crate::book) fn explain_missing(&self, error: BookError) -> BookError {
+        match error {
+            BookError::Io { tried, path, source } if source.kind() == io::ErrorKind::NotFound => {
+                self.explain(source, tried, &path)
+            }
+            error => error,
+        }
     }
 
     /// Removes the staging folders of all older generations, so that their runs can no longer publish.

@@ -15,7 +15,7 @@ use crate::book::{BookError, CompleteTo, Snapshot};
 use crate::query::print::{AnswerHead, Format, print};
 use crate::query::{Filter, QueryBudget, QueryError, RejectCount};
 
-/// The number of attempts when files disappear from the book during a question.
+/// The number of attempts when files are missing and the log has moved on.
 const ATTEMPTS: usize = 5;
 
 /// The newest changes, complete to one commit.
@@ -72,18 +72,24 @@ pub fn events_page(
     })
 }
 
-/// Answers a question from a snapshot of the book, and retries with a new one when files disappeared.
+/// Answers a question from a snapshot of the book; when a file is missing, from newer ones, as long as there are.
 pub(in crate::query) fn with_snapshot<T>(
     book: &Path,
     mut answer: impl FnMut(&Snapshot) -> Result<T, QueryError>,
 ) -> Result<T, QueryError> {
-    let mut attempt = 1;
-    loop {
-        match answer(&Snapshot::take(book)?) {
-            Err(QueryError::Read(BookError::Vanished { .. })) if attempt < ATTEMPTS => attempt += 1,
+    let mut snapshot = Snapshot::take(book)?;
+    for _ in 1..ATTEMPTS {
+        let missing = match answer(&snapshot) {
+            Err(missing @ QueryError::Read(BookError::Missing { .. })) => missing,
             answered => return answered,
+        };
+        let newer = Snapshot::take(book)?;
+        if newer.state().entries == snapshot.state().entries {
+            return Err(missing);
         }
+        snapshot = newer;
     }
+    answer(&snapshot)
 }
 
 impl EventsAnswer {

@@ -89,7 +89,10 @@ fn status_of(state: &AppState, snapshot: &StateSnapshot, days: &Filter) -> Statu
         commit_interval_seconds: run.map(|run| run.settings.commit_interval.as_secs_f64()),
         connected_at: run.and_then(RunState::connected_at).map(Timestamp),
         topics,
-        rejects: rejects(&state.rejects(), days),
+        rejects: RejectsStatus {
+            unread: state.unread_rejects().map(|unread| unread.to_string()),
+            ..rejects(&state.rejects(), days)
+        },
         unreadable_fields: durable.unreadable_fields,
         slot: run.and_then(|_| state.slot()).map(|slot| slot_status(&slot, now)),
         lost: lost(durable),
@@ -178,7 +181,7 @@ fn rejects(sums: &RejectSums, days: &Filter) -> RejectsStatus {
     });
     let by_reason = by_reason.collect();
     let in_range = days.from.or(days.to).and_then(|_| sums.within(days));
-    RejectsStatus { total: sums.total(), in_range, newest: newest.map(Timestamp), by_reason }
+    RejectsStatus { total: sums.total(), in_range, newest: newest.map(Timestamp), by_reason, unread: None }
 }
 
 /// A slot as its server last reported it; of an old report only what does not change by itself.

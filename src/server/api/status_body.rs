@@ -152,6 +152,8 @@ pub(in crate::server) struct RejectsStatus {
     pub(in crate::server) in_range: Option<u64>,
     pub(in crate::server) newest: Option<Timestamp>,
     pub(in crate::server) by_reason: Vec<ReasonStatus>,
+    /// Why these numbers are too low: files that are missing, damaged, or not read yet; null if they are not.
+    pub(in crate::server) unread: Option<String>,
 }
 
 /// The rejects with one reason.

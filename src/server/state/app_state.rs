@@ -30,6 +30,9 @@ const DELTA_BYTES: usize = 32 << 20;
 /// Clients of the stream at the same time.
 const MAX_WATCHERS: usize = 500;
 
+/// Why sums of rejects are too low while files wait for their turn.
+pub(super) const NOT_READ_YET: &str = "not all files of rejects are read yet";
+
 /// The state of the server.
 pub(in crate::server) struct AppState {
     /// The book's directory.
@@ -40,6 +43,8 @@ pub(in crate::server) struct AppState {
     live: ArcSwapOption<LiveState>,
     /// Sums over the book's rejects, which are read later than its counts.
     rejects: ArcSwap<RejectSums>,
+    /// Why these sums are too low, if they are.
+    unread_rejects: ArcSwapOption<String>,
     /// Held by writers beside a live state: once that has ended it must not come back.
     live_update: Mutex<()>,
     /// What the clients of the stream are sent.
@@ -79,6 +84,7 @@ impl AppState {
             durable: ArcSwap::new(durable),
             live: ArcSwapOption::new(live),
             rejects: ArcSwap::default(),
+            unread_rejects: ArcSwapOption::from_pointee(NOT_READ_YET.to_owned()),
             live_update: Mutex::default(),
             frames: Frames::new(Frame::of(first)),
             rate: Mutex::default(),
@@ -144,7 +150,7 @@ impl AppState {
         let _update = self.lock_live();
         self.live.store(None);
         self.set_durable(durable);
-        self.set_rejects(RejectSums::default());
+        self.set_rejects(RejectSums::default(), Some(NOT_READ_YET.to_owned()));
         self.frames.restart(Frame::of(self.snapshot()));
         self.live_cache.close();
     }
@@ -173,8 +179,14 @@ impl AppState {
         self.rejects.load_full()
     }
 
-    pub(in crate::server) fn set_rejects(&self, rejects: RejectSums) {
+    /// Why the sums over the book's rejects are too low, if they are.
+    pub(in crate::server) fn unread_rejects(&self) -> Option<Arc<String>> {
+        self.unread_rejects.load_full()
+    }
+
+    pub(in crate::server) fn set_rejects(&self, rejects: RejectSums, unread: Option<String>) {
         self.rejects.store(Arc::new(rejects));
+        self.unread_rejects.store(unread.map(Arc::new));
     }
 
     /// The run's slot, as last observed.

@@ -1,10 +1,10 @@
 //! Files of rejects that are not summed yet: one that cannot be read must not hold back the counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
-use super::app_state::AppState;
-use crate::book::{BookError, DataFile, Entry, Snapshot};
+use super::app_state::{AppState, NOT_READ_YET};
+use crate::book::{DataFile, Entry, Snapshot};
 use crate::query::RejectSums;
 use crate::server::ServeError;
 use crate::server::error::ErrorLog;
@@ -19,9 +19,13 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 pub(in crate::server) struct PendingRejects {
     sums: RejectSums,
     paths: BTreeSet<String>,
+    /// Whether the log names files that are not there.
+    is_missing: bool,
     /// After a failure: when files are read again.
     retry_at: Option<Instant>,
     errors: ErrorLog,
+    /// Why the sums are too low, as the state has it.
+    unread: Option<String>,
 }
 
 impl PendingRejects {
@@ -30,8 +34,10 @@ impl PendingRejects {
     /// # Errors
     /// [`ServeError`] when the book's folders cannot be listed.
     pub(in crate::server) fn all(snapshot: &Snapshot) -> Result<PendingRejects, ServeError> {
-        let paths = snapshot.reject_files()?.into_iter().map(|file| file.path).collect();
-        Ok(PendingRejects { paths, ..PendingRejects::default() })
+        let (files, missing) = snapshot.reject_files_in_place()?;
+        let paths = files.into_iter().map(|file| file.path).collect();
+        let (is_missing, unread) = (missing.is_err(), Some(NOT_READ_YET.to_owned()));
+        Ok(PendingRejects { paths, is_missing, unread, ..PendingRejects::default() })
     }
 
     /// Adds the files of new entries.
@@ -40,27 +46,38 @@ impl PendingRejects {
         self.paths.extend(paths.filter(|path| path.starts_with("rejects/")).cloned());
     }
 
-    /// Reads files for one turn, and gives the state the sums if they have grown.
+    /// Reads files for one turn, and gives the state the sums if they have changed, and why they are too low.
     pub(in crate::server) fn sum_into(&mut self, state: &AppState) {
-        if self.paths.is_empty() || self.retry_at.is_some_and(|retry_at| Instant::now() < retry_at) {
+        if self.retry_at.is_some_and(|retry_at| Instant::now() < retry_at) {
             return;
         }
         let before = self.paths.len();
-        let read = Snapshot::take(&state.book).map_err(ServeError::from).and_then(|snapshot| self.read(&snapshot));
+        let read = match before == 0 && !self.is_missing {
+            true => Ok(()),
+            false => Snapshot::take(&state.book).map_err(ServeError::from).and_then(|snapshot| self.read(&snapshot)),
+        };
         self.retry_at = read.is_err().then(|| Instant::now() + RETRY_INTERVAL);
+        let unread = match &read {
+            Err(error) => Some(error.to_string()),
+            Ok(()) if self.paths.is_empty() => None,
+            Ok(()) => Some(NOT_READ_YET.to_owned()),
+        };
         self.errors.note(read, "could not sum up all rejects; their numbers are too low until all files can be read");
-        if self.paths.len() < before {
-            state.set_rejects(self.sums.clone());
+        if self.paths.len() < before || unread != self.unread {
+            state.set_rejects(self.sums.clone(), unread.clone());
+            self.unread = unread;
         }
     }
 
     fn read(&mut self, snapshot: &Snapshot) -> Result<(), ServeError> {
         let start = Instant::now();
-        let mut result = Ok(());
-        let files = snapshot.reject_files()?;
-        let listed: BTreeSet<&String> = files.iter().map(|file| &file.path).collect();
-        if let Some(path) = self.paths.iter().find(|path| !listed.contains(path)) {
-            result = Err(BookError::Vanished { path: path.clone() }.into());
+        let (files, missing) = snapshot.reject_files_in_place()?;
+        self.is_missing = missing.is_err();
+        let mut result = missing.map_err(ServeError::from);
+        if !self.is_missing {
+            // A listing without a missing file has all that are pending: others were foreign, and are gone.
+            let listed: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+            self.paths.retain(|path| listed.contains(path.as_str()));
         }
         for file in files {
             if start.elapsed() > TURN {

@@ -288,7 +288,7 @@ fn entries_of_slots_and_files_are_these_lines() {
     with_transactions.topics.get_mut(SLOT).expect("there").recent.push(transaction(8));
     assert!(line(&with_transactions).contains(r#""recent":[["0/8",8,-8]]"#), "{}", line(&with_transactions));
     let bytes = String::from_utf8(encode_checkpoint(&state)).expect("JSON is UTF-8");
-    insta::assert_snapshot!(bytes.lines().next().expect("a line"), @r#"{"format":1,"state":{"book":"book","settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"entries":0,"digest":"","commit":0,"redone_to":0,"generation":"","topics":{"walbook_slot":{"source":"slot","id":"7312345678901234567","timeline":3,"partitions":1,"positions":{"0":{"next":9,"highest":{"commit_lsn":1,"seq":2}}}}},"days":{}}}"#);
+    insta::assert_snapshot!(bytes.lines().next().expect("a line"), @r#"{"format":1,"state":{"book":"book","settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"entries":0,"digest":"","commit":0,"redone_to":0,"generation":"","topics":{"walbook_slot":{"source":"slot","id":"7312345678901234567","timeline":3,"partitions":1,"positions":{"0":{"next":9,"highest":{"commit_lsn":1,"seq":2}}}}},"days":{},"rejects":{},"files":{}}}"#);
 }
 
 /// An entry that reads a slot from where `state` ends it up to `to`, with rejects as its only rows.

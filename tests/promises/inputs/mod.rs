@@ -1,6 +1,7 @@
 //! Files and standard input, through the binary: each record counts once, at its byte, whatever stands in it, however the
 //! file grows and whichever run is killed.
 
+mod book_gone;
 mod ends;
 mod growth;
 mod records;

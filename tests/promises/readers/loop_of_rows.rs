@@ -268,7 +268,7 @@ fn a_missing_counts_file_is_an_error_not_a_smaller_number() {
     fs::remove_file(root.join(format!("counts/day={}/counts.parquet", day(1)))).expect("a file");
     assert!(matches!(
         counts(root, &Filter::default(), &[]),
-        Err(walbook::query::QueryError::Read(BookError::Disagree { .. }))
+        Err(walbook::query::QueryError::Read(BookError::UnreadableCounts { .. }))
     ));
     let other_day = Filter { from: Some(day(2)), ..Filter::default() };
     assert!(counts(root, &other_day, &[]).is_ok());

@@ -5,4 +5,5 @@ mod damage;
 mod damaged_rows;
 mod formats;
 pub(crate) mod loop_of_rows;
+mod missing_files;
 pub(crate) mod random;

@@ -2,7 +2,7 @@
 //! with access get them.
 
 mod answers;
-mod client;
+pub(crate) mod client;
 mod damaged;
 mod described;
 mod guard;
@@ -20,7 +20,7 @@ use std::path::Path;
 use walbook::server::{Access, ServerSettings, listen_on};
 
 /// A server over the book in a directory; it answers until the tests end.
-fn serve(book: &Path, access: Access) -> SocketAddr {
+pub(crate) fn serve(book: &Path, access: Access) -> SocketAddr {
     let server = listen_on(any_port()).expect("a port is free");
     let address = server.address();
     server.serve_book(ServerSettings { book: book.to_owned(), access }).expect("a book");
