@@ -18,7 +18,7 @@ use crate::run;
 use crate::run::{ClusterShape, KafkaInput, KafkaOrigin, RunOptions};
 use crate::server::{Access, Server};
 use crate::settings::args::{AccessArgs, DemoArgs};
-use crate::source::kafka::{KafkaSettings, StartFrom};
+use crate::source::kafka::{KafkaSettings, StartFrom, write_log_lines};
 
 const TOPIC: &str = "shop";
 const PARTITIONS: i32 = 4;
@@ -50,6 +50,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
     signals::listen(&shutdown).context("could not listen to signals")?;
 
     let broker = Broker::start(TOPIC, PARTITIONS)?;
+    write_log_lines(broker.client());
     let mut shop = Shop::new(SEED, now_micros());
 
     // The mock broker answers an empty fetch only after this time, even if records arrive meanwhile.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rdkafka::ClientContext;
+use rdkafka::client::Client;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::mocking::MockCluster;
@@ -99,6 +100,11 @@ impl Broker {
             .create_with_context(Deliveries(Arc::clone(&failed)))
             .map_err(BrokerError::Start)?;
         Ok(Broker { producer, cluster, topic: topic.to_owned(), partitions, failed })
+    }
+
+    /// The client that produces.
+    pub fn client(&self) -> &Client<impl ClientContext + use<>> {
+        self.producer.client()
     }
 
     /// What clients give as `bootstrap.servers`.

@@ -9,6 +9,7 @@ mod exactly_once;
 mod formats;
 mod inputs;
 mod leader_epochs;
+mod logs;
 mod parse;
 mod readers;
 mod reading;

@@ -64,19 +64,10 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        match level {
-            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                error!(target: "librdkafka", facility, "{message}");
-            }
-            RDKafkaLogLevel::Error => {
-                self.note(message.to_owned());
-                warn!(target: "librdkafka", facility, "{message}");
-            }
-            RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
-                info!(target: "librdkafka", facility, "{message}");
-            }
-            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => debug!(target: "librdkafka", facility, "{message}"),
+        if matches!(level, RDKafkaLogLevel::Error) {
+            self.note(message.to_owned());
         }
+        log_line(level, facility, message);
     }
 
     fn error(&self, error: RdError, reason: &str) {
@@ -85,6 +76,18 @@ impl ClientContext for Context {
             *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
         }
         debug!(target: "librdkafka", %error, "{reason}");
+    }
+}
+
+/// Writes a log line of librdkafka.
+pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            error!(target: "librdkafka", facility, "{message}");
+        }
+        RDKafkaLogLevel::Error => warn!(target: "librdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => info!(target: "librdkafka", facility, "{message}"),
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => debug!(target: "librdkafka", facility, "{message}"),
     }
 }
 

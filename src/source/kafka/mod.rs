@@ -9,8 +9,8 @@
 //! and with each batch. Offsets are committed to a group for lag dashboards only, and never read back.
 //!
 //! *Why unsafe*: `rd_kafka_consume_batch_queue` takes thousands of messages in one call, at a third of the cost of
-//! polling them one by one, and the binding (rdkafka) has no safe call for it, nor for a topic's UUID and leader epochs. A
-//! binding with all three would make the three files with `unsafe` needless.
+//! polling them one by one, and the binding (rdkafka) has no safe call for it, nor for a topic's UUID, leader epochs and a
+//! client's logger. A binding with them would make the files with `unsafe` needless.
 
 mod admin;
 #[expect(unsafe_code, reason = "batch consume is not in the safe binding")]
@@ -19,6 +19,8 @@ mod consumer;
 mod context;
 mod epochs;
 mod error;
+#[expect(unsafe_code, reason = "a client's logger is not in the safe binding")]
+mod logger;
 #[expect(unsafe_code, reason = "leader epochs are not in the safe binding")]
 mod partition_list;
 mod plan;
@@ -33,6 +35,7 @@ pub use consumer::KafkaSource;
 pub use context::{Context, Undelivered};
 pub use epochs::{Divergence, EpochEnd};
 pub use error::KafkaError;
+pub use logger::write_log_lines;
 pub use plan::{KafkaDiscovery, KnownTopic, check_same_topics, plan_topic};
 pub use settings::KafkaSettings;
 pub use tail::NewestRecord;

@@ -7,10 +7,11 @@ use rdkafka::admin::AdminClient;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError as RdError;
-use rdkafka::producer::BaseProducer;
+use rdkafka::producer::{BaseProducer, Producer};
 
 use super::KafkaError;
-use super::context::Context;
+use super::context::{Context, client};
+use super::logger::write_log_lines;
 
 /// Bytes that librdkafka may hold for one worker.
 const QUEUE_KBYTES: &str = "16384";
@@ -81,7 +82,7 @@ impl KafkaSettings {
     pub(super) fn seeing_open(&self) -> Result<BaseConsumer<Context>, KafkaError> {
         let mut config = self.consuming(&[("group.id", "walbook-open")]);
         config.set("isolation.level", "read_uncommitted");
-        config.create_with_context(Context::default()).map_err(refused)
+        consumer(&config)
     }
 
     /// A producer of transactions under an id that one process has at a time; a batch holds at most `batch_bytes`.
@@ -106,16 +107,20 @@ impl KafkaSettings {
             config.set(key, value);
         }
         config.set("transactional.id", transactional_id);
-        config.create_with_context(Context::default()).map_err(refused)
+        let producer: BaseProducer<Context> = config.create_with_context(Context::default()).map_err(refused)?;
+        write_log_lines(producer.client());
+        Ok(producer)
     }
 
     /// A client that creates and describes topics.
     pub(super) fn administering(&self) -> Result<AdminClient<Context>, KafkaError> {
-        self.config(&[]).create_with_context(Context::default()).map_err(refused)
+        let admin: AdminClient<Context> = self.config(&[]).create_with_context(Context::default()).map_err(refused)?;
+        write_log_lines(admin.inner());
+        Ok(admin)
     }
 
     fn consumer(&self, ours: &[(&str, &str)]) -> Result<BaseConsumer<Context>, KafkaError> {
-        self.consuming(ours).create_with_context(Context::default()).map_err(refused)
+        consumer(&self.consuming(ours))
     }
 
     /// The settings of every consumer.
@@ -188,6 +193,12 @@ impl KafkaSettings {
         }
         self.asking("walbook-check").map(drop)
     }
+}
+
+fn consumer(config: &ClientConfig) -> Result<BaseConsumer<Context>, KafkaError> {
+    let consumer: BaseConsumer<Context> = config.create_with_context(Context::default()).map_err(refused)?;
+    write_log_lines(client(&consumer));
+    Ok(consumer)
 }
 
 fn refused(error: RdError) -> KafkaError {
