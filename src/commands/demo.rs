@@ -29,12 +29,19 @@ const WORKERS: usize = 2;
 const HISTORY: u64 = 30_000;
 /// The seed of the shop; any number works.
 const SEED: u64 = 20_261_122;
-/// The time between two commits: shorter than a real run's, so that the counts visibly move.
-const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
-/// How often the shop makes changes while the demo runs.
-const CHANGE_INTERVAL: Duration = Duration::from_millis(100);
-/// After how many changes of the shop the counts are printed again.
-const CHANGES_PER_TABLE: u32 = 50;
+/// The time between two commits; live counts do not wait for them.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(10);
+/// The size of a worker's files that ends a commit early: the two weeks are committed before the interval has passed.
+const COMMIT_BYTES: u64 = 1 << 20;
+/// How often the shop's changes are sent while the demo runs. Each time makes a batch in the mock broker, which searches all
+/// of its batches for each fetch.
+const SEND_INTERVAL: Duration = Duration::from_secs(1);
+/// The time between two transactions of the shop, in microseconds.
+const TRANSACTION_INTERVAL: i64 = 100_000;
+/// How long the shop's transactions may be late, in microseconds.
+const LONGEST_PAUSE: i64 = 5_000_000;
+/// After how many times the counts are printed again.
+const SENDS_PER_TABLE: u32 = 10;
 /// How many days the table shows.
 const DAYS: i64 = 2;
 
@@ -54,7 +61,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
     let mut shop = Shop::new(SEED, now_micros());
 
     // The mock broker answers an empty fetch only after this time, even if records arrive meanwhile.
-    let fetch_wait = ("fetch.wait.max.ms".to_owned(), "100".to_owned());
+    let fetch_wait = ("fetch.wait.max.ms".to_owned(), "250".to_owned());
     let input = KafkaInput {
         kafka: KafkaSettings { brokers: broker.bootstrap_servers(), passed: vec![fetch_wait] },
         topics: vec![TOPIC.to_owned()],
@@ -66,7 +73,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         book: dir.to_owned(),
         shape: ClusterShape::single(WORKERS),
         commit_interval: COMMIT_INTERVAL,
-        commit_bytes: u64::MAX,
+        commit_bytes: COMMIT_BYTES,
         time_zone: None,
         day_from: None,
     };
@@ -80,13 +87,18 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         let run = move || run::start(&options, origin, Some((server, access)), &run_shutdown, &run_progress);
         let run = thread::Builder::new().name("run".to_owned()).spawn(run)?;
         fill(&broker, &mut shop, dir)?;
-        let mut changes = 0;
+        let (mut sends, mut sent_to) = (0, now_micros());
         while !shutdown.is_requested() && !run.is_finished() {
-            thread::sleep(CHANGE_INTERVAL);
-            broker.produce(shop.live(now_micros()))?;
-            changes += 1;
+            thread::sleep(SEND_INTERVAL);
+            // After a machine slept, what it missed is left out.
+            sent_to = sent_to.max(now_micros() - LONGEST_PAUSE);
+            while sent_to + TRANSACTION_INTERVAL <= now_micros() {
+                sent_to += TRANSACTION_INTERVAL;
+                broker.produce(shop.live(sent_to))?;
+            }
+            sends += 1;
             // The first table follows the first commit, soon after the start.
-            if changes % CHANGES_PER_TABLE == CHANGES_PER_TABLE / 2 && progress.commit() > 0 {
+            if sends % SENDS_PER_TABLE == SENDS_PER_TABLE / 2 && progress.commit() > 0 {
                 print_counts(dir)?;
             }
         }
