@@ -1,11 +1,12 @@
 //! `walbook query`, `walbook events` and `walbook rejects`: questions about a book.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use super::progress_line::ProgressLine;
 use crate::change::Failure;
 use crate::query;
-use crate::query::{Filter, PageRequest, QueryBudget, RejectFilter, RowOrder};
+use crate::query::{Filter, Format, PageRequest, QueryBudget, RejectCount, RejectFilter, RowOrder};
 use crate::settings::args::{EventsArgs, FilterArgs, QueryArgs, RejectsArgs};
 
 /// Prints counts.
@@ -14,7 +15,10 @@ pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
     show(format!("summing the counts of {}", args.book.display()));
     let answer = query::counts(&args.book, &filter(&args.filter), &args.by)?;
     drop(line);
-    print(|out| answer.print(args.format, out))
+    print(|out| {
+        answer.print(args.format, out)?;
+        print_command(&args.book, &args.filter, args.format, answer.rejects, out)
+    })
 }
 
 /// Prints changes, newest first.
@@ -23,7 +27,42 @@ pub(super) fn events(args: &EventsArgs) -> Result<(), Failure> {
     show(format!("reading changes from {}", args.book.display()));
     let answer = query::events(&args.book, &filter(&args.filter), args.limit)?;
     drop(line);
-    print(|out| answer.print(args.format, out))
+    print(|out| {
+        answer.print(args.format, out)?;
+        print_command(&args.book, &args.filter, args.format, answer.rejects, out)
+    })
+}
+
+/// Below a table for people, prints the command that lists the rejects of its days, if there are any.
+fn print_command(
+    book: &Path,
+    filter: &FilterArgs,
+    format: Format,
+    rejects: RejectCount,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if format != Format::Table || rejects.in_range == 0 {
+        return Ok(());
+    }
+    let days = [("--from", filter.from), ("--to", filter.to)];
+    let days = days.into_iter().filter_map(|(flag, day)| Some(format!(" {flag} {}", day?)));
+    writeln!(out, "To list them: {}{}", rejects_command(book), days.collect::<String>())
+}
+
+/// The command that lists the rejects of a book, as a shell reads it.
+pub(super) fn rejects_command(book: &Path) -> String {
+    format!("walbook rejects {}", quoted(&book.display().to_string()))
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+:@%=,".contains(letter);
+    // A path that begins like a flag would be read as one.
+    let prefix = if path.starts_with('-') { "./" } else { "" };
+    match !path.is_empty() && path.chars().all(is_plain) {
+        true => format!("{prefix}{path}"),
+        false => format!("'{prefix}{}'", path.replace('\'', r"'\''")),
+    }
 }
 
 /// Prints records that could not be read, newest first.
@@ -48,5 +87,22 @@ pub(super) fn print(answer: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Re
     match answer(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_names_its_book_as_a_shell_reads_it() {
+        for (path, command) in [
+            ("shop/book", "walbook rejects shop/book"),
+            ("my book", "walbook rejects 'my book'"),
+            ("it's", r"walbook rejects 'it'\''s'"),
+            ("-b", "walbook rejects ./-b"),
+        ] {
+            assert_eq!(rejects_command(Path::new(path)), command);
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::answers::print;
+use super::answers::{print, rejects_command};
 use super::{serve, signals};
 use crate::book;
 use crate::change::{CountKey, Day, Failure, TableName, WithContext};
@@ -177,7 +177,7 @@ fn print_counts(dir: &Path) -> Result<(), Failure> {
 fn print_rejects(dir: &Path) -> Result<(), Failure> {
     let rejects = query::rejects(dir)?;
     let total: u64 = rejects.iter().map(|(_, count)| count).sum();
-    println!("{total} records could not be read; they are kept with their bytes, and `walbook rejects` lists them:");
+    println!("{total} records could not be read; they are kept with their bytes ({}):", rejects_command(dir));
     for (reason, count) in rejects {
         println!("{count:>8}  {reason}");
     }

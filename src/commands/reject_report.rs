@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::answers::rejects_command;
 use crate::book::log::entry::SourceKind;
 use crate::change::{Lsn, Partition, RejectSample};
 use crate::control::{Progress, RejectCounts};
@@ -66,7 +67,7 @@ struct RejectLog {
 
 impl RejectLog {
     fn new(source: SourceKind, book: &Path) -> RejectLog {
-        let command = format!("walbook rejects {}", book.display());
+        let command = rejects_command(book);
         RejectLog { source, command, examples: 0, logged: 0, logged_at: None, is_suspicion_logged: false }
     }
 
@@ -76,7 +77,7 @@ impl RejectLog {
             return;
         }
         self.log_examples(counts);
-        if counts.records >= SUSPICIOUS {
+        if counts.records - counts.markers >= SUSPICIOUS {
             self.log_suspicion(counts);
         }
         if self.is_due() {
@@ -113,20 +114,22 @@ impl RejectLog {
     fn log_number(&mut self, counts: &RejectCounts) {
         let RejectCounts { records, rejects, .. } = counts;
         let command = &self.command;
-        warn!("{rejects} of {records} records could not be read and are kept as rejects: `{command}` shows them");
+        let records = if *records == 1 { "1 record".to_owned() } else { format!("{records} records") };
+        warn!("{rejects} of {records} could not be read; to list them: {command}");
         (self.logged, self.logged_at) = (*rejects, Some(Instant::now()));
     }
 
     /// Logs once that no record at all could be read, what the first one looks like, and what would help.
     fn log_suspicion(&mut self, counts: &RejectCounts) {
-        let RejectCounts { records, rejects, examples } = counts;
-        let Some((_, sample)) = examples.first().filter(|_| records == rejects && !self.is_suspicion_logged) else {
-            return;
-        };
+        // Markers prove nothing: a topic of another format may have tombstones too.
+        let is_suspicious = counts.rejects == counts.records - counts.markers && !self.is_suspicion_logged;
+        let Some((partition, sample)) = counts.examples.first().filter(|_| is_suspicious) else { return };
         self.is_suspicion_logged = true;
         let RejectSample { reason, advice, value, .. } = sample;
         let advice = advice.as_ref().map_or_else(String::new, |advice| format!("; {advice}"));
-        warn!("none of the first {records} records could be read: the first one begins {value:?} ({reason}){advice}");
+        let (rejects, at) = (counts.rejects, self.place(partition, sample));
+        let records = if rejects == 1 { "record".to_owned() } else { format!("{rejects} records") };
+        warn!(at, "none of the first {records} could be read: one begins {value:?} ({reason}){advice}");
     }
 
     /// Where a record stands, in the words of its source.

@@ -10,6 +10,8 @@ const MOST_EXAMPLES: usize = 32;
 pub struct RejectCounts {
     /// Records read: those with changes, markers and rejects.
     pub records: u64,
+    /// Those without a change: tombstones, BEGIN, COMMIT and the like.
+    pub markers: u64,
     /// Those that could not be read.
     pub rejects: u64,
     /// An example of each reason, in the order in which they were found.
@@ -20,6 +22,7 @@ impl RejectCounts {
     /// Adds what some records of one partition were.
     pub(super) fn add(&mut self, tally: &PartitionTally) {
         self.records += tally.tally.records();
+        self.markers += tally.tally.markers;
         self.rejects += tally.tally.rejects;
         for sample in &tally.rejects {
             // Each worker has an example of its own.

@@ -132,9 +132,10 @@ impl BookFacts {
         let total: u64 = reasons.iter().map(|(_, count)| count).sum();
         let named = reasons.iter().take(MOST_REASONS).map(|(reason, count)| format!("{count}: {reason}"));
         let others = reasons.len().saturating_sub(MOST_REASONS);
-        let others = (others > 0).then(|| format!("{others} more reasons"));
+        let others = (others > 0).then(|| format!("{others} more reason{}", if others == 1 { "" } else { "s" }));
         let seen = format!(
-            "{total} records could not be read and are not counted, {} of them written within the last hour ({})",
+            "{total} record{} could not be read, {} of the book's were written within the last hour ({})",
+            if total == 1 { "" } else { "s" },
             self.recent_rejects,
             named.chain(others).collect::<Vec<_>>().join("; ")
         );
@@ -183,7 +184,7 @@ mod tests {
         assert_eq!((finding.state, finding.command.as_deref()), (Severity::Warning, Some("walbook rejects book")));
         assert!(finding.seen.starts_with("21 records could not be read"), "{}", finding.seen);
         assert!(
-            finding.seen.ends_with("(6: reason 6; 5: reason 5; 4: reason 4; 3: reason 3; 2: reason 2; 1 more reasons)")
+            finding.seen.ends_with("(6: reason 6; 5: reason 5; 4: reason 4; 3: reason 3; 2: reason 2; 1 more reason)")
         );
         assert_eq!(BookFacts { rejects: Err("damaged".to_owned()), ..facts }.judge_rejects().state, Severity::Problem);
     }

@@ -1,28 +1,29 @@
-//! Examples of rejects for the log: the first record of each reason that a worker meets.
+//! Examples of rejects for the log: the first record of each kind of reason that a worker meets.
+
+use std::mem::{Discriminant, discriminant};
 
 use super::Reject;
 use crate::change::{Record, RejectSample};
 
-/// The most reasons of which a worker gives an example; a run has far fewer.
-const MOST_REASONS: usize = 16;
 /// The most bytes that are looked at of a value.
 const LOOKED_AT: usize = 512;
 /// The most characters that are shown of a value.
 const SHOWN: usize = 100;
 
-/// The reasons of which an example was given.
+/// The kinds of reasons of which an example was given: the text of one kind may hold keys of the record.
 #[derive(Default)]
 pub(super) struct RejectSamples {
-    reasons: Vec<String>,
+    kinds: Vec<Discriminant<Reject>>,
 }
 
 impl RejectSamples {
-    /// The record as an example, if its reason is new.
+    /// The record as an example, if the kind of its reason is new.
     pub(super) fn sample(&mut self, record: &Record<'_>, reject: &Reject, reason: String) -> Option<RejectSample> {
-        if self.reasons.len() >= MOST_REASONS || self.reasons.contains(&reason) {
+        let kind = discriminant(reject);
+        if self.kinds.contains(&kind) {
             return None;
         }
-        self.reasons.push(reason.clone());
+        self.kinds.push(kind);
         let value = record.value.unwrap_or_default();
         let advice = reject.advice().map(str::to_owned);
         Some(RejectSample { offset: record.offset, reason, advice, value: beginning(value) })
@@ -48,7 +49,7 @@ mod tests {
     use crate::change::Partition;
 
     #[test]
-    fn each_reason_has_one_example_and_their_number_is_bounded() {
+    fn each_kind_of_reason_has_one_example() {
         let partition = Arc::new(Partition { topic: "t".to_owned(), number: 0 });
         let record = |offset, value: &'static [u8]| Record {
             partition: &partition,
@@ -65,9 +66,11 @@ mod tests {
         let first = samples.sample(&record(7, b"a\xffb"), &Reject::NotUtf8, "one".to_owned()).expect("a new reason");
         assert_eq!((first.offset, first.value.as_str()), (7, "a\u{fffd}b"));
         assert_eq!(samples.sample(&record(8, b""), &Reject::NotUtf8, "one".to_owned()), None);
-        let new = (0..100)
-            .filter(|number| samples.sample(&record(9, b""), &Reject::Empty, format!("reason {number}")).is_some());
-        assert_eq!(new.count(), MOST_REASONS - 1);
+        // Each sparse object has keys of its own; they must not use up the examples.
+        let shapes = (0..100).map(|number| Reject::NoData(format!("key {number}").into()));
+        let new = shapes.filter(|shape| samples.sample(&record(9, b"{}"), shape, shape.to_string()).is_some());
+        assert_eq!(new.count(), 1);
+        assert!(samples.sample(&record(10, b""), &Reject::Empty, Reject::Empty.to_string()).is_some());
     }
 
     #[test]

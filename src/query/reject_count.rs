@@ -40,8 +40,8 @@ impl fmt::Display for RejectCount {
         let records = if in_range == 1 { "1 record".to_owned() } else { format!("{in_range} records") };
         let days = match without_day {
             _ if in_range == total => "",
-            0 => " of these days",
-            _ => " of these days, or without a timestamp,",
+            0 => " of these days by Kafka's timestamp",
+            _ => " of these days by Kafka's timestamp, or without one,",
         };
         let verbs = if in_range == 1 {
             "could not be read and is not counted"
@@ -52,7 +52,7 @@ impl fmt::Display for RejectCount {
         if in_range < total {
             write!(f, " ({total} in the whole book)")?;
         }
-        f.write_str(": `walbook rejects` lists them.")
+        f.write_str(".")
     }
 }
 
@@ -74,8 +74,8 @@ mod tests {
         assert_eq!(all, RejectCount { in_range: 6, total: 6, without_day: 3 });
         assert_eq!(RejectCount::new(&BTreeMap::new(), &Filter::default()).to_string(), "No rejects.");
         let text = count("2026-11-22", "2026-11-22").to_string();
-        let expected = "4 records of these days, or without a timestamp, could not be read and are not counted \
-            (6 in the whole book): `walbook rejects` lists them.";
+        let expected = "4 records of these days by Kafka's timestamp, or without one, could not be read and are not counted \
+            (6 in the whole book).";
         assert_eq!(text, expected);
     }
 }

@@ -23,7 +23,6 @@ use crate::book::log::checkpoint;
 use crate::book::log::commit_log::{LoggedEntry, ensure_durable, numbers, read_entry};
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::named_files::NamedFiles;
-use crate::book::log::reject_days;
 use crate::book::log::tail::Tail;
 use crate::book::{BookError, State};
 use crate::change::{Day, Operation};
@@ -181,11 +180,20 @@ impl Snapshot {
     /// By day of Kafka's timestamp: the number of rejects, as the log has it; those without a usable one are on 1970-01-01.
     ///
     /// # Errors
-    /// [`BookError`] when the log of a book that an earlier version wrote cannot be read.
+    /// [`BookError`] when files of rejects, or the entries that name them, are missing in a book that an earlier version wrote.
     pub fn reject_days(&self) -> Result<BTreeMap<Day, u64>, BookError> {
         match &self.state.rejects {
             Some(rejects) => Ok(rejects.clone()),
-            None => reject_days::read(&self.disk, self.state.entries),
+            None => {
+                let mut rejects = BTreeMap::new();
+                for file in self.reject_files()? {
+                    let named = self.named.borrow_mut().find(&self.disk, &file.path)?;
+                    if let (Some(day), Some(named)) = (file.day(), named) {
+                        *rejects.entry(day).or_default() += named.rows;
+                    }
+                }
+                Ok(rejects)
+            }
         }
     }
 

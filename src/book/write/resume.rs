@@ -92,6 +92,7 @@ impl Book {
         };
         if self.state.rejects.is_none() {
             // An earlier version wrote the checkpoint: count once, and the next checkpoint has them.
+            info!(entries = self.state.entries, "counting the rejects of all entries once");
             self.state.rejects = Some(reject_days::read(&*self.store, self.state.entries)?);
         }
         let staging = Arc::new(staging);

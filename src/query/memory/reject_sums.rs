@@ -7,8 +7,8 @@ use crate::change::Day;
 use crate::query::files::reject_rows::{RejectPlace, RejectRow, for_each, read_one};
 use crate::query::{Filter, QueryError};
 
-/// The most reasons that are counted separately; a run has far fewer.
-const MOST_REASONS: usize = 1_000;
+/// The most reasons that are counted separately: some hold keys of the record, and a status holds a value of each.
+const MOST_REASONS: usize = 100;
 /// The name under which further reasons are summed.
 const OTHER_REASONS: &str = "other reasons";
 /// The most days that are counted separately: days of rejects come from timestamps that producers set.
