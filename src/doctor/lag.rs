@@ -203,7 +203,7 @@ mod tests {
             (1001, 1000, Some(server("A", 2)), Severity::Ok, "1000 B of WAL behind"),
             // The book moved on after the slot was read.
             (1901, 900, None, Severity::Ok, "0 B of WAL behind"),
-            (1001, 1256, None, Severity::Problem, "the 256 bytes of WAL from 0/3E8 to 0/4E8 were consumed"),
+            (1001, 1256, None, Severity::Problem, "the 256 bytes of WAL from 0/3E8 to 0/4E8 are gone"),
             (2201, 900, Some(server("A", 1)), Severity::Problem, "(200 bytes of WAL) were read and never happened"),
             (1801, 900, Some(server("A", 2)), Severity::Problem, "(300 bytes of WAL) were read and never happened"),
             (1001, 900, Some(server("B", 1)), Severity::Problem, "another server"),
