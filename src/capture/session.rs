@@ -9,7 +9,7 @@ use super::flow::{Flow, FlowEnd};
 use super::position::position_topic;
 use super::publisher::Publisher;
 use super::shutdown_deadline::ShutdownDeadline;
-use super::topics::{CaptureTopics, CheckedTopic, UNKNOWN_TIMEOUT, WRITTEN_UNKNOWN_TIMEOUT};
+use super::topics::{CaptureTopics, CheckedTopic, MISSED_UNKNOWN_TIMEOUT, UNKNOWN_TIMEOUT, WRITTEN_UNKNOWN_TIMEOUT};
 use super::{CaptureError, CaptureProgress, CaptureSettings, Position, Until};
 use crate::change::{Lsn, RecentTransactions};
 use crate::control::SourceProgress;
@@ -142,9 +142,10 @@ impl CaptureProcess<'_> {
     fn read_start(&self, topics: &CaptureTopics<'_>) -> Result<(StartPoint, CheckedTopic), CaptureError> {
         let settings = self.settings;
         let topic = settings.topic.clone();
-        let timeout = match self.has_claimed && !self.has_seen_change {
-            true => WRITTEN_UNKNOWN_TIMEOUT,
-            false => UNKNOWN_TIMEOUT,
+        let timeout = match (self.has_claimed, self.has_seen_change) {
+            (true, false) => WRITTEN_UNKNOWN_TIMEOUT,
+            (true, true) => MISSED_UNKNOWN_TIMEOUT,
+            (false, _) => UNKNOWN_TIMEOUT,
         };
         let mut position = if self.has_claimed { topics.position_within(timeout)? } else { topics.position()? };
         if self.has_claimed && position.is_none() {

@@ -25,6 +25,9 @@ const BATCH_OVERHEAD: usize = 1_000;
 pub(super) const UNKNOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same for topics that this process has written to. Longer, because a missing one ends the capture for good.
 pub(super) const WRITTEN_UNKNOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same where two answers in a row have shown already that one is missing. Long enough for a broker that has just started and waits
+/// for its controller.
+pub(super) const MISSED_UNKNOWN_TIMEOUT: Duration = Duration::from_secs(12);
 /// How often to ask for an unknown topic again.
 const UNKNOWN_INTERVAL: Duration = Duration::from_millis(100);
 
