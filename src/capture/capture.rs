@@ -59,7 +59,11 @@ impl SlotReader for Capture<'_> {
 
     fn is_retryable(&self, error: &CaptureError) -> bool {
         let may_work = self.process.has_claimed || self.is_stopped() || !self.first_session.has_passed();
-        error.is_retryable() && may_work
+        let is_retryable = match error {
+            CaptureError::Slot(error) => error.is_retryable_after(&self.process.silence_limit),
+            error => error.is_retryable(),
+        };
+        is_retryable && may_work
     }
 
     fn is_stopped(&self) -> bool {

@@ -41,7 +41,7 @@ pub(super) struct CaptureProcess<'a> {
 /// After what the topic is continued.
 enum StartPoint {
     /// A position of this process, or of an earlier capture.
-    Known(Position),
+    Known(Box<Position>),
     /// An LSN that the user vouches for.
     Assumed(Lsn),
     /// The slot's confirmed LSN: the topic is new.
@@ -175,7 +175,7 @@ impl CaptureProcess<'_> {
                     found: checked.id,
                 });
             }
-            (Some(position), _) => StartPoint::Known(position),
+            (Some(position), _) => StartPoint::Known(Box::new(position)),
             (None, Some(assumed)) => StartPoint::Assumed(assumed),
             (None, None) if checked.is_empty => StartPoint::Confirmed,
             (None, None) => return Err(CaptureError::NoPosition { position_topic: position_topic(&topic), topic }),
@@ -275,7 +275,7 @@ impl CaptureProcess<'_> {
                 }
                 // If a transaction was published in part, the server's history must contain its end.
                 state.check_continues(slot, known.lsn, known.reach(), &known.identity)?;
-                let Position { lsn, partial, is_assumed, recent, ends, .. } = known;
+                let Position { lsn, partial, is_assumed, recent, ends, .. } = *known;
                 Ok(Position { partial, is_assumed, recent, ends, ..new(lsn) })
             }
             StartPoint::Assumed(lsn) if lsn > end => Err(CaptureError::Setup(format!(

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::SilenceLimit;
 use crate::change::{Classified, FailureKind, Lsn};
 use crate::postgres::PostgresError;
 use crate::store::SpillError;
@@ -75,7 +76,7 @@ pub enum SlotError {
     OtherHistory(String),
     /// The server repeats another history than the one that was read.
     #[error(
-        "the server was set back to an older state and has gone another way since: {seen}. What was read from {shared} to {position} ({} bytes of WAL) may never have happened on it, and what it wrote there since cannot be continued from: restore the server that was read, or begin anew",
+        "the server was set back to an older state and has gone another way since, or --plugin-option was changed: {seen}. What was read from {shared} to {position} ({} bytes of WAL) may never have happened on it, and what it wrote there since cannot be continued from: restore the server that was read, or begin anew",
         position.as_i64() - shared.as_i64()
     )]
     SetBack {
@@ -148,6 +149,12 @@ impl SlotError {
             }
             error => error,
         }
+    }
+
+    /// Whether another try may succeed for a reader with this limit: also where the slot is held, if it may be held by the server
+    /// process of a session that was ended by silence.
+    pub fn is_retryable_after(&self, silence_limit: &SilenceLimit) -> bool {
+        self.is_retryable() || matches!(self, SlotError::Held { .. }) && silence_limit.has_ended_session()
     }
 
     /// Whether another try may succeed later.

@@ -59,7 +59,8 @@ pub(super) fn pump(
         wal_server: Some(connect),
         last_line_at: now,
     };
-    if let Some(why) = pump.repeat_check.uncompared() {
+    let is_first = context.begin_first_session();
+    if let Some(why) = pump.repeat_check.uncompared().filter(|_| is_first) {
         info!("whether the server was set back to an older state is not compared: {why}");
     }
     let mut assembler = SlotAssembler::new(settings.spill.clone());

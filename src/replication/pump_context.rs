@@ -26,6 +26,8 @@ pub struct PumpContext {
     recent: Mutex<(RecentTransactions, Option<CommittedTransaction>)>,
     confirmed: AtomicI64,
     stopped: AtomicBool,
+    /// Whether a session has begun that logs what cannot be compared.
+    has_begun: AtomicBool,
     silence_limit: SilenceLimit,
     /// The WAL after the last delivery: what is known to be empty, and what is being received.
     pub(super) source_progress: SourceProgress,
@@ -48,6 +50,7 @@ impl PumpContext {
             recent: Mutex::new((recent, None)),
             confirmed: AtomicI64::new(from.as_i64()),
             stopped: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
             silence_limit: SilenceLimit::default(),
             source_progress,
             wake,
@@ -60,8 +63,14 @@ impl PumpContext {
         PumpContext { silence_limit, ..self }
     }
 
-    pub(super) fn silence_limit(&self) -> &SilenceLimit {
+    /// The limit that sessions share.
+    pub fn silence_limit(&self) -> &SilenceLimit {
         &self.silence_limit
+    }
+
+    /// Whether this is the first session; `false` from the second call on.
+    pub(super) fn begin_first_session(&self) -> bool {
+        !self.has_begun.swap(true, Ordering::Relaxed)
     }
 
     /// The queue of deliveries.

@@ -26,6 +26,12 @@ impl Default for SilenceLimit {
 }
 
 impl SilenceLimit {
+    /// Whether a session was ended by silence, and nothing was delivered since. Then the server process that was left may still
+    /// decode, and hold the slot until it has finished: before that it does not notice that its client is gone.
+    pub fn has_ended_session(&self) -> bool {
+        self.get() > FIRST_LIMIT
+    }
+
     fn get(&self) -> Duration {
         Duration::from_millis(self.millis.load(Ordering::Relaxed))
     }
@@ -85,6 +91,7 @@ impl Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replication::SlotError;
 
     const STEP: Duration = Duration::from_secs(1);
 
@@ -97,17 +104,31 @@ mod tests {
     fn a_silent_server_ends_the_session_and_the_next_one_waits_longer_until_something_is_delivered() {
         let limit = SilenceLimit::default();
         let session = || Silence::new(limit.clone());
+        assert!(!limit.has_ended_session());
         assert_eq!([steps(&mut session(), 0), steps(&mut session(), 0)], [12, 24]);
+        assert!(limit.has_ended_session());
         let mut third = session();
         third.end(false);
         assert_eq!(steps(&mut third, 0), 48, "a keepalive alone shows no progress");
         let mut fourth = session();
         fourth.end(true);
+        assert!(!limit.has_ended_session());
         assert_eq!(steps(&mut fourth, 0), 12);
         for _ in 0..20 {
             steps(&mut session(), 0);
         }
         assert_eq!(steps(&mut session(), 0), 3600);
+    }
+
+    #[test]
+    fn a_slot_that_a_silent_server_process_still_holds_is_waited_for() {
+        let limit = SilenceLimit::default();
+        let held = SlotError::Held { slot: "s".to_owned(), pid: "7".to_owned(), seconds: 90 };
+        assert!(!held.is_retryable_after(&limit), "another reader has it");
+        steps(&mut Silence::new(limit.clone()), 0);
+        assert!(held.is_retryable_after(&limit), "the process that was left may still decode");
+        Silence::new(limit.clone()).end(true);
+        assert!(!held.is_retryable_after(&limit));
     }
 
     #[test]

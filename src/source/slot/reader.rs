@@ -64,7 +64,7 @@ impl SlotReader for ReaderThread {
     }
 
     fn is_retryable(&self, error: &SlotError) -> bool {
-        error.is_retryable()
+        error.is_retryable_after(self.context.silence_limit())
     }
 
     fn is_stopped(&self) -> bool {
