@@ -26,6 +26,7 @@
 
 mod error;
 mod input;
+mod message;
 mod reader;
 mod scan;
 mod transaction;

@@ -234,7 +234,10 @@ impl FileReader {
                     self.split()?;
                     self.builder.flush()?;
                 }
-                Filled::None => thread::sleep(POLL_INTERVAL),
+                Filled::None => {
+                    self.add_settled()?;
+                    thread::sleep(POLL_INTERVAL);
+                }
                 Filled::End => return self.end(),
             }
         }
@@ -296,6 +299,15 @@ impl FileReader {
         Ok(())
     }
 
+    /// Adds a logical message at the end, which is whole by its length.
+    fn add_settled(&mut self) -> Result<(), FileError> {
+        let Some(length) = self.scanner.settled() else { return Ok(()) };
+        self.add(0, length)?;
+        self.pending.drain(..length);
+        self.split()?;
+        self.builder.flush()
+    }
+
     fn add(&mut self, begin: usize, length: usize) -> Result<(), FileError> {
         self.builder.add(&self.pending[begin..begin + length], self.offset)?;
         self.offset += length as i64;
@@ -305,6 +317,7 @@ impl FileReader {
     /// Adds what is left and cannot grow: of a stream all, of a file a whole JSON value.
     fn end(&mut self) -> Result<(), FileError> {
         let is_stream = self.input.is_stream();
+        self.add_settled()?;
         while !self.pending.is_empty() && (is_stream || is_whole_value(&self.pending)) {
             let length = self.scanner.end(&self.pending).unwrap_or_else(|| self.scanner.give_up(&self.pending));
             self.add(0, length)?;

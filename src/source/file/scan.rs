@@ -3,10 +3,13 @@
 //! A record of test_decoding ends at the first line break outside its quotes (grammar: contrib/test_decoding/test_decoding.c).
 //! In names a quote is doubled, in values an apostrophe; nothing else is escaped. An apostrophe opens a value only after `:` or
 //! `:B`, a quote opens a name only where a name or a type may stand, and behind a value comes a space or the end: a line that
-//! breaks this is no line of test_decoding, or one that was cut short, and ends where the line does.
+//! breaks this is no line of test_decoding, or one that was cut short, and ends where the line does. `message.rs` has the rule of
+//! logical messages, which state their length.
 
 use memchr::memmem;
 use memchr::{memchr, memchr3};
+
+use super::message::{MessageEnd, is_message, message_end};
 
 /// Bytes that show what kind of record it is, if no line break comes before.
 const HEAD: usize = "PREPARE TRANSACTION ".len();
@@ -19,6 +22,8 @@ pub(super) struct RecordScanner {
     state: ScanState,
     /// Whether the line stands in a struct that Connect printed: a brace or further fields may follow it.
     in_struct: bool,
+    /// The length of the record if no more bytes come.
+    settled: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,8 +37,8 @@ enum ScanState {
     Columns,
     /// Inside quotes, and what comes after them.
     Quoted(u8, After),
-    /// In a message's bytes, which end here; the head was found before `from`.
-    Content { end: usize, from: usize },
+    /// In a logical message, which begins here.
+    Message,
     /// To the end of the line.
     Line,
 }
@@ -67,7 +72,7 @@ impl RecordScanner {
                 ScanState::Names => names(bytes, self.at),
                 ScanState::Columns => columns(bytes, self.at),
                 ScanState::Quoted(quote, after) => quoted(bytes, self.at, quote, after, self.in_struct),
-                ScanState::Content { end, from } => self.content(bytes, end, from),
+                ScanState::Message => self.message(bytes),
                 ScanState::Line => match memchr(b'\n', &bytes[self.at..]) {
                     Some(end) => ScanStep::End(self.at + end + 1),
                     None => ScanStep::More(bytes.len()),
@@ -88,10 +93,18 @@ impl RecordScanner {
         }
     }
 
-    /// Ends a record that has no end at its first line break.
-    pub(super) fn give_up(&mut self, bytes: &[u8]) -> usize {
+    /// The length of a record that is whole if no more bytes come; after [`RecordScanner::end`] of the same bytes.
+    pub(super) fn settled(&mut self) -> Option<usize> {
+        let length = self.settled?;
         *self = RecordScanner::default();
-        memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1)
+        Some(length)
+    }
+
+    /// Ends a record that has no end: where it is settled, or at its first line break.
+    pub(super) fn give_up(&mut self, bytes: &[u8]) -> usize {
+        let settled = self.settled();
+        *self = RecordScanner::default();
+        settled.unwrap_or_else(|| memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1))
     }
 
     /// Recognizes the kind of record by its first bytes.
@@ -103,8 +116,8 @@ impl RecordScanner {
         if text.starts_with(b"table ") {
             return ScanStep::On(ScanState::Names, self.at + "table ".len());
         }
-        if text.starts_with(b"message: ") || text.starts_with(b"streaming message: ") {
-            return self.message(bytes, self.at);
+        if is_message(text) {
+            return ScanStep::On(ScanState::Message, self.at);
         }
         let two_phase: [&[u8]; 3] = [b"PREPARE TRANSACTION ", b"COMMIT PREPARED ", b"ROLLBACK PREPARED "];
         if let Some(head) = two_phase.into_iter().find(|head| text.starts_with(head)) {
@@ -138,31 +151,18 @@ impl RecordScanner {
         }
     }
 
-    /// Looks for `, sz: N content:` from `from` on, within the first line: its prefix may hold anything, and so may its bytes.
-    fn message(&mut self, bytes: &[u8], from: usize) -> ScanStep {
-        let end = memchr(b'\n', &bytes[from..]).map(|end| from + end);
-        let head = &bytes[from..end.unwrap_or(bytes.len())];
-        for found in memmem::find_iter(head, b", sz: ") {
-            let number = &head[found + b", sz: ".len()..];
-            let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let size = str::from_utf8(&number[..digits]).ok().and_then(|digits| digits.parse::<u32>().ok());
-            if let (Some(size), Some(_)) = (size, number[digits..].strip_prefix(b" content:")) {
-                let begin = from + found + b", sz: ".len() + digits + b" content:".len();
-                return ScanStep::On(ScanState::Content { end: begin + size as usize, from: begin }, begin);
-            }
+    fn message(&mut self, bytes: &[u8]) -> ScanStep {
+        let text = &bytes[self.at..];
+        let line_end = |from: usize| memchr(b'\n', &text[from..]).map(|end| self.at + from + end + 1);
+        self.settled = None;
+        match message_end(text, self.in_struct, |record| RecordScanner::default().end(record)) {
+            MessageEnd::At(end) => return ScanStep::On(ScanState::Line, self.at + end),
+            MessageEnd::Perhaps(end) => self.settled = line_end(end),
+            MessageEnd::Unsized => self.settled = line_end(0),
+            MessageEnd::More => {}
+            MessageEnd::Broken => return ScanStep::Broken,
         }
-        // A streamed message is printed without its bytes.
-        if end.is_some() { ScanStep::Broken } else { ScanStep::More(self.at) }
-    }
-
-    fn content(&mut self, bytes: &[u8], end: usize, from: usize) -> ScanStep {
-        match bytes.get(end) {
-            None => ScanStep::More(self.at),
-            Some(b'\n' | b'\r') => ScanStep::On(ScanState::Line, end),
-            Some(b'}' | b',') if self.in_struct => ScanStep::On(ScanState::Line, end),
-            // What looked like a size was part of the prefix.
-            Some(_) => self.message(bytes, from),
-        }
+        ScanStep::More(self.at)
     }
 }
 
@@ -301,7 +301,16 @@ mod tests {
             "table public.t, public.\"a, \nb\": TRUNCATE: restart_seqs cascade\n",
             "message: transactional: 1 prefix: p, sz: 11 content:a\nCOMMIT 7\n\n",
             "message: transactional: 0 prefix: x, sz: 3 content:y, sz: 2 content:'\n\n",
-            "streaming message: transactional: 1 prefix: p, sz: 4\n",
+            "message: transactional: 1 prefix: a\nCOMMIT 7\ntable a.b: DELETE:\nb, sz: 4 content:a\n\nb\n",
+            "message: transactional: 0 prefix: p, sz: 1 content:x\ntable a.b: DELETE: id[integer]:1, sz: 2 content:ab\n",
+            "message: transactional: 1 prefix: p, sz: 1 content:x\nBEGIN 5\ntable a.b: DELETE:\n, sz: 2 content:ab\n",
+            "message: transactional: 1 prefix: BEGIN 7\ntable a.b: DELETE:\nCOMMIT 7, sz: 2 content:ab\n",
+            "message: transactional: 1 prefix: BEGIN 7\n, sz: 0 content:\n",
+            "message: transactional: 1 prefix: , sz: 9 content:, sz: 3 content:x\ny\n",
+            "message: transactional: 0 prefix: p, sz: 0 content:\n",
+            "table public.t: INSERT: v[text]:', sz: 1 content:x\n'\n",
+            "streaming message: transactional: 1 prefix: p\nq, sz: 4\n",
+            "streaming message: transactional: 0 prefix: p, sz: 4 content:a\nbc\n",
             "PREPARE TRANSACTION 'a''\nb', txid 5\n",
             "COMMIT PREPARED E'a\\\\\n'''\n",
             "Struct{lsn=0/1,data=table public.t: INSERT: v[text]:'x}\nBEGIN'}\n",
@@ -331,6 +340,69 @@ mod tests {
             "table public.t: INSERT: v[text]:'never closed\n",
             "no line end",
         ]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn messages_of_any_prefix_and_content_are_one_record_each(
+            messages in proptest::collection::vec((0..2_usize, pieces(&PIECES[1..]), pieces(&PIECES)), 1..5),
+        ) {
+            let mut records = vec!["BEGIN 5\n".to_owned()];
+            for (transactional, prefix, content) in messages {
+                let size = content.len();
+                records.push(format!("message: transactional: {transactional} prefix: {prefix}, sz: {size} content:{content}\n"));
+                records.push("table a.b: INSERT: v[text]:'x'\n".to_owned());
+            }
+            records.push("COMMIT 5\n".to_owned());
+            check(&records.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+
+    /// The first looks like a size: where a prefix has it, only luck decides.
+    const PIECES: [&str; 9] = [
+        ", sz: 3 content:",
+        "\n",
+        "a",
+        "é",
+        "\nBEGIN 7",
+        "\nCOMMIT 7\n",
+        "\ntable a.b: DELETE: v[text]:'",
+        "'",
+        "\nmessage: transactional: 1 prefix: ",
+    ];
+
+    fn pieces(pieces: &'static [&'static str]) -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::strategy::Strategy;
+        proptest::collection::vec(proptest::sample::select(pieces), 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    #[test]
+    fn a_message_that_was_cut_short_hides_no_change() {
+        let again = [
+            "table a.b: INSERT:\n",
+            "COMMIT 7\n",
+            "message: transactional: 0 prefix: q, sz: 1 content:y\n",
+            "BEGIN 8\n",
+        ];
+        for cut in [
+            "message: transactional: 1 prefix: preBEGIN 7\n",
+            "message: transactional: 1 prefix: p, sz: 100 content:abcBEGIN 7\n",
+            "message: transactional: 1 prefix: p, sz: 3 content:abcBEGIN\n",
+        ] {
+            check(&[&[cut], &again[..]].concat());
+        }
+        check(&["message: transactional: 1 prefix: never sized\n"]);
+    }
+
+    #[test]
+    fn a_message_at_the_end_is_settled_by_its_length() {
+        let mut scanner = RecordScanner::default();
+        let whole = b"message: transactional: 0 prefix: p, sz: 3 content:a\nb\n";
+        assert_eq!((scanner.end(whole), scanner.settled()), (None, Some(whole.len())));
+        let cut = &whole[..whole.len() - 2];
+        assert_eq!((scanner.end(cut), scanner.settled()), (None, None));
+        // The same bytes and more: what it waited for.
+        assert_eq!(scanner.end(&[&whole[..], b"BEGIN 5\n"].concat()), Some(whole.len()));
     }
 
     #[test]

@@ -90,6 +90,54 @@ fn text_inside_a_value_is_not_a_record() {
 }
 
 #[test]
+fn logical_messages_never_count_and_never_split() {
+    let ghosts = "x\nBEGIN 9\ntable public.ghost: INSERT: id[integer]:1\nCOMMIT 9\n\
+        message: transactional: 0 prefix: q, sz: 1 content:y\n{\"data\":\"table public.ghost: DELETE:\"}\n";
+    let message = |transactional: u8, prefix: &[u8], content: &[u8]| {
+        let head = format!("message: transactional: {transactional} prefix: ");
+        let size = format!(", sz: {} content:", content.len());
+        [head.as_bytes(), prefix, size.as_bytes(), content, b"\n"].concat()
+    };
+    let any_bytes: Vec<u8> = (0..=255).collect();
+    let text = [
+        message(0, b"p", ghosts.as_bytes()),
+        message(0, ghosts.as_bytes(), b""),
+        b"BEGIN 5\ntable public.t: INSERT: v[text]:'a'\n".to_vec(),
+        message(1, b"p", &any_bytes),
+        message(1, &any_bytes[1..], ghosts.as_bytes()),
+        message(1, b"p, sz: 1 content:x\ntable public.ghost: INSERT: id[integer]:1", b"y"),
+        message(1, b"p", b", sz: 2 content:ab\ntable public.ghost: UPDATE: id[integer]:1"),
+        b"table public.t: INSERT: v[text]:'b'\nCOMMIT 5 (at 2026-11-22 00:00:00+00)\n".to_vec(),
+        message(0, b"last", b"\xff\n\n"),
+    ]
+    .concat();
+    let world = World::new("");
+    std::fs::write(world.input(), &text).expect("a file can be written");
+    world.run(&[]).expect(0, &[]);
+    let piped = World::new("");
+    piped.pipe(&text).expect(0, &[]);
+    for world in [world, piped] {
+        assert_eq!(world.counts(), [("public.t INSERT".to_owned(), 2)].into());
+        assert_eq!((world.rejects(), world.position().0), (vec![], text.len() as i64));
+        assert!(world.events().iter().all(|event| event.xid == Some(5) && event.commit_time.is_some()));
+        world.verify();
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_a_reject_and_no_failure() {
+    let world = World::new("");
+    let text =
+        b"BEGIN 5\ntable public.t: INSERT: v[text]:'\xff'\ntable public.t: INSERT: v[text]:'b'\n\xfe\nCOMMIT 5\n";
+    std::fs::write(world.input(), text).expect("a file can be written");
+    world.run(&[]).expect(0, &[]);
+    let rejects = world.rejects();
+    assert!(rejects.len() == 1 && rejects[0].1 == 2 && rejects[0].0.contains("not UTF-8"), "{rejects:?}");
+    assert_eq!(world.total(), 1);
+    world.verify();
+}
+
+#[test]
 fn invalid_text_is_rejected_without_harm_to_other_records() {
     let text = "BEGIN 6\ntable public.t: INSERT: v[text]:'cut off hereBEGIN 7\n\
         table public.t: INSERT: v[text]:'whole'\nCOMMIT 7 (at 2026-11-22 00:00:00+00)\n\

@@ -403,6 +403,9 @@ fn bytes_that_are_not_utf8_are_rejects_wherever_they_stand() {
         opens("t", &bytes, Err(Reject::NotUtf8));
     }
     opens("t", b"table public.t: INSERT: a[text]:'\xE9'", Err(Reject::NotUtf8));
+    // But for a logical message, whose content is any bytes.
+    opens("t", b"message: transactional: 1 prefix: p, sz: 1 content:\xff", Ok(Opened::Marker));
+    opens("t", b"message: \xff", Err(Reject::NotUtf8));
 }
 
 #[test]

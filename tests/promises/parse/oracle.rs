@@ -45,7 +45,12 @@ pub(crate) fn open(topic: &str, value: Option<&[u8]>) -> Result<Opened, Reject> 
     if value[0] == 0 && value.len() >= 5 {
         return Err(Reject::SchemaRegistry);
     }
-    let text = std::str::from_utf8(value).map_err(|_| Reject::NotUtf8)?;
+    let is_message = regex!("(?:streaming )?message: transactional: [01] prefix: .*");
+    let text = match std::str::from_utf8(value) {
+        Ok(text) => text,
+        Err(_) if is_message.is_match(&String::from_utf8_lossy(value)) => return Ok(Opened::Marker),
+        Err(_) => return Err(Reject::NotUtf8),
+    };
     if regex!(r"[ \t\r\n]*\{.*").is_match(text) {
         return open_json(topic, text);
     }

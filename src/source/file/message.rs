@@ -1,0 +1,139 @@
+//! Where a logical message ends: `message: transactional: 1 prefix: P, sz: N content:` and N bytes.
+//!
+//! Its content may be any bytes, and so may its prefix but for NUL: line breaks, whole records, and what looks like a size. The first
+//! size that is followed by the end of a line counts, unless the records behind it show that it was part of the prefix: a size
+//! stands in them outside of quotes and of messages, which only the rest of this message can be.
+
+use memchr::{memchr, memmem};
+
+/// Bytes of a prefix, and of the records behind a message, that are looked at.
+const LOOK_AHEAD: usize = 64 << 10;
+/// Records behind a message that are looked at; the first COMMIT is the last of them.
+const MOST_RECORDS: usize = 16;
+/// PostgreSQL's longest value.
+const MOST_CONTENT: usize = 1 << 30;
+
+const SIZE: &[u8] = b", sz: ";
+const CONTENT: &[u8] = b" content:";
+
+/// What is known about the end of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum MessageEnd {
+    /// Its content ends before this byte.
+    At(usize),
+    /// It ends there if nothing more comes.
+    Perhaps(usize),
+    /// More bytes are needed, of its content or of a size.
+    More,
+    /// No size was found yet: a prefix of several lines, or a line that is no message.
+    Unsized,
+    /// It is no message, or one that was cut short.
+    Broken,
+}
+
+/// Whether a record begins as a logical message.
+pub(super) fn is_message(record: &[u8]) -> bool {
+    record.starts_with(b"message: ") || record.starts_with(b"streaming message: ")
+}
+
+/// Finds the end of the message that `bytes` begin with.
+///
+/// `record_len` returns the length of the record that bytes begin with, if it ends in them.
+pub(super) fn message_end(bytes: &[u8], in_struct: bool, record_len: fn(&[u8]) -> Option<usize>) -> MessageEnd {
+    let head = bytes.strip_prefix(b"streaming ").unwrap_or(bytes);
+    let heads: [&[u8]; 2] = [b"message: transactional: 0 prefix: ", b"message: transactional: 1 prefix: "];
+    if !heads.iter().any(|known| head.starts_with(known)) {
+        let is_short = heads.iter().any(|known| known.starts_with(head));
+        return if is_short { MessageEnd::More } else { MessageEnd::Broken };
+    }
+    // A streamed transaction's messages are printed without their bytes.
+    let is_bare = bytes.starts_with(b"streaming message: transactional: 1");
+    let is_transactional = head.starts_with(heads[1]);
+    let region = &bytes[..bytes.len().min(LOOK_AHEAD)];
+    let mut first = None;
+    for found in memmem::find_iter(region, SIZE) {
+        let line = memchr::memrchr(b'\n', &region[..found]).map_or(0, |line_break| line_break + 1);
+        if line > 0 && is_message(&region[line..]) && has_begin_behind_text(&region[..line]) {
+            // The recording was interrupted, and began anew in the same line: the size is another message's.
+            return first.map_or(MessageEnd::Broken, MessageEnd::At);
+        }
+        let Some(end) = content_end(bytes, found, is_bare) else { continue };
+        match bytes.get(end) {
+            None => return MessageEnd::More,
+            Some(b'}' | b',' | b'\n' | b'\r') if in_struct => return MessageEnd::At(end),
+            Some(b'\n' | b'\r') => match judge_following(&bytes[end..], is_transactional, record_len) {
+                Some(true) => return MessageEnd::At(end),
+                Some(false) => first = first.or(Some(end)),
+                None => return MessageEnd::Perhaps(end),
+            },
+            Some(_) => {}
+        }
+    }
+    match first {
+        Some(end) => MessageEnd::At(end),
+        None if region.len() == LOOK_AHEAD => MessageEnd::Broken,
+        None => MessageEnd::Unsized,
+    }
+}
+
+/// Where the content ends whose size stands at `found`; `None` if that is no size.
+fn content_end(bytes: &[u8], found: usize, is_bare: bool) -> Option<usize> {
+    let number = &bytes[found + SIZE.len()..];
+    let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let size: usize = str::from_utf8(&number[..digits]).ok()?.parse().ok().filter(|size| *size <= MOST_CONTENT)?;
+    let begin = found + SIZE.len() + digits;
+    match &number[digits..] {
+        rest if rest.starts_with(CONTENT) => Some(begin + CONTENT.len() + size),
+        // More of it may come.
+        rest if rest.len() < CONTENT.len() && CONTENT.starts_with(rest) => Some(usize::MAX),
+        [b'\n' | b'\r', ..] if is_bare => Some(begin),
+        _ => None,
+    }
+}
+
+/// Whether the records behind a line end can follow a message; `None` while too little of them is known.
+fn judge_following(bytes: &[u8], is_transactional: bool, record_len: fn(&[u8]) -> Option<usize>) -> Option<bool> {
+    let begin = memchr(b'\n', bytes)? + 1;
+    let mut rest = &bytes[begin..bytes.len().min(begin + LOOK_AHEAD)];
+    let is_cut = rest.len() == LOOK_AHEAD;
+    for _ in 0..MOST_RECORDS {
+        if is_message(rest) {
+            return Some(true);
+        }
+        let Some(length) = record_len(rest) else { return is_cut.then_some(true) };
+        let (record, next) = rest.split_at(length);
+        if has_size_outside_quotes(record) {
+            return Some(false);
+        }
+        if !is_transactional || record.starts_with(b"COMMIT") || record.starts_with(b"PREPARE TRANSACTION ") {
+            return Some(true);
+        }
+        rest = next;
+    }
+    Some(true)
+}
+
+fn has_size_outside_quotes(record: &[u8]) -> bool {
+    memmem::find_iter(record, SIZE).any(|found| {
+        let is_even = |quote: u8| memchr::memchr_iter(quote, &record[..found]).count() % 2 == 0;
+        let is_size = content_end(record, found, false).is_some_and(|end| end != usize::MAX);
+        is_size && is_even(b'\'') && is_even(b'"')
+    })
+}
+
+/// Whether a line ends with `BEGIN` or `BEGIN 5` behind other text.
+fn has_begin_behind_text(lines: &[u8]) -> bool {
+    let mut ends = memchr::memchr_iter(b'\n', lines);
+    let mut begin = 0;
+    ends.any(|end| {
+        let line = &lines[begin..end];
+        begin = end + 1;
+        let words = line.trim_ascii_end();
+        let digits = words.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let without_number = match words[..words.len() - digits].strip_suffix(b" ") {
+            Some(rest) if digits > 0 => rest,
+            _ => words,
+        };
+        without_number.len() > b"BEGIN".len() && without_number.ends_with(b"BEGIN")
+    })
+}
