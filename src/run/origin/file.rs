@@ -71,6 +71,9 @@ impl Origin for FileOrigin {
             self.refuse_second_name(state)?;
         }
         let from = state.next_offset(&partition).unwrap_or(0);
+        if from == 0 {
+            self.input.check_form()?;
+        }
         let id = self.check.begin(known.map(|known| (known.id.as_str(), from)))?;
         let until = match (self.until_end, self.input.is_stream()) {
             (true, true) => Some(i64::MAX),

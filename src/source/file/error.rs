@@ -16,6 +16,16 @@ pub enum FileError {
         /// What is wrong, and what to do.
         message: String,
     },
+    /// It holds something else than records.
+    #[error("--input {path} is {what}: {help}")]
+    OtherForm {
+        /// The path as it was typed.
+        path: String,
+        /// What it is.
+        what: &'static str,
+        /// What would help.
+        help: &'static str,
+    },
     /// The system failed.
     #[error("could not {tried} {path}")]
     Io {
@@ -103,7 +113,7 @@ impl From<SpillError> for FileError {
 impl Classified for FileError {
     fn kind(&self) -> FailureKind {
         match self {
-            FileError::NoInput { .. } => FailureKind::Usage,
+            FileError::NoInput { .. } | FileError::OtherForm { .. } => FailureKind::Usage,
             // The bytes that the book continues from are not there any more.
             FileError::Another { .. } | FileError::Shorter { .. } | FileError::Shrunk { .. } => FailureKind::DataLoss,
             // What comes from a pipe comes once.

@@ -15,9 +15,13 @@ use chrono::{DateTime, SecondsFormat};
 use sha2::{Digest, Sha256};
 
 use super::FileError;
+use super::look::{FileForm, HEAD_BYTES, Unreadable, look};
+use super::stream_head::StreamHead;
 
 /// Bytes of a file that its fingerprint covers, if it has as many.
 const FINGERPRINT_BYTES: i64 = 4096;
+/// How long a start waits for the first bytes of a stream, to refuse it before a book is made.
+const STREAM_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often an [`InputTail`] checks whether its path still names the same file.
 const TAIL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -29,6 +33,8 @@ pub struct Input {
     is_stream: bool,
     /// Where transactions are kept that are too large for memory.
     spill_folder: PathBuf,
+    /// The first bytes of a stream.
+    stream_head: StreamHead,
 }
 
 impl Input {
@@ -46,7 +52,13 @@ impl Input {
             return Err(no_input("name a file, or - for standard input"));
         }
         if name == "-" {
-            return Ok(Input { path: PathBuf::from("/dev/stdin"), name, is_stream: true, spill_folder });
+            return Ok(Input {
+                path: PathBuf::from("/dev/stdin"),
+                name,
+                is_stream: true,
+                spill_folder,
+                stream_head: StreamHead::default(),
+            });
         }
         let found = match fs::metadata(path) {
             Ok(found) => found,
@@ -58,7 +70,13 @@ impl Input {
         if found.is_dir() {
             return Err(no_input("it is a directory: name a file"));
         }
-        Ok(Input { path: path.to_owned(), name, is_stream: !found.is_file(), spill_folder })
+        Ok(Input {
+            path: path.to_owned(),
+            name,
+            is_stream: !found.is_file(),
+            spill_folder,
+            stream_head: StreamHead::default(),
+        })
     }
 
     /// Sets the folder for transactions that are too large for memory, instead of the system's for temporary files.
@@ -113,10 +131,48 @@ impl Input {
 
     /// Opens the stream. May wait until another process writes to it.
     pub(super) fn open_stream(&self) -> Result<Box<dyn Read + Send>, FileError> {
-        if self.name == "-" {
-            return Ok(Box::new(io::stdin()));
+        self.stream_head.take(self.opener()).map_err(|source| self.failed("open", source))
+    }
+
+    fn opener(&self) -> impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static {
+        let (path, is_stdin) = (self.path.clone(), self.name == "-");
+        move || if is_stdin { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(path)?)) }
+    }
+
+    /// Refuses an input whose first bytes show that it cannot be read. Waits a moment for those of a stream.
+    ///
+    /// # Errors
+    /// [`FileError::OtherForm`] with what it is and what would help; [`FileError::Io`].
+    pub fn check_form(&self) -> Result<(), FileError> {
+        if !self.is_stream {
+            return self.form().map(drop);
         }
-        Ok(Box::new(File::open(&self.path).map_err(|source| self.failed("open", source))?))
+        match self.stream_head.wait(self.opener(), STREAM_HEAD_TIMEOUT) {
+            Some((head, is_all)) => {
+                look(&head, is_all).map_or(Ok(()), |form| form.map(drop).map_err(|it| self.other_form(it)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How the records of a file are split of which an earlier run has read the beginning.
+    pub(super) fn known_form(&self) -> Result<FileForm, FileError> {
+        match self.form() {
+            Err(FileError::OtherForm { .. }) => Ok(FileForm::Lines),
+            form => form,
+        }
+    }
+
+    /// How the records of a file are split, by its first bytes.
+    fn form(&self) -> Result<FileForm, FileError> {
+        let mut head = Vec::new();
+        let read = self.open(0)?.take(HEAD_BYTES as u64).read_to_end(&mut head);
+        read.map_err(|source| self.failed("read", source))?;
+        look(&head, true).unwrap_or(Ok(FileForm::Lines)).map_err(|unreadable| self.other_form(unreadable))
+    }
+
+    pub(super) fn other_form(&self, Unreadable { what, help }: Unreadable) -> FileError {
+        FileError::OtherForm { path: self.name.clone(), what, help }
     }
 
     /// An error of the system, with what was tried.

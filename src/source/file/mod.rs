@@ -26,10 +26,14 @@
 
 mod error;
 mod input;
+mod look;
 mod message;
+mod psql;
 mod reader;
 mod scan;
+mod stream_head;
 mod transaction;
+mod values;
 
 pub use error::FileError;
 pub use input::{Input, InputCheck};

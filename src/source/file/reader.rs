@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use tracing::warn;
 
 use super::input::InputTail;
+use super::look::{BYTE_ORDER_MARK, FileForm, look};
 use super::scan::RecordScanner;
 use super::transaction::{BatchBuilder, FileBatch, FileRecords};
 use super::{FileError, Input};
@@ -154,7 +155,7 @@ impl Reading {
             stop: Arc::clone(&stop),
             sender,
             builder,
-            scanner: RecordScanner::default(),
+            scanner: None,
             pending: Vec::new(),
             offset: start.from,
             until: start.until,
@@ -197,7 +198,8 @@ struct FileReader {
     stop: Arc<AtomicBool>,
     sender: DeliverySender,
     builder: BatchBuilder,
-    scanner: RecordScanner,
+    /// Where records end; `None` until the first bytes show how they are split.
+    scanner: Option<RecordScanner>,
     /// Bytes that are read and not yet part of a record.
     pending: Vec<u8>,
     /// The offset of the first of them.
@@ -228,9 +230,14 @@ impl FileReader {
             true => Bytes::Stream(self.input.open_stream()?),
             false => Bytes::File(InputTail::open(&self.input, self.offset)?),
         };
+        if self.offset > 0 {
+            // The beginning was read by an earlier run.
+            self.begin_records(self.input.known_form()?);
+        }
         while !self.stop.load(Ordering::Relaxed) {
             match self.fill(&mut bytes)? {
                 Filled::Some => {
+                    self.look(false)?;
                     self.split()?;
                     self.builder.flush()?;
                 }
@@ -278,15 +285,37 @@ impl FileReader {
         }
     }
 
+    /// Looks at the first bytes of the input; `is_all` if no more will come.
+    fn look(&mut self, is_all: bool) -> Result<(), FileError> {
+        if self.scanner.is_some() {
+            return Ok(());
+        }
+        if let Some(form) = look(&self.pending, is_all) {
+            let form = form.map_err(|unreadable| self.input.other_form(unreadable))?;
+            self.begin_records(form);
+            if self.pending.starts_with(BYTE_ORDER_MARK) {
+                self.add(0, BYTE_ORDER_MARK.len())?;
+                self.pending.drain(..BYTE_ORDER_MARK.len());
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_records(&mut self, form: FileForm) {
+        self.scanner = Some(RecordScanner::of(form));
+        self.builder.set_form(form);
+    }
+
     /// Adds the records that are whole.
     fn split(&mut self) -> Result<(), FileError> {
         let mut begin = 0;
         while begin < self.pending.len() {
             let rest = &self.pending[begin..];
-            let length = match self.scanner.end(rest) {
+            let Some(scanner) = &mut self.scanner else { break };
+            let length = match scanner.end(rest) {
                 Some(length) => length,
                 None if rest.len() <= MAX_RECORD_BYTES => break,
-                None => self.scanner.give_up(rest),
+                None => scanner.give_up(rest),
             };
             if length > MAX_RECORD_BYTES {
                 let path = self.input.name().to_owned();
@@ -299,9 +328,11 @@ impl FileReader {
         Ok(())
     }
 
-    /// Adds a logical message at the end, which is whole by its length.
+    /// Adds what is whole if nothing more comes: a logical message by its length, what stands behind the last of JSON's values.
     fn add_settled(&mut self) -> Result<(), FileError> {
-        let Some(length) = self.scanner.settled() else { return Ok(()) };
+        self.look(true)?;
+        self.split()?;
+        let Some(length) = self.scanner.as_mut().and_then(RecordScanner::settled) else { return Ok(()) };
         self.add(0, length)?;
         self.pending.drain(..length);
         self.split()?;
@@ -319,7 +350,8 @@ impl FileReader {
         let is_stream = self.input.is_stream();
         self.add_settled()?;
         while !self.pending.is_empty() && (is_stream || is_whole_value(&self.pending)) {
-            let length = self.scanner.end(&self.pending).unwrap_or_else(|| self.scanner.give_up(&self.pending));
+            let scanner = self.scanner.get_or_insert_default();
+            let length = scanner.end(&self.pending).unwrap_or_else(|| scanner.give_up(&self.pending));
             self.add(0, length)?;
             self.pending.drain(..length);
         }
@@ -345,7 +377,7 @@ impl FileReader {
 
 /// Whether these bytes without a line end are a record that cannot be the beginning of a longer one.
 fn is_whole_value(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'"')) && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 #[cfg(test)]

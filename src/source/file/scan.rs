@@ -9,7 +9,11 @@
 use memchr::memmem;
 use memchr::{memchr, memchr3};
 
+use super::look::FileForm;
 use super::message::{MessageEnd, is_message, message_end};
+use super::psql;
+use super::psql::RowHead;
+use super::values::ValueScan;
 
 /// Bytes that show what kind of record it is, if no line break comes before.
 const HEAD: usize = "PREPARE TRANSACTION ".len();
@@ -24,6 +28,8 @@ pub(super) struct RecordScanner {
     in_struct: bool,
     /// The length of the record if no more bytes come.
     settled: Option<usize>,
+    /// Of JSON values that are no lines: how far the present one is scanned.
+    values: Option<ValueScan>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +72,14 @@ impl RecordScanner {
     /// The length of the record that `bytes` begin with, its line break included; `None` if it does not end in them: then
     /// the next call needs the same bytes and more, else the bytes after the record.
     pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        if let Some(value) = &mut self.values {
+            let end = value.end(bytes);
+            self.settled = value.settled(bytes);
+            if end.is_some() {
+                self.restart();
+            }
+            return end;
+        }
         loop {
             let step = match self.state {
                 ScanState::Begin => self.begin(bytes),
@@ -85,7 +99,7 @@ impl RecordScanner {
                     return None;
                 }
                 ScanStep::End(end) => {
-                    *self = RecordScanner::default();
+                    self.restart();
                     return Some(end);
                 }
                 ScanStep::Broken => (self.state, self.at) = (ScanState::Line, 0),
@@ -93,17 +107,29 @@ impl RecordScanner {
         }
     }
 
+    /// A scanner of records that are split so.
+    pub(super) fn of(form: FileForm) -> RecordScanner {
+        let values = (form == FileForm::Values).then(ValueScan::default);
+        RecordScanner { values, ..RecordScanner::default() }
+    }
+
+    /// Begins the next record.
+    fn restart(&mut self) {
+        *self =
+            RecordScanner { values: self.values.as_ref().map(|_| ValueScan::default()), ..RecordScanner::default() };
+    }
+
     /// The length of a record that is whole if no more bytes come; after [`RecordScanner::end`] of the same bytes.
     pub(super) fn settled(&mut self) -> Option<usize> {
         let length = self.settled?;
-        *self = RecordScanner::default();
+        self.restart();
         Some(length)
     }
 
     /// Ends a record that has no end: where it is settled, or at its first line break.
     pub(super) fn give_up(&mut self, bytes: &[u8]) -> usize {
         let settled = self.settled();
-        *self = RecordScanner::default();
+        self.restart();
         settled.unwrap_or_else(|| memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1))
     }
 
@@ -130,10 +156,23 @@ impl RecordScanner {
                 Some(_) => ScanStep::Broken,
             };
         }
-        if !self.in_struct && text.starts_with(b"Struct{") {
+        if self.at == 0 && text.starts_with(b"Struct{") {
             return self.open_struct(bytes);
         }
+        if self.at == 0 && text.first().is_some_and(|first| first.is_ascii_hexdigit() || *first == b'"') {
+            return self.open_row(text);
+        }
         ScanStep::On(ScanState::Line, self.at)
+    }
+
+    /// Moves to the line inside a row of psql, if it is one.
+    fn open_row(&self, text: &[u8]) -> ScanStep {
+        match RowHead::read(text) {
+            Some(row) if row.is_quoted => ScanStep::On(ScanState::Quoted(b'"', After::Line), row.length + 1),
+            Some(row) => ScanStep::On(ScanState::Begin, row.length),
+            None if text.len() < psql::HEAD_BYTES && memchr(b'\n', text).is_none() => ScanStep::More(0),
+            None => ScanStep::On(ScanState::Line, 0),
+        }
     }
 
     /// Moves to the line inside a printed struct, if its first line has one.

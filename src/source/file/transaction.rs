@@ -1,11 +1,15 @@
 //! Records → batches: a transaction waits until its COMMIT, because only that has the commit time.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::{io, mem};
 
 use memchr::memmem;
 use tracing::warn;
 
+use super::look::{BYTE_ORDER_MARK, FileForm};
+use super::psql::{RowHead, RowPlace, is_frame, line_of};
+use super::values::value_of;
 use super::{FileError, Input};
 use crate::change::{Decoded, Partition, Record, Records};
 use crate::replication::{LineHead, OpenTransaction, Step, TransactionAssembler};
@@ -24,6 +28,8 @@ pub(super) struct FileBatch {
     bytes: Vec<u8>,
     records: Vec<BatchRecord>,
     transactions: Vec<TransactionInfo>,
+    /// Where changes stand that rows of psql hold.
+    places: Vec<RowPlace>,
     /// The offset after the last record.
     pub(super) next: i64,
     /// Whether it ends between transactions.
@@ -37,6 +43,8 @@ struct BatchRecord {
     end: usize,
     /// The index of its transaction, for changes.
     transaction: Option<u32>,
+    /// The index of its place, for changes that have one.
+    place: Option<u32>,
 }
 
 /// What the changes of a transaction have in common.
@@ -56,9 +64,13 @@ impl FileBatch {
         self.bytes.len() >= BATCH_BYTES || self.records.len() >= BATCH_RECORDS
     }
 
-    fn push(&mut self, text: &[u8], offset: i64, transaction: Option<u32>) {
+    fn push(&mut self, text: &[u8], offset: i64, transaction: Option<u32>, place: Option<RowPlace>) {
         self.bytes.extend_from_slice(text);
-        self.records.push(BatchRecord { offset, end: self.bytes.len(), transaction });
+        let place = place.map(|place| {
+            self.places.push(place);
+            u32::try_from(self.places.len() - 1).expect("a batch has few records")
+        });
+        self.records.push(BatchRecord { offset, end: self.bytes.len(), transaction, place });
     }
 
     fn push_transaction(&mut self, info: TransactionInfo) -> u32 {
@@ -80,6 +92,10 @@ impl Records for FileRecords {
         let mut begin = 0;
         for record in &self.batch.records {
             let transaction = record.transaction.map(|index| &self.batch.transactions[index as usize]);
+            let placed = record.place.map(|index| {
+                let decoded = transaction.map(|transaction| transaction.decoded).unwrap_or_default();
+                self.batch.places[index as usize].placed(decoded)
+            });
             visit(Record {
                 partition: &self.partition,
                 offset: record.offset,
@@ -88,7 +104,7 @@ impl Records for FileRecords {
                 arrived: transaction.and_then(|transaction| transaction.arrived).or(Some(self.time)),
                 key: None,
                 value: (begin < record.end).then(|| &self.batch.bytes[begin..record.end]),
-                decoded: transaction.map(|transaction| &transaction.decoded),
+                decoded: placed.as_ref().or(transaction.map(|transaction| &transaction.decoded)),
                 headers: &(),
             });
             begin = record.end;
@@ -105,6 +121,7 @@ pub(super) struct BatchBuilder {
     /// The instant of changes without a commit time, in words; `None` once it was logged.
     time: Option<String>,
     send: SendBatch,
+    form: FileForm,
     batch: FileBatch,
     transactions: TransactionAssembler,
 }
@@ -114,7 +131,12 @@ impl BatchBuilder {
     pub(super) fn new(input: &Input, time: String, send: SendBatch) -> BatchBuilder {
         let spill = SpillSettings { memory: TRANSACTION_MEMORY, folder: input.spill_folder().to_owned() };
         let (batch, transactions) = (FileBatch::default(), TransactionAssembler::new(spill));
-        BatchBuilder { input: input.clone(), time: Some(time), send, batch, transactions }
+        BatchBuilder { input: input.clone(), time: Some(time), send, form: FileForm::Lines, batch, transactions }
+    }
+
+    /// Sets how the records are split that are added from now on.
+    pub(super) fn set_form(&mut self, form: FileForm) {
+        self.form = form;
     }
 
     /// Adds the record of these bytes, its line end included, that stands at `offset`.
@@ -123,15 +145,20 @@ impl BatchBuilder {
         let text = record.strip_suffix(b"\n").unwrap_or(record);
         // Windows ends lines with it; no line of test_decoding does.
         let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let (text, place) = match self.form {
+            FileForm::Values => (Cow::Borrowed(value_of(text)), None),
+            FileForm::Lines => line_in(text),
+        };
+        let text = &*text;
         match self.transactions.step(offset, text) {
             Step::Begin { open, unfinished } => {
-                hold(open, text, offset)?;
+                hold(open, text, offset, place)?;
                 if let Some(unfinished) = unfinished {
                     self.close_unfinished(unfinished, offset)?;
                 }
             }
             Step::Inside(open, _) => {
-                hold(open, text, offset)?;
+                hold(open, text, offset, place)?;
                 let is_large = open.lines.bytes() >= BATCH_BYTES as u64 || open.lines.count() >= BATCH_RECORDS as u64;
                 // What precedes a large transaction need not wait for it.
                 return if is_large { self.flush() } else { Ok(()) };
@@ -140,11 +167,11 @@ impl BatchBuilder {
                 if head == LineHead::Change || is_timeless_value(text) {
                     self.warn_of_time();
                 }
-                self.batch.push(text, offset, None);
+                self.batch.push(text, offset, None, place.filter(|_| head == LineHead::Change));
                 self.batch.next = next;
             }
             Step::End(mut open, head) => {
-                hold(&mut open, text, offset)?;
+                hold(&mut open, text, offset, place)?;
                 let (commit_time, arrived) = match head {
                     // A COMMIT of another transaction has another time.
                     LineHead::Commit(Some(xid), _) if open.xid.is_some_and(|begun| begun != xid) => (None, None),
@@ -186,11 +213,13 @@ impl BatchBuilder {
                 self.send(false)?;
                 transaction = self.batch.push_transaction(info);
             }
-            let is_change = LineHead::read(line.text) == LineHead::Change;
-            if (is_change && is_timeless) || is_timeless_value(line.text) {
+            let (place, text) = held(line.text);
+            let is_change = LineHead::read(text) == LineHead::Change;
+            if (is_change && is_timeless) || is_timeless_value(text) {
                 self.warn_of_time();
             }
-            self.batch.push(line.text, line.position, is_change.then_some(transaction));
+            let (transaction, place) = if is_change { (Some(transaction), place) } else { (None, None) };
+            self.batch.push(text, line.position, transaction, place);
         }
         self.batch.next = next;
         Ok(())
@@ -220,13 +249,51 @@ impl BatchBuilder {
     }
 }
 
-fn hold(open: &mut OpenTransaction, text: &[u8], offset: i64) -> Result<(), FileError> {
-    Ok(open.lines.push(offset, [text, b"", b""], 0)?)
+/// Keeps a line in its transaction: a byte that says whether a place follows, the place, the text.
+fn hold(open: &mut OpenTransaction, text: &[u8], offset: i64, place: Option<RowPlace>) -> Result<(), FileError> {
+    let bytes = place.map(RowPlace::to_bytes);
+    let (mark, place): (&[u8], &[u8]) = match &bytes {
+        None => (&[0], &[]),
+        Some(bytes) => (&[1], bytes),
+    };
+    Ok(open.lines.push(offset, [mark, place, text], 0)?)
+}
+
+/// What was kept of a line.
+fn held(line: &[u8]) -> (Option<RowPlace>, &[u8]) {
+    match line.split_first() {
+        Some((1, rest)) => {
+            let (place, text) = rest.split_first_chunk().expect("a place follows the mark");
+            (Some(RowPlace::from_bytes(*place)), text)
+        }
+        _ => (None, &line[1..]),
+    }
+}
+
+/// The line in a record, and where it stands if that is a row of psql; no line where a record is none, but part of the file's form.
+fn line_in(text: &[u8]) -> (Cow<'_, [u8]>, Option<RowPlace>) {
+    match text.first() {
+        // By far the most.
+        Some(b't') => {}
+        Some(0xEF) if text == BYTE_ORDER_MARK => return (Cow::Borrowed(b""), None),
+        Some(first) if first.is_ascii_hexdigit() || *first == b'"' => {
+            if let Some(head) = RowHead::read(text) {
+                return (line_of(head, text), Some(head.place));
+            }
+            if is_frame(text) {
+                return (Cow::Borrowed(b""), None);
+            }
+        }
+        Some(b'(' | b'l' | b'L' | b'x' | b'X') if is_frame(text) => return (Cow::Borrowed(b""), None),
+        _ => {}
+    }
+    (Cow::Borrowed(text), None)
 }
 
 /// Whether this is a value around a line that has no commit time.
 fn is_timeless_value(text: &[u8]) -> bool {
-    (text.starts_with(b"{") || text.starts_with(b"Struct{")) && memmem::find(text, b"commit_time").is_none()
+    (text.starts_with(b"{") || text.starts_with(b"\"") || text.starts_with(b"Struct{"))
+        && memmem::find(text, b"commit_time").is_none()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod book_gone;
 mod ends;
+mod forms;
 mod growth;
 mod records;
 mod refusals;

@@ -6,5 +6,5 @@ mod days;
 mod envelopes;
 mod lines;
 mod oracle;
-mod properties;
+pub(crate) mod properties;
 mod samples;

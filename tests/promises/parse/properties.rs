@@ -193,7 +193,7 @@ fn tuple() -> impl Strategy<Value = String> {
 }
 
 /// A line of a change, and what it states.
-fn change() -> impl Strategy<Value = (String, OracleStatement)> {
+pub(crate) fn change() -> impl Strategy<Value = (String, OracleStatement)> {
     let name = || (identifier(), identifier(), any::<bool>(), any::<bool>());
     let row = (name(), 0..6, tuple(), tuple()).prop_map(|((schema, table, a, b), form, old, new)| {
         let (operation, tuple) = match form {

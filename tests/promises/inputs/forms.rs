@@ -1,0 +1,204 @@
+//! Files as people have them: what psql prints, JSON over several lines, other encodings, compression. They are read where there is
+//! one meaning; else the run ends with code 2, says what the file is and what would help, and touches no book.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
+use super::world::{World, terminate, until, wait};
+use crate::parse::properties::change;
+
+const UNALIGNED: &str = include_str!("../../data/inputs/psql_unaligned.txt");
+const TAB: &str = include_str!("../../data/inputs/psql_tab.txt");
+const CSV: &str = include_str!("../../data/inputs/psql_csv.txt");
+const ALIGNED: &str = include_str!("../../data/inputs/psql_aligned.txt");
+const DATA: &str = include_str!("../../data/inputs/psql_data.txt");
+
+/// A run of these bytes from a file, and one from standard input; both books are verified.
+fn books_of(bytes: &[u8]) -> [World; 2] {
+    let (file, piped) = (World::new(""), World::new(""));
+    fs::write(file.input(), bytes).expect("a file can be written");
+    file.run(&[]).expect(0, &[]);
+    piped.pipe(bytes).expect(0, &[]);
+    for world in [&file, &piped] {
+        world.verify();
+    }
+    [file, piped]
+}
+
+fn truth() -> BTreeMap<String, u64> {
+    [("DELETE", 1), ("INSERT", 3), ("TRUNCATE", 1), ("UPDATE", 1)]
+        .map(|(op, count)| (format!("public.ev {op}"), count))
+        .into()
+}
+
+#[test]
+fn what_psql_prints_is_read_with_lsn_and_transaction() {
+    let with_frame = format!("lsn|xid|data\n{UNALIGNED}(8 rows)\n");
+    let quoted = CSV.replace(",138168,", ",\"138168\",");
+    for text in
+        [UNALIGNED, TAB, CSV, &with_frame, &CSV["lsn,xid,data\n".len()..], &UNALIGNED.replace('\n', "\r\n"), &quoted]
+    {
+        for world in books_of(text.as_bytes()) {
+            assert_eq!((world.counts(), world.rejects()), (truth(), vec![]), "{text}");
+            let events = world.events();
+            let lines: Vec<_> = events.iter().map(|event| event.data.replace("\r\n", "\n")).collect();
+            for line in &lines {
+                assert!(DATA.contains(line.as_str()), "{line}");
+            }
+            assert!(events.iter().all(|event| event.xid == Some(138_168) && event.commit_time.is_some()), "{events:?}");
+            let lsns: Vec<i64> = events.iter().filter_map(|event| event.lsn).collect();
+            assert_eq!(lsns, [0xE1B_0B48, 0xE1B_0B78, 0xE1B_0C60, 0xE1B_0CE8, 0xE1B_0D70, 0xE1B_0DB8]);
+        }
+    }
+    // Changes alone, as a condition of the query leaves them.
+    let changes: String = UNALIGNED.split_inclusive('\n').filter(|line| line.contains("DELETE")).collect();
+    let [world, _] = books_of(changes.as_bytes());
+    let event = &world.events()[0];
+    assert_eq!((event.lsn, event.xid, event.commit_time), (Some(0xE1B_0DB8), Some(138_168), None));
+}
+
+#[test]
+fn rows_of_psql_are_continued_wherever_a_file_was_cut() {
+    let cuts = |text: &str| {
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        breaks.chain([5, 40, text.len() - 60]).collect::<Vec<_>>()
+    };
+    for text in [UNALIGNED, CSV] {
+        for cut in cuts(text) {
+            let world = World::new(&text[..cut]);
+            world.run(&[]).expect(0, &[]);
+            world.append(&text[cut..]);
+            world.run(&[]).expect(0, &[]);
+            assert_eq!((world.counts(), world.rejects()), (truth(), vec![]), "cut at {cut}: {text}");
+            world.verify();
+        }
+    }
+}
+
+#[test]
+fn rows_of_psql_are_the_lines_of_the_slot() {
+    let mut runner = TestRunner::deterministic();
+    let mut texts = [String::new(), String::new(), String::new(), String::new()];
+    for number in 0..300_u64 {
+        let (line, _) = change().new_tree(&mut runner).expect("a line").current();
+        // A server never prints NUL.
+        let line = line.replace('\0', "");
+        let (begin, commit) = (format!("BEGIN {number}"), format!("COMMIT {number}"));
+        for line in [&begin, &line, &commit] {
+            let csv = if line.contains([',', '"', '\n', '\r']) {
+                format!("\"{}\"", line.replace('"', "\"\""))
+            } else {
+                line.clone()
+            };
+            writeln!(texts[0], "{line}").expect("memory");
+            writeln!(texts[1], "0/{number:X}|{number}|{line}").expect("memory");
+            writeln!(texts[2], "0/{number:X}\t{number}\t{line}").expect("memory");
+            writeln!(texts[3], "0/{number:X},{number},{csv}").expect("memory");
+        }
+    }
+    let books = texts.map(|text| {
+        let world = World::new(&text);
+        world.run(&[]).expect(0, &[]);
+        let events = world.events();
+        let rows: Vec<_> =
+            events.into_iter().map(|event| (event.xid, event.schema, event.table, event.op, event.data)).collect();
+        (rows, world.rejects())
+    });
+    assert!(books[0].0.len() >= 300 && books[0].1.is_empty(), "{:?}", books[0].1);
+    for book in &books[1..] {
+        assert_eq!(book, &books[0]);
+    }
+}
+
+#[test]
+fn json_over_several_lines_and_arrays_are_read_value_by_value() {
+    let values = [
+        "{\"xid\":7,\"data\":\"table a.b: INSERT: v[text]:']}\\\"'\"}",
+        "{\"xid\":7,\"data\":\"table a.b: DELETE: id[integer]:1\"}",
+        "{\"schema\":{\"type\":\"string\"},\"payload\":\"table a.b: UPDATE: id[integer]:1\"}",
+    ];
+    let pretty: Vec<String> = values
+        .iter()
+        .map(|value| {
+            let value: serde_json::Value = serde_json::from_str(value).expect("JSON");
+            serde_json::to_string_pretty(&value).expect("JSON")
+        })
+        .collect();
+    let lines = ["\"table a.b: INSERT: id[integer]:1\"", "\"table a.b: DELETE:\"", "\"table a.b: UPDATE:\""];
+    for text in [
+        format!("[{}]", values.join(",")),
+        format!("[\n  {}\n]\n", values.join(",\n  ")),
+        format!("[\n{}\n]\n", pretty.join(",\n")),
+        format!("{}\n", pretty.join("\n")),
+        pretty.join("\n"),
+        format!("\u{feff}[{}]\n", lines.join(", ")),
+    ] {
+        for world in books_of(text.as_bytes()) {
+            assert_eq!((world.total(), world.rejects()), (3, vec![]), "{text}");
+            assert_eq!(world.position().0, text.len() as i64, "{text}");
+        }
+        // Grown behind any of its values.
+        let cut = text.rfind("UPDATE").expect("the last value");
+        let world = World::new(&text[..cut]);
+        world.run(&[]).expect(0, &[]);
+        assert_eq!(world.total(), 2, "{text}");
+        world.append(&text[cut..]);
+        world.run(&[]).expect(0, &[]);
+        assert_eq!((world.total(), world.rejects()), (3, vec![]), "{text}");
+        world.verify();
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_record() {
+    for text in [DATA, CSV, "{\"data\":\"BEGIN 5\"}\n"] {
+        for world in books_of(format!("\u{feff}{text}").as_bytes()) {
+            assert_eq!(world.rejects(), [], "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_before_a_book_is_made() {
+    let utf16: Vec<u8> = DATA.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let latin1 = DATA.replace("l1", "é").chars().map(|character| character as u8).collect::<Vec<_>>().repeat(3);
+    for (bytes, words) in [
+        (ALIGNED.as_bytes().to_vec(), ["aligned", "psql --csv"]),
+        (ALIGNED.lines().skip(2).collect::<Vec<_>>().join("\n").into_bytes(), ["aligned", "psql --csv"]),
+        (b"\x1F\x8B\x08\0\0\0\0\0".to_vec(), ["gzip", "zcat"]),
+        (b"\x28\xB5\x2F\xFD\0\0\0\0".to_vec(), ["zstd", "zstdcat"]),
+        ([b"\xFF\xFE", &utf16[..]].concat(), ["UTF-16", "iconv"]),
+        (utf16, ["UTF-16", "iconv"]),
+        (latin1, ["UTF-8", "iconv"]),
+        (b"PGDMP\x01\x0E\0".to_vec(), ["pg_dump", "pg_recvlogical"]),
+    ] {
+        let world = World::new("");
+        fs::write(world.input(), &bytes).expect("a file can be written");
+        world.run(&[]).expect(2, &words);
+        assert!(!world.book().exists(), "{words:?}");
+        world.pipe(&bytes).expect(2, &words);
+        assert!(!world.book().exists(), "{words:?}");
+        // The book is still free for the right file.
+        world.pipe(DATA.as_bytes()).expect(0, &[]);
+        assert_eq!(world.counts(), truth());
+    }
+}
+
+#[test]
+fn a_file_that_is_followed_is_read_in_its_form() {
+    let world = World::new("lsn,xid,data\n");
+    let run = world.start(&["--commit-interval", "100ms"]);
+    for line in CSV.split_inclusive('\n').skip(1) {
+        world.append(line);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    until("all is read", || world.total() == 6);
+    terminate(&run);
+    wait(run).expect(0, &[]);
+    assert_eq!((world.counts(), world.rejects()), (truth(), vec![]));
+    world.verify();
+}
