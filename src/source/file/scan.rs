@@ -278,13 +278,23 @@ fn quoted(bytes: &[u8], mut at: usize, quote: u8, after: After, in_struct: bool)
 /// Scans bytes that arrive at once and in two parts: the records must be the same.
 #[cfg(feature = "fuzzing")]
 pub fn fuzz_records(bytes: &[u8]) {
+    use super::look::look;
+    use super::psql::line_of;
     let Some((split, bytes)) = bytes.split_first() else { return };
     let split = bytes.len() * usize::from(*split) / 255;
+    let form = match look(bytes, true) {
+        Some(Ok(form)) => form,
+        _ => FileForm::Lines,
+    };
     let lengths = |parts: &[&[u8]]| {
-        let (mut scanner, mut begin, mut lengths) = (RecordScanner::default(), 0, Vec::new());
+        let (mut scanner, mut begin, mut lengths) = (RecordScanner::of(form), 0, Vec::new());
         for part in parts {
             while let Some(length) = scanner.end(&part[begin..]) {
                 assert!(length > 0 && begin + length <= part.len(), "a record of {length} bytes");
+                let record = &part[begin..begin + length];
+                if let Some(row) = RowHead::read(record) {
+                    assert!(line_of(row, record).len() <= length, "a line of a row of {length} bytes");
+                }
                 lengths.push(length);
                 begin += length;
             }
