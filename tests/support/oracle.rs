@@ -33,10 +33,9 @@ pub fn count_naively<'a>(records: impl IntoIterator<Item = &'a WorkloadRecord>, 
 fn read(record: &WorkloadRecord, zone: Tz) -> Option<Vec<CountKey>> {
     let Some(value) = &record.value else { return Some(Vec::new()) };
     let (line, commit_time) = unwrap(std::str::from_utf8(value).ok()?)?;
-    let commit_time = match commit_time {
-        Some(text) => Some(DateTime::parse_from_rfc3339(&text).ok()?.timestamp_micros()),
-        None => None,
-    };
+    // A time that cannot be read does not cost the change.
+    let commit_time = commit_time.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
+    let commit_time = commit_time.map(|time| time.timestamp_micros());
     let (tables, op) = match read_line(&line)? {
         Line::Marker => return Some(Vec::new()),
         Line::Changes(tables, op) => (tables, op),
@@ -60,6 +59,10 @@ fn unwrap(value: &str) -> Option<(String, Option<String>)> {
     }
     let object: Value = serde_json::from_str(value).ok()?;
     let fields = if object.get("payload").is_some() { &object["payload"] } else { &object };
+    // A row of Debezium, whatever its column `data` holds.
+    if fields.get("__op").is_some() {
+        return None;
+    }
     let line = fields.get("data")?.as_str()?.to_owned();
     match fields.get("commit_time") {
         None | Some(Value::Null) => Some((line, None)),

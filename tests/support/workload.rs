@@ -208,7 +208,7 @@ fn unreadable(random: &mut Rng) -> Vec<u8> {
         b"hello",
         br#"{"data":"table public.t: INS"#,
         br#"{"action":"I","schema":"public","table":"t","columns":[]}"#,
-        br#"{"commit_time":"yesterday","data":"table public.t: INSERT:"}"#,
+        br#"{"id":1,"__op":"c","data":"table public.t: INSERT:"}"#,
         b"\0\0\0\0\x07avro",
         b"table public.t: INSERT: v[text]:'G\xfcnther'",
         b"streaming change for TXN 508",
