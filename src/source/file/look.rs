@@ -16,6 +16,8 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(super) enum FileForm {
     /// Lines, which may continue inside of quotes.
     Lines,
+    /// The same under CSV's header of one column: a line in quotes is a field of CSV, and no JSON string.
+    Column,
     /// JSON values: printed over several lines, or the elements of an array.
     Values,
 }
@@ -85,6 +87,9 @@ pub(super) fn look(head: &[u8], is_all: bool) -> Option<Result<FileForm, Unreada
     if let Some(unreadable) = whole.iter().find_map(|line| table_of_psql(line.trim_ascii_end())) {
         return Some(Err(unreadable));
     }
+    if whole.first().is_some_and(|line| is_column_header(line.trim_ascii_end())) && (whole.len() >= 2 || is_all) {
+        return Some(Ok(FileForm::Column));
+    }
     // A table's rule stands in its second line, or behind some lines of a script.
     let is_known = whole.first().is_some_and(|line| begins_plainly(line));
     (is_known || is_all || whole.len() >= 3).then_some(Ok(FileForm::Lines))
@@ -117,6 +122,10 @@ fn values_form(text: &[u8], is_all: bool) -> Option<FileForm> {
     }
 }
 
+fn is_column_header(line: &[u8]) -> bool {
+    line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line).eq_ignore_ascii_case(b"data")
+}
+
 /// Whether this is the beginning of a JSON value, and not a whole one.
 fn is_begin_of_value(text: &[u8]) -> bool {
     let value = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>().next();
@@ -129,14 +138,12 @@ fn table_of_psql(line: &[u8]) -> Option<Unreadable> {
     let is_rule = line.len() >= 3
         && line.iter().all(|byte| matches!(byte, b'-' | b'+' | b'|'))
         && line.windows(2).any(|two| two == b"--");
-    let columns: Vec<&[u8]> = line.split(|byte| *byte == b'|').map(<[u8]>::trim_ascii).collect();
-    let is_padded = line.starts_with(b" ") || line.starts_with(b"|") || line.windows(3).any(|three| three == b" | ");
-    let is_row = is_padded && columns.iter().any(|column| is_lsn(column)) && columns.len() > 1;
-    if is_rule || is_row {
-        return Some(aligned);
-    }
-    let is_header = !columns.is_empty() && columns.iter().any(|column| column.eq_ignore_ascii_case(b"data"));
-    (is_header && is_padded && columns.len() > 1).then_some(aligned)
+    // Padded columns of which one is an LSN, or the name of the line.
+    let is_of_table = line.split(|byte| *byte == b'|').any(|column| {
+        let text = column.trim_ascii();
+        text.len() < column.len() && (is_lsn(text) || text.eq_ignore_ascii_case(b"data"))
+    });
+    (is_rule || (is_of_table && line.contains(&b'|'))).then_some(aligned)
 }
 
 fn is_lsn(column: &[u8]) -> bool {
@@ -156,18 +163,25 @@ fn other_encoding(text: &[u8]) -> Option<Unreadable> {
     if first.len() >= 8 && first[..8].contains(&0) {
         return Some(Unreadable { what: "binary", help: BY_LINES });
     }
-    let (mut valid, mut invalid, mut lines) = (0, 0, 0);
+    let (mut valid, mut words, mut other) = (0, 0, 0);
     for line in text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"table ") || line.starts_with(b"{")) {
-        lines += 1;
         match str::from_utf8(line) {
             Ok(line) => valid += usize::from(!line.is_ascii()),
             // The end of what is looked at may stand inside of a character.
-            Err(error) => invalid += usize::from(error.error_len().is_some()),
+            Err(error) if error.error_len().is_none() => {}
+            Err(error) if is_in_word(line, error.valid_up_to()) => words += 1,
+            Err(_) => other += 1,
         }
     }
-    // Single lines of other bytes are rejects; here no line is as it should be.
-    let is_other = valid == 0 && invalid >= 2 && invalid * 2 > lines;
+    // Single lines of other bytes are rejects; here no character beyond ASCII is UTF-8, and all are letters of words.
+    let is_other = valid == 0 && other == 0 && words >= 2;
     is_other.then_some(Unreadable { what: "text of another encoding than UTF-8 (Latin-1, perhaps)", help: CONVERT })
+}
+
+/// Whether a byte is a letter of Latin-1 beside a letter of ASCII.
+fn is_in_word(line: &[u8], at: usize) -> bool {
+    let is_letter = |at: Option<usize>| at.and_then(|at| line.get(at)).is_some_and(u8::is_ascii_alphabetic);
+    (0xC0..=0xFE).contains(&line[at]) && (is_letter(at.checked_sub(1)) || is_letter(at.checked_add(1)))
 }
 
 #[cfg(test)]
@@ -205,8 +219,20 @@ mod tests {
         ] {
             is(head.as_bytes(), FileForm::Lines);
         }
-        is(include_bytes!("../../../tests/data/inputs/psql_csv.txt"), FileForm::Lines);
+        for table in ["unaligned", "csv", "tab"] {
+            let path = format!("{}/tests/data/inputs/psql_{table}.txt", env!("CARGO_MANIFEST_DIR"));
+            is(&std::fs::read(path).expect("it is part of the repository"), FileForm::Lines);
+        }
+        is(b"table a.b: INSERT: v[text]:'\xff'\ntable a.b: INSERT: v[text]:'\xfe'\n", FileForm::Lines);
         is(b"table a.b: INSERT: v[text]:'\xff'\ntable a.b: INSERT:\ntable a.b: INSERT:\n", FileForm::Lines);
+    }
+
+    #[test]
+    fn a_header_of_one_column_is_known() {
+        is(b"data\nBEGIN 5\n", FileForm::Column);
+        is(b"\"data\"\r\n\"BEGIN 5\"\r\n", FileForm::Column);
+        is(b"lsn,data\n", FileForm::Lines);
+        refused(b" data \n------\n BEGIN 5\n", "aligned");
     }
 
     #[test]
@@ -237,7 +263,7 @@ mod tests {
         refused(b"SET\n lsn | data \n-----+------\n", "aligned");
         refused(b"-[ RECORD 1 ]-----\nlsn | 0/1\n", "expanded");
         refused(b"--\n-- PostgreSQL database dump\n--\n", "pg_dump");
-        refused(b"table a.b: INSERT: v[text]:'\xe9'\ntable a.b: INSERT: v[text]:'\xe8'\n", "encoding");
+        refused(b"table a.b: INSERT: v[text]:'caf\xe9'\ntable a.b: INSERT: v[text]:'\xe8re'\n", "encoding");
     }
 
     #[test]

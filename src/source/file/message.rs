@@ -8,7 +8,7 @@ use memchr::{memchr, memmem};
 
 /// Bytes of a prefix, and of the records behind a message, that are looked at.
 const LOOK_AHEAD: usize = 64 << 10;
-/// Records behind a message that are looked at; the first COMMIT is the last of them.
+/// Records behind a message that are looked at; the next border of a transaction is the last of them.
 const MOST_RECORDS: usize = 16;
 /// PostgreSQL's longest value.
 const MOST_CONTENT: usize = 1 << 30;
@@ -105,7 +105,9 @@ fn judge_following(bytes: &[u8], is_transactional: bool, record_len: fn(&[u8]) -
         if has_size_outside_quotes(record) {
             return Some(false);
         }
-        if !is_transactional || record.starts_with(b"COMMIT") || record.starts_with(b"PREPARE TRANSACTION ") {
+        // The border of a transaction behind which nothing of this message stands.
+        let borders: &[&[u8]] = if is_transactional { &[b"COMMIT", b"PREPARE TRANSACTION "] } else { &[b"BEGIN"] };
+        if borders.iter().any(|border| record.starts_with(border)) {
             return Some(true);
         }
         rest = next;

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `psql -At` | `0/E1AC820\|138168\|BEGIN 138168` |
 //! | `psql -At -F $'\t'` | the same with tabs |
+//! | `psql --csv` of `data` alone | `"table public.ev: INSERT: a[text]:'a,""b""'"` |
 //! | `psql --csv`, `COPY … CSV` | `0/E1B0CE8,138168,"table public.ev: INSERT: a[text]:'a,""b""'"` |
 
 use std::borrow::Cow;
@@ -18,12 +19,18 @@ use crate::change::Decoded;
 /// Bytes that show whether a record is a row, if no line break comes before.
 pub(super) const HEAD_BYTES: usize = 64;
 
+/// Bytes in which a field of CSV must show that it is no JSON string.
+const LONGEST_QUOTED: usize = 64 << 10;
+
 /// Where a row says that its line stands; −1 where it does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RowPlace {
     pub(super) lsn: i64,
     pub(super) xid: i64,
 }
+
+/// The place of a line alone.
+const NOWHERE: RowPlace = RowPlace { lsn: -1, xid: -1 };
 
 impl RowPlace {
     /// Adds to what is known of a change where it stands; its transaction's number, if that is known, stays.
@@ -57,7 +64,7 @@ impl RowHead {
         if !record.first()?.is_ascii_hexdigit() && record[0] != b'"' {
             return None;
         }
-        let mut place = RowPlace { lsn: -1, xid: -1 };
+        let mut place = NOWHERE;
         let (mut length, mut delimiter) = (0, None);
         for _ in 0..2 {
             let rest = &record[length..];
@@ -75,6 +82,42 @@ impl RowHead {
         let is_row = length > 0 && begins_line(rest.strip_prefix(b"\"").unwrap_or(rest));
         is_row.then_some(RowHead { place, length, is_quoted })
     }
+}
+
+/// A field of CSV in quotes that is the whole record: a line alone, which a JSON string may look like.
+///
+/// Without a header that says so it is one only where it cannot be a JSON string: where a line break stands in it, or a quote is doubled.
+pub(super) fn quoted_column(record: &[u8], has_header: bool) -> Option<RowHead> {
+    let field = record.strip_prefix(b"\"").filter(|field| begins_line(field))?;
+    let head = RowHead { place: NOWHERE, length: 0, is_quoted: true };
+    if has_header {
+        return Some(head);
+    }
+    let mut rest = field.iter().take(LONGEST_QUOTED).enumerate();
+    while let Some((at, byte)) = rest.next() {
+        match byte {
+            b'\\' => drop(rest.next()),
+            b'\n' => return Some(head),
+            b'"' => return (field.get(at + 1) == Some(&b'"')).then_some(head),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether the quote that `text` begins with is closed and the byte behind it is known, or its line ends, or it is too long to matter.
+pub(super) fn json_string_ends(text: &[u8]) -> bool {
+    let mut rest = text.iter().enumerate().skip(1);
+    while let Some((at, byte)) = rest.next() {
+        match byte {
+            b'\\' => drop(rest.next()),
+            b'"' => return at + 1 < text.len(),
+            b'\n' => return true,
+            _ if at > LONGEST_QUOTED => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The line of a row that ends with `record`; its line end is already gone.
@@ -204,6 +247,25 @@ mod tests {
             "0/5 | 7 | BEGIN",
         ] {
             assert_eq!(read(record), None, "{record}");
+        }
+    }
+
+    #[test]
+    fn a_line_in_quotes_is_csv_where_it_cannot_be_json_or_a_header_says_so() {
+        let line = |record: &str, has_header| {
+            let head = quoted_column(record.as_bytes(), has_header)?;
+            Some(String::from_utf8(line_of(head, record.as_bytes()).into_owned()).expect("UTF-8"))
+        };
+        assert_eq!(
+            line("\"table a.b: INSERT: v[text]:'a\nb'\"", false).as_deref(),
+            Some("table a.b: INSERT: v[text]:'a\nb'")
+        );
+        assert_eq!(line("\"table a.\"\"B\"\": DELETE:\"", false).as_deref(), Some("table a.\"B\": DELETE:"));
+        let path = "\"table a.b: INSERT: v[text]:'C:\\new, x'\"";
+        assert_eq!((line(path, false), line(path, true).as_deref()), (None, Some(&path[1..path.len() - 1])));
+        for json in ["\"BEGIN 5\"", "\"table a.\\\"B\\\": DELETE:\"", "\"BEGIN 5\"\n\"COMMIT", "\"rubbish\n\"", "BEGIN"]
+        {
+            assert_eq!(line(json, false), None, "{json}");
         }
     }
 

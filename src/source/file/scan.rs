@@ -12,7 +12,7 @@ use memchr::{memchr, memchr3};
 use super::look::FileForm;
 use super::message::{MessageEnd, is_message, message_end};
 use super::psql;
-use super::psql::RowHead;
+use super::psql::{RowHead, json_string_ends, quoted_column};
 use super::values::ValueScan;
 
 /// Bytes that show what kind of record it is, if no line break comes before.
@@ -30,6 +30,8 @@ pub(super) struct RecordScanner {
     settled: Option<usize>,
     /// Of JSON values that are no lines: how far the present one is scanned.
     values: Option<ValueScan>,
+    /// Whether CSV's header of one column was read.
+    has_header: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,13 +112,13 @@ impl RecordScanner {
     /// A scanner of records that are split so.
     pub(super) fn of(form: FileForm) -> RecordScanner {
         let values = (form == FileForm::Values).then(ValueScan::default);
-        RecordScanner { values, ..RecordScanner::default() }
+        RecordScanner { values, has_header: form == FileForm::Column, ..RecordScanner::default() }
     }
 
     /// Begins the next record.
     fn restart(&mut self) {
-        *self =
-            RecordScanner { values: self.values.as_ref().map(|_| ValueScan::default()), ..RecordScanner::default() };
+        let values = self.values.as_ref().map(|_| ValueScan::default());
+        *self = RecordScanner { values, has_header: self.has_header, ..RecordScanner::default() };
     }
 
     /// The length of a record that is whole if no more bytes come; after [`RecordScanner::end`] of the same bytes.
@@ -167,9 +169,11 @@ impl RecordScanner {
 
     /// Moves to the line inside a row of psql, if it is one.
     fn open_row(&self, text: &[u8]) -> ScanStep {
-        match RowHead::read(text) {
+        match RowHead::read(text).or_else(|| quoted_column(text, self.has_header)) {
             Some(row) if row.is_quoted => ScanStep::On(ScanState::Quoted(b'"', After::Line), row.length + 1),
             Some(row) => ScanStep::On(ScanState::Begin, row.length),
+            // A line in quotes is a field of CSV or a JSON string; a doubled quote or a line break shows it.
+            None if text.starts_with(b"\"") && !json_string_ends(text) => ScanStep::More(0),
             None if text.len() < psql::HEAD_BYTES && memchr(b'\n', text).is_none() => ScanStep::More(0),
             None => ScanStep::On(ScanState::Line, 0),
         }
@@ -355,10 +359,16 @@ mod tests {
             "message: transactional: 1 prefix: p, sz: 1 content:x\nBEGIN 5\ntable a.b: DELETE:\n, sz: 2 content:ab\n",
             "message: transactional: 1 prefix: BEGIN 7\ntable a.b: DELETE:\nCOMMIT 7, sz: 2 content:ab\n",
             "message: transactional: 1 prefix: BEGIN 7\n, sz: 0 content:\n",
+            "message: transactional: 0 prefix: p, sz: 1 content:y\n{\"data\":\"table a.b: DELETE:\"}\n, sz: 0 content:\n",
             "message: transactional: 1 prefix: , sz: 9 content:, sz: 3 content:x\ny\n",
             "message: transactional: 0 prefix: p, sz: 0 content:\n",
             "table public.t: INSERT: v[text]:', sz: 1 content:x\n'\n",
             "streaming message: transactional: 1 prefix: p\nq, sz: 4\n",
+            "\"table a.b: INSERT: v[text]:'\ntable a.b: DELETE:'\"\n",
+            "\"table a.\"\"B\"\": INSERT: v[text]:'\ntable a.b: DELETE:'\"\n",
+            "\"table a.\\\"B\\\": DELETE:\"\n",
+            "0/5,7,\"table a.b: INSERT: v[text]:'a,\"\"\n'\"\n",
+            "0/5|7|table a.b: INSERT: v[text]:'a\n0/6|7|BEGIN'\n",
             "streaming message: transactional: 0 prefix: p, sz: 4 content:a\nbc\n",
             "PREPARE TRANSACTION 'a''\nb', txid 5\n",
             "COMMIT PREPARED E'a\\\\\n'''\n",

@@ -8,7 +8,7 @@ use memchr::memmem;
 use tracing::warn;
 
 use super::look::{BYTE_ORDER_MARK, FileForm};
-use super::psql::{RowHead, RowPlace, is_frame, line_of};
+use super::psql::{RowHead, RowPlace, is_frame, line_of, quoted_column};
 use super::values::value_of;
 use super::{FileError, Input};
 use crate::change::{Decoded, Partition, Record, Records};
@@ -146,8 +146,10 @@ impl BatchBuilder {
         // Windows ends lines with it; no line of test_decoding does.
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         let (text, place) = match self.form {
+            _ if text == BYTE_ORDER_MARK => (Cow::Borrowed(&b""[..]), None),
             FileForm::Values => (Cow::Borrowed(value_of(text)), None),
-            FileForm::Lines => line_in(text),
+            FileForm::Lines => line_in(text, false),
+            FileForm::Column => line_in(text, true),
         };
         let text = &*text;
         match self.transactions.step(offset, text) {
@@ -271,14 +273,16 @@ fn held(line: &[u8]) -> (Option<RowPlace>, &[u8]) {
 }
 
 /// The line in a record, and where it stands if that is a row of psql; no line where a record is none, but part of the file's form.
-fn line_in(text: &[u8]) -> (Cow<'_, [u8]>, Option<RowPlace>) {
+fn line_in(text: &[u8], has_header: bool) -> (Cow<'_, [u8]>, Option<RowPlace>) {
     match text.first() {
         // By far the most.
         Some(b't') => {}
-        Some(0xEF) if text == BYTE_ORDER_MARK => return (Cow::Borrowed(b""), None),
         Some(first) if first.is_ascii_hexdigit() || *first == b'"' => {
             if let Some(head) = RowHead::read(text) {
                 return (line_of(head, text), Some(head.place));
+            }
+            if let Some(head) = quoted_column(text, has_header) {
+                return (line_of(head, text), None);
             }
             if is_frame(text) {
                 return (Cow::Borrowed(b""), None);

@@ -54,6 +54,25 @@ fn what_psql_prints_is_read_with_lsn_and_transaction() {
             assert_eq!(lsns, [0xE1B_0B48, 0xE1B_0B78, 0xE1B_0C60, 0xE1B_0CE8, 0xE1B_0D70, 0xE1B_0DB8]);
         }
     }
+    // The lines alone, with psql's frame or as CSV of one column.
+    let column: String =
+        DATA.replace("l1\nl2", "l1\u{0}l2")
+            .lines()
+            .map(|line| line.replace('\u{0}', "\n"))
+            .map(|line| {
+                if line.contains(['"', ',', '\n']) {
+                    format!("\"{}\"\n", line.replace('"', "\"\""))
+                } else {
+                    line + "\n"
+                }
+            })
+            .collect();
+    for text in [format!("data\n{DATA}(8 rows)\n"), format!("data\n{column}"), column] {
+        for world in books_of(text.as_bytes()) {
+            assert_eq!((world.counts(), world.rejects()), (truth(), vec![]), "{text}");
+            assert!(world.events().iter().all(|event| DATA.contains(&event.data)), "{:?}", world.events());
+        }
+    }
     // Changes alone, as a condition of the query leaves them.
     let changes: String = UNALIGNED.split_inclusive('\n').filter(|line| line.contains("DELETE")).collect();
     let [world, _] = books_of(changes.as_bytes());
@@ -165,7 +184,13 @@ fn a_byte_order_mark_is_no_record() {
 #[test]
 fn what_cannot_be_read_is_named_before_a_book_is_made() {
     let utf16: Vec<u8> = DATA.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let latin1 = DATA.replace("l1", "é").chars().map(|character| character as u8).collect::<Vec<_>>().repeat(3);
+    let latin1 = DATA
+        .replace("l1", "café")
+        .replace("'z'", "'père'")
+        .chars()
+        .map(|character| character as u8)
+        .collect::<Vec<_>>()
+        .repeat(3);
     for (bytes, words) in [
         (ALIGNED.as_bytes().to_vec(), ["aligned", "psql --csv"]),
         (ALIGNED.lines().skip(2).collect::<Vec<_>>().join("\n").into_bytes(), ["aligned", "psql --csv"]),
