@@ -57,6 +57,8 @@ fn an_unclean_election_ends_each_run_that_has_read_what_it_cut() {
     producer.begin();
     producer.produce(inserts(2, 1));
     producer.abort();
+    // The marker comes a moment later.
+    aborted.await_offsets(SHARED + 3, || {});
     let book_aborted = Book::new("unclean_aborted");
     book_aborted.run_to_end(&[&aborted], &[]);
 
