@@ -18,8 +18,8 @@ struct Cursor {
     next: i64,
     /// The offset after the last record: between it and `next` there is none.
     records_to: i64,
-    /// The leader epoch of the last record, where it has one.
-    leader_epoch: Option<i32>,
+    /// The leader epoch of the last record, where it has one; behind by the records whose epoch was not set yet.
+    leader_epoch: Option<LeaderEpoch>,
     until: Option<i64>,
     /// The last transaction that [`Cursors::moved`] has not reported.
     last_transaction: Option<CommittedTransaction>,
@@ -42,7 +42,7 @@ impl Cursors {
             reported: start.from,
             next: start.from,
             records_to: start.leader_epoch.map_or(start.from, |last| last.to),
-            leader_epoch: start.leader_epoch.map(|last| last.epoch),
+            leader_epoch: start.leader_epoch,
             until: start.until,
             last_transaction: None,
         });
@@ -66,13 +66,13 @@ impl Cursors {
 
     /// The leader epoch of the last record at a place, where it is known.
     pub fn leader_epoch(&self, place: usize) -> Option<LeaderEpoch> {
-        let Cursor { records_to, leader_epoch, .. } = self.cursors[place];
-        leader_epoch.map(|epoch| LeaderEpoch { epoch, to: records_to })
+        self.cursors[place].leader_epoch
     }
 
     /// Sets the leader epoch of the last record that was accepted at a place.
     pub fn set_leader_epoch(&mut self, place: usize, epoch: Option<i32>) {
-        self.cursors[place].leader_epoch = epoch;
+        let cursor = &mut self.cursors[place];
+        cursor.leader_epoch = epoch.map(|epoch| LeaderEpoch { epoch, to: cursor.records_to });
     }
 
     /// Whether an offset was passed as one without a record.
@@ -139,9 +139,8 @@ impl Cursors {
     pub fn moved(&mut self) -> impl Iterator<Item = PartitionRead> + '_ {
         self.cursors.iter_mut().filter(|cursor| cursor.reported < cursor.next).map(|cursor| {
             let interval = Interval { from: cursor.reported, to: cursor.next };
-            let epoch = cursor.leader_epoch.filter(|_| cursor.reported < cursor.records_to);
+            let leader_epoch = cursor.leader_epoch.filter(|last| cursor.reported < last.to);
             cursor.reported = cursor.next;
-            let leader_epoch = epoch.map(|epoch| LeaderEpoch { epoch, to: cursor.records_to });
             let last_transaction = cursor.last_transaction.take();
             PartitionRead { partition: Partition::clone(&cursor.partition), interval, leader_epoch, last_transaction }
         })
@@ -159,7 +158,10 @@ mod tests {
         cursors
     }
 
-    fn moved(cursors: &mut Cursors) -> Vec<(i64, i64, Option<(i32, i64)>)> {
+    /// From, to, and the leader epoch of the last record with the offset after it.
+    type Moved = (i64, i64, Option<(i32, i64)>);
+
+    fn moved(cursors: &mut Cursors) -> Vec<Moved> {
         let moved = cursors.moved().map(|PartitionRead { interval, leader_epoch, .. }| {
             (interval.from, interval.to, leader_epoch.map(|LeaderEpoch { epoch, to }| (epoch, to)))
         });

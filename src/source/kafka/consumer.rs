@@ -5,17 +5,16 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{info, warn};
 
 use super::batch::{Handle, KafkaRecords, Message, Queue, known_end};
 use super::context::{Context, client};
-use super::epochs::parse_truncation;
 use super::partition_list::partition_list;
+use super::truncation::truncated_from;
 use super::{KafkaError, KafkaSettings};
-use crate::change::{Failure, LeaderEpoch, Partition, PartitionStart, PolledBatch};
+use crate::change::{Failure, Partition, PartitionStart, PolledBatch};
 use crate::source::{Accepted, Cursors, Source, Waker};
 
 /// How long a request for watermarks may take.
@@ -34,8 +33,6 @@ pub struct KafkaSource {
     cursors: Cursors,
     /// By place in the cursors: how often it was reassigned since its last record.
     reassigned: Vec<u32>,
-    /// By place in the cursors: the leader epoch of the last record of the stretch before.
-    epochs: Vec<Option<LeaderEpoch>>,
     /// By place in the cursors: since when brokers do not know it.
     unknown_since: Vec<Option<Instant>>,
     /// What went wrong after the records of the last batch.
@@ -54,7 +51,6 @@ impl KafkaSource {
             queue: None,
             cursors: Cursors::default(),
             reassigned: Vec::new(),
-            epochs: Vec::new(),
             unknown_since: Vec::new(),
             failure: None,
         })
@@ -122,14 +118,14 @@ impl KafkaSource {
     fn out_of_range(&mut self, place: usize, message: &Message) -> Result<(), KafkaError> {
         let partition = Partition::clone(self.cursors.partition(place));
         let next = self.cursors.next_offset(place);
-        let diverged = match self.cursors.leader_epoch(place) {
+        let last = self.cursors.leader_epoch(place);
+        let diverged = match last {
             Some(last) => self.settings.check_positions(&[(partition.clone(), last)])?.pop().map(|found| found.from),
             None => None,
         };
+        let reported = || truncated_from(message.offset(), next, last.is_some(), &message.error_text());
         // The partition may have grown again, with other records at the same offsets, so watermarks prove nothing.
-        let is_known = self.cursors.leader_epoch(place).is_some();
-        if let Some(from) = diverged.or_else(|| truncated_from(message.offset(), next, is_known, &message.error_text()))
-        {
+        if let Some(from) = diverged.or_else(reported) {
             return Err(KafkaError::Diverged { partition, from, next });
         }
         let queue = self.queue.as_ref().expect("messages come from the queue");
@@ -171,40 +167,15 @@ impl KafkaSource {
     /// Ends the stretch of records at a place: notes the leader epoch of its last record, which must not be below the one before.
     fn end_stretch(&mut self, place: usize, last: &Message) -> Result<(), KafkaError> {
         let epoch = last.leader_epoch();
-        if let (Some(before), Some(epoch)) = (self.epochs[place], epoch)
+        if let (Some(before), Some(epoch)) = (self.cursors.leader_epoch(place), epoch)
             && epoch < before.epoch
         {
             let partition = Partition::clone(self.cursors.partition(place));
             return Err(KafkaError::Diverged { partition, from: before.to - 1, next: before.to });
         }
         self.cursors.set_leader_epoch(place, epoch);
-        self.epochs[place] = self.cursors.leader_epoch(place);
         Ok(())
     }
-}
-
-/// The offset from which on a new leader has other records or none, if librdkafka reports that; `is_epoch_known` tells
-/// whether the leader was asked, and has the records that were read.
-///
-/// With `auto.offset.reset=error` librdkafka reports the leader's answer, or, if it found no common epoch, only the description
-/// of its code `_LOG_TRUNCATION`, in the text (rdkafka_offset.c, `rd_kafka_toppar_handle_OffsetForLeaderEpoch`).
-fn truncated_from(offset: i64, next: i64, is_epoch_known: bool, text: &str) -> Option<i64> {
-    if let Some(answer) = parse_truncation(text) {
-        // A cut beyond what was read concerns only what librdkafka had fetched ahead.
-        return Some(answer.end.max(0)).filter(|from| *from < next);
-    }
-    if text.contains(&description(RDKafkaErrorCode::LogTruncation)) {
-        return Some(0);
-    }
-    // Without leader epochs a position that was set back is the only sign.
-    (offset < next && !is_epoch_known).then(|| offset.max(0))
-}
-
-/// librdkafka's own description of a code, which rdkafka prints in parentheses behind the code's name.
-fn description(code: RDKafkaErrorCode) -> String {
-    let text = code.to_string();
-    let inner = text.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
-    inner.map_or_else(|| text.clone(), str::to_owned)
 }
 
 impl Source for KafkaSource {
@@ -217,8 +188,7 @@ impl Source for KafkaSource {
     fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), Failure> {
         let first = self.cursors.len();
         for start in partitions {
-            let place = self.cursors.add(start);
-            self.epochs.push(self.cursors.leader_epoch(place));
+            self.cursors.add(start);
             self.reassigned.push(0);
             self.unknown_since.push(None);
         }
@@ -308,34 +278,5 @@ impl Source for KafkaSource {
             high.map_or(0, |high| (high - self.cursors.next_offset(place)).max(0))
         });
         Some(lags.sum())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_truncation_is_recognized_by_the_leaders_answer_or_the_description_of_its_code() {
-        // librdkafka's text ends with `%s (broker %d)` of the description (rd_kafka_offset_reset).
-        let text = |description: &str| format!("some reason: {description} (broker 1)");
-        let answered = |end: i64| {
-            format!(
-                "Partition log truncation detected at offset 9 (leader epoch 2): broker end offset is {end} (offset leader epoch 2). Reset to INVALID.: Local"
-            )
-        };
-        let truncated = text("Local: Partition log truncation detected");
-        let out_of_range = text("Broker: Offset out of range");
-        const INVALID_OFFSET: i64 = -1001;
-        assert_eq!(truncated_from(INVALID_OFFSET, 5, true, &answered(3)), Some(3));
-        assert_eq!(truncated_from(INVALID_OFFSET, 5, false, &answered(-1)), Some(0));
-        assert_eq!(truncated_from(INVALID_OFFSET, 5, false, &answered(7)), None, "only what was fetched ahead is gone");
-        assert_eq!(truncated_from(5, 5, true, &truncated), Some(0));
-        assert_eq!(truncated_from(4, 5, false, &out_of_range), Some(4), "the position was set back");
-        assert_eq!(truncated_from(4, 5, true, &out_of_range), None, "the leader has the records before it");
-        assert_eq!(truncated_from(5, 5, false, &out_of_range), None);
-        assert_eq!(truncated_from(9, 5, false, &out_of_range), None, "librdkafka has fetched more than was read");
-        // A librdkafka that words it in another way, or does not know the code, fails here.
-        assert_eq!(description(RDKafkaErrorCode::LogTruncation), "Local: Partition log truncation detected");
     }
 }

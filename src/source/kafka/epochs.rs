@@ -22,6 +22,7 @@ use super::batch::{Message, Queue};
 use super::context::Context;
 use super::error::is_refusal;
 use super::partition_list::partition_list;
+use super::truncation::{EpochEnd, parse_truncation};
 use super::{KafkaError, KafkaSettings};
 use crate::change::{LeaderEpoch, Partition};
 use crate::control::Deadline;
@@ -34,15 +35,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 const MAX_MESSAGES: usize = 1000;
 /// An offset that no partition reaches.
 const BEYOND_ALL: i64 = i64::MAX / 2;
-
-/// What a partition's leader answers about a leader epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EpochEnd {
-    /// The newest epoch in the log that is not above the epoch that was asked for; -1 where there is none.
-    pub epoch: i32,
-    /// The first offset of the next epoch, or the end of the log; -1 where there is no such epoch.
-    pub end: i64,
-}
 
 /// A partition whose records are not those that were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +89,7 @@ impl KafkaSettings {
         seek_beyond(&consumer, asked, deadline)?;
         let mut queue = Queue::new(consumer);
         let mut answers: BTreeMap<Partition, Option<EpochEnd>> = BTreeMap::new();
-        let mut last_error = "no answer".to_owned();
+        let mut last_error = String::new();
         while answers.len() < asked.len() {
             for message in queue.poll(MAX_MESSAGES) {
                 let Some(code) = message.error() else { continue };
@@ -113,7 +105,7 @@ impl KafkaSettings {
                 }
             }
             if deadline.has_passed() {
-                return Err(KafkaError::Request { what: WHAT.to_owned(), message: last_error, code: None });
+                return Err(unanswered(asked, &answers, &last_error));
             }
             thread::sleep(POLL_INTERVAL);
         }
@@ -122,6 +114,23 @@ impl KafkaSettings {
 }
 
 const WHAT: &str = "compare leader epochs with the topic's history";
+
+/// The error of leaders that did not answer in time: one of their partitions, and the last error.
+fn unanswered(
+    asked: &[(Partition, i32)],
+    answers: &BTreeMap<Partition, Option<EpochEnd>>,
+    last_error: &str,
+) -> KafkaError {
+    let mut missing = asked.iter().filter(|(partition, _)| !answers.contains_key(partition));
+    let first = missing.next().map(|(Partition { topic, number }, _)| format!("{topic:?} partition {number}"));
+    let others = missing.count();
+    let message = format!(
+        "no answer from the leader of {} and {others} other partitions within {} s {last_error}",
+        first.unwrap_or_default(),
+        ANSWER_TIMEOUT.as_secs()
+    );
+    KafkaError::Request { what: WHAT.to_owned(), message: message.trim_end().to_owned(), code: None }
+}
 
 /// Seeks to an offset beyond all, which librdkafka validates first. A partition whose fetcher has not started is tried again.
 fn seek_beyond(
@@ -177,16 +186,6 @@ fn read_answer(message: &Message, code: RDKafkaRespErr) -> Answer {
         code if is_refusal(RDKafkaErrorCode::from(code)) => Answer::Refused(RDKafkaErrorCode::from(code)),
         _ => Answer::Pending(message.error_text()),
     }
-}
-
-/// The leader's answer in librdkafka's text of a position that it found truncated; `None` for any other text.
-///
-/// `…: broker end offset is 300 (offset leader epoch 2)…` (rdkafka_offset.c, `rd_kafka_toppar_handle_OffsetForLeaderEpoch`).
-pub(super) fn parse_truncation(text: &str) -> Option<EpochEnd> {
-    let (_, rest) = text.split_once("broker end offset is ")?;
-    let (end, rest) = rest.split_once(" (offset leader epoch ")?;
-    let (epoch, _) = rest.split_once(')')?;
-    Some(EpochEnd { epoch: epoch.parse().ok()?, end: end.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -266,11 +265,5 @@ mod tests {
         let asked = [(partition(0), 0)];
         let answers = settings(&cluster).epoch_ends(&asked).expect("the broker answers");
         assert_eq!(answers[&partition(0)], None);
-    }
-
-    #[test]
-    fn a_text_without_an_answer_is_none() {
-        let text = "some reason: Local: Partition log truncation detected (broker 1)";
-        assert_eq!(parse_truncation(text), None);
     }
 }

@@ -15,7 +15,7 @@ use super::context::{Context, client};
 use super::partition_list::{leader_epoch, partition_list};
 use super::uuid::topic_uuid;
 use super::{KafkaError, KafkaSettings};
-use crate::change::{End, LeaderEpoch, Partition};
+use crate::change::{End, Partition};
 use crate::control::Deadline;
 
 /// How long a run waits for the first answer.
@@ -201,20 +201,6 @@ impl Topics {
             (partition, End { readable: readable.offset, written })
         });
         Ok(ends.collect())
-    }
-
-    /// The end of each of `partitions`, with the leader epoch of its leader; those without one are left out.
-    ///
-    /// All that is before such an end is still there when [`KafkaSettings::check_positions`] finds no divergence later.
-    ///
-    /// # Errors
-    /// The error of any broker.
-    pub fn leader_epochs(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, LeaderEpoch>, KafkaError> {
-        // A client reports a partition that is new to it as unknown.
-        self.partitions(&self.consumer)?;
-        let ends = ask_ends(&self.consumer, partitions)?.into_iter();
-        let known = |end: LeaderEnd| Some(LeaderEpoch { epoch: end.epoch?, to: end.offset });
-        Ok(ends.filter_map(|(partition, end)| Some((partition, known(end)?))).collect())
     }
 
     /// The partitions of the topics now, from new metadata of `consumer`; a run may not have discovered all of them.

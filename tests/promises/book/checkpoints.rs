@@ -77,7 +77,40 @@ fn a_checkpoint_of_a_version_without_leader_epochs_agrees_with_the_log() {
     }
 }
 
-/// The two lines of a checkpoint.
+#[test]
+fn a_leader_epoch_that_falls_or_was_not_read_is_named() {
+    let store = MemoryStore::new();
+    let mut committer = open(&store).expect("nothing strikes");
+    let mut totals = BTreeMap::new();
+    for epoch in [7, 8] {
+        let mut contents = seal(&store, &committer, &mut totals).expect("nothing strikes");
+        let (partition, interval, _) = contents.positions[0].clone();
+        contents.leader_epochs.insert(partition, LeaderEpoch { epoch, to: interval.to });
+        committer.commit(contents).expect("nothing strikes");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    store.write_to(folder.path()).expect("a writable folder");
+    assert!(log_check(folder.path()).ok, "{:?}", log_check(folder.path()));
+
+    let path = layout::entry_path(2);
+    let text = String::from_utf8(store.files()[&path].clone()).expect("JSON");
+    let line = text.lines().next().expect("a line");
+    for (is, words) in [
+        (r#""epoch":6,"to":12"#, "has leader epoch 6 after 7"),
+        (r#""epoch":8,"to":13"#, "leader epoch 8 of offset 12, which was not read"),
+        (r#""epoch":8,"to":6"#, "leader epoch 8 of offset 5, which was not read"),
+        (r#""epoch":-1,"to":12"#, "leader epoch -1 of offset 11, which was not read"),
+    ] {
+        let other = line.replacen(r#""epoch":8,"to":12"#, is, 1);
+        assert_ne!(other, line, "the epoch is in {line}");
+        std::fs::write(folder.path().join(&path), with_digest(&other)).expect("a writable folder");
+        let report = verify(folder.path(), &mut |_| {}).expect("a report");
+        let mut problems = report.checks.iter().flat_map(|check| &check.problems);
+        assert!(problems.any(|what| what.contains(words)), "{is}: {report:?}");
+    }
+}
+
+/// The two lines of an entry or a checkpoint.
 fn with_digest(line: &str) -> String {
     let digest: String = sha2::Sha256::digest(line.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{line}\n{{\"sha256\":\"{digest}\"}}\n")
