@@ -11,11 +11,13 @@ use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::types::RDKafkaApiKey;
-use walbook::book::verify;
+use walbook::book::log::entry::BookSettings;
+use walbook::book::{State, verify};
 use walbook::change::{Failure, Interval, LeaderEpoch, Partition, PartitionRead, PartitionStart};
 use walbook::query::{Filter, counts};
+use walbook::run::{KafkaInput, KafkaOrigin, Origin};
 use walbook::source::Source;
-use walbook::source::kafka::{KafkaSettings, KafkaSource};
+use walbook::source::kafka::{KafkaSettings, KafkaSource, StartFrom};
 
 const TOPIC: &str = "cut";
 /// The epochs of the leaders: the mock counts from 0, and each choice of a leader is one more.
@@ -33,14 +35,18 @@ fn cluster(records: &[usize]) -> MockCluster<'static, DefaultProducerContext> {
         let leader = if index % 2 == 0 { 1 } else { 2 };
         cluster.partition_leader(TOPIC, 0, Some(leader)).expect("a broker of the cluster");
         let brokers = cluster.bootstrap_servers();
-        let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("valid");
-        for _ in 0..*records {
-            let line = r#"{"data":"table public.t: INSERT: id[integer]:1","commit_time":"2026-11-22T20:00:00Z"}"#;
-            producer.send(BaseRecord::<str, str>::to(TOPIC).payload(line)).expect("an empty queue");
-        }
-        producer.flush(TIMEOUT).expect("the broker answers");
+        produce(&brokers, *records);
     }
     cluster
+}
+
+fn produce(brokers: &str, records: usize) {
+    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create().expect("valid");
+    for _ in 0..records {
+        let line = r#"{"data":"table public.t: INSERT: id[integer]:1","commit_time":"2026-11-22T20:00:00Z"}"#;
+        producer.send(BaseRecord::<str, str>::to(TOPIC).payload(line)).expect("an empty queue");
+    }
+    producer.flush(TIMEOUT).expect("the broker answers");
 }
 
 fn run(book: &Path, cluster: &MockCluster<'static, DefaultProducerContext>) -> Output {
@@ -77,6 +83,30 @@ fn a_start_on_a_topic_that_was_cut_ends_with_the_range_whether_it_grew_again_or_
     assert_eq!(counted(&book), 8);
     // Where that epoch is unknown the mock names no older one, as a broker does.
     expect_code(&run(&book, &cluster(&[5, 2, 0, 4])), 3, "to 8 (exclusive)");
+}
+
+#[test]
+fn a_start_that_another_run_delays_is_compared_with_what_the_topic_has_by_then() {
+    let cluster = cluster(&[3]);
+    let state = |next: i64| {
+        let settings = BookSettings { time_zone: "UTC".to_owned(), day_from: "auto".to_owned() };
+        let mut state = State::new("a book".to_owned(), settings);
+        let topic = serde_json::json!({"id": "", "partitions": 1, "positions": {"0": {
+            "next": next, "highest": null, "leader_epoch": {"epoch": FIRST, "to": next},
+        }}});
+        state.topics.insert(TOPIC.to_owned(), serde_json::from_value(topic).expect("a topic of a checkpoint"));
+        state
+    };
+    let kafka = KafkaSettings { brokers: cluster.bootstrap_servers(), passed: Vec::new() };
+    let input = KafkaInput { kafka, topics: vec![TOPIC.to_owned()], from: StartFrom::Earliest, group: None };
+    let origin = KafkaOrigin::new(input, false);
+    origin.plan(&state(3)).expect("all is there");
+    // Another run reads two more records before this one can take the book over.
+    produce(&cluster.bootstrap_servers(), 2);
+    let plan = origin.plan(&state(5)).expect("all is there");
+    assert_eq!(plan.starts[0].from, 5);
+    let gone = origin.plan(&state(6)).err().expect("offset 5 was never written");
+    assert!(gone.to_string().contains("offsets 5 to 6 (exclusive)"), "{gone}");
 }
 
 #[test]

@@ -146,8 +146,11 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
     for parts in epochs.into_values() {
         files.extend(parts.files);
         let EpochSummary { totals, positions, tallies } = parts.summary.map(Arc::unwrap_or_clone).unwrap_or_default();
+        // Epochs come in order, so what is known of the last record stays: also that its leader epoch is not known.
+        for tallied in tallies.iter().filter(|tallied| tallied.tally.records() > 0) {
+            leader_epochs.remove(&tallied.partition);
+        }
         for PartitionRead { partition, interval, leader_epoch, last_transaction } in positions {
-            // Epochs come in order, so the last record's is the one that stays.
             leader_epochs.extend(leader_epoch.map(|last| (partition.clone(), last)));
             last_transactions.extend(last_transaction.map(|last| (partition.topic.clone(), last)));
             read.entry(partition)

@@ -12,7 +12,7 @@ use super::open_transactions::{OpenTransactions, warn_about};
 use super::{Origin, Plan, known_topic};
 use crate::book::log::entry::{PartitionEntry, SourceKind, TopicEntry};
 use crate::book::{State, TopicState};
-use crate::change::{Classified, End, Failure, Partition, PartitionStart};
+use crate::change::{Classified, End, Failure, LeaderEpoch, Partition, PartitionStart};
 use crate::source::Source;
 use crate::source::kafka::{
     EpochEnd, KafkaDiscovery, KafkaError, KafkaSettings, KafkaSource, KnownTopic, StartFrom, Topic, Topics, Watermarks,
@@ -98,11 +98,17 @@ impl KafkaOrigin {
 }
 
 impl Connected {
-    fn watermarks(&self, partition: &Partition) -> Result<Watermarks, KafkaError> {
+    /// The watermarks of a partition that is read from `next` on, where that is known.
+    fn watermarks(&self, partition: &Partition, next: Option<i64>) -> Result<Watermarks, KafkaError> {
         let mut known = self.watermarks.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(partition) {
-            Some(watermarks) => Ok(*watermarks),
-            None => Ok(*known.entry(partition.clone()).or_insert(self.topics.watermarks(partition)?)),
+            // Another run may have read on since they were asked for.
+            Some(watermarks) if next.is_none_or(|next| next <= watermarks.high) => Ok(*watermarks),
+            _ => {
+                let watermarks = self.topics.watermarks(partition)?;
+                known.insert(partition.clone(), watermarks);
+                Ok(watermarks)
+            }
         }
     }
 
@@ -121,11 +127,13 @@ impl Connected {
         ends.extend(asked.into_iter().filter_map(|asked| Some((asked.clone(), answers.remove(&asked.0)?))));
         for (name, known) in known {
             let comparable = comparable(name, known);
-            let compared = comparable.into_iter().filter_map(|(partition, last)| {
-                let end = (*ends.get(&(partition.clone(), last.epoch))?)?;
-                Some((partition.number, last.divergence(end)))
-            });
-            let compared: BTreeMap<i32, Option<i64>> = compared.collect();
+            let compared: Vec<(Partition, LeaderEpoch, EpochEnd)> = comparable
+                .into_iter()
+                .filter_map(|(partition, last)| {
+                    let end = (*ends.get(&(partition.clone(), last.epoch))?)?;
+                    Some((partition, last, end))
+                })
+                .collect();
             let read = known.next_offsets.values().filter(|next| **next > 0).count();
             if compared.len() < read {
                 info!(
@@ -135,7 +143,11 @@ impl Connected {
                     "the book or the brokers know no leader epoch of some partitions yet: whether these were cut since cannot be compared"
                 );
             }
-            known.diverged = compared.into_iter().filter_map(|(number, from)| Some((number, from?))).collect();
+            let suspect = compared.into_iter().filter(|(_, last, end)| last.divergence(*end).is_some());
+            let suspect: Vec<_> = suspect.map(|(partition, last, _)| (partition, last)).collect();
+            // The answers may be older than what another run has read since.
+            let diverged = kafka.check_positions(&suspect)?.into_iter();
+            known.diverged = diverged.map(|found| (found.partition.number, found.from)).collect();
         }
         Ok(())
     }
@@ -179,7 +191,10 @@ impl Origin for KafkaOrigin {
         let mut starts = Vec::new();
         for (name, topic) in &connected.described {
             let known = known.get(name.as_str());
-            let watermarks = |partition: &Partition| connected.watermarks(partition);
+            let watermarks = |partition: &Partition| {
+                let next = known.and_then(|known| known.next_offsets.get(&partition.number));
+                connected.watermarks(partition, next.copied())
+            };
             starts.extend(plan_topic(name, topic, known, self.input.from, self.until_end, watermarks)?);
         }
         Ok(Plan { topics: new_topics(state, &connected.described, &starts), starts })

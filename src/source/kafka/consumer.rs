@@ -11,8 +11,8 @@ use tracing::{info, warn};
 
 use super::batch::{Handle, KafkaRecords, Message, Queue, known_end};
 use super::context::{Context, client};
+use super::epochs::truncated_from;
 use super::partition_list::partition_list;
-use super::truncation::truncated_from;
 use super::{KafkaError, KafkaSettings};
 use crate::change::{Failure, Partition, PartitionStart, PolledBatch};
 use crate::source::{Accepted, Cursors, Source, Waker};
@@ -248,8 +248,9 @@ impl Source for KafkaSource {
         for (place, end) in &stretches {
             failed = failed.and(self.end_stretch(*place, &messages[end - 1]));
         }
-        let failed =
-            failed.and_then(|()| errors.iter().try_for_each(|(message, code)| self.handle_error(message, *code)));
+        // Records of another history must not be returned: another process could commit them before this one has failed.
+        failed?;
+        let failed = errors.iter().try_for_each(|(message, code)| self.handle_error(message, *code));
         if messages.is_empty() {
             return failed.map(|()| None).map_err(Failure::from);
         }

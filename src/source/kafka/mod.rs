@@ -27,18 +27,16 @@ mod plan;
 mod settings;
 mod tail;
 mod topics;
-mod truncation;
 #[expect(unsafe_code, reason = "topic UUIDs are not in the safe binding")]
 mod uuid;
 
 pub use admin::Admin;
 pub use consumer::KafkaSource;
 pub use context::{Context, Undelivered};
-pub use epochs::Divergence;
+pub use epochs::{Divergence, EpochEnd};
 pub use error::KafkaError;
 pub use logger::write_log_lines;
 pub use plan::{KafkaDiscovery, KnownTopic, check_same_topics, plan_topic};
 pub use settings::KafkaSettings;
 pub use tail::NewestRecord;
 pub use topics::{Copies, LeaderEnd, StartFrom, Topic, Topics, Watermarks};
-pub use truncation::EpochEnd;
