@@ -36,8 +36,11 @@ pub(in crate::parse) fn read(text: &str) -> Result<Fields<'_>, Reject> {
     while let Some((before, last)) = line.rsplit_once(',') {
         let Some((name, value)) = last.split_once('=') else { break };
         let sign = Signs::of_key(name);
-        let is_field = !is_message && !value.contains(['\'', '"']);
-        if !is_field || !(set(&mut position, name, value) || !sign.is_empty()) {
+        if is_message || value.contains(['\'', '"']) {
+            break;
+        }
+        let is_field = set(&mut position, name, value);
+        if !is_field && sign.is_empty() {
             break;
         }
         signs.add(sign);

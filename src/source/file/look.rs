@@ -254,8 +254,8 @@ mod tests {
         refused(b"\x1F\x8B\x08\0", "gzip");
         refused(b"\x28\xB5\x2F\xFD....", "zstd");
         refused(b"\xFF\xFEB\0E\0", "UTF-16");
-        refused(b"B\0E\0G\0I\0N\0 \05\0", "UTF-16");
-        refused(b"\0B\0E\0G\0I\0N\0 \05", "UTF-16");
+        refused(b"B\0E\0G\0I\0N\0 \x005\0", "UTF-16");
+        refused(b"\0B\0E\0G\0I\0N\0 \x005", "UTF-16");
         refused(b"\x7FELF\x02\x01\0\0", "binary");
         refused(include_bytes!("../../../tests/data/inputs/psql_aligned.txt"), "aligned");
         refused(b" 0/E1AC820 | 138168 | BEGIN 138168\n", "aligned");

@@ -117,7 +117,7 @@ fn judge_following(bytes: &[u8], is_transactional: bool, record_len: fn(&[u8]) -
 
 fn has_size_outside_quotes(record: &[u8]) -> bool {
     memmem::find_iter(record, SIZE).any(|found| {
-        let is_even = |quote: u8| memchr::memchr_iter(quote, &record[..found]).count() % 2 == 0;
+        let is_even = |quote: u8| memchr::memchr_iter(quote, &record[..found]).count().is_multiple_of(2);
         let is_size = content_end(record, found, false).is_some_and(|end| end != usize::MAX);
         is_size && is_even(b'\'') && is_even(b'"')
     })
