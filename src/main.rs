@@ -8,6 +8,7 @@ use walbook::run;
 use walbook::settings::parse;
 
 fn main() -> ExitCode {
+    control::bound_allocator();
     // A panic anywhere ends the process: a worker's panic would leave its siblings waiting.
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -166,6 +166,18 @@ impl RowStyle {
         }
     }
 
+    /// Appends a row.
+    pub(super) fn row(self, columns: &[&str], values: &[FieldValue<'_>], is_first: bool, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.row_start(is_first));
+        for (index, (column, value)) in columns.iter().zip(values).enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            self.field(column, value, out);
+        }
+        out.extend_from_slice(self.row_end());
+    }
+
     /// The text after a row.
     pub(super) fn row_end(self) -> &'static [u8] {
         if self == RowStyle::Csv { b"\n" } else { b"}" }
@@ -193,14 +205,7 @@ fn write_rows<'a>(
     for number in 0..rows {
         values.clear();
         row(number, &mut values);
-        text.extend_from_slice(style.row_start(number == 0));
-        for (index, (column, value)) in columns.iter().zip(&values).enumerate() {
-            if index > 0 {
-                text.push(b',');
-            }
-            style.field(column, value, &mut text);
-        }
-        text.extend_from_slice(style.row_end());
+        style.row(columns, &values, number == 0, &mut text);
         if text.len() >= PIECE {
             out.write_all(&text)?;
             text.clear();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use super::http::listen;
+use super::http::connections::listen;
 use super::http::routes::RequestHandler;
 use super::state::{
     AppState, AskEnds, AskSlot, BookFollower, DurableState, LiveState, ObservedSlot, PendingRejects, RunState,

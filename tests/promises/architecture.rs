@@ -143,16 +143,18 @@ fn every_file_opens_with_what_it_is_for() {
 }
 
 #[test]
-fn unsafe_stands_only_where_librdkafka_is_called() {
+fn unsafe_stands_only_where_c_is_called() {
     let allowed = ["batch.rs", "logger.rs", "partition_list.rs", "uuid.rs", "mod.rs"];
     let allowed = allowed.map(|file| format!("src/source/kafka/{file}"));
+    // One call sets a number in the system's allocator.
+    let allocator = "src/control/allocator.rs";
     for (room, _) in ROOMS {
         for path in files(room) {
             let inside = path.strip_prefix(root()).expect("a file of the repository").to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).expect("a file of the repository");
             let blocks = text.matches("unsafe {").count();
             let reasons = text.matches("// SAFETY:").count();
-            assert!(blocks == 0 || allowed.contains(&inside), "{inside} has unsafe code");
+            assert!(blocks == 0 || inside == allocator || allowed.contains(&inside), "{inside} has unsafe code");
             assert!(reasons >= blocks, "{inside}: {blocks} unsafe blocks, {reasons} reasons");
         }
     }

@@ -8,11 +8,20 @@ use arrow_schema::{Field, Schema};
 use super::parquet_bytes::parquet_bytes;
 use crate::query::{Event, EventsAnswer};
 
+/// Rows that are copied into columns at once.
+const ROWS: usize = 4_096;
+
 impl EventsAnswer {
-    /// The bytes of a Parquet file.
-    pub fn parquet(&self) -> Vec<u8> {
-        let columns = event_columns(&self.rows.iter().collect::<Vec<_>>());
-        parquet_bytes(&columns.schema(), |write| write(columns))
+    /// The bytes of a Parquet file. The memory of rows is freed while they are written.
+    pub fn into_parquet(self) -> Vec<u8> {
+        let schema = event_columns(&[]).schema();
+        parquet_bytes(&schema, |write| {
+            let mut rows = self.rows.into_iter().peekable();
+            while rows.peek().is_some() {
+                let some: Vec<Event> = rows.by_ref().take(ROWS).collect();
+                write(event_columns(&some.iter().collect::<Vec<_>>()));
+            }
+        })
     }
 }
 

@@ -13,10 +13,14 @@ use super::order::{PageRequest, RowKey, RowOrder};
 use crate::book::read::columns::{Texts, column, numbers};
 use crate::book::{BookError, CompleteTo, Snapshot};
 use crate::query::print::{AnswerHead, Format, print};
-use crate::query::{Filter, QueryBudget, QueryError, RejectCount};
+use crate::query::{Filter, QueryBudget, QueryError, RejectCount, RowStyle};
 
 /// The number of attempts when files are missing and the log has moved on.
 const ATTEMPTS: usize = 5;
+
+/// Bytes of a piece of CSV, in which most rows fit behind the first `CSV_PIECE - LONG_ROW` bytes.
+const CSV_PIECE: usize = 256 << 10;
+const LONG_ROW: usize = 16 << 10;
 
 /// The newest changes, complete to one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +97,24 @@ pub(in crate::query) fn with_snapshot<T>(
 }
 
 impl EventsAnswer {
+    /// The answer as CSV, in pieces. The memory of each row is freed when it is written: an answer may have 64 MB.
+    pub fn into_csv_pieces(self) -> Vec<Vec<u8>> {
+        let mut pieces = Vec::new();
+        let mut piece = Vec::with_capacity(CSV_PIECE);
+        RowStyle::Csv.header(&Event::COLUMNS, &mut piece);
+        for (number, row) in self.rows.into_iter().enumerate() {
+            let mut values = Vec::with_capacity(Event::COLUMNS.len());
+            row.values(&mut values);
+            RowStyle::Csv.row(&Event::COLUMNS, &values, number == 0, &mut piece);
+            if piece.len() >= CSV_PIECE - LONG_ROW {
+                pieces.push(std::mem::replace(&mut piece, Vec::with_capacity(CSV_PIECE)));
+            }
+        }
+        piece.shrink_to_fit();
+        pieces.push(piece);
+        pieces
+    }
+
     /// Writes the answer.
     ///
     /// # Errors

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use serde::Serialize;
@@ -205,6 +204,7 @@ fn page(
     budget: &QueryBudget<'_>,
 ) -> Answer {
     let EventsPage { mut answer, mut keys, has_more } = events_page(book, filter, &request.page, budget)?;
+    let (complete_to, rejects) = (answer.complete_to.clone(), answer.rejects);
     let (next, previous) = request.finish(&mut answer.rows, &mut keys, has_more);
     let mut response = match format {
         AnswerFormat::Json => {
@@ -212,17 +212,11 @@ fn page(
             let fields = PageFields { complete_to, time_zone, rejects, next, previous };
             return Ok(body::json_rows(rows.into_iter().map(EventsAnswerRow::from), &fields));
         }
-        AnswerFormat::Csv => {
-            let mut text = Vec::new();
-            answer.print(crate::query::Format::Csv, &mut text).map_err(|_| ApiError::failed())?;
-            body::answer(format.content_type(), text)
-        }
-        AnswerFormat::Arrow | AnswerFormat::Parquet => {
-            body::answer(format.content_type(), Body::from(answer.parquet()))
-        }
+        AnswerFormat::Csv => body::answer(format.content_type(), body::chunks(answer.into_csv_pieces())),
+        AnswerFormat::Arrow | AnswerFormat::Parquet => body::answer(format.content_type(), answer.into_parquet()),
     };
-    headers::add_complete_to(&mut response, &answer.complete_to);
-    headers::add_rejects(&mut response, answer.rejects);
+    headers::add_complete_to(&mut response, &complete_to);
+    headers::add_rejects(&mut response, rejects);
     if let Some(next) = next.and_then(|next| next.parse().ok()) {
         response.headers_mut().insert("walbook-next-cursor", next);
     }

@@ -1,13 +1,15 @@
 //! Bodies of responses, also those that are written while the client reads.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures_core::Stream;
+use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
@@ -49,6 +51,41 @@ pub(in crate::server) fn pieces<I: Iterator<Item = Vec<u8>> + Send + Unpin + 'st
         (Some(first), None) => Body::from(first),
         (first, second) => Body::from_stream(Pieces(first.into_iter().chain(second).chain(pieces))),
     }
+}
+
+/// Pieces of a body whose length is known; each is freed when it has been sent.
+struct Chunks {
+    chunks: VecDeque<Bytes>,
+    bytes: u64,
+}
+
+impl HttpBody for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let chunk = self.chunks.pop_front();
+        self.bytes -= chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Poll::Ready(chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes)
+    }
+}
+
+/// A body of pieces that are there already.
+pub(in crate::server) fn chunks(pieces: Vec<Vec<u8>>) -> Body {
+    let chunks: VecDeque<Bytes> = pieces.into_iter().filter(|piece| !piece.is_empty()).map(Bytes::from).collect();
+    let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+    Body::new(Chunks { chunks, bytes })
 }
 
 /// A body of the pieces that arrive in a channel.

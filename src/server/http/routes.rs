@@ -37,6 +37,9 @@ fn routes() -> [(&'static str, MethodRouter<Arc<AppState>>); 14] {
     ]
 }
 
+/// Bytes of the head of a request.
+pub(in crate::server) const HEAD_BYTES: usize = 32 << 10;
+
 /// Answers requests; cheap to clone.
 #[derive(Clone)]
 pub(in crate::server) struct RequestHandler {
@@ -71,6 +74,10 @@ impl RequestHandler {
     }
 
     fn check(&self, request: &Request<Body>) -> Result<(), ApiError> {
+        if head_bytes(request) > HEAD_BYTES {
+            let message = "the head of the request is longer than 32 kB";
+            return Err(ApiError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too_long", message));
+        }
         self.access.permit(request)?;
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(not_allowed());
@@ -81,6 +88,15 @@ impl RequestHandler {
         }
         Ok(())
     }
+}
+
+/// Bytes of the head of a request, as a client of HTTP/1.1 sends it. A connection reads in steps, so its own limit is a
+/// coarse one.
+fn head_bytes<B>(request: &Request<B>) -> usize {
+    let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
+    let first = request.method().as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
+    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    first + fields.sum::<usize>() + "\r\n".len()
 }
 
 fn not_allowed() -> ApiError {

@@ -7,6 +7,7 @@ mod damaged;
 mod described;
 mod guard;
 mod live;
+mod memory;
 mod packed;
 mod played;
 mod slow;

@@ -1,6 +1,6 @@
 //! Clients that read nothing of their answers, or send nothing, delay no other client.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,44 @@ fn idle_clients_delay_no_other_and_are_bounded() {
         book.commit(rows.commit(5, 4)).expect("a commit");
     }
     drop(silent);
+}
+
+#[test]
+fn a_health_check_is_answered_beside_thousands_of_idle_connections() {
+    let folder = folder();
+    drop(open(folder.path()));
+    let address = serve(folder.path(), Access::default());
+    // Some were answered once, the others send nothing; and one sends half of a request.
+    let idle: Vec<TcpStream> = (0..2_000)
+        .map(|number| {
+            let mut stream = TcpStream::connect(address).expect("a connection");
+            let request =
+                ["", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /healthz HTTP/1.1\r\nHo"][number % 3];
+            // The server may have closed it already.
+            let _ = stream.write_all(request.as_bytes());
+            stream
+        })
+        .collect();
+    let watching = watch(address, "/api/live", &[]);
+    for path in ["/healthz", "/metrics", "/readyz", "/healthz"] {
+        let begin = Instant::now();
+        get(address, path);
+        assert!(begin.elapsed() < Duration::from_secs(2), "{path} took {:?}", begin.elapsed());
+    }
+    drop((idle, watching));
+}
+
+#[test]
+fn the_head_of_a_request_has_at_most_32_kib() {
+    let folder = folder();
+    drop(open(folder.path()));
+    let address = serve(folder.path(), Access::default());
+    // `GET /healthz HTTP/1.1`, `Host: 127.0.0.1:12345`, `Connection: close`, `X: …`, and the empty line.
+    let others = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nX: \r\n\r\n").len();
+    for (bytes, status) in [(32 << 10, 200), ((32 << 10) + 1, 431), (33_000, 431), (64 << 10, 431)] {
+        let filler = "x".repeat(bytes - others);
+        assert_eq!(ask(address, "GET", "/healthz", &[("X", &filler)]).status, status, "{bytes} bytes");
+    }
 }
 
 #[test]

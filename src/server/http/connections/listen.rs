@@ -12,13 +12,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use super::blocking::BLOCKING_THREADS;
-use super::routes::RequestHandler;
+use super::idle::{Connection, Connections};
 use super::write_timeout::WriteTimeoutStream;
+use crate::server::http::blocking::BLOCKING_THREADS;
+use crate::server::http::routes::{HEAD_BYTES, RequestHandler};
 
 /// Connections at the same time, if the limit of open files permits.
 const MOST_CONNECTIONS: usize = 1_024;
@@ -26,8 +26,6 @@ const MOST_CONNECTIONS: usize = 1_024;
 const OPEN_FILES: u64 = 8_192;
 /// How long a client may take to send the head of a request, or pause between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
-/// Bytes of the head of a request.
-const HEAD_BYTES: usize = 32 << 10;
 /// Tasks that run between two checks for new requests: some of them write a megabyte.
 const EVENT_INTERVAL: u32 = 8;
 /// Blocking threads do not end when they are idle.
@@ -66,7 +64,7 @@ pub(in crate::server) fn begin(listener: TcpListener, handler: RequestHandler) -
 }
 
 async fn accept(listener: tokio::net::TcpListener, handler: RequestHandler) {
-    let connections = Arc::new(Semaphore::new(most_connections()));
+    let connections = Connections::new(most_connections());
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -78,12 +76,8 @@ async fn accept(listener: tokio::net::TcpListener, handler: RequestHandler) {
             }
         };
         // Close the connection instead of letting it wait: a waiting one would also hold a file.
-        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else { continue };
-        let handler = handler.clone();
-        tokio::spawn(async move {
-            let _permit = permit;
-            answer(stream, handler).await;
-        });
+        let Some(connection) = connections.admit().await else { continue };
+        tokio::spawn(answer(stream, connection, handler.clone()));
     }
 }
 
@@ -100,19 +94,26 @@ fn most_connections() -> usize {
     half.min(MOST_CONNECTIONS)
 }
 
-async fn answer(stream: TcpStream, handler: RequestHandler) {
+async fn answer(stream: TcpStream, connection: Connection, handler: RequestHandler) {
     // Send small deltas at once.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         let handler = handler.clone();
-        async move { Ok::<_, std::convert::Infallible>(handler.answer(request.map(Body::new)).await) }
+        let answer = connection.answering(async move { handler.answer(request.map(Body::new)).await });
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
-    let connection = http1::Builder::new()
+    let stream = WriteTimeoutStream::new(stream, connection.activity());
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(WriteTimeoutStream::new(stream)), service);
-    if let Err(error) = connection.await {
-        debug!(%error, "a connection ended");
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        ended = served => {
+            if let Err(error) = ended {
+                debug!(%error, "a connection ended");
+            }
+        }
+        () = connection.evicted() => debug!("closed an idle connection: there are too many"),
     }
 }

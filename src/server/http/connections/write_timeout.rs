@@ -2,9 +2,11 @@
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use super::idle::Activity;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
@@ -13,18 +15,20 @@ use tokio::time::{Sleep, sleep};
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A TCP stream whose writes fail with `TimedOut` when they are blocked for a minute.
-pub(in crate::server) struct WriteTimeoutStream {
+pub(super) struct WriteTimeoutStream {
     stream: TcpStream,
+    activity: Arc<Activity>,
     /// Set while a write is blocked.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl WriteTimeoutStream {
-    pub(in crate::server) fn new(stream: TcpStream) -> WriteTimeoutStream {
-        WriteTimeoutStream { stream, timer: None }
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> WriteTimeoutStream {
+        WriteTimeoutStream { stream, activity, timer: None }
     }
 
     fn limit<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.activity.set_blocked(written.is_pending());
         if written.is_ready() {
             self.timer = None;
             return written;
