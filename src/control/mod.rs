@@ -1,7 +1,9 @@
-//! How long-running work is stopped, paced and observed.
+//! How long-running work is started, stopped, paced and observed.
 //!
 //! In: a signal, a failure, counters. Out: the same, for the threads that must stop, and for the progress line. Nothing here
 //! crosses processes; what workers of several processes must know travels through the dataflow.
+//!
+//! A [`Host`] is the machine that a process runs on: a simulation puts one in its place whose time and order of work follow a seed.
 //!
 //! [`Backoff`] is our own: the crates backon and backoff were looked at, and neither can interrupt a blocking pause.
 

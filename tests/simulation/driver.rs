@@ -50,6 +50,7 @@ pub(crate) fn play(seed: u64, mutation: Option<Mutation>) -> Result<History, Str
     let records: Vec<WorkloadRecord> = plan.workload.records().collect();
     let topic = MemoryTopic::new([]);
     topic.set_id("one");
+    topic.keep_leader_epochs();
     let world = World::new(plan, random, topic);
     let driver = Rc::new(Driver {
         unproduced: RefCell::new(records.clone().into()),
@@ -155,6 +156,9 @@ impl Driver {
         match world.below(40) {
             0 | 1 => self.pass_time(),
             2 => self.produce(),
+            6 if world.strikes(Fault::LeaderChange) => {
+                world.topic.elect_leader(i32::try_from(world.below(4)).expect("a small number"));
+            }
             3 => self.look(),
             4 if world.strikes(Fault::Successor) => self.start(world.one_in(2)),
             5 if world.strikes(Fault::Stop) => self.runs.borrow_mut().values_mut().for_each(SimulatedRun::request_end),
@@ -350,6 +354,16 @@ impl Driver {
         match loss {
             Fault::Retention => topic.delete_before(number, high + 1),
             Fault::Truncation => topic.delete_from(number, high.saturating_sub(1).max(low)),
+            Fault::Regrowth => {
+                topic.delete_from(number, high.saturating_sub(1 + self.world.below(5) as i64).max(low));
+                let (_, from) = topic.watermarks(number);
+                let other = self.records.last().expect("a history has records");
+                topic.append((from..high + 3).map(|offset| WorkloadRecord {
+                    partition: number,
+                    offset,
+                    ..other.clone()
+                }));
+            }
             _ => topic.set_id("another"),
         }
         self.world.hit(loss);

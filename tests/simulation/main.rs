@@ -2,7 +2,7 @@
 //! forgets, with a clock, a topic and an order of work that the seed decides.
 //!
 //! `WALBOOK_SEED=7 cargo test --test simulation` repeats the history of seed 7; with `WALBOOK_TRACE=1` it prints what happens.
-//! `WALBOOK_LONG=1` plays 100 000. docs/reliability.md describes model, faults and checks.
+//! `WALBOOK_LONG=1` plays 100 000, and `WALBOOK_HISTORIES=500` so many from seed 1, or from `WALBOOK_SEED`, on. docs/reliability.md describes model, faults and checks.
 
 mod checker;
 mod driver;
@@ -65,10 +65,11 @@ fn play_all(seeds: std::ops::Range<u64>) -> Vec<(u64, Result<History, String>)> 
 #[test]
 fn histories_lose_nothing_repeat_nothing_and_are_never_silent() {
     let first = number("WALBOOK_SEED");
-    let count = match (first, std::env::var_os("WALBOOK_LONG")) {
-        (Some(_), _) => 1,
-        (None, Some(_)) => MANY_HISTORIES,
-        (None, None) => HISTORIES,
+    let count = match (number("WALBOOK_HISTORIES"), first, std::env::var_os("WALBOOK_LONG")) {
+        (Some(count), ..) => count,
+        (None, Some(_), _) => 1,
+        (None, None, Some(_)) => MANY_HISTORIES,
+        (None, None, None) => HISTORIES,
     };
     let first = first.unwrap_or(1);
     let begin = Instant::now();

@@ -35,13 +35,17 @@ pub(crate) enum Fault {
     Retention,
     /// The topic loses records that the book has.
     Truncation,
+    /// The topic loses records that the book has, and grows past its position again.
+    Regrowth,
     /// Another topic has the topic's name.
     Recreation,
+    /// A partition gets another leader, and loses nothing.
+    LeaderChange,
 }
 
 impl Fault {
     /// All kinds.
-    pub(crate) const ALL: [Fault; 13] = [
+    pub(crate) const ALL: [Fault; 15] = [
         Fault::PowerCut,
         Fault::Kill,
         Fault::DiskFull,
@@ -54,7 +58,9 @@ impl Fault {
         Fault::NewPartition,
         Fault::Retention,
         Fault::Truncation,
+        Fault::Regrowth,
         Fault::Recreation,
+        Fault::LeaderChange,
     ];
 
     /// Of how many occasions about one is struck, in a history that has this fault; `None` where the topic
@@ -67,7 +73,8 @@ impl Fault {
             Fault::Successor => Some(150),
             Fault::SourceError => Some(100),
             Fault::Stop => Some(200),
-            Fault::NewPartition | Fault::Retention | Fault::Truncation | Fault::Recreation => None,
+            Fault::LeaderChange => Some(4),
+            Fault::NewPartition | Fault::Retention | Fault::Truncation | Fault::Regrowth | Fault::Recreation => None,
         }
     }
 }
@@ -166,7 +173,7 @@ impl Plan {
             }
         }
         let zones = [Tz::UTC, Tz::Europe__Vienna, Tz::America__New_York];
-        let losses = [Fault::Retention, Fault::Truncation, Fault::Recreation];
+        let losses = [Fault::Retention, Fault::Truncation, Fault::Regrowth, Fault::Recreation];
         Plan {
             workload,
             faults,

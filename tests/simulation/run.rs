@@ -15,7 +15,7 @@ use walbook::dataflows::pipeline::{LeaderShare, Share};
 use walbook::leader::{ClockEvent, ClockInput, LeaderHandle, TickSchedule};
 use walbook::parse::{DayFrom, PARSER_VERSION};
 use walbook::run::ClusterShape;
-use walbook::source::kafka::{KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
+use walbook::source::kafka::{EpochEnd, KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
 use walbook::store::Store;
 use walbook::table::{FileOutput, RowFormat};
 
@@ -242,12 +242,23 @@ fn recreated(expected: &str, found: &str) -> Failure {
 
 /// What to read, planned as a run on Kafka plans it.
 fn plan(world: &World, state: &State, until_end: bool) -> Result<Vec<PartitionStart>, Failure> {
-    let known = state.topics.get(MemoryTopic::NAME).map(|known| KnownTopic {
-        id: known.id.clone(),
-        next_offsets: known.positions.iter().map(|(number, position)| (*number, position.next)).collect(),
-        ..KnownTopic::default()
-    });
     let topic = Topic { id: world.topic.id(), partitions: world.topic.partitions() };
+    let known = state.topics.get(MemoryTopic::NAME).map(|known| {
+        let positions = || known.positions.iter();
+        let mut known = KnownTopic {
+            id: known.id.clone(),
+            next_offsets: positions().map(|(number, position)| (*number, position.next)).collect(),
+            leader_epochs: positions().filter_map(|(number, at)| Some((*number, at.leader_epoch?))).collect(),
+            diverged: BTreeMap::new(),
+        };
+        let comparable = known.comparable(MemoryTopic::NAME, &topic);
+        let diverged = comparable.into_iter().filter_map(|(Partition { number, .. }, last)| {
+            let end = EpochEnd { epoch: last.epoch, end: world.topic.end_of_leader_epoch(number, last.epoch) };
+            Some((number, last.divergence(end)?))
+        });
+        known.diverged = diverged.collect();
+        known
+    });
     let watermarks = |partition: &Partition| {
         let (low, high) = world.topic.watermarks(partition.number);
         Ok(Watermarks { low, high })

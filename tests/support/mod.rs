@@ -12,11 +12,13 @@ mod memory_disk;
 mod memory_run;
 mod memory_source;
 mod memory_store;
+mod memory_topic;
 mod oracle;
 mod workload;
 
 pub use memory_run::{BegunRun, MemoryRun};
-pub use memory_source::{MemorySource, MemoryTopic};
+pub use memory_source::MemorySource;
 pub use memory_store::{Fault, MemoryStore, Pause, Strikes};
+pub use memory_topic::MemoryTopic;
 pub use oracle::count_naively;
 pub use workload::{Shape, Workload, WorkloadRecord, pgbench};
