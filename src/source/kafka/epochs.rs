@@ -26,7 +26,9 @@ use super::{KafkaError, KafkaSettings};
 use crate::change::{LeaderEpoch, Partition};
 use crate::control::Deadline;
 
-/// How long all answers may take.
+/// Partitions asked for at once: each is a request of its own.
+const MAX_ASKED: usize = 500;
+/// How long their answers may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to wait before a divergence is asked for again.
 const CONFIRM_INTERVAL: Duration = Duration::from_secs(2);
@@ -101,9 +103,14 @@ impl KafkaSettings {
     /// # Errors
     /// As [`KafkaSettings::check_positions`].
     pub fn epoch_ends(&self, asked: &[(Partition, i32)]) -> Result<BTreeMap<Partition, Option<EpochEnd>>, KafkaError> {
-        if asked.is_empty() {
-            return Ok(BTreeMap::new());
+        let mut answers = BTreeMap::new();
+        for some in asked.chunks(MAX_ASKED) {
+            answers.append(&mut self.some_epoch_ends(some)?);
         }
+        Ok(answers)
+    }
+
+    fn some_epoch_ends(&self, asked: &[(Partition, i32)]) -> Result<BTreeMap<Partition, Option<EpochEnd>>, KafkaError> {
         let consumer = Rc::new(self.asking("walbook-epochs")?);
         let deadline = Deadline::after(ANSWER_TIMEOUT);
         // The end needs no offset that exists; nothing is read from there before the seek.
