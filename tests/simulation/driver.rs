@@ -11,6 +11,7 @@ use walbook::change::{Failure, FailureKind};
 
 use super::checker::{self, Shown};
 use super::plan::{Fault, Mutation, Plan};
+use super::rows;
 use super::run::SimulatedRun;
 use super::world::{Life, World};
 use crate::support::{MemoryTopic, WorkloadRecord};
@@ -140,6 +141,7 @@ impl Driver {
         self.start(true);
         self.end_all()?;
         self.check_complete("at the end")?;
+        rows::check_rows(&world.disk(), world, &self.records).map_err(|error| format!("at the end: {error}"))?;
         world.cut_power();
         self.power_cuts.set(world.power_cuts());
         self.check_complete("after a power cut at the end")?;

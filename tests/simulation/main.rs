@@ -8,6 +8,7 @@ mod checker;
 mod driver;
 mod host;
 mod plan;
+mod rows;
 mod run;
 mod source;
 mod store;
@@ -29,6 +30,8 @@ use plan::{Fault, Mutation};
 const HISTORIES: u64 = 1_000;
 /// Histories with `WALBOOK_LONG=1`.
 const MANY_HISTORIES: u64 = 100_000;
+/// Histories a minute that two processors must play, however busy they are with other work: about a quarter of what they do.
+const FEWEST_A_MINUTE: f64 = 300.0;
 /// Within how many seeds a mutation must be found.
 const SEEDS_OF_A_MUTATION: u64 = 300;
 
@@ -96,6 +99,10 @@ fn histories_lose_nothing_repeat_nothing_and_are_never_silent() {
     if count >= HISTORIES {
         let missing: Vec<Fault> = Fault::ALL.into_iter().filter(|fault| !hits.contains_key(fault)).collect();
         assert!(missing.is_empty(), "faults that never happened: {missing:?}");
+        assert!(
+            a_minute >= FEWEST_A_MINUTE,
+            "{a_minute:.0} histories a minute are too few to find rare orders of work"
+        );
     }
 }
 

@@ -106,11 +106,19 @@ pub(crate) enum Mutation {
     RepeatedRecord,
     /// Positions are one too high.
     SkippedOffset,
+    /// A digit of a transaction's number is another one, which no count shows.
+    WrongXid,
+    /// A digit of a line is another one, which no count shows.
+    WrongText,
+    /// A record's timestamp is one microsecond too late.
+    WrongTime,
+    /// Leader epochs are not kept.
+    ForgottenLeaderEpochs,
 }
 
 impl Mutation {
     /// All of them.
-    pub(crate) const ALL: [Mutation; 12] = [
+    pub(crate) const ALL: [Mutation; 16] = [
         Mutation::UnsyncedFiles,
         Mutation::UnsyncedEntries,
         Mutation::UnsyncedStaging,
@@ -123,7 +131,19 @@ impl Mutation {
         Mutation::DroppedRecord,
         Mutation::RepeatedRecord,
         Mutation::SkippedOffset,
+        Mutation::WrongXid,
+        Mutation::WrongText,
+        Mutation::WrongTime,
+        Mutation::ForgottenLeaderEpochs,
     ];
+}
+
+impl Mutation {
+    /// Whether it is made to the records of a batch.
+    pub(crate) fn changes_records(self) -> bool {
+        use Mutation::{DroppedRecord, RepeatedRecord, WrongText, WrongTime, WrongXid};
+        matches!(self, DroppedRecord | RepeatedRecord | WrongXid | WrongText | WrongTime)
+    }
 }
 
 /// The shape of one history.

@@ -47,9 +47,13 @@ impl Source for SimulatedSource {
         if let Some(polled) = &polled {
             world.note(format_args!("run {}: polled {} records", self.life.run, polled.count));
         }
+        if world.mutation() == Some(Mutation::ForgottenLeaderEpochs) {
+            let cursors = self.source.cursors();
+            (0..cursors.len()).for_each(|place| cursors.set_leader_epoch(place, None));
+        }
         let change = world.mutation().filter(|_| polled.is_some() && world.one_in(10));
         match (change, polled) {
-            (Some(mutation @ (Mutation::DroppedRecord | Mutation::RepeatedRecord)), Some(polled)) => {
+            (Some(mutation), Some(polled)) if mutation.changes_records() => {
                 let PolledBatch { records, count } = polled;
                 Ok(Some(PolledBatch { records: Box::new(WrongRecords { records, count, mutation }), count }))
             }
@@ -87,7 +91,7 @@ impl Source for SimulatedSource {
     }
 }
 
-/// Records of which one is missing or comes twice.
+/// Records of which one is missing or comes twice, or in which a value is wrong.
 struct WrongRecords {
     records: Box<dyn Records>,
     count: usize,
@@ -105,13 +109,37 @@ impl Records for WrongRecords {
                     _ => only_first && number != self.count + 1,
                 };
                 if !is_left_out {
-                    visit(record);
+                    visit_changed(self.mutation, record, visit);
                 }
             });
         };
         pass(false);
         if self.mutation == Mutation::RepeatedRecord {
             pass(true);
+        }
+    }
+}
+
+/// Visits a record with the value that the mutation makes wrong.
+fn visit_changed(mutation: Mutation, mut record: Record<'_>, visit: &mut dyn FnMut(Record<'_>)) {
+    let mut value = record.value.map(<[u8]>::to_vec);
+    match mutation {
+        Mutation::WrongXid => value.iter_mut().for_each(|value| change_digit(value, b"\"xid\":")),
+        Mutation::WrongText => value.iter_mut().for_each(|value| change_digit(value, b" id[integer]:")),
+        Mutation::WrongTime => record.kafka_time = record.kafka_time.map(|time| time + 1),
+        _ => {}
+    }
+    visit(Record { value: value.as_deref(), ..record });
+}
+
+/// Makes the first digit after `name` another one.
+fn change_digit(value: &mut [u8], name: &[u8]) {
+    let Some(at) = value.windows(name.len()).position(|window| window == name) else { return };
+    if let Some(digit @ b'1'..=b'9') = value.get_mut(at + name.len()) {
+        *digit = b'1' + b'9' - *digit;
+        // Five is its own mirror image.
+        if *digit == b'5' {
+            *digit = b'6';
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The naive loop: counts records in the plainest way there is, to be compared with.
+//! The naive loop: reads and counts records in the plainest way there is, to be compared with.
 //!
 //! It knows test_decoding's lines in the shapes that walbook reads (DESIGN 2 and 6) and days by `--day-from auto`. It is
 //! slow, allocates for everything, and shares nothing with `parse/` but the vocabulary.
@@ -15,27 +15,56 @@ use walbook::demo::ExpectedCounts;
 
 use super::WorkloadRecord;
 
+/// A row of `events` as it must be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventTruth {
+    /// The record's partition.
+    pub partition: i32,
+    /// The record's offset.
+    pub offset: i64,
+    /// The number of the change in its record.
+    pub ordinal: i32,
+    /// Day, schema, table and operation, by which it is counted.
+    pub key: CountKey,
+    /// The record's timestamp, in microseconds since 1970.
+    pub kafka_time: Option<i64>,
+    /// The transaction's commit time, in microseconds since 1970.
+    pub commit_time: Option<i64>,
+    /// The change's LSN.
+    pub lsn: Option<i64>,
+    /// The transaction's end LSN.
+    pub commit_lsn: Option<i64>,
+    /// The number of the change in its transaction.
+    pub seq: Option<i32>,
+    /// The transaction's number.
+    pub xid: Option<i64>,
+    /// The line.
+    pub data: String,
+}
+
 /// Counts `records` with days in `zone`.
 pub fn count_naively<'a>(records: impl IntoIterator<Item = &'a WorkloadRecord>, zone: Tz) -> ExpectedCounts {
     let mut truth = ExpectedCounts::default();
     for record in records {
         truth.records += 1;
-        match read(record, zone) {
-            Some(changes) if changes.is_empty() => truth.markers += 1,
-            Some(changes) => changes.into_iter().for_each(|key| *truth.counts.entry(key).or_default() += 1),
+        match read_naively(record, zone) {
+            Some(rows) if rows.is_empty() => truth.markers += 1,
+            Some(rows) => rows.into_iter().for_each(|row| *truth.counts.entry(row.key).or_default() += 1),
             None => truth.rejects += 1,
         }
     }
     truth
 }
 
-/// A record's changes: none for a marker, `None` for a reject.
-fn read(record: &WorkloadRecord, zone: Tz) -> Option<Vec<CountKey>> {
+/// A record's rows of `events`: none for a marker, `None` for a reject.
+pub fn read_naively(record: &WorkloadRecord, zone: Tz) -> Option<Vec<EventTruth>> {
     let Some(value) = &record.value else { return Some(Vec::new()) };
-    let (line, commit_time) = unwrap(std::str::from_utf8(value).ok()?)?;
+    let (line, fields) = unwrap(std::str::from_utf8(value).ok()?)?;
     // A time that cannot be read does not cost the change.
-    let commit_time = commit_time.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
-    let commit_time = commit_time.map(|time| time.timestamp_micros());
+    let commit_time = match fields.get("commit_time") {
+        None | Some(Value::Null) => None,
+        Some(time) => DateTime::parse_from_rfc3339(time.as_str()?).ok().map(|time| time.timestamp_micros()),
+    };
     let (tables, op) = match read_line(&line)? {
         Line::Marker => return Some(Vec::new()),
         Line::Changes(tables, op) => (tables, op),
@@ -45,17 +74,37 @@ fn read(record: &WorkloadRecord, zone: Tz) -> Option<Vec<CountKey>> {
         return None;
     }
     let day = Day::from(instant.date_naive());
-    Some(tables.into_iter().map(|TableName { schema, table }| CountKey { day, schema, table, op }).collect())
+    let integer = |name: &str| fields.get(name).and_then(Value::as_i64);
+    let row = |(ordinal, TableName { schema, table })| EventTruth {
+        partition: record.partition,
+        offset: record.offset,
+        ordinal,
+        key: CountKey { day, schema, table, op },
+        kafka_time: record.time,
+        commit_time,
+        lsn: lsn(&fields["lsn"]),
+        commit_lsn: lsn(&fields["commit_lsn"]),
+        seq: integer("seq").and_then(|seq| seq.try_into().ok()),
+        xid: integer("xid"),
+        data: line.clone(),
+    };
+    Some((0..).zip(tables).map(row).collect())
 }
 
-/// Takes the envelope off: the line, and the commit time if the envelope has one.
-fn unwrap(value: &str) -> Option<(String, Option<String>)> {
+/// `16/B374D848` as a number.
+fn lsn(field: &Value) -> Option<i64> {
+    let (high, low) = field.as_str()?.split_once('/')?;
+    Some((i64::from_str_radix(high, 16).ok()? << 32) + i64::from_str_radix(low, 16).ok()?)
+}
+
+/// Takes the envelope off: the line, and the fields beside it if the envelope has some.
+fn unwrap(value: &str) -> Option<(String, Value)> {
     if let Some(inside) = value.strip_prefix("Struct{") {
         let (_, data) = inside.split_once("data=")?;
-        return Some((data.strip_suffix('}')?.to_owned(), None));
+        return Some((data.strip_suffix('}')?.to_owned(), Value::Null));
     }
     if !value.starts_with('{') {
-        return Some((value.to_owned(), None));
+        return Some((value.to_owned(), Value::Null));
     }
     let object: Value = serde_json::from_str(value).ok()?;
     let fields = if object.get("payload").is_some() { &object["payload"] } else { &object };
@@ -63,11 +112,7 @@ fn unwrap(value: &str) -> Option<(String, Option<String>)> {
     if fields.get("__op").is_some() {
         return None;
     }
-    let line = fields.get("data")?.as_str()?.to_owned();
-    match fields.get("commit_time") {
-        None | Some(Value::Null) => Some((line, None)),
-        Some(time) => Some((line, Some(time.as_str()?.to_owned()))),
-    }
+    Some((fields.get("data")?.as_str()?.to_owned(), fields.clone()))
 }
 
 enum Line {
