@@ -7,7 +7,7 @@
 //! stands inside quotes or in a list before the operation. A logical message may end so; it keeps its text, being a marker either way.
 
 use super::fields::{Fields, LinePosition, SideField, SideValue, Text, TimeForm};
-use super::foreign::Signs;
+use super::foreign::{Shown, Signs};
 use crate::parse::Reject;
 
 /// Reads a text that begins with `Struct{`.
@@ -20,10 +20,10 @@ pub(in crate::parse) fn read(text: &str) -> Result<Fields<'_>, Reject> {
             break line;
         }
         let Some((field, next)) = rest.split_once(',') else {
-            return Err(signs.system().unwrap_or(Reject::StructData));
+            return Err(signs.system(false).unwrap_or(Reject::StructData));
         };
         if let Some((name, value)) = field.split_once('=') {
-            signs.add(Signs::of_key(name));
+            signs.add(Signs::of_field(name, shown(value)));
             if value.starts_with("Struct{") {
                 // A row inside of the struct; only Debezium's are named so.
                 return Err(signs.system_of_nested_row().unwrap_or(Reject::StructData));
@@ -35,20 +35,29 @@ pub(in crate::parse) fn read(text: &str) -> Result<Fields<'_>, Reject> {
     let is_message = line.starts_with("message: ") || line.starts_with("streaming message: ");
     while let Some((before, last)) = line.rsplit_once(',') {
         let Some((name, value)) = last.split_once('=') else { break };
-        let sign = Signs::of_key(name);
         if is_message || value.contains(['\'', '"']) {
             break;
         }
         let is_field = set(&mut position, name, value);
-        if !is_field && sign.is_empty() {
+        if !is_field && Signs::of_key(name).is_empty() {
             break;
         }
-        signs.add(sign);
+        signs.add(Signs::of_field(name, shown(value)));
         line = before;
     }
-    match signs.system() {
+    // A nested row is printed with a brace; a line has none before its names.
+    match signs.system(!matches!(shown(line), Shown::Object | Shown::Array)) {
         Some(system) => Err(system),
         None => Ok(Fields { data: Text::Plain(line), position }),
+    }
+}
+
+fn shown(value: &str) -> Shown<'_> {
+    match value {
+        "null" => Shown::Null,
+        _ if value.starts_with("Struct{") || value.starts_with('{') => Shown::Object,
+        _ if value.starts_with('[') => Shown::Array,
+        _ => Shown::Text(value),
     }
 }
 

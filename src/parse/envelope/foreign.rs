@@ -1,7 +1,9 @@
 //! Envelopes of other systems, recognized by the keys of the whole object.
 //!
 //! Such an object may have a column `data`, and that may hold a line of test_decoding: it is a row of a table all the same, and
-//! not a change that PostgreSQL printed. So its keys are looked at before its `data`.
+//! not a change that PostgreSQL printed. So its keys are looked at before its `data`. But Connect's transforms add fields of any
+//! name to a line's record: a key shows a system only with a value that this system writes, and systems whose envelopes
+//! have no text in `data` do not explain one that has.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +41,7 @@ signs! {
     SOURCE = 2: "source";
     OP = 3: "op";
     ROW = 4: "before" | "after";
-    FLATTENED = 5: "__op" | "__deleted" | "__table" | "__lsn" | "__txId" | "__ts_ms" | "__source_ts_ms" | "__source_lsn";
+    FLATTENED = 5: "__op" | "__deleted" | "__lsn" | "__txId" | "__source_ts_ms" | "__source_lsn";
     STATUS = 6: "status";
     ID = 7: "id";
     COLLECTIONS = 8: "data_collections" | "event_count";
@@ -56,6 +58,45 @@ signs! {
     RECORD = 19: "record" | "old_record";
     BEFORE_DATA = 20: "beforeData";
     TS_MS = 21: "ts_ms";
+    FLATTENED_TABLE = 22: "__table";
+    FLATTENED_TIME = 23: "__ts_ms";
+}
+
+/// What a field holds, as far as it shows a system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::parse) enum Shown<'v> {
+    Null,
+    Text(&'v str),
+    Object,
+    Array,
+    /// A number or a literal.
+    Other,
+}
+
+impl Signs {
+    // Shown by values, and by no key alone.
+    const ACTION_LETTER: Signs = Signs(1 << 24);
+    const OP_LETTER: Signs = Signs(1 << 25);
+    const SOURCE_OBJECT: Signs = Signs(1 << 26);
+
+    /// What a field shows; empty where another system's field would have another value.
+    pub(in crate::parse) fn of_field(key: &str, value: Shown<'_>) -> Signs {
+        let sign = Signs::of_key(key);
+        let more = match (sign, value) {
+            // Rows before and after a change, and all fields of some systems, may be null.
+            (
+                Signs::CHANGE | Signs::ACTION | Signs::OP | Signs::SOURCE | Signs::FLATTENED | Signs::SPEC_VERSION,
+                Shown::Null,
+            ) => return Signs::default(),
+            (Signs::CHANGE, Shown::Array) => sign,
+            (Signs::CHANGE, _) => return Signs::default(),
+            (Signs::ACTION, Shown::Text("B" | "C" | "I" | "U" | "D" | "T" | "M")) => Signs::ACTION_LETTER,
+            (Signs::OP, Shown::Text("c" | "u" | "d" | "r" | "t" | "m")) => Signs::OP_LETTER,
+            (Signs::SOURCE, Shown::Object) => Signs::SOURCE_OBJECT,
+            _ => sign,
+        };
+        Signs(sign.0 | more.0)
+    }
 }
 
 impl Signs {
@@ -72,28 +113,34 @@ impl Signs {
         all.iter().all(|sign| self.0 & sign.0 != 0)
     }
 
-    /// The system whose envelope explains the keys, whatever `data` holds.
-    pub(in crate::parse) fn system(self) -> Option<Reject> {
+    /// The system whose envelope explains the fields; some do only where `data` holds no text.
+    pub(in crate::parse) fn system(self, data_is_text: bool) -> Option<Reject> {
         // Each combination is sure by itself; where two fit, the first names the outer envelope.
-        let systems: [(&[Signs], Reject); 16] = [
+        let systems: [(&[Signs], Reject); 9] = [
             (&[Signs::SPEC_VERSION], Reject::CloudEvents),
             (&[Signs::CHANGE], Reject::Wal2JsonV1),
+            (&[Signs::ACTION_LETTER], Reject::Wal2JsonV2),
+            (&[Signs::OP, Signs::SOURCE], Reject::Debezium),
+            (&[Signs::ROW, Signs::SOURCE_OBJECT], Reject::Debezium),
+            (&[Signs::OP, Signs::ROW], Reject::Debezium),
+            (&[Signs::OP_LETTER, Signs::TS_MS], Reject::Debezium),
+            (&[Signs::FLATTENED], Reject::DebeziumFlattened),
+            (&[Signs::FLATTENED_TABLE, Signs::FLATTENED_TIME], Reject::DebeziumFlattened),
+        ];
+        // A line's record may have such fields too, but their envelopes have an object in `data`, or none.
+        let systems_without_text: [(&[Signs], Reject); 9] = [
             (&[Signs::RECORD, Signs::TABLE], Reject::RowWebhook),
             (&[Signs::RECORD, Signs::ACTION], Reject::RowWebhook),
-            (&[Signs::ACTION], Reject::Wal2JsonV2),
-            (&[Signs::OP, Signs::SOURCE], Reject::Debezium),
-            (&[Signs::ROW, Signs::SOURCE], Reject::Debezium),
-            (&[Signs::OP, Signs::ROW], Reject::Debezium),
-            (&[Signs::OP, Signs::TS_MS], Reject::Debezium),
-            (&[Signs::FLATTENED], Reject::DebeziumFlattened),
             (&[Signs::STATUS, Signs::ID, Signs::COLLECTIONS], Reject::DebeziumTransaction),
             (&[Signs::CANAL], Reject::Canal),
             (&[Signs::TYPE, Signs::TABLE, Signs::DATABASE], Reject::Maxwell),
             (&[Signs::OP_TYPE, Signs::OP_TIME], Reject::GoldenGate),
             (&[Signs::OPERATION_TYPE, Signs::DOCUMENT], Reject::MongoDb),
             (&[Signs::BEFORE_DATA], Reject::Qlik),
+            (&[Signs::FLATTENED_TABLE], Reject::DebeziumFlattened),
         ];
-        systems.into_iter().find(|(signs, _)| self.has(signs)).map(|(_, system)| system)
+        let without_text = systems_without_text.into_iter().take(if data_is_text { 0 } else { usize::MAX });
+        systems.into_iter().chain(without_text).find(|(signs, _)| self.has(signs)).map(|(_, system)| system)
     }
 
     /// The system that an object without `data` looks like.
@@ -104,7 +151,7 @@ impl Signs {
     /// The system of a printed struct whose newest field is a struct.
     pub(in crate::parse) fn system_of_nested_row(self) -> Option<Reject> {
         let is_debezium = self.has(&[Signs::ROW]) || self.has(&[Signs::SOURCE]);
-        self.system().or(is_debezium.then_some(Reject::Debezium))
+        self.system(false).or(is_debezium.then_some(Reject::Debezium))
     }
 
     /// The system that an object looks like whose `data` is no text.

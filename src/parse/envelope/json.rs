@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::fields::{Fields, LinePosition, SideField, SideValue, Text, TimeForm};
-use super::foreign::{Signs, keys_of};
+use super::foreign::{Shown, Signs, keys_of};
 use super::skip::Skipped;
 use crate::parse::Reject;
 
@@ -20,7 +20,7 @@ pub(in crate::parse) fn read<'v>(
     scratch: &mut String,
 ) -> Result<Option<Fields<'v>>, Reject> {
     let mut object: Object<'v> = serde_json::from_str(text).map_err(|error| reject_of(&error))?;
-    if let Some(system) = object.signs.system() {
+    if let Some(system) = object.system() {
         return Err(system);
     }
     // What a schema says holds for the payload beside it, and for nothing else.
@@ -30,15 +30,17 @@ pub(in crate::parse) fn read<'v>(
     if matches!(object.data, Field::Absent) {
         match object.payload {
             Field::Absent => {}
-            Field::Null => return Ok(None),
             Field::Object(payload) => {
                 time_form = object.schema.commit_time;
                 object = *payload;
                 is_wrapped = true;
-                if let Some(system) = object.signs.system() {
+                if let Some(system) = object.system() {
                     return Err(system);
                 }
             }
+            // A row of a table with a column of that name, and not what Connect's converter writes.
+            _ if object.has_more_keys => {}
+            Field::Null => return Ok(None),
             // What Connect's ExtractField leaves: the line is the whole payload.
             Field::Text(line) => return Ok(Some(Fields::bare(as_text(line, scratch)))),
             _ => return Err(Reject::Payload),
@@ -81,7 +83,7 @@ fn as_text<'v>(line: Cow<'v, str>, scratch: &mut String) -> Text<'v> {
 /// The shape of a JSON object that stands where a line should.
 pub(in crate::parse) fn foreign_shape(text: &str) -> Reject {
     match serde_json::from_str::<Object<'_>>(text) {
-        Ok(object) => match object.signs.system().or_else(|| object.without_line()) {
+        Ok(object) => match object.system().or_else(|| object.without_line()) {
             Some(reject) => reject,
             None if matches!((&object.data, &object.payload), (Field::Absent, Field::Absent)) => {
                 Reject::NoData(keys_of(text, false))
@@ -118,6 +120,8 @@ struct Object<'v> {
     schema: Schema,
     own_schema: Schema,
     signs: Signs,
+    /// Whether there are others than `schema` and `payload`.
+    has_more_keys: bool,
 }
 
 /// What matters of a schema of Connect, or of one of its fields.
@@ -166,6 +170,11 @@ impl<'v> Object<'v> {
         Ok(Fields { data, position })
     }
 
+    /// The system whose envelope explains the whole object.
+    fn system(&self) -> Option<Reject> {
+        self.signs.system(matches!(self.data, Field::Text(_)))
+    }
+
     /// What an object without `data` is, if that is known.
     fn without_line(&self) -> Option<Reject> {
         let is_heartbeat = matches!(self.ts_ms, Field::Integer(_) | Field::Float);
@@ -176,7 +185,7 @@ impl<'v> Object<'v> {
         let mut object = Object::default();
         // Assigned again by a later equal key: the last one counts.
         while let Some(Key(key)) = map.next_key()? {
-            object.signs.add(Signs::of_key(&key));
+            object.has_more_keys |= !matches!(&*key, "schema" | "payload");
             let field = match &*key {
                 "data" => &mut object.data,
                 "lsn" => &mut object.lsn,
@@ -185,7 +194,10 @@ impl<'v> Object<'v> {
                 "commit_time" => &mut object.commit_time,
                 "seq" => &mut object.seq,
                 "payload" => &mut object.payload,
-                "ts_ms" => &mut object.ts_ms,
+                "ts_ms" => {
+                    object.signs.add(Signs::of_key(&key));
+                    &mut object.ts_ms
+                }
                 "schema" => {
                     object.schema = map.next_value::<Field<'_>>()?.as_schema();
                     continue;
@@ -196,8 +208,13 @@ impl<'v> Object<'v> {
                     object.own_schema.note(&key, &value);
                     continue;
                 }
-                _ => {
+                _ if Signs::of_key(&key).is_empty() => {
                     map.next_value::<Skipped>()?;
+                    continue;
+                }
+                _ => {
+                    let value = map.next_value::<Field<'_>>()?;
+                    object.signs.add(Signs::of_field(&key, value.shown()));
                     continue;
                 }
             };
@@ -227,6 +244,16 @@ impl Field<'_> {
             Field::Integer(number) => SideValue::Integer(*number),
             Field::Text(text) => SideValue::Text(text),
             Field::Float | Field::Object(_) | Field::Array(_) | Field::Other => SideValue::Other,
+        }
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        match self {
+            Field::Absent | Field::Null => Shown::Null,
+            Field::Text(text) => Shown::Text(text),
+            Field::Object(_) => Shown::Object,
+            Field::Array(_) => Shown::Array,
+            Field::Integer(_) | Field::Float | Field::Other => Shown::Other,
         }
     }
 

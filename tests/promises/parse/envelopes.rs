@@ -245,6 +245,15 @@ fn values_without_a_line_are_rejects() {
     rejects("{}", Reject::NoData("none".into()));
     rejects(r#"{"DATA":"BEGIN"}"#, Reject::NoData("DATA".into()));
     rejects(r#"{"schema":{},"payload":{"b":1,"a":{}}}"#, Reject::NoData("a, b".into()));
+    // A column `payload`, which is not Connect's.
+    for payload in [r#""hello""#, r#""table a.b: DELETE: id[integer]:1""#, r#""BEGIN 5""#, "null", "5", "[]"] {
+        rejects(&format!(r#"{{"id":9,"payload":{payload}}}"#), Reject::NoData("id, payload".into()));
+        rejects(
+            &format!(r#"{{"payload":{payload},"schema":{{}},"type":"x"}}"#),
+            Reject::NoData("payload, schema, type".into()),
+        );
+    }
+    opens("t", br#"{"schema":null,"payload":null}"#, Ok(Opened::Marker));
 }
 
 #[test]
@@ -355,14 +364,6 @@ fn the_envelope_of_another_system_is_known_before_its_data() {
         (r#""specversion":"1.0","id":"1","source":"/a","type":"t""#, Reject::CloudEvents),
         (r#""action":"I","schema":"public","table":"t""#, Reject::Wal2JsonV2),
         (r#""change":[]"#, Reject::Wal2JsonV1),
-        (r#""database":"d","table":"t","type":"insert","ts":1,"xid":2"#, Reject::Maxwell),
-        (r#""database":"d","table":"t","type":"INSERT","isDdl":false,"sqlType":{}"#, Reject::Canal),
-        (r#""table":"A.B","op_type":"I","op_ts":"2026-11-22 12:34:56.000000","pos":"1""#, Reject::GoldenGate),
-        (r#""operationType":"insert","fullDocument":{}"#, Reject::MongoDb),
-        (r#""beforeData":null,"headers":{}"#, Reject::Qlik),
-        (r#""type":"INSERT","table":"t","schema":"public","record":{},"old_record":null"#, Reject::RowWebhook),
-        (r#""record":{},"changes":null,"action":"insert","metadata":{}"#, Reject::RowWebhook),
-        (r#""status":"BEGIN","id":"571:5","event_count":null,"data_collections":null"#, Reject::DebeziumTransaction),
     ] {
         for object in [
             format!(r#"{{{fields}}}"#),
@@ -374,7 +375,57 @@ fn the_envelope_of_another_system_is_known_before_its_data() {
             rejects(&format!("{CONNECT}{object}}}"), system.clone());
         }
     }
+    // Envelopes that have no text in `data`; a line's record may have such fields too.
+    for (fields, system) in [
+        (r#""database":"d","table":"t","type":"insert","ts":1"#, Reject::Maxwell),
+        (r#""database":"d","table":"t","type":"INSERT","isDdl":false,"sqlType":{}"#, Reject::Canal),
+        (r#""table":"A.B","op_type":"I","op_ts":"2026-11-22 12:34:56.000000","pos":"1""#, Reject::GoldenGate),
+        (r#""operationType":"insert","fullDocument":{}"#, Reject::MongoDb),
+        (r#""beforeData":null,"headers":{}"#, Reject::Qlik),
+        (r#""type":"INSERT","table":"t","schema":"public","record":{},"old_record":null"#, Reject::RowWebhook),
+        (r#""record":{},"changes":null,"action":"insert","metadata":{}"#, Reject::RowWebhook),
+        (r#""status":"BEGIN","id":"571:5","event_count":null,"data_collections":null"#, Reject::DebeziumTransaction),
+        (r#""__table":"t""#, Reject::DebeziumFlattened),
+    ] {
+        for object in [
+            format!(r#"{{{fields}}}"#),
+            format!(r#"{{"data":{{"id":1}},{fields}}}"#),
+            format!(r#"{{{fields},"data":[{{"id":"1"}}]}}"#),
+            format!(r#"{{{fields},"data":null}}"#),
+        ] {
+            rejects(&object, system.clone());
+            rejects(&format!("{CONNECT}{object}}}"), system.clone());
+        }
+        is_line(&format!(r#"{{{fields},"data":"{LINE}"}}"#), LINE);
+        is_line(&format!(r#"{CONNECT}{{"data":"{LINE}",{fields}}}}}"#), LINE);
+    }
+    rejects("Struct{type=insert,table=t,database=d,data=Struct{id=1}}", Reject::Maxwell);
     rejects(r#"{"data":{"id":1},"metadata":{"operation":"load"}}"#, Reject::RowMetadata);
+    // Fields that Connect's transforms add, with values that no other system writes.
+    for fields in [
+        r#""action":"ingest""#,
+        r#""action":null"#,
+        r#""action":5"#,
+        r#""change":null"#,
+        r#""change":5"#,
+        r#""change":"x""#,
+        r#""change":{"id":1}"#,
+        r#""__ts_ms":1795350896000"#,
+        r#""__op":null"#,
+        r#""specversion":null"#,
+        r#""op":null,"source":{"lsn":1}"#,
+        r#""op":null,"before":null"#,
+        r#""op":"import","ts_ms":1795350896000"#,
+        r#""op":"c","source":null"#,
+        r#""before":null,"source":"app""#,
+    ] {
+        is_line(&format!(r#"{{{fields},"data":"{LINE}"}}"#), LINE);
+        is_line(&format!(r#"{CONNECT}{{"data":"{LINE}",{fields}}}}}"#), LINE);
+    }
+    for fields in ["change=5", "action=ingest", "type=x,table=t,database=d", "op=null,source=null", "__ts_ms=5"] {
+        is_line(&format!("Struct{{{fields},data={LINE}}}"), LINE);
+        is_line(&format!("Struct{{data={LINE},{fields}}}"), LINE);
+    }
     // What one of these columns alone does not show.
     for field in ["id", "status", "type", "table", "source", "metadata", "op", "ts_ms", "record"] {
         is_line(&format!(r#"{{"{field}":"x","data":"BEGIN 693"}}"#), BEGIN);

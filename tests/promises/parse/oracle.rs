@@ -65,7 +65,7 @@ pub(crate) fn open(topic: &str, value: Option<&[u8]>) -> Result<Opened, Reject> 
 fn open_json(topic: &str, text: &str) -> Result<Opened, Reject> {
     let value: Value = serde_json::from_str(text).map_err(|error| json_error(&error))?;
     let mut object = value.as_object().expect("begins with a brace");
-    let no_system = |object: &Map<String, Value>| match system(&|key| object.contains_key(key)) {
+    let no_system = |object: &Map<String, Value>| match system(&|key| object.get(key).cloned()) {
         Some(system) => Err(system),
         None => Ok(()),
     };
@@ -74,12 +74,13 @@ fn open_json(topic: &str, text: &str) -> Result<Opened, Reject> {
     if !object.contains_key("data") {
         match object.get("payload") {
             None => {}
-            Some(Value::Null) => return Ok(Opened::Marker),
             Some(Value::Object(payload)) => {
                 time_schema = time_schema_of(object);
                 object = payload;
                 no_system(object)?;
             }
+            Some(_) if object.keys().any(|key| key != "payload" && key != "schema") => {}
+            Some(Value::Null) => return Ok(Opened::Marker),
             Some(Value::String(line)) => return Ok(Opened::Line(line.clone(), [None; 5], 0)),
             Some(_) => return Err(Reject::Payload),
         }
@@ -169,22 +170,29 @@ fn open_struct(text: &str) -> Result<Opened, Reject> {
     let inner = text["Struct{".len()..].strip_suffix('}').ok_or(Reject::StructCut)?;
     let parts = regex!("(?:(?<before>.*?),)??data=(?<line>.*)").captures(inner);
     let before = parts.as_ref().map_or(inner, |parts| parts.name("before").map_or("", |before| before.as_str()));
-    let (mut found, mut names) = (Side::default(), Vec::new());
+    let (mut found, mut names) = (Side::default(), Vec::<(String, Value)>::new());
+    let get = |names: &[(String, Value)], key: &str| {
+        // The value that shows the most, of equal names.
+        let mut values = names.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
+        let first = values.clone().find(|value| !value.is_null());
+        first.or(values.next()).cloned()
+    };
     let mut pieces: Vec<&str> = before.split(',').collect();
     if parts.is_none() {
         pieces.pop();
     }
     for piece in pieces {
         let Some((name, value)) = piece.split_once('=') else { continue };
-        names.push(name.to_owned());
-        let system = system(&|key| names.iter().any(|name| name == key));
+        names.push((name.to_owned(), printed(value)));
+        let system = system(&|key| get(&names, key));
         if value.starts_with("Struct{") {
-            let is_row = names.iter().any(|name| ["before", "after", "source"].contains(&name.as_str()));
+            let is_source = |(name, value): &(String, Value)| name == "source" && !value.is_null();
+            let is_row = names.iter().any(|name| ["before", "after"].contains(&name.0.as_str()) || is_source(name));
             return Err(system.unwrap_or(if is_row { Reject::Debezium } else { Reject::StructData }));
         }
         struct_field(&mut found, name, value);
     }
-    let without_data = || system(&|key| names.iter().any(|name| name == key)).unwrap_or(Reject::StructData);
+    let without_data = || system(&|key| get(&names, key)).unwrap_or(Reject::StructData);
     let mut line = parts.ok_or_else(without_data)?["line"].to_owned();
     static TAIL: LazyLock<Regex> = LazyLock::new(|| {
         let names = FOREIGN_KEYS.join("|");
@@ -194,12 +202,23 @@ fn open_struct(text: &str) -> Result<Opened, Reject> {
     while !regex!("(?:streaming )?message: .*").is_match(&line) {
         let Some(parts) = tail.captures(&line) else { break };
         struct_field(&mut found, &parts["name"], &parts["value"]);
-        names.push(parts["name"].to_owned());
+        names.push((parts["name"].to_owned(), printed(&parts["value"])));
         line = parts["line"].to_owned();
     }
-    match system(&|key| names.iter().any(|name| name == key)) {
+    names.push(("data".to_owned(), printed(&line)));
+    match system(&|key| get(&names, key)) {
         Some(system) => Err(system),
         None => Ok(found.line(line)),
+    }
+}
+
+/// A value of a printed struct, as far as its kind shows.
+fn printed(value: &str) -> Value {
+    match value {
+        "null" => Value::Null,
+        _ if value.starts_with("Struct{") || value.starts_with('{') => Value::Object(Map::new()),
+        _ if value.starts_with('[') => Value::Array(Vec::new()),
+        _ => value.into(),
     }
 }
 
@@ -258,24 +277,33 @@ const FOREIGN_KEYS: [&str; 38] = [
     "ts_ms",
 ];
 
-fn system(has: &dyn Fn(&str) -> bool) -> Option<Reject> {
+fn system(get: &dyn Fn(&str) -> Option<Value>) -> Option<Reject> {
+    let has = |key: &str| get(key).is_some();
+    let holds = |key: &str| get(key).is_some_and(|value| !value.is_null());
     let any = |keys: &[&str]| keys.iter().any(|key| has(key));
+    let is_letter = |key: &str, letters: &str| {
+        get(key).is_some_and(|value| value.as_str().is_some_and(|text| text.len() == 1 && letters.contains(text)))
+    };
     let (row, record) = (any(&["before", "after"]), any(&["record", "old_record"]));
-    let flattened = FOREIGN_KEYS.iter().any(|key| key.starts_with("__") && has(key));
-    if has("specversion") {
-        Some(Reject::CloudEvents)
-    } else if has("change") {
-        Some(Reject::Wal2JsonV1)
-    } else if record && (has("table") || has("action")) {
+    let flattened = ["__op", "__deleted", "__lsn", "__txId", "__source_ts_ms", "__source_lsn"];
+    let is_debezium = (holds("op") && (holds("source") || row))
+        || (row && get("source").is_some_and(|source| source.is_object()))
+        || (is_letter("op", "cudrtm") && has("ts_ms"));
+    if holds("specversion") {
+        return Some(Reject::CloudEvents);
+    } else if get("change").is_some_and(|change| change.is_array()) {
+        return Some(Reject::Wal2JsonV1);
+    } else if is_letter("action", "BCIUDTM") {
+        return Some(Reject::Wal2JsonV2);
+    } else if is_debezium {
+        return Some(Reject::Debezium);
+    } else if flattened.iter().any(|key| holds(key)) || (has("__table") && has("__ts_ms")) {
+        return Some(Reject::DebeziumFlattened);
+    } else if get("data").is_some_and(|data| data.is_string()) {
+        return None;
+    }
+    if record && (has("table") || holds("action")) {
         Some(Reject::RowWebhook)
-    } else if has("action") {
-        Some(Reject::Wal2JsonV2)
-    } else if [has("op"), has("source"), row].into_iter().filter(|sign| *sign).count() >= 2
-        || (has("op") && has("ts_ms"))
-    {
-        Some(Reject::Debezium)
-    } else if flattened {
-        Some(Reject::DebeziumFlattened)
     } else if has("status") && has("id") && any(&["data_collections", "event_count"]) {
         Some(Reject::DebeziumTransaction)
     } else if any(&["isDdl", "mysqlType", "sqlType"]) {
@@ -286,8 +314,10 @@ fn system(has: &dyn Fn(&str) -> bool) -> Option<Reject> {
         Some(Reject::GoldenGate)
     } else if has("operationType") && any(&["fullDocument", "documentKey", "clusterTime"]) {
         Some(Reject::MongoDb)
+    } else if has("beforeData") {
+        Some(Reject::Qlik)
     } else {
-        has("beforeData").then_some(Reject::Qlik)
+        has("__table").then_some(Reject::DebeziumFlattened)
     }
 }
 
