@@ -15,7 +15,8 @@ use chrono::{DateTime, SecondsFormat};
 use sha2::{Digest, Sha256};
 
 use super::FileError;
-use super::look::{FileForm, HEAD_BYTES, Unreadable, look};
+use super::form::FileForm;
+use super::look::{HEAD_BYTES, Unreadable, look};
 use super::stream_head::StreamHead;
 
 /// Bytes of a file that its fingerprint covers, if it has as many.

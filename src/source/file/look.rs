@@ -4,23 +4,14 @@
 
 use serde::de::IgnoredAny;
 
-use super::psql::RowHead;
+use super::encoding::{BINARY, other_encoding};
+use super::form::FileForm;
+use super::psql::{RowHead, begins_line, is_frame};
 
 /// Bytes that are looked at.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
 /// UTF-8's byte-order mark: it begins some files, and no record.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
-/// How records are split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileForm {
-    /// Lines, which may continue inside of quotes.
-    Lines,
-    /// The same under CSV's header of one column: a line in quotes is a field of CSV, and no JSON string.
-    Column,
-    /// JSON values: printed over several lines, or the elements of an array.
-    Values,
-}
 
 /// Why an input cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +63,9 @@ pub(super) fn look(head: &[u8], is_all: bool) -> Option<Result<FileForm, Unreada
         return Some(Err(*unreadable));
     }
     let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
-    if let Some(unreadable) = other_encoding(text) {
-        return Some(Err(unreadable));
+    if let Some(what) = other_encoding(text) {
+        let help = if what == BINARY { BY_LINES } else { CONVERT };
+        return Some(Err(Unreadable { what, help }));
     }
     let value = text.trim_ascii_start();
     match value.first() {
@@ -84,21 +76,26 @@ pub(super) fn look(head: &[u8], is_all: bool) -> Option<Result<FileForm, Unreada
     let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').take(6).collect();
     let is_ended = lines.last().is_none_or(|line| line.ends_with(b"\n"));
     let whole = if is_ended || is_all { &lines[..] } else { &lines[..lines.len() - 1] };
-    if let Some(unreadable) = whole.iter().find_map(|line| table_of_psql(line.trim_ascii_end())) {
+    let is_column = whole.first().is_some_and(|line| is_column_header(line.trim_ascii_end()));
+    // A table's rule stands in its second line, or behind some lines of a script. Behind a record all may stand inside of a value.
+    let plain = whole.iter().skip(usize::from(is_column)).position(|line| begins_plainly(line.trim_ascii_end()));
+    let before = &whole[..plain.map_or(whole.len(), |plain| plain + usize::from(is_column))];
+    if let Some(unreadable) = before.iter().find_map(|line| table_of_psql(line.trim_ascii_end())) {
         return Some(Err(unreadable));
     }
-    if whole.first().is_some_and(|line| is_column_header(line.trim_ascii_end())) && (whole.len() >= 2 || is_all) {
-        return Some(Ok(FileForm::Column));
+    if is_column {
+        return (whole.len() >= 2 || is_all).then_some(Ok(FileForm::Column));
     }
-    // A table's rule stands in its second line, or behind some lines of a script.
-    let is_known = whole.first().is_some_and(|line| begins_plainly(line));
-    (is_known || is_all || whole.len() >= 3).then_some(Ok(FileForm::Lines))
+    (plain.is_some() || is_all || whole.len() >= 3).then_some(Ok(FileForm::Lines))
 }
 
-/// Whether this first line is one of test_decoding, or a value.
+/// Whether this line is one of test_decoding, a row or a frame of psql, or a value.
 fn begins_plainly(line: &[u8]) -> bool {
-    let heads: [&[u8]; 6] = [b"BEGIN", b"table ", b"message: ", b"COMMIT", b"\"", b"Struct{"];
-    heads.iter().any(|head| line.starts_with(head)) || RowHead::read(line).is_some()
+    begins_line(line)
+        || line.starts_with(b"\"")
+        || line.starts_with(b"Struct{")
+        || RowHead::read(line).is_some()
+        || is_frame(line)
 }
 
 /// Whether this begins as an array of records; a line may begin with a bracket too.
@@ -136,7 +133,7 @@ fn is_begin_of_value(text: &[u8]) -> bool {
 fn table_of_psql(line: &[u8]) -> Option<Unreadable> {
     let aligned = Unreadable { what: "a table that psql aligned for people", help: QUERY };
     let is_rule = line.len() >= 3
-        && line.iter().all(|byte| matches!(byte, b'-' | b'+' | b'|'))
+        && line.iter().all(|byte| matches!(byte, b'-' | b'+' | b'|' | b' '))
         && line.windows(2).any(|two| two == b"--");
     // Padded columns of which one is an LSN, or the name of the line.
     let is_of_table = line.split(|byte| *byte == b'|').any(|column| {
@@ -151,37 +148,6 @@ fn is_lsn(column: &[u8]) -> bool {
     let mut is_half =
         || halves.next().is_some_and(|half| (1..=8).contains(&half.len()) && half.iter().all(u8::is_ascii_hexdigit));
     is_half() && is_half() && halves.next().is_none()
-}
-
-/// Text of another encoding than UTF-8, and what is no text.
-fn other_encoding(text: &[u8]) -> Option<Unreadable> {
-    let first = &text[..text.len().min(64)];
-    let zeros = |odd: usize| first.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
-    if first.len() >= 8 && (zeros(0) * 4 > first.len() || zeros(1) * 4 > first.len()) {
-        return Some(Unreadable { what: "UTF-16 text", help: CONVERT });
-    }
-    if first.len() >= 8 && first[..8].contains(&0) {
-        return Some(Unreadable { what: "binary", help: BY_LINES });
-    }
-    let (mut valid, mut words, mut other) = (0, 0, 0);
-    for line in text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"table ") || line.starts_with(b"{")) {
-        match str::from_utf8(line) {
-            Ok(line) => valid += usize::from(!line.is_ascii()),
-            // The end of what is looked at may stand inside of a character.
-            Err(error) if error.error_len().is_none() => {}
-            Err(error) if is_in_word(line, error.valid_up_to()) => words += 1,
-            Err(_) => other += 1,
-        }
-    }
-    // Single lines of other bytes are rejects; here no character beyond ASCII is UTF-8, and all are letters of words.
-    let is_other = valid == 0 && other == 0 && words >= 2;
-    is_other.then_some(Unreadable { what: "text of another encoding than UTF-8 (Latin-1, perhaps)", help: CONVERT })
-}
-
-/// Whether a byte is a letter of Latin-1 beside a letter of ASCII.
-fn is_in_word(line: &[u8], at: usize) -> bool {
-    let is_letter = |at: Option<usize>| at.and_then(|at| line.get(at)).is_some_and(u8::is_ascii_alphabetic);
-    (0xC0..=0xFE).contains(&line[at]) && (is_letter(at.checked_sub(1)) || is_letter(at.checked_add(1)))
 }
 
 #[cfg(test)]
@@ -228,6 +194,59 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_values_is_no_table() {
+        for value in [
+            "Title\n-----\ntext",
+            "x\n| a | data |\ny",
+            " 0/16B3748 | 5 | data ",
+            "x\n lsn | xid | data \n-----+----\n",
+        ] {
+            let change = format!("table public.posts: INSERT: id[integer]:1 body[text]:'{value}'\n");
+            for (begin, head) in
+                [("", ""), ("BEGIN 5\n", ""), ("0/1|7|BEGIN 7\n", "0/1|7|"), ("lsn|xid|data\n", "0/1|7|")]
+            {
+                is(format!("{begin}{head}{change}").as_bytes(), FileForm::Lines);
+            }
+            is(format!("data\n\"{change}\"\n").as_bytes(), FileForm::Column);
+            is(format!("lsn,xid,data\n0/1,7,\"{change}\"\n").as_bytes(), FileForm::Lines);
+            is(format!("Struct{{lsn=0/1,data={change}}}\n").as_bytes(), FileForm::Lines);
+        }
+    }
+
+    #[test]
+    fn text_of_another_encoding_is_known_in_all_forms() {
+        for (first, head, tail) in [
+            ("", "table a.b: INSERT: v[text]:'", "'"),
+            ("", "0/1|7|table a.b: INSERT: v[text]:'", "'"),
+            ("lsn,xid,data\n", "0/1,7,\"table a.b: INSERT: v[text]:'", ",'\""),
+            ("data\n", "\"table a.b: INSERT: v[text]:'", ",'\""),
+            ("", "Struct{data=table a.b: INSERT: v[text]:'", "'}"),
+            ("", "\"table a.b: INSERT: v[text]:'", "'\""),
+            ("", "{\"data\":\"table a.b: INSERT: v[text]:'", "'\"}"),
+        ] {
+            let record = |word: &[u8]| [head.as_bytes(), word, tail.as_bytes(), b"\n"].concat();
+            refused(&[first.as_bytes(), &record(b"caf\xe9"), &record(b"\xe8re")].concat(), "encoding");
+            // Bytes in one record, beside UTF-8, or that are no letters.
+            for other in ["x", "caf\u{e9}"] {
+                let text = [first.as_bytes(), &record(b"caf\xe9"), &record(other.as_bytes())].concat();
+                assert!(look(&text, true).is_some_and(|form| form.is_ok()), "{}", String::from_utf8_lossy(&text));
+            }
+        }
+        // A logical message's content is any bytes.
+        for head in ["", "0/1|7|", "Struct{data="] {
+            let tail = if head.starts_with('S') { "}" } else { "" };
+            let message = [
+                head.as_bytes(),
+                b"message: transactional: 0 prefix: p, sz: 9 content:caf\xe9\nth\xe9\n",
+                tail.as_bytes(),
+                b"\n",
+            ]
+            .concat();
+            is(&message.repeat(3), FileForm::Lines);
+        }
+    }
+
+    #[test]
     fn a_header_of_one_column_is_known() {
         is(b"data\nBEGIN 5\n", FileForm::Column);
         is(b"\"data\"\r\n\"BEGIN 5\"\r\n", FileForm::Column);
@@ -260,6 +279,7 @@ mod tests {
         refused(include_bytes!("../../../tests/data/inputs/psql_aligned.txt"), "aligned");
         refused(b" 0/E1AC820 | 138168 | BEGIN 138168\n", "aligned");
         refused(b"+-----+\n| lsn |\n", "aligned");
+        refused(b"data   \n-------\nBEGIN 5\n", "aligned");
         refused(b"SET\n lsn | data \n-----+------\n", "aligned");
         refused(b"-[ RECORD 1 ]-----\nlsn | 0/1\n", "expanded");
         refused(b"--\n-- PostgreSQL database dump\n--\n", "pg_dump");
@@ -268,10 +288,20 @@ mod tests {
 
     #[test]
     fn a_beginning_that_does_not_decide_waits() {
-        for head in ["", "{\n  \"da", "{\"data\":", "lsn|xid|data\n", " lsn "] {
+        for head in ["", "{\n  \"da", "{\"data\":", "lsn|xid|da", " lsn ", "data\n", "\"data\"\n", "rubbish\n"] {
             assert_eq!(look(head.as_bytes(), false), None, "{head:?}");
         }
-        for head in ["BEGIN 5\n", "\"BEGIN 5\"\n", "{\"data\":\"BEGIN\"}\n"] {
+        for head in [
+            "BEGIN 5\n",
+            "\"BEGIN 5\"\n",
+            "{\"data\":\"BEGIN\"}\n",
+            "lsn|xid|data\n",
+            "\"lsn\",\"xid\",\"data\"\n",
+            "PREPARE TRANSACTION 'x', txid 5\n",
+            "ROLLBACK PREPARED 'x', txid 5\n",
+            "streaming change for transaction\n",
+            "opening a streamed block for transaction\n",
+        ] {
             assert_eq!(look(head.as_bytes(), false), Some(Ok(FileForm::Lines)), "{head:?}");
         }
     }

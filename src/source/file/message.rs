@@ -6,6 +6,8 @@
 
 use memchr::{memchr, memmem};
 
+use super::psql::RowHead;
+
 /// Bytes of a prefix, and of the records behind a message, that are looked at.
 const LOOK_AHEAD: usize = 64 << 10;
 /// Records behind a message that are looked at; the next border of a transaction is the last of them.
@@ -31,6 +33,22 @@ pub(super) enum MessageEnd {
     Broken,
 }
 
+/// What stands behind a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Following {
+    /// Another message; where that ends does not matter.
+    Message,
+    /// A record of this length.
+    Record(usize),
+    /// A record that does not end in the bytes.
+    More,
+}
+
+/// Where the line begins in a record that may be a row of psql.
+pub(super) fn line_begin(record: &[u8]) -> usize {
+    RowHead::read(record).map_or(0, |row| row.length + usize::from(row.is_quoted))
+}
+
 /// Whether a record begins as a logical message.
 pub(super) fn is_message(record: &[u8]) -> bool {
     record.starts_with(b"message: ") || record.starts_with(b"streaming message: ")
@@ -38,8 +56,8 @@ pub(super) fn is_message(record: &[u8]) -> bool {
 
 /// Finds the end of the message that `bytes` begin with.
 ///
-/// `record_len` returns the length of the record that bytes begin with, if it ends in them.
-pub(super) fn message_end(bytes: &[u8], in_struct: bool, record_len: fn(&[u8]) -> Option<usize>) -> MessageEnd {
+/// `following` tells what bytes begin with. It judges no message, so that messages one behind the other are looked at once.
+pub(super) fn message_end(bytes: &[u8], in_struct: bool, following: fn(&[u8]) -> Following) -> MessageEnd {
     let head = bytes.strip_prefix(b"streaming ").unwrap_or(bytes);
     let heads: [&[u8]; 2] = [b"message: transactional: 0 prefix: ", b"message: transactional: 1 prefix: "];
     if !heads.iter().any(|known| head.starts_with(known)) {
@@ -53,7 +71,10 @@ pub(super) fn message_end(bytes: &[u8], in_struct: bool, record_len: fn(&[u8]) -
     let mut first = None;
     for found in memmem::find_iter(region, SIZE) {
         let line = memchr::memrchr(b'\n', &region[..found]).map_or(0, |line_break| line_break + 1);
-        if line > 0 && is_message(&region[line..]) && has_begin_behind_text(&region[..line]) {
+        if line > 0
+            && is_message(&region[line + line_begin(&region[line..])..])
+            && has_begin_behind_text(&region[..line])
+        {
             // The recording was interrupted, and began anew in the same line: the size is another message's.
             return first.map_or(MessageEnd::Broken, MessageEnd::At);
         }
@@ -61,7 +82,7 @@ pub(super) fn message_end(bytes: &[u8], in_struct: bool, record_len: fn(&[u8]) -
         match bytes.get(end) {
             None => return MessageEnd::More,
             Some(b'}' | b',' | b'\n' | b'\r') if in_struct => return MessageEnd::At(end),
-            Some(b'\n' | b'\r') => match judge_following(&bytes[end..], is_transactional, record_len) {
+            Some(b'\n' | b'\r') => match judge_following(&bytes[end..], is_transactional, following) {
                 Some(true) => return MessageEnd::At(end),
                 Some(false) => first = first.or(Some(end)),
                 None => return MessageEnd::Perhaps(end),
@@ -92,22 +113,24 @@ fn content_end(bytes: &[u8], found: usize, is_bare: bool) -> Option<usize> {
 }
 
 /// Whether the records behind a line end can follow a message; `None` while too little of them is known.
-fn judge_following(bytes: &[u8], is_transactional: bool, record_len: fn(&[u8]) -> Option<usize>) -> Option<bool> {
+fn judge_following(bytes: &[u8], is_transactional: bool, following: fn(&[u8]) -> Following) -> Option<bool> {
     let begin = memchr(b'\n', bytes)? + 1;
     let mut rest = &bytes[begin..bytes.len().min(begin + LOOK_AHEAD)];
     let is_cut = rest.len() == LOOK_AHEAD;
     for _ in 0..MOST_RECORDS {
-        if is_message(rest) {
-            return Some(true);
-        }
-        let Some(length) = record_len(rest) else { return is_cut.then_some(true) };
+        let length = match following(rest) {
+            Following::Message => return Some(true),
+            Following::Record(length) => length,
+            Following::More => return is_cut.then_some(true),
+        };
         let (record, next) = rest.split_at(length);
         if has_size_outside_quotes(record) {
             return Some(false);
         }
         // The border of a transaction behind which nothing of this message stands.
         let borders: &[&[u8]] = if is_transactional { &[b"COMMIT", b"PREPARE TRANSACTION "] } else { &[b"BEGIN"] };
-        if borders.iter().any(|border| record.starts_with(border)) {
+        let line = &record[line_begin(record)..];
+        if borders.iter().any(|border| line.starts_with(border)) {
             return Some(true);
         }
         rest = next;
@@ -130,7 +153,7 @@ fn has_begin_behind_text(lines: &[u8]) -> bool {
     ends.any(|end| {
         let line = &lines[begin..end];
         begin = end + 1;
-        let words = line.trim_ascii_end();
+        let words = line[line_begin(line)..].trim_ascii_end();
         let digits = words.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
         let without_number = match words[..words.len() - digits].strip_suffix(b" ") {
             Some(rest) if digits > 0 => rest,

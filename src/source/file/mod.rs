@@ -30,7 +30,11 @@
 //! memory, beyond 64 MB in an unlinked file. A record is in memory as a whole; PostgreSQL prints none above 1 GB, so a
 //! longer quote is an invalid line, which then ends at its first line break.
 
+mod encoding;
 mod error;
+mod form;
+#[cfg(feature = "fuzzing")]
+mod fuzz;
 mod input;
 mod look;
 mod message;
@@ -42,7 +46,7 @@ mod transaction;
 mod values;
 
 pub use error::FileError;
+#[cfg(feature = "fuzzing")]
+pub use fuzz::fuzz_records;
 pub use input::{Input, InputCheck};
 pub use reader::{FileSource, MissingEnd};
-#[cfg(feature = "fuzzing")]
-pub use scan::fuzz_records;

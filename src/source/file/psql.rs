@@ -189,7 +189,7 @@ fn column(bytes: &[u8], delimiter: Option<u8>) -> Option<(Column, usize)> {
 }
 
 /// Whether this begins as a line of test_decoding.
-fn begins_line(text: &[u8]) -> bool {
+pub(super) fn begins_line(text: &[u8]) -> bool {
     let heads: [&[u8]; 10] = [
         b"table ",
         b"BEGIN",

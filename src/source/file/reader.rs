@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use memchr::memchr;
 use serde::de::IgnoredAny;
 use tracing::warn;
 
+use super::form::FileForm;
 use super::input::InputTail;
-use super::look::{BYTE_ORDER_MARK, FileForm, look};
+use super::look::{BYTE_ORDER_MARK, look};
 use super::scan::RecordScanner;
 use super::transaction::{BatchBuilder, FileBatch, FileRecords};
+use super::values::value_of;
 use super::{FileError, Input};
 use crate::change::{Failure, PartitionStart, PolledBatch};
 use crate::source::{Cursors, Source, Waker};
@@ -156,6 +159,7 @@ impl Reading {
             sender,
             builder,
             scanner: None,
+            is_of_values: false,
             pending: Vec::new(),
             offset: start.from,
             until: start.until,
@@ -200,6 +204,8 @@ struct FileReader {
     builder: BatchBuilder,
     /// Where records end; `None` until the first bytes show how they are split.
     scanner: Option<RecordScanner>,
+    /// Whether they are JSON values that are no lines.
+    is_of_values: bool,
     /// Bytes that are read and not yet part of a record.
     pending: Vec<u8>,
     /// The offset of the first of them.
@@ -242,6 +248,8 @@ impl FileReader {
                     self.builder.flush()?;
                 }
                 Filled::None => {
+                    // The fragment of a first line shows too little.
+                    self.look(memchr(b'\n', &self.pending).is_some())?;
                     self.add_settled()?;
                     thread::sleep(POLL_INTERVAL);
                 }
@@ -302,6 +310,7 @@ impl FileReader {
     }
 
     fn begin_records(&mut self, form: FileForm) {
+        self.is_of_values = form == FileForm::Values;
         self.scanner = Some(RecordScanner::of(form));
         self.builder.set_form(form);
     }
@@ -330,12 +339,13 @@ impl FileReader {
 
     /// Adds what is whole if nothing more comes: a logical message by its length, what stands behind the last of JSON's values.
     fn add_settled(&mut self) -> Result<(), FileError> {
-        self.look(true)?;
         self.split()?;
-        let Some(length) = self.scanner.as_mut().and_then(RecordScanner::settled) else { return Ok(()) };
-        self.add(0, length)?;
-        self.pending.drain(..length);
-        self.split()?;
+        // What stands behind one may be settled too.
+        while let Some(length) = self.scanner.as_mut().and_then(RecordScanner::settled) {
+            self.add(0, length)?;
+            self.pending.drain(..length);
+            self.split()?;
+        }
         self.builder.flush()
     }
 
@@ -348,6 +358,7 @@ impl FileReader {
     /// Adds what is left and cannot grow: of a stream all, of a file a whole JSON value.
     fn end(&mut self) -> Result<(), FileError> {
         let is_stream = self.input.is_stream();
+        self.look(true)?;
         self.add_settled()?;
         while !self.pending.is_empty() && (is_stream || is_whole_value(&self.pending)) {
             let scanner = self.scanner.get_or_insert_default();
@@ -367,6 +378,18 @@ impl FileReader {
             true if is_stream => return Ok(()),
             true => "the last transaction has no COMMIT yet",
             false if self.pending.is_empty() => return Ok(()),
+            false if self.is_of_values => {
+                let begin = end - value_of(&self.pending).len() as i64;
+                let (input, from, to) = (self.input.name(), read, end);
+                warn!(
+                    input,
+                    from,
+                    to,
+                    "the JSON value that begins at byte {begin} is not closed: the file was cut, or more of it will come; \
+                     these bytes are not read, the next run begins with them"
+                );
+                return Ok(());
+            }
             false => "the last record is not whole yet: its line end is missing, or a closing quote",
         };
         let (input, from, to) = (self.input.name(), read, end);
@@ -399,5 +422,77 @@ mod tests {
             deliveries.as_slice(),
             [FileDelivery::Batch(_), FileDelivery::Failed(FileError::Shrunk { read: 20, until: 40, .. })]
         ));
+    }
+
+    /// What a run reads: the values of its records, markers left out; where it ends, and whether in a transaction.
+    fn read_all(text: &str, is_followed: bool, pieces: &[&str]) -> (Vec<String>, Option<i64>) {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("f");
+        std::fs::write(&path, text).expect("a file can be written");
+        let input = Input::look(&path).expect("it exists");
+        let partition = Partition { topic: input.name().to_owned(), number: 0 };
+        let until = (!is_followed).then_some(text.len() as i64);
+        let reading = Reading::start(input, &PartitionStart::new(partition, 0, until), 0, Arc::new(|| {}));
+        for piece in pieces {
+            thread::sleep(3 * POLL_INTERVAL);
+            let file = std::fs::OpenOptions::new().append(true).open(&path);
+            io::Write::write_all(&mut file.expect("it exists"), piece.as_bytes()).expect("a file can be written");
+        }
+        let (mut values, mut end) = (Vec::new(), None);
+        while let Ok(delivery) = reading.deliveries.recv_timeout(6 * POLL_INTERVAL) {
+            match delivery {
+                FileDelivery::Batch(batch) => {
+                    let partition = Arc::new(Partition { topic: "f".to_owned(), number: 0 });
+                    let records = FileRecords { partition, batch, time: 0 };
+                    crate::change::Records::for_each(&records, &mut |record| {
+                        values.extend(record.value.map(|value| String::from_utf8_lossy(value).into_owned()));
+                    });
+                }
+                FileDelivery::End { read, .. } => end = Some(read),
+                FileDelivery::Failed(error) => values.push(error.to_string()),
+            }
+        }
+        (values, end)
+    }
+
+    #[test]
+    fn one_run_settles_all_messages_that_are_whole() {
+        for head in ["", "0/5|7|"] {
+            let message = "message: transactional: 0 prefix: p, sz: 3 content:abc";
+            let transaction = ["BEGIN 7", message, "table a.b: INSERT:", "COMMIT 7"];
+            let lines = [&transaction[..], &transaction[..], &[message, message, message][..]].concat();
+            let text: String = lines.iter().map(|line| format!("{head}{line}\n")).collect();
+            let (values, end) = read_all(&text, false, &[]);
+            assert_eq!((values, end), (lines.iter().map(ToString::to_string).collect(), Some(text.len() as i64)));
+        }
+    }
+
+    #[test]
+    fn a_followed_file_is_looked_at_when_a_line_is_there() {
+        let line = "table a.b: DELETE:";
+        for pieces in [
+            &["{\n  \"da", "ta\": \"x\"\n}\n", "{\n\"data\": \"y\"\n}\n"][..],
+            &["[", "{\"data\":\n\"x\"},\n", "{\"data\":\"y\"}]\n"],
+            &["\u{feff}", line, "\n", line, "\n"],
+            &["da", "ta\n\"table a.b: DELETE: v[text]:'C:\\new, x'\"\n", line, "\n"],
+        ] {
+            let (values, end) = read_all("", true, pieces);
+            assert!(values.len() == 2 && end.is_none(), "{pieces:?}: {values:?}");
+            assert!(values.iter().all(|value| value.starts_with("table a.b") || value.ends_with('}')), "{values:?}");
+        }
+        for (piece, what) in [("BZh91AY&SY", "bzip2"), (" lsn | xid | data\n-----+-----+------\n", "aligned")] {
+            let (values, _) = read_all("", true, &[piece]);
+            assert!(values.len() == 1 && values[0].contains(what), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_json_value_that_is_not_closed_waits_as_a_whole() {
+        let whole = "{\n  \"data\": \"x\"\n}";
+        let (values, end) = read_all(&format!("{whole}\n{{\n  \"data\":\n"), false, &[]);
+        assert_eq!((values, end), (vec![whole.to_owned()], Some(whole.len() as i64)));
+        let mut scanner = RecordScanner::of(FileForm::Values);
+        let cut = b"\n{\n  \"data\":\n";
+        assert_eq!((scanner.end(cut), scanner.give_up(cut)), (None, cut.len()));
     }
 }

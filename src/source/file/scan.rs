@@ -9,8 +9,8 @@
 use memchr::memmem;
 use memchr::{memchr, memchr3};
 
-use super::look::FileForm;
-use super::message::{MessageEnd, is_message, message_end};
+use super::form::FileForm;
+use super::message::{Following, MessageEnd, is_message, message_end};
 use super::psql;
 use super::psql::{RowHead, json_string_ends, quoted_column};
 use super::values::ValueScan;
@@ -32,6 +32,8 @@ pub(super) struct RecordScanner {
     values: Option<ValueScan>,
     /// Whether CSV's header of one column was read.
     has_header: bool,
+    /// Whether it only looks ahead, and stops at a message.
+    is_ahead: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +111,16 @@ impl RecordScanner {
         }
     }
 
+    /// What `bytes` begin with, behind a message.
+    fn following(bytes: &[u8]) -> Following {
+        let mut scanner = RecordScanner { is_ahead: true, ..RecordScanner::default() };
+        match scanner.end(bytes) {
+            Some(length) => Following::Record(length),
+            None if scanner.state == ScanState::Message => Following::Message,
+            None => Following::More,
+        }
+    }
+
     /// A scanner of records that are split so.
     pub(super) fn of(form: FileForm) -> RecordScanner {
         let values = (form == FileForm::Values).then(ValueScan::default);
@@ -128,10 +140,13 @@ impl RecordScanner {
         Some(length)
     }
 
-    /// Ends a record that has no end: where it is settled, or at its first line break.
+    /// Ends a record that has no end: where it is settled, or at its first line break. A JSON value that is no line is all that is left.
     pub(super) fn give_up(&mut self, bytes: &[u8]) -> usize {
         let settled = self.settled();
         self.restart();
+        if self.values.is_some() {
+            return settled.unwrap_or(bytes.len());
+        }
         settled.unwrap_or_else(|| memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1))
     }
 
@@ -195,10 +210,13 @@ impl RecordScanner {
     }
 
     fn message(&mut self, bytes: &[u8]) -> ScanStep {
+        if self.is_ahead {
+            return ScanStep::More(self.at);
+        }
         let text = &bytes[self.at..];
         let line_end = |from: usize| memchr(b'\n', &text[from..]).map(|end| self.at + from + end + 1);
         self.settled = None;
-        match message_end(text, self.in_struct, |record| RecordScanner::default().end(record)) {
+        match message_end(text, self.in_struct, RecordScanner::following) {
             MessageEnd::At(end) => return ScanStep::On(ScanState::Line, self.at + end),
             MessageEnd::Perhaps(end) => self.settled = line_end(end),
             MessageEnd::Unsized => self.settled = line_end(0),
@@ -277,35 +295,6 @@ fn quoted(bytes: &[u8], mut at: usize, quote: u8, after: After, in_struct: bool)
             },
         };
     }
-}
-
-/// Scans bytes that arrive at once and in two parts: the records must be the same.
-#[cfg(feature = "fuzzing")]
-pub fn fuzz_records(bytes: &[u8]) {
-    use super::look::look;
-    use super::psql::line_of;
-    let Some((split, bytes)) = bytes.split_first() else { return };
-    let split = bytes.len() * usize::from(*split) / 255;
-    let form = match look(bytes, true) {
-        Some(Ok(form)) => form,
-        _ => FileForm::Lines,
-    };
-    let lengths = |parts: &[&[u8]]| {
-        let (mut scanner, mut begin, mut lengths) = (RecordScanner::of(form), 0, Vec::new());
-        for part in parts {
-            while let Some(length) = scanner.end(&part[begin..]) {
-                assert!(length > 0 && begin + length <= part.len(), "a record of {length} bytes");
-                let record = &part[begin..begin + length];
-                if let Some(row) = RowHead::read(record) {
-                    assert!(line_of(row, record).len() <= length, "a line of a row of {length} bytes");
-                }
-                lengths.push(length);
-                begin += length;
-            }
-        }
-        lengths
-    };
-    assert_eq!(lengths(&[bytes]), lengths(&[&bytes[..split], bytes]));
 }
 
 #[cfg(test)]
@@ -404,15 +393,16 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn messages_of_any_prefix_and_content_are_one_record_each(
+            head in proptest::sample::select(&["", "0/5|7|", "1/2\t3\t", "7|"][..]),
             messages in proptest::collection::vec((0..2_usize, pieces(&PIECES[1..]), pieces(&PIECES)), 1..5),
         ) {
-            let mut records = vec!["BEGIN 5\n".to_owned()];
+            let mut records = vec![format!("{head}BEGIN 5\n")];
             for (transactional, prefix, content) in messages {
                 let size = content.len();
-                records.push(format!("message: transactional: {transactional} prefix: {prefix}, sz: {size} content:{content}\n"));
-                records.push("table a.b: INSERT: v[text]:'x'\n".to_owned());
+                records.push(format!("{head}message: transactional: {transactional} prefix: {prefix}, sz: {size} content:{content}\n"));
+                records.push(format!("{head}table a.b: INSERT: v[text]:'x'\n"));
             }
-            records.push("COMMIT 5\n".to_owned());
+            records.push(format!("{head}COMMIT 5\n"));
             check(&records.iter().map(String::as_str).collect::<Vec<_>>());
         }
     }
@@ -433,6 +423,49 @@ mod tests {
     fn pieces(pieces: &'static [&'static str]) -> impl proptest::strategy::Strategy<Value = String> {
         use proptest::strategy::Strategy;
         proptest::collection::vec(proptest::sample::select(pieces), 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    #[test]
+    fn many_messages_are_split_in_a_moment_and_hide_no_change_between_them() {
+        for (head, tail) in [("", ""), ("0/1|7|", ""), ("Struct{lsn=0/1,data=", "}")] {
+            let line = |line: &str| format!("{head}{line}{tail}\n");
+            let message = line("message: transactional: 1 prefix: p, sz: 3 content:abc");
+            let row = line("table public.t: INSERT: id[integer]:1");
+            let mut records = vec![message.clone(), row.clone(), message.clone()];
+            records.extend(vec![row.clone(); 20]);
+            records.extend(vec![message; 60]);
+            records.extend(vec![row; 20]);
+            check(&records.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn messages_in_rows_end_by_the_rows_behind_them() {
+        for head in ["", "0/5|7|", "7\t1/2\t"] {
+            let rows = |lines: &[&str]| lines.iter().map(|line| format!("{head}{line}\n")).collect::<Vec<_>>();
+            for lines in [
+                // What looks like a size stands behind the border of the transaction.
+                rows(&[
+                    "message: transactional: 1 prefix: p, sz: 3 content:abc",
+                    "COMMIT 7",
+                    "rubbish, sz: 2 content:xy",
+                ]),
+                rows(&[
+                    "message: transactional: 0 prefix: p, sz: 3 content:abc",
+                    "BEGIN 8",
+                    "rubbish, sz: 2 content:xy",
+                ]),
+                // Cut short, and begun anew in the same line.
+                rows(&[
+                    &format!("message: transactional: 1 prefix: p, sz: 90 content:abc{head}BEGIN 8"),
+                    "table a.b: INSERT:",
+                    "message: transactional: 0 prefix: q, sz: 1 content:y",
+                    "COMMIT 8",
+                ]),
+            ] {
+                check(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::{io, mem};
 use memchr::memmem;
 use tracing::warn;
 
-use super::look::{BYTE_ORDER_MARK, FileForm};
+use super::form::FileForm;
+use super::look::BYTE_ORDER_MARK;
 use super::psql::{RowHead, RowPlace, is_frame, line_of, quoted_column};
 use super::values::value_of;
 use super::{FileError, Input};

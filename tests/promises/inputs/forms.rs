@@ -107,7 +107,10 @@ fn rows_of_psql_are_the_lines_of_the_slot() {
         // A server never prints NUL.
         let line = line.replace('\0', "");
         let (begin, commit) = (format!("BEGIN {number}"), format!("COMMIT {number}"));
-        for line in [&begin, &line, &commit] {
+        let content = ["", "abc", "a\n0/9|9|COMMIT 9\nb", "'\n\""][number as usize % 4];
+        let message = format!("message: transactional: 1 prefix: p, sz: {} content:{content}", content.len());
+        let messages = vec![&message; number as usize % 3];
+        for line in [&begin].into_iter().chain(messages).chain([&line, &message, &commit]) {
             let csv = if line.contains([',', '"', '\n', '\r']) {
                 format!("\"{}\"", line.replace('"', "\"\""))
             } else {
@@ -211,6 +214,91 @@ fn what_cannot_be_read_is_named_before_a_book_is_made() {
         world.pipe(DATA.as_bytes()).expect(0, &[]);
         assert_eq!(world.counts(), truth());
     }
+}
+
+#[test]
+fn small_transactions_with_a_message_each_are_read_by_one_run() {
+    for head in ["", "0/5|7|"] {
+        let transaction: String = [
+            "BEGIN 7",
+            "message: transactional: 0 prefix: p, sz: 3 content:abc",
+            "table a.b: INSERT: id[integer]:1",
+            "COMMIT 7",
+        ]
+        .map(|line| format!("{head}{line}\n"))
+        .concat();
+        // Two messages at the end are followed by too little to be sure.
+        let message = format!("{head}message: transactional: 0 prefix: p, sz: 1 content:x\n");
+        let text = transaction.repeat(4) + &message.repeat(3);
+        for world in books_of(text.as_bytes()) {
+            assert_eq!((world.total(), world.rejects()), (4, vec![]), "{text}");
+            assert_eq!(world.position().0, text.len() as i64, "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_in_values_is_no_form_of_the_file() {
+    for value in ["Title\n-----\ntext", "x\n| a | data |", "x | 0/16B3748 | data "] {
+        let change = format!("table public.posts: INSERT: id[integer]:1 body[text]:'{value}'\n");
+        let rows = format!("0/1|5|BEGIN 5\n0/2|5|{change}0/3|5|COMMIT 5\n");
+        for text in [format!("BEGIN 5\n{change}COMMIT 5\n"), rows.clone(), format!("lsn|xid|data\n{rows}")] {
+            for world in books_of(text.as_bytes()) {
+                assert_eq!((world.total(), world.rejects()), (1, vec![]), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_followed_file_is_looked_at_when_something_is_there() {
+    let pause = || std::thread::sleep(std::time::Duration::from_millis(350));
+    // Empty at first, then a fragment of what it is.
+    for (pieces, count) in [
+        (["{\n  \"da", "ta\": \"table a.b: DELETE:\"\n}\n", "{\n\"data\": \"table a.b: INSERT:\"\n}\n"], 2),
+        (["[", "{\"data\":\n\"table a.b: DELETE:\"},\n", "{\"data\":\"table a.b: INSERT:\"}]\n"], 2),
+        (["\u{feff}", "table a.b: DELETE:\n", "table a.b: INSERT:\n"], 2),
+        (["da", "ta\n\"table a.b: INSERT: v[text]:'C:\\new, x'\"\n", "table a.b: DELETE:\n"], 2),
+    ] {
+        let world = World::new("");
+        let run = world.start(&["--commit-interval", "100ms"]);
+        pause();
+        for piece in pieces {
+            world.append(piece);
+            pause();
+        }
+        until("all is read", || world.total() == count);
+        terminate(&run);
+        wait(run).expect(0, &[]);
+        assert_eq!(world.rejects(), vec![], "{pieces:?}");
+        world.verify();
+    }
+    for (text, words) in [(ALIGNED, ["aligned", "psql --csv"]), ("BZh91AY&SY", ["bzip2", "bzcat"])] {
+        let world = World::new("");
+        let run = world.start(&["--commit-interval", "100ms"]);
+        pause();
+        world.append(text);
+        wait(run).expect(2, &words);
+    }
+}
+
+#[test]
+fn a_json_value_that_is_cut_is_named_and_never_split_into_lines() {
+    let whole = "{\n  \"data\": \"table a.b: DELETE:\"\n}\n";
+    let text = format!("{whole}{{\n  \"data\": \"table a.b: INSERT:\",\n  \"xid\":");
+    let world = World::new(&text);
+    let words = format!("the JSON value that begins at byte {} is not closed", whole.len());
+    for _ in 0..2 {
+        world.run(&[]).expect(0, &[&words]);
+        assert_eq!((world.total(), world.rejects()), (1, vec![]));
+    }
+    world.append(" 7\n}\n");
+    world.run(&[]).expect(0, &[]);
+    assert_eq!((world.total(), world.rejects()), (2, vec![]));
+    // A stream does not grow: what is left is one record.
+    let piped = World::new("");
+    piped.pipe(text.as_bytes()).expect(0, &["1 of 2 records could not be read"]);
+    assert_eq!((piped.total(), piped.rejects().len()), (1, 1));
 }
 
 #[test]

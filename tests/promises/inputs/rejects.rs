@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::world::{Ended, World, terminate, until, wait};
 
 /// What `psql -A` prints of a query with three columns whose separator is not known.
-const UNREADABLE: &str = "0/E1AC820;138168;BEGIN 138168\n0/E1B0B48;138168;table public.ev: TRUNCATE: (no-flags)\n";
+const UNREADABLE: &str = "0/E1AC820~138168~BEGIN 138168\n0/E1B0B48~138168~table public.ev: TRUNCATE: (no-flags)\n";
 
 fn count(ended: &Ended, words: &str) -> usize {
     ended.stderr_text.matches(words).count()
