@@ -127,7 +127,7 @@ fn a_run_that_can_read_nothing_warns_before_its_first_commit() {
         }
     };
     run.kill().and_then(|()| run.wait()).expect("it is our child");
-    for words in ["0/E1AC820;138168;BEGIN 138168", "not a line of test_decoding", "pg_logical_slot_get_changes"] {
+    for words in ["0/E1AC820~138168~BEGIN 138168", "not a line of test_decoding", "pg_logical_slot_get_changes"] {
         assert!(line.contains(words), "{words:?} is not in {line}");
     }
     assert!(!world.book().join("rejects").is_dir(), "nothing was committed");
