@@ -5,6 +5,7 @@ import { byId, el, setAttribute, setText, unseen } from "./dom.js";
 import { compare } from "./exact.js";
 import { count, plural } from "./format.js";
 import { emptyBook } from "./empty.js";
+import { rejectsLink } from "./rejects.js";
 import { COLUMNS, Row, headCell } from "./row.js";
 import { sparkLayout } from "./spark.js";
 import { OPERATIONS } from "./view.js";
@@ -239,7 +240,7 @@ export class Grid {
 		const rejects = app.rejects();
 		const total = Number(rejects.total);
 		const words = `${plural(rejects.total, "reject")} ${total === 1 ? "is" : "are"} not in these numbers`;
-		const link = total > 0 ? this.rejectsLink(words) : null;
+		const link = total > 0 ? rejectsLink(app, words) : null;
 		if (counts.all.total === 0 && counts.tables.size > 0 && ["complete", "open"].includes(app.state)) {
 			parts.push(
 				app.state === "complete"
@@ -252,23 +253,10 @@ export class Grid {
 				`${count(view.filter === "" ? counts.tables.size : counts.shown.tables)} of ${plural(counts.tables.size, "table")}`,
 			);
 		const end = byId("keyline-end");
-		const text = [...(link ? [words] : []), ...parts].join("  ·  ");
+		const content = el("span", {}, link, link && parts.length > 0 ? "  ·  " : "", parts.join("  ·  "));
 		// A link that is replaced while it is clicked or focused would be lost.
-		const href = link?.getAttribute("href");
-		if (end.textContent !== text || end.querySelector("a")?.getAttribute("href") !== href)
-			end.replaceChildren(...(link ? [link, parts.length > 0 ? "  ·  " : ""] : []), parts.join("  ·  "));
+		if (!end.firstChild?.isEqualNode(content)) end.replaceChildren(content);
 		setText(byId("legend-incomplete"), app.state === "incomplete" ? "not complete, can still grow" : "not complete");
-	}
-
-	rejectsLink(words) {
-		const { app } = this;
-		const link = el("a", { class: "link", href: app.addressOf(null) }, words);
-		link.addEventListener("click", (event) => {
-			if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
-			event.preventDefault();
-			app.go({ open: { rejects: true } });
-		});
-		return link;
 	}
 
 	// Widens the columns for the longest number, once for all rows; returns how long a name may be.

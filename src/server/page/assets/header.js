@@ -4,7 +4,7 @@ import { byId, el, icon, setAttribute, setText } from "./dom.js";
 import { dateWords, listWords } from "./days.js";
 import { bytes, count, duration, plural, rate } from "./format.js";
 import { allBehind, lagOf, secondsBehind, unitOf } from "./lag.js";
-import { reasonParts } from "./rejects.js";
+import { reasonParts, rejectsLink } from "./rejects.js";
 
 // A run with a shorter lag keeps up.
 const BEHIND = 10;
@@ -133,8 +133,7 @@ export class Header {
 	}
 
 	paintStrips() {
-		const strips = [];
-		for (const strip of [this.lost(), this.refused(), this.unreadable(), this.notComplete(), this.gone()]) if (strip) strips.push(strip);
+		const strips = [this.lost(), this.refused(), this.unreadable(), this.notComplete(), this.gone()].filter(Boolean);
 		byId("page").classList.toggle("stripped", strips.length > 0);
 		const keep = new Set(strips.map(({ key }) => key));
 		for (const node of [...this.strips.children]) if (!keep.has(node.dataset.key)) node.remove();
@@ -193,8 +192,7 @@ export class Header {
 			el("strong", {}, `${plural(rejects, "record")} could not be read, and no change is counted.`),
 			most ? ` Most often: ${reasonParts(most.reason)[0]}.` : "",
 		];
-		const open = () => app.go({ open: { rejects: true } });
-		return { key: "unreadable", bad: true, content: words, button: el("button", { class: "button", onclick: open }, "Show rejects") };
+		return { key: "unreadable", bad: true, content: words, button: rejectsLink(app, "Show rejects") };
 	}
 
 	// Displayed days can still grow, because records that belong to them have not been read.

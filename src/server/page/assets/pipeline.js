@@ -4,7 +4,7 @@ import { byId, el, svg } from "./dom.js";
 import { dayWords } from "./days.js";
 import { ago, bytes, count, duration, plural, rate } from "./format.js";
 import { allBehind, lagOf, unitOf } from "./lag.js";
-import { reasonParts } from "./rejects.js";
+import { reasonParts, rejectsLink } from "./rejects.js";
 
 const SHOWN = 8;
 // The scale of the lag bars: the longest lag, but at least this much.
@@ -225,16 +225,10 @@ export class Pipeline {
 		if (fresh && newest) {
 			parts.push(this.sample(newest));
 		}
-		const open = el(
-			"a",
-			{ class: "link", href: app.addressOf(null) },
+		const open = rejectsLink(
+			app,
 			Number(rejects.total) === 0 ? "Show rejects" : `Show all ${count(rejects.total)}${fresh ? " rejects" : ""}`,
 		);
-		open.addEventListener("click", (event) => {
-			if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
-			event.preventDefault();
-			app.go({ open: { rejects: true } });
-		});
 		const day = rejects.newest ? zone.at(rejects.newest).day : null;
 		const when = day === null ? "" : day === today ? " · newest today" : ` · newest on ${dayWords(day, today)}`;
 		parts.push(note(open, fresh ? " · kept in the book" : when));

@@ -18,6 +18,17 @@ export function reasonParts(reason) {
 	return [reason.slice(0, colon), `${advice[0].toUpperCase()}${advice.slice(1)}.`];
 }
 
+// A link that opens the panel of rejects; with a modifier it is an ordinary link.
+export function rejectsLink(app, words) {
+	const link = el("a", { class: "link", href: app.addressOf(null) }, words);
+	link.addEventListener("click", (event) => {
+		if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+		event.preventDefault();
+		app.go({ open: { rejects: true } });
+	});
+	return link;
+}
+
 // One reject in the panel.
 export function rejectRow(row, time) {
 	const [name, advice] = reasonParts(row.reason);
