@@ -8,7 +8,7 @@
 //! [`Backoff`] is our own: the crates backon and backoff were looked at, and neither can interrupt a blocking pause.
 
 mod activation_timer;
-#[cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "the settings of the allocator have no safe binding"))]
+#[cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "the allocator has no safe binding"))]
 mod allocator;
 mod background;
 mod backoff;
@@ -22,7 +22,7 @@ mod shutdown;
 mod source_progress;
 
 pub use activation_timer::ActivationTimer;
-pub use allocator::bound_allocator;
+pub use allocator::{bound_allocator, return_freed_memory};
 pub use background::Background;
 pub use backoff::Backoff;
 pub use catch_panic::{catch_panic, is_catching_panics};

@@ -20,13 +20,15 @@ use crate::book::log::entry::SourceKind;
 use crate::book::{CommittedEntry, Snapshot, State};
 use crate::change::instant::now_micros;
 use crate::change::{ClosedEpoch, PartitionStart};
-use crate::control::{Progress, SourceProgress};
+use crate::control::{Progress, SourceProgress, return_freed_memory};
 use crate::query::Totals;
 
 /// How often the ends of the partitions are asked for.
 const ENDS_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the slot's status is asked for.
 const SLOT_INTERVAL: Duration = Duration::from_secs(10);
+/// How often the memory of answers that were read is returned to the system.
+const MEMORY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a server needs.
 pub struct ServerSettings {
@@ -151,6 +153,7 @@ impl Server {
         let mut access = access;
         access.names.retain(|name| !name.is_empty());
         let address = self.address;
+        return_memory_of_answers(&state);
         let handler = RequestHandler::new(state, access);
         listen::begin(self.listener, handler).map_err(|source| ServeError::Listen { address, source })
     }
@@ -162,8 +165,21 @@ fn start_following(state: &Arc<AppState>, follower: BookFollower) {
     thread::Builder::new().name("serve-follow".to_owned()).spawn(follow).expect("a thread can be started");
 }
 
+/// Returns the memory of large answers to the system while there are some, and once more after the last.
+fn return_memory_of_answers(state: &Arc<AppState>) {
+    let budget = state.answer_budget.clone();
+    let (mut charged, mut was_in_use) = (0, false);
+    repeat("serve-memory", MEMORY_INTERVAL, move || {
+        let is_in_use = budget.is_in_use();
+        if was_in_use || is_in_use || charged != budget.charged() {
+            return_freed_memory();
+        }
+        (charged, was_in_use) = (budget.charged(), is_in_use);
+    });
+}
+
 /// Does something at an interval as long as the process lives.
-fn repeat(thread: &str, interval: Duration, work: impl Fn() + Send + 'static) {
+fn repeat(thread: &str, interval: Duration, mut work: impl FnMut() + Send + 'static) {
     let work = move || {
         loop {
             work();

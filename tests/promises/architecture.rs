@@ -146,7 +146,7 @@ fn every_file_opens_with_what_it_is_for() {
 fn unsafe_stands_only_where_c_is_called() {
     let allowed = ["batch.rs", "logger.rs", "partition_list.rs", "uuid.rs", "mod.rs"];
     let allowed = allowed.map(|file| format!("src/source/kafka/{file}"));
-    // One call sets a number in the system's allocator.
+    // Two calls of the system's allocator.
     let allocator = "src/control/allocator.rs";
     for (room, _) in ROOMS {
         for path in files(room) {

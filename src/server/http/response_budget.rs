@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -24,7 +25,10 @@ const FREE_BYTES: usize = 32 << 10;
 #[derive(Clone)]
 pub(in crate::server) struct ResponseBudget {
     units: Arc<Semaphore>,
+    size: usize,
     largest: usize,
+    /// How many responses were charged.
+    charged: Arc<AtomicU64>,
 }
 
 /// A part of the budget, until it is dropped.
@@ -54,7 +58,18 @@ struct AlreadyCharged;
 impl ResponseBudget {
     /// A budget of `bytes`, of which one response is charged at most `largest`, however large it is.
     pub(in crate::server) fn new(bytes: usize, largest: usize) -> ResponseBudget {
-        ResponseBudget { units: Arc::new(Semaphore::new(bytes / UNIT)), largest }
+        let size = bytes / UNIT;
+        ResponseBudget { units: Arc::new(Semaphore::new(size)), size, largest, charged: Arc::default() }
+    }
+
+    /// Whether responses hold a part of it.
+    pub(in crate::server) fn is_in_use(&self) -> bool {
+        self.units.available_permits() < self.size
+    }
+
+    /// How many responses were charged so far; small ones are not.
+    pub(in crate::server) fn charged(&self) -> u64 {
+        self.charged.load(Ordering::Relaxed)
     }
 
     /// Whether `bytes` could be acquired now.
@@ -69,6 +84,7 @@ impl ResponseBudget {
     /// Acquires about `bytes`; small amounts are always granted.
     pub(in crate::server) fn acquire(&self, bytes: usize) -> Result<BudgetPermit, ApiError> {
         let units = u32::try_from(self.units_of(bytes)).unwrap_or(u32::MAX);
+        self.charged.fetch_add(u64::from(units > 0), Ordering::Relaxed);
         let permit = Arc::clone(&self.units).try_acquire_many_owned(units);
         permit.map_err(|_| ApiError::busy("other clients have not read their large answers yet; try again later"))
     }
