@@ -96,7 +96,7 @@ pub struct Tally {
     /// Records that could not be read.
     pub rejects: u64,
     /// Fields beside lines (LSN, transaction, commit time) that were there and could not be read: null in the events.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub unreadable_fields: u64,
     /// The highest place, where records have one.
     pub highest: Option<Place>,
@@ -117,11 +117,6 @@ impl Tally {
         self.unreadable_fields += other.unreadable_fields;
         self.highest = self.highest.max(other.highest);
     }
-}
-
-/// Whether an entry leaves the number out, as versions did that did not count.
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// What some records of one partition were.

@@ -142,6 +142,15 @@ fn every_file_opens_with_what_it_is_for() {
     }
 }
 
+/// Processes send each other these types in a form without names: a field that is left out would shift all that follow.
+#[test]
+fn no_type_that_travels_between_processes_leaves_a_field_out() {
+    for path in files("change") {
+        let text = fs::read_to_string(&path).expect("a file of the repository");
+        assert!(!text.contains("skip_serializing"), "{} leaves a field out", path.display());
+    }
+}
+
 #[test]
 fn unsafe_stands_only_where_c_is_called() {
     let allowed = ["batch.rs", "logger.rs", "partition_list.rs", "uuid.rs", "mod.rs"];

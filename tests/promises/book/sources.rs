@@ -258,8 +258,8 @@ fn a_fence_may_record_a_newer_timeline_and_nothing_else() {
 #[test]
 fn entries_of_slots_and_files_are_these_lines() {
     let print = |entry: &TopicEntry| serde_json::to_string(entry).expect("an entry prints");
-    insta::assert_snapshot!(print(&slot(23_818_912)), @r#"{"source":"slot","id":"7312345678901234567","timeline":1,"partitions":1,"positions":{"0":{"from":23818912,"to":23818912,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0}}}"#);
-    insta::assert_snapshot!(print(&file()), @r#"{"source":"file","id":"sha256:12:00","partitions":1,"positions":{"0":{"from":0,"to":0,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"highest":null,"empty":0,"lost":0}}}"#);
+    insta::assert_snapshot!(print(&slot(23_818_912)), @r#"{"source":"slot","id":"7312345678901234567","timeline":1,"partitions":1,"positions":{"0":{"from":23818912,"to":23818912,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"unreadable_fields":0,"highest":null,"empty":0,"lost":0}}}"#);
+    insta::assert_snapshot!(print(&file()), @r#"{"source":"file","id":"sha256:12:00","partitions":1,"positions":{"0":{"from":0,"to":0,"records":0,"bearing":0,"events":0,"markers":0,"rejects":0,"unreadable_fields":0,"highest":null,"empty":0,"lost":0}}}"#);
     let kafka = r#"{"id":"A","partitions":1,"positions":{}}"#;
     let read: TopicEntry = serde_json::from_str(kafka).expect("an entry of an older walbook");
     assert_eq!((read.source, read.timeline, print(&read).as_str()), (SourceKind::Kafka, None, kafka));
