@@ -13,7 +13,7 @@ use super::skip::Skipped;
 use crate::parse::Reject;
 
 /// Bytes of keys that a reject names.
-const LONGEST_KEYS: usize = 64;
+const LONGEST_KEYS: usize = 48;
 
 /// Which keys of other systems' envelopes an object has; one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

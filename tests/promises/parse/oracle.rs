@@ -332,7 +332,7 @@ fn keys(object: &Map<String, Value>) -> Box<str> {
             if named.is_empty() && key == object.keys().min().expect("some") { "" } else { ", " },
             key.escape_debug()
         );
-        if named.len() + next.len() > 64 {
+        if named.len() + next.len() > 48 {
             return if named.is_empty() { "…".into() } else { format!("{named}, …").into() };
         }
         named += &next;
