@@ -100,7 +100,7 @@ impl Book {
         Ok(Committer::new(staging, redo, self.state, self.versions, self.checkpointed)?)
     }
 
-    /// Refuses to continue a book that has lost files: whoever mounts a disk late would otherwise write beside it.
+    /// Refuses to continue a book that has lost files: a disk that is mounted late would otherwise be written beside.
     fn expect_files(&self) -> Result<(), BookError> {
         let newest = self.state.newest_entry().unwrap_or(0);
         let tail = entries(&*self.store, self.state.redone_to + 1..newest + 1)?;

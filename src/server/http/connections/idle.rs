@@ -13,7 +13,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// How long a connection that was told to close may take: it only has to be scheduled.
+/// How long a connection may take to close after the request: it only has to be scheduled.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The open connections; clones share them.
