@@ -1,4 +1,5 @@
-"""Reads a book with DuckDB, Polars, pyarrow and fastparquet, as their users would.
+"""Reads a book with DuckDB, Polars, pyarrow and fastparquet, as their users would: each in a process of its own, because the
+native code of one disturbs that of another, and a crash then names its reader.
 
 readers.py read BOOK      counts by key that each finds in counts/ and, counted, in events/
 readers.py watch BOOK     reads both over and over until standard input closes; fails when events shrink, repeat a row or show a
@@ -6,38 +7,39 @@ readers.py watch BOOK     reads both over and over until standard input closes; 
 readers.py rejects BOOK   the rejects
 """
 
+import faulthandler
 import glob
 import json
 import os
+import select
+import subprocess
 import sys
 import time
-
-import duckdb
-import fastparquet
-import polars
-import pyarrow
-import pyarrow.dataset
 
 KEY = ["day", "schema", "table", "op"]
 
 
 def in_duckdb(sql, book, table):
     source = f"read_parquet('{book}/{table}/*/*.parquet', hive_partitioning=true)"
+    import duckdb
     with duckdb.connect() as connection:
         return connection.sql(sql.format(source=source)).fetchall()
 
 
 def polars_frame(book, table):
+    import polars
     return polars.scan_parquet(f"{book}/{table}/*/*.parquet", hive_partitioning=True)
 
 
 def pyarrow_table(book, table, columns=None):
+    import pyarrow.dataset
     day = pyarrow.schema([("day", pyarrow.date32())])
     partitioning = pyarrow.dataset.partitioning(day, flavor="hive")
     return pyarrow.dataset.dataset(f"{book}/{table}", format="parquet", partitioning=partitioning).to_table(columns=columns)
 
 
 def fastparquet_frame(book, table, columns):
+    import fastparquet
     # It finds many files only by their absolute paths.
     root = os.path.abspath(f"{book}/{table}")
     files = sorted(glob.glob(f"{root}/*/*.parquet"))
@@ -53,7 +55,7 @@ def counts_by_duckdb(book, table):
 def counts_by_polars(book, table):
     frame = polars_frame(book, table)
     if table == "events":
-        frame = frame.group_by(KEY).agg(polars.len().alias("count"))
+        frame = frame.group_by(KEY).len("count")
     return frame.select(*KEY, "count").collect().rows()
 
 
@@ -84,8 +86,8 @@ def rows(found):
     return [[str(day), *rest] for day, *rest in found]
 
 
-def read(book):
-    return {name: {table: rows(reader(book, table)) for table in ("events", "counts")} for name, reader in READERS.items()}
+def read(name, book):
+    return {table: rows(READERS[name](book, table)) for table in ("events", "counts")}
 
 
 def event_rows(name, book):
@@ -111,24 +113,35 @@ def has_files(book, table):
 
 
 def watch(book):
+    """Lets one reader read after the other, so that the slowest gets round to it as often as the fastest."""
+    readers = start_each("watch", book)
     reads = dict.fromkeys(READERS, 0)
-    newest_events = dict.fromkeys(READERS, 0)
-    newest_counts = dict.fromkeys(READERS, 0)
     while not closed(sys.stdin):
         if not (has_files(book, "events") and has_files(book, "counts")):
             time.sleep(0.05)
             continue
-        for name in READERS:
-            # No error is allowed here: an event file never changes and never goes.
-            events, places = event_rows(name, book)
-            assert events == places, f"{name}: {events} events in {places} places"
-            assert events >= newest_events[name], f"{name}: {events} events after {newest_events[name]}"
-            newest_events[name] = events
-            counted = total_count(name, book)
-            assert counted >= newest_counts[name], f"{name}: counts say {counted} after {newest_counts[name]}"
-            newest_counts[name] = counted
+        for name, reader in readers.items():
+            reader.stdin.write("read\n")
+            reader.stdin.flush()
+            if not reader.stdout.readline():
+                answers(readers)
             reads[name] += 1
+    answers(readers)
     return reads
+
+
+def watch_with(name, book):
+    newest_events = newest_counts = 0
+    for _ in sys.stdin:
+        # No error is allowed here: an event file never changes and never goes.
+        events, places = event_rows(name, book)
+        assert events == places, f"{name}: {events} events in {places} places"
+        assert events >= newest_events, f"{name}: {events} events after {newest_events}"
+        newest_events = events
+        counted = total_count(name, book)
+        assert counted >= newest_counts, f"{name}: counts say {counted} after {newest_counts}"
+        newest_counts = counted
+        print(counted, flush=True)
 
 
 def total_count(name, book):
@@ -137,14 +150,15 @@ def total_count(name, book):
         try:
             return sum(row[4] for row in READERS[name](book, "counts"))
         # Polars panics when the file it opens is shorter than the one it listed; its panic is no Exception.
-        except (Exception, polars.exceptions.PanicException) as error:
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             print(f"{name} tries counts again: {type(error).__name__}: {str(error)[:200]}", file=sys.stderr)
             time.sleep(0.01 * (attempt + 1))
     raise AssertionError(f"{name} cannot read counts in 20 attempts")
 
 
 def closed(stream):
-    import select
     return bool(select.select([stream], [], [], 0)[0])
 
 
@@ -153,6 +167,38 @@ def rejects(book):
     return in_duckdb(sql, book, "rejects")
 
 
+def start_each(what, book):
+    command = [sys.executable, __file__, what, book]
+    pipe = subprocess.PIPE
+    return {name: subprocess.Popen([*command, name], stdin=pipe, stdout=pipe, text=True) for name in READERS}
+
+
+def answers(processes):
+    """What each wrote last, once all have ended; exits when one of them failed."""
+    texts = {name: process.communicate()[0] for name, process in processes.items()}
+    failed = {name: process.returncode for name, process in processes.items() if process.returncode}
+    if failed:
+        sys.exit(f"readers that failed, with their exit codes or signals: {failed}")
+    return texts
+
+
+def read_with_each(book):
+    return {name: json.loads(text) for name, text in answers(start_each("read", book)).items()}
+
+
 if __name__ == "__main__":
-    what, book = sys.argv[1:]
-    json.dump({"read": read, "watch": watch, "rejects": rejects}[what](book), sys.stdout)
+    # A crash in native code prints where it was.
+    faulthandler.enable()
+    match sys.argv[1:]:
+        case ["read", book]:
+            json.dump(read_with_each(book), sys.stdout)
+        case ["read", book, name]:
+            json.dump(read(name, book), sys.stdout)
+        case ["watch", book]:
+            json.dump(watch(book), sys.stdout)
+        case ["watch", book, name]:
+            watch_with(name, book)
+        case ["rejects", book]:
+            json.dump(rejects(book), sys.stdout)
+        case other:
+            sys.exit(f"usage: see the head of this file; got {other}")
