@@ -80,7 +80,7 @@ pub(super) fn message_end(bytes: &[u8], in_struct: bool, following: fn(&[u8]) ->
         }
         let Some(end) = content_end(bytes, found, is_bare) else { continue };
         match bytes.get(end) {
-            None => return MessageEnd::More,
+            None => return first.map_or(MessageEnd::More, MessageEnd::Perhaps),
             Some(b'}' | b',' | b'\n' | b'\r') if in_struct => return MessageEnd::At(end),
             Some(b'\n' | b'\r') => match judge_following(&bytes[end..], is_transactional, following) {
                 Some(true) => return MessageEnd::At(end),
@@ -90,9 +90,10 @@ pub(super) fn message_end(bytes: &[u8], in_struct: bool, following: fn(&[u8]) ->
             Some(_) => {}
         }
     }
+    // In more bytes there may be a size that is not contradicted.
     match first {
-        Some(end) => MessageEnd::At(end),
-        None if region.len() == LOOK_AHEAD => MessageEnd::Broken,
+        _ if region.len() == LOOK_AHEAD => first.map_or(MessageEnd::Broken, MessageEnd::At),
+        Some(end) => MessageEnd::Perhaps(end),
         None => MessageEnd::Unsized,
     }
 }

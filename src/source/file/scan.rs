@@ -468,6 +468,22 @@ mod tests {
         }
     }
 
+    /// The first size is contradicted by the second, which is no size either: the third counts, however late it comes.
+    #[test]
+    fn a_message_whose_size_is_contradicted_ends_the_same_in_pieces() {
+        check(&[
+            "message: transactional: 0 prefix: , sz: 1 content:x\n, sz: 1 content:\nab\n, sz: 1 content:y\n",
+            "BEGIN 5\n",
+            "table a.b: INSERT: id[integer]:1\n",
+        ]);
+        check(&[
+            "message: transactional: 0 prefix: , sz: 1 content:x\n",
+            ", sz: 1 content:\n",
+            "ab\n",
+            "BEGIN 5\n",
+        ]);
+    }
+
     #[test]
     fn a_message_that_was_cut_short_hides_no_change() {
         let again = [
