@@ -18,7 +18,8 @@
 //! `<topic>.walbook-position` has one partition and is compacted. Its newest record is the [`Position`]: the LSN; the last
 //! transactions, by which a server that was set back to an older state is recognized (`replication/repeat_check.rs`); and where the
 //! topic's partitions ended, some 15 bytes each, by which lost records are noticed (`topic_ends.rs`). Both are compared when the topic is
-//! claimed, the ends also before each position is written.
+//! claimed, the ends also before each position that follows records. A partition that does not answer is waited for, for 20 s; then its
+//! last known end stays in the position until it answers and can be compared.
 //!
 //! Server, role and slot are checked before topics are created. A *session* is one try: start to read the slot, settle what an earlier producer left open, read the position, claim the
 //! topic by writing the position again with an id of this process, then stream. Any error ends the session, and the next one
@@ -45,8 +46,7 @@ mod topics;
 
 pub use capture::capture;
 pub use error::CaptureError;
-pub use position::{Partial, Position, position_topic};
+pub use position::{Partial, PartitionEnd, Position, position_topic};
 pub use progress::CaptureProgress;
 pub use record::RecordWriter;
 pub use settings::{CaptureSettings, Until};
-pub use topic_ends::PartitionEnd;

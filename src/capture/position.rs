@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CaptureError, PartitionEnd};
+use super::CaptureError;
 use crate::change::{CommittedTransaction, Lsn, RecentTransactions};
 use crate::replication::{Identity, RepeatCheck};
 
@@ -48,6 +48,30 @@ pub struct Partial {
     /// Its number and when it was committed, in microseconds since 1970-01-01 UTC; `None` in a record of a version that did not
     /// keep them.
     pub xid_and_time: Option<(i64, i64)>,
+}
+
+/// The end of one partition: `[partition, offset, leader epoch]` in JSON, with -1 for an epoch that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(i32, i64, i32)", into = "(i32, i64, i32)")]
+pub struct PartitionEnd {
+    /// The partition's number.
+    pub partition: i32,
+    /// The offset after its last record.
+    pub offset: i64,
+    /// The epoch of its leader then, where brokers have one.
+    pub leader_epoch: Option<i32>,
+}
+
+impl From<(i32, i64, i32)> for PartitionEnd {
+    fn from((partition, offset, epoch): (i32, i64, i32)) -> PartitionEnd {
+        PartitionEnd { partition, offset, leader_epoch: (epoch >= 0).then_some(epoch) }
+    }
+}
+
+impl From<PartitionEnd> for (i32, i64, i32) {
+    fn from(end: PartitionEnd) -> (i32, i64, i32) {
+        (end.partition, end.offset, end.leader_epoch.unwrap_or(-1))
+    }
 }
 
 /// The record's fields.
@@ -216,5 +240,15 @@ mod tests {
             let error = Position::from_json("t", value.as_bytes()).expect_err(words);
             assert!(error.is_usage() && error.to_string().contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn an_end_is_written_as_three_numbers() {
+        let ends = [(0, 10, 1), (1, 5, -1)].map(PartitionEnd::from);
+        let text = serde_json::to_string(&ends).expect("numbers");
+        assert_eq!(text, "[[0,10,1],[1,5,-1]]");
+        let read: Vec<PartitionEnd> = serde_json::from_str(&text).expect("its own form");
+        assert_eq!(read, ends);
+        assert_eq!(ends.map(|end| end.leader_epoch), [Some(1), None]);
     }
 }

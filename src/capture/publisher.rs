@@ -1,7 +1,7 @@
 //! The transactional producer: records and position become visible together, or not at all.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
@@ -11,7 +11,7 @@ use super::flow::TransactionSink;
 use super::position::{KEY, Position, position_topic};
 use super::shutdown_deadline::ShutdownDeadline;
 use super::slow_step::SlowStep;
-use super::topic_ends::{PartitionEnd, TopicEnds};
+use super::topic_ends::TopicEnds;
 use super::topic_watch::TopicWatch;
 use super::topics::max_message_bytes_command;
 use super::{CaptureError, CaptureSettings};
@@ -23,6 +23,8 @@ use crate::source::kafka::{Context, KafkaError};
 const STEP_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long a step of a Kafka transaction may take altogether.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a partition that does not answer where it ends is waited for: an election takes less.
+const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long to sleep while records are in flight. The binding's own wait spins through its last millisecond.
 const DELIVERY_INTERVAL: Duration = Duration::from_micros(500);
 /// How long the abort of a Kafka transaction may take.
@@ -37,10 +39,12 @@ pub(super) struct Publisher<'a> {
     position_topic: String,
     deadline: &'a ShutdownDeadline,
     sent: u64,
-    /// The topic that was claimed: where its partitions end is kept in each position, and it is watched.
-    claimed: Option<(TopicEnds<'a>, &'a TopicWatch)>,
-    /// Where they ended at the last position.
-    ends: Vec<PartitionEnd>,
+    /// Whether the open Kafka transaction has records.
+    has_records: bool,
+    /// Where the partitions of the claimed topic end: kept in each position.
+    ends: Option<TopicEnds<'a>>,
+    /// Watches the claimed topic.
+    watch: Option<&'a TopicWatch>,
 }
 
 impl<'a> Publisher<'a> {
@@ -56,8 +60,16 @@ impl<'a> Publisher<'a> {
     ) -> Result<Publisher<'a>, CaptureError> {
         let producer = settings.kafka.producing(&format!("walbook-{}", settings.topic), batch_bytes)?;
         let position_topic = position_topic(&settings.topic);
-        let publisher =
-            Publisher { producer, settings, position_topic, deadline, sent: 0, claimed: None, ends: Vec::new() };
+        let publisher = Publisher {
+            producer,
+            settings,
+            position_topic,
+            deadline,
+            sent: 0,
+            has_records: false,
+            ends: None,
+            watch: None,
+        };
         publisher.repeat("become the topic's producer", || publisher.producer.init_transactions(STEP_TIMEOUT))?;
         // A position behind an open transaction could not be read, and its records would be written twice.
         let positions = Partition { topic: publisher.position_topic.clone(), number: 0 };
@@ -67,38 +79,61 @@ impl<'a> Publisher<'a> {
         }
     }
 
-    /// Sets the topic that is claimed, and where its partitions end.
-    pub(super) fn set_topic(&mut self, ends: TopicEnds<'a>, watch: &'a TopicWatch, now: Vec<PartitionEnd>) {
-        (self.claimed, self.ends) = (Some((ends, watch)), now);
+    /// Sets the topic that is claimed.
+    pub(super) fn set_topic(&mut self, ends: TopicEnds<'a>, watch: &'a TopicWatch) {
+        (self.ends, self.watch) = (Some(ends), Some(watch));
     }
 
-    /// Where the partitions end after all that was produced, without the end of the transaction.
+    /// Whether a partition of the topic was written to, as far as is known.
+    pub(super) fn has_ends(&self) -> bool {
+        self.ends.as_ref().is_some_and(|ends| !ends.known().is_empty())
+    }
+
+    /// Learns where the partitions end after all that was produced, without the end of the transaction, if that may have
+    /// changed. `position` is what their last known ends stand for.
     ///
     /// # Errors
-    /// [`CaptureError::RecordsGone`] if what was below their last ends is not there any more.
-    fn ask_ends(&mut self, position: Lsn) -> Result<(), CaptureError> {
-        let Some((ends, _)) = &self.claimed else { return Ok(()) };
+    /// [`CaptureError::RecordsGone`] if what was below the known ends is not there any more.
+    pub(super) fn update_ends(&mut self, position: Lsn) -> Result<(), CaptureError> {
+        let Some(mut ends) = self.ends.take() else { return Ok(()) };
+        let updated = if ends.is_due(Instant::now()) { self.await_ends(&mut ends, position) } else { Ok(()) };
+        self.ends = Some(ends);
+        updated
+    }
+
+    /// Asks until the partitions answer. One that does not is waited for once, longer than the election of a leader takes.
+    fn await_ends(&self, ends: &mut TopicEnds<'_>, position: Lsn) -> Result<(), CaptureError> {
         let deadline = Deadline::after(TRANSACTION_TIMEOUT);
-        let mut step = self.slow_step("ask where the topic ends");
-        let now = loop {
-            match ends.ask() {
-                Ok(now) => break now,
+        let mut step = self.slow_step("ask where all partitions of the topic end");
+        let mut is_repeated = false;
+        loop {
+            let is_late = deadline.elapsed() >= UNANSWERED_TIMEOUT;
+            match ends.ask(Instant::now(), is_repeated) {
+                Ok(answers) if is_late || ends.is_conclusive(&answers, is_repeated) => {
+                    return ends.compare_and_keep(answers, position);
+                }
+                Ok(_) => {}
                 Err(error) if error.is_usage() || deadline.has_passed() => return Err(error.into()),
                 // A leader that moves is found again, and the transaction is still open.
                 Err(error) => debug!(%error, "could not ask where the topic ends yet"),
             }
+            is_repeated = true;
             self.read_reports()?;
             step.wait(deadline.elapsed(), || self.last_error())?;
             thread::sleep(STEP_TIMEOUT);
-        };
-        ends.check(&self.ends, &now, position)?;
-        self.ends = now;
-        Ok(())
+        }
     }
 
     /// A step that is waited for.
     fn slow_step(&self, what: &'static str) -> SlowStep<'a> {
-        SlowStep::new(what, self.claimed.as_ref().map(|(_, watch)| *watch))
+        SlowStep::new(what, self.watch)
+    }
+
+    /// Notes that the open Kafka transaction has written to the topic, if it has.
+    fn note_write(&mut self) {
+        if let Some(ends) = self.ends.as_mut().filter(|_| self.has_records) {
+            ends.note_write(Instant::now());
+        }
     }
 
     fn last_error(&self) -> Option<String> {
@@ -200,12 +235,14 @@ impl<'a> Publisher<'a> {
 
 impl TransactionSink for Publisher<'_> {
     fn begin(&mut self) -> Result<(), CaptureError> {
+        self.has_records = false;
         self.producer.begin_transaction().map_err(|error| failed("begin a Kafka transaction", &error))
     }
 
     fn send(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<(), CaptureError> {
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.settings.topic).payload(value);
         record.key = key;
+        self.has_records = true;
         self.enqueue(record)
     }
 
@@ -213,12 +250,17 @@ impl TransactionSink for Publisher<'_> {
     fn commit(&mut self, position: &Position) -> Result<(), CaptureError> {
         // The position names where the partitions end with what was produced.
         self.await_deliveries()?;
-        self.ask_ends(position.lsn)?;
-        let position = Position { ends: self.ends.clone(), ..position.clone() };
+        self.note_write();
+        self.update_ends(position.lsn)?;
+        let ends = self.ends.as_ref().map_or_else(Vec::new, |ends| ends.known().to_vec());
+        let position = Position { ends, ..position.clone() };
         let (topic, value) = (self.position_topic.clone(), position.to_json());
         self.enqueue(BaseRecord::to(&topic).partition(0).key(KEY.as_bytes()).payload(value.as_slice()))?;
         // Not awaited: the commit sends what is queued at once, and fails if the broker refuses it.
-        self.repeat("commit a Kafka transaction", || self.producer.commit_transaction(STEP_TIMEOUT))
+        self.repeat("commit a Kafka transaction", || self.producer.commit_transaction(STEP_TIMEOUT))?;
+        // The transaction's end is written to each partition that has records of it.
+        self.note_write();
+        Ok(())
     }
 
     /// Done so that no reader waits for the open transaction. A failure changes nothing: the next producer settles it.

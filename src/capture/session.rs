@@ -106,15 +106,16 @@ impl CaptureProcess<'_> {
         // Again: the producer is the topic's only one now, so nothing can change what is read.
         let (start, topic) = self.read_start(topics)?;
         let mut position = self.start_position(start, &topic, state)?;
-        let (watch, ends) = (topics.watch(&topic.id), topics.ends());
-        let now = ends.ask()?;
-        if position.ends.is_empty() && !topic.is_empty && !self.has_claimed {
-            info!("whether the topic still holds what was captured is not compared: its position names no ends");
-        }
-        ends.check(&std::mem::take(&mut position.ends), &now, position.lsn)?;
+        let watch = topics.watch(&topic.id);
+        let known = std::mem::take(&mut position.ends);
+        let is_uncompared = known.is_empty() && !self.has_claimed;
         // Lives shorter than the watch.
         let mut publisher = publisher;
-        publisher.set_topic(ends, &watch, now);
+        publisher.set_topic(topics.ends(known), &watch);
+        publisher.update_ends(position.lsn)?;
+        if is_uncompared && publisher.has_ends() {
+            info!("whether the topic still holds what was captured is not compared: its position names no ends");
+        }
         let (start, timeline) = (position.lsn, position.identity.timeline);
         let spill = &self.settings.slot.spill;
         let repeat_check = position.repeat_check(state.confirmed);

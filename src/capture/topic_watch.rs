@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing::{debug, info};
 
 use super::CaptureError;
-use crate::source::kafka::{Admin, KafkaError, Topic, Topics};
+use crate::source::kafka::{Admin, Copies, KafkaError, Topic, Topics};
 
 /// How often to check.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -80,11 +80,16 @@ impl TopicWatch {
     }
 }
 
-/// The partition of a topic that has fewer copies in sync than it needs to accept a record. librdkafka tries such a record
-/// again and again, and reports nothing.
+/// The partition of a topic that has no leader, or fewer copies in sync than it needs to accept a record. librdkafka tries such a
+/// record again and again, and reports nothing.
 fn missing_copies(topics: &Topics, admin: &Admin, name: &str) -> Option<String> {
-    let minimum: usize = admin.topic_settings(name).ok()?.get("min.insync.replicas")?.parse().ok()?;
     let copies = topics.copies(name).ok()?;
+    if let Some(Copies { partition, all, .. }) = copies.iter().find(|copies| !copies.has_leader) {
+        return Some(format!(
+            "LEADER_NOT_AVAILABLE: partition {partition} of topic {name:?} has no leader among its {all} copies"
+        ));
+    }
+    let minimum: usize = admin.topic_settings(name).ok()?.get("min.insync.replicas")?.parse().ok()?;
     let partition = copies.iter().find(|copies| copies.in_sync < minimum)?;
     Some(format!(
         "NOT_ENOUGH_REPLICAS: partition {} of topic {name:?} has {} of {} copies in sync, and min.insync.replicas is {minimum}",

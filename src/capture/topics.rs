@@ -10,7 +10,7 @@ use super::position::position_topic;
 use super::shutdown_deadline::ShutdownDeadline;
 use super::topic_ends::TopicEnds;
 use super::topic_watch::TopicWatch;
-use super::{CaptureError, CaptureSettings, Position};
+use super::{CaptureError, CaptureSettings, PartitionEnd, Position};
 use crate::change::Partition;
 use crate::control::{Backoff, Deadline};
 use crate::source::kafka::{Admin, KafkaError, Topic, Topics};
@@ -44,7 +44,7 @@ pub(super) struct CaptureTopics<'a> {
 pub(super) struct CheckedTopic {
     /// Its id; empty where brokers have none.
     pub(super) id: String,
-    /// Whether it was never written to.
+    /// Whether it was never written to; not asked for where there is a position, so that a partition may be away.
     pub(super) is_empty: bool,
     /// The largest batch that is not refused although the topic accepts each of its records.
     pub(super) batch_bytes: usize,
@@ -65,9 +65,9 @@ impl<'a> CaptureTopics<'a> {
         TopicWatch::start(topics, admin, [topic, (self.position_topic.clone(), String::new())])
     }
 
-    /// The topic's ends, to be kept in positions and compared.
-    pub(super) fn ends(&self) -> TopicEnds<'_> {
-        TopicEnds { topics: &self.topics, kafka: &self.settings.kafka, topic: &self.settings.topic }
+    /// The topic's ends, to be kept in positions and compared; `known` are those of the last position.
+    pub(super) fn ends(&self, known: Vec<PartitionEnd>) -> TopicEnds<'_> {
+        TopicEnds::new(&self.topics, &self.settings.kafka, &self.settings.topic, known)
     }
 
     /// The newest position, if there is one.
@@ -117,7 +117,7 @@ impl<'a> CaptureTopics<'a> {
         }
         let limit = settings.get("max.message.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(BATCH_BYTES);
         Ok(CheckedTopic {
-            is_empty: self.is_empty(&topic)?,
+            is_empty: position.is_none() && self.is_empty(&topic)?,
             id: topic.id,
             batch_bytes: limit.saturating_sub(BATCH_OVERHEAD).clamp(BATCH_OVERHEAD, BATCH_BYTES),
         })

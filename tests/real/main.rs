@@ -32,6 +32,7 @@ mod capture_cut;
 mod capture_faults;
 mod capture_form;
 mod capture_kills;
+mod capture_leaderless;
 mod capture_refusals;
 mod capture_retention;
 mod capture_speed;

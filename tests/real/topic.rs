@@ -81,8 +81,14 @@ impl Topic {
 
     /// Makes it with its one partition on these brokers, the first of which leads.
     pub(crate) fn make_on(&self, brokers: &[i32], settings: &[(&str, &str)]) {
-        assert_eq!(self.partitions, 1, "one list of brokers is one partition");
-        self.make_replicated(TopicReplication::Variable(&[brokers]), settings);
+        self.make_on_each(&[brokers], settings);
+    }
+
+    /// Makes it with the brokers of each partition, the first of which leads.
+    pub(crate) fn make_on_each(&self, brokers: &[&[i32]], settings: &[(&str, &str)]) {
+        let lists = i32::try_from(brokers.len()).expect("few partitions");
+        assert_eq!(self.partitions, lists, "one list of brokers is one partition");
+        self.make_replicated(TopicReplication::Variable(brokers), settings);
     }
 
     fn make_replicated(&self, replication: TopicReplication<'_>, settings: &[(&str, &str)]) {
@@ -236,6 +242,20 @@ impl Topic {
                 return;
             }
             assert!(began.elapsed() < TIMEOUT, "broker {broker} does not lead {}", self.name);
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until a partition has no leader.
+    pub(crate) fn await_leaderless(&self, partition: i32) {
+        let (consumer, began) = (self.consumer(&[]), Instant::now());
+        loop {
+            let known = consumer.fetch_metadata(None, TIMEOUT).expect("a broker answers");
+            let topic = known.topics().iter().find(|topic| topic.name() == self.name).expect("the topic is there");
+            if topic.partitions().iter().any(|found| found.id() == partition && found.leader() < 0) {
+                return;
+            }
+            assert!(began.elapsed() < TIMEOUT, "partition {partition} of {} keeps its leader", self.name);
             thread::sleep(Duration::from_millis(100));
         }
     }

@@ -39,4 +39,4 @@ pub use logger::write_log_lines;
 pub use plan::{KafkaDiscovery, KnownTopic, check_same_topics, plan_topic};
 pub use settings::KafkaSettings;
 pub use tail::NewestRecord;
-pub use topics::{Copies, LeaderEnd, StartFrom, Topic, Topics, Watermarks};
+pub use topics::{Copies, LeaderEnd, LedPartition, StartFrom, Topic, Topics, Watermarks};

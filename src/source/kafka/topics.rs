@@ -158,21 +158,33 @@ impl Topics {
         let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
         let copies = partitions.map(|partition| Copies {
             partition: partition.id(),
+            has_leader: partition.leader() >= 0,
             all: partition.replicas().len(),
             in_sync: partition.isr().len(),
         });
         Ok(copies.collect())
     }
 
-    /// Where all partitions of the topics end now, with records that are not committed yet, and the epochs of their leaders.
+    /// The partitions of the topics and their leaders now, from new metadata, with which [`Topics::written_ends`] asks until
+    /// the next call.
     ///
     /// # Errors
-    /// The error of any broker.
-    pub fn written_ends(&self) -> Result<BTreeMap<Partition, LeaderEnd>, KafkaError> {
-        let seeing_open = self.seeing_open()?;
-        // A client reports a partition that is new to it as unknown.
-        let partitions = self.partitions(seeing_open)?;
-        ask_ends(seeing_open, &partitions)
+    /// The broker's error.
+    pub fn led_partitions(&self) -> Result<Vec<LedPartition>, KafkaError> {
+        self.partitions(self.seeing_open()?)
+    }
+
+    /// Where partitions end now, with records that are not committed yet; what a leader answers with an error is left out.
+    ///
+    /// # Errors
+    /// One leader's error for all its partitions, and that one does not answer within `timeout`.
+    pub fn written_ends(
+        &self,
+        partitions: &[Partition],
+        timeout: Duration,
+    ) -> Result<BTreeMap<Partition, LeaderEnd>, KafkaError> {
+        let answers = ask_ends(self.seeing_open()?, partitions, timeout)?.into_iter();
+        Ok(answers.filter_map(|(partition, end)| Some((partition, end.ok()?))).collect())
     }
 
     /// The watermarks of one partition.
@@ -191,10 +203,11 @@ impl Topics {
         let seeing_open = self.seeing_open()?;
         // Each client has its own metadata, and reports a partition that is new to it as unknown.
         self.partitions(seeing_open)?;
-        let partitions = self.partitions(&self.consumer)?;
+        let partitions: Vec<Partition> =
+            self.partitions(&self.consumer)?.into_iter().map(|led| led.partition).collect();
         // In this order, what can be read lies below what was written only because of an open transaction.
-        let written = ask_ends(seeing_open, &partitions)?;
-        let readable = ask_ends(&self.consumer, &partitions)?;
+        let written = ask_all_ends(seeing_open, &partitions)?;
+        let readable = ask_all_ends(&self.consumer, &partitions)?;
         let ends = readable.into_iter().map(|(partition, readable)| {
             let written =
                 written.get(&partition).map_or(readable.offset, |written| readable.offset.max(written.offset));
@@ -204,7 +217,7 @@ impl Topics {
     }
 
     /// The partitions of the topics now, from new metadata of `consumer`; a run may not have discovered all of them.
-    fn partitions(&self, consumer: &BaseConsumer<Context>) -> Result<Vec<Partition>, KafkaError> {
+    fn partitions(&self, consumer: &BaseConsumer<Context>) -> Result<Vec<LedPartition>, KafkaError> {
         let mut partitions = Vec::new();
         for name in &self.names {
             let what = || format!("list the partitions of topic {name:?}");
@@ -217,8 +230,10 @@ impl Topics {
             let Some(topic) = topic.filter(|topic| !topic.partitions().is_empty()) else {
                 return Err(KafkaError::answer(what(), RDKafkaErrorCode::UnknownTopicOrPartition));
             };
-            let numbers = topic.partitions().iter().map(|partition| partition.id());
-            partitions.extend(numbers.map(|number| Partition { topic: name.clone(), number }));
+            partitions.extend(topic.partitions().iter().map(|partition| LedPartition {
+                partition: Partition { topic: name.clone(), number: partition.id() },
+                leader: Some(partition.leader()).filter(|leader| *leader >= 0),
+            }));
         }
         Ok(partitions)
     }
@@ -273,6 +288,15 @@ impl Topics {
     }
 }
 
+/// A partition and the broker that leads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedPartition {
+    /// The partition.
+    pub partition: Partition,
+    /// The number of the broker; `None` while it has no leader.
+    pub leader: Option<i32>,
+}
+
 /// The end of a partition, as its leader answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaderEnd {
@@ -287,6 +311,8 @@ pub struct LeaderEnd {
 pub struct Copies {
     /// The partition's number.
     pub partition: i32,
+    /// Whether one of them leads.
+    pub has_leader: bool,
     /// How many there are.
     pub all: usize,
     /// How many hold everything that the leader has.
@@ -294,32 +320,43 @@ pub struct Copies {
 }
 
 /// Where partitions end as `consumer` may see them.
-fn ask_ends(
+fn ask_all_ends(
     consumer: &BaseConsumer<Context>,
     partitions: &[Partition],
 ) -> Result<BTreeMap<Partition, LeaderEnd>, KafkaError> {
+    let answers = ask_ends(consumer, partitions, REQUEST_TIMEOUT)?.into_iter();
+    answers.map(|(partition, end)| Ok((partition, end?))).collect()
+}
+
+/// A partition, and where it ends or its leader's error.
+type EndAnswer = (Partition, Result<LeaderEnd, KafkaError>);
+
+/// Where partitions end as `consumer` may see them, or the error of each.
+fn ask_ends(
+    consumer: &BaseConsumer<Context>,
+    partitions: &[Partition],
+    timeout: Duration,
+) -> Result<Vec<EndAnswer>, KafkaError> {
     const WHAT: &str = "ask where the topics end";
     if partitions.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     }
     // The end in place of a timestamp.
     let list = partition_list(partitions.iter().map(|partition| (partition, Offset::End, None)));
-    let ends = consumer.offsets_for_times(list, REQUEST_TIMEOUT).map_err(|error| KafkaError::request(WHAT, &error))?;
+    let ends = consumer.offsets_for_times(list, timeout).map_err(|error| KafkaError::request(WHAT, &error))?;
     let read = ends.elements().into_iter().map(|element| {
-        element.error().map_err(|error| KafkaError::request(WHAT, &error))?;
         let partition = Partition { topic: element.topic().to_owned(), number: element.partition() };
-        match element.offset() {
-            Offset::Offset(offset) => {
-                let epoch = leader_epoch(&ends, &partition);
-                Ok((partition, LeaderEnd { offset, epoch }))
-            }
-            other => {
+        let end = match (element.error(), element.offset()) {
+            (Err(error), _) => Err(KafkaError::request(WHAT, &error)),
+            (Ok(()), Offset::Offset(offset)) => Ok(LeaderEnd { offset, epoch: leader_epoch(&ends, &partition) }),
+            (Ok(()), other) => {
                 let message = format!("the answer for {:?} is {other:?}", partition.topic);
                 Err(KafkaError::Request { what: WHAT.to_owned(), message, code: None })
             }
-        }
+        };
+        (partition, end)
     });
-    read.collect()
+    Ok(read.collect())
 }
 
 /// The watermarks of one partition as `consumer` may see them.
