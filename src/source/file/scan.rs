@@ -476,12 +476,7 @@ mod tests {
             "BEGIN 5\n",
             "table a.b: INSERT: id[integer]:1\n",
         ]);
-        check(&[
-            "message: transactional: 0 prefix: , sz: 1 content:x\n",
-            ", sz: 1 content:\n",
-            "ab\n",
-            "BEGIN 5\n",
-        ]);
+        check(&["message: transactional: 0 prefix: , sz: 1 content:x\n", ", sz: 1 content:\n", "ab\n", "BEGIN 5\n"]);
     }
 
     #[test]
