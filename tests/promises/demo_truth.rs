@@ -10,6 +10,7 @@ const NOW: i64 = 1_795_362_400_000_000;
 
 fn recount(records: &[ShopRecord]) -> ExpectedCounts {
     let plain = |record: &ShopRecord| WorkloadRecord {
+        headers: Vec::new(),
         partition: 0,
         offset: 0,
         time: Some(record.time_millis * 1000),

@@ -16,6 +16,7 @@ mod store;
 mod support;
 mod worker;
 mod world;
+mod wrong_rows;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

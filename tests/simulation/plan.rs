@@ -79,7 +79,7 @@ impl Fault {
     }
 }
 
-/// A change that makes the store or the source wrong, to see that it is found.
+/// A change that makes the store, the source or the dataflow wrong, to see that it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mutation {
     /// Data files are not synced.
@@ -114,11 +114,25 @@ pub(crate) enum Mutation {
     WrongTime,
     /// Leader epochs are not kept.
     ForgottenLeaderEpochs,
+    /// A reject that was counted has no row.
+    DroppedReject,
+    /// A reject has two rows.
+    RepeatedReject,
+    /// A reject's row has the next offset.
+    MisplacedReject,
+    /// Rejects have the reason of others.
+    WrongReason,
+    /// A bit of the last header of each reject is another one.
+    WrongHeaders,
+    /// Changes of a batch are written in reverse order.
+    UnorderedEvents,
+    /// Rejects of a batch are written in reverse order.
+    UnorderedRejects,
 }
 
 impl Mutation {
     /// All of them.
-    pub(crate) const ALL: [Mutation; 16] = [
+    pub(crate) const ALL: [Mutation; 23] = [
         Mutation::UnsyncedFiles,
         Mutation::UnsyncedEntries,
         Mutation::UnsyncedStaging,
@@ -135,6 +149,13 @@ impl Mutation {
         Mutation::WrongText,
         Mutation::WrongTime,
         Mutation::ForgottenLeaderEpochs,
+        Mutation::DroppedReject,
+        Mutation::RepeatedReject,
+        Mutation::MisplacedReject,
+        Mutation::WrongReason,
+        Mutation::WrongHeaders,
+        Mutation::UnorderedEvents,
+        Mutation::UnorderedRejects,
     ];
 }
 
@@ -143,6 +164,14 @@ impl Mutation {
     pub(crate) fn changes_records(self) -> bool {
         use Mutation::{DroppedRecord, RepeatedRecord, WrongText, WrongTime, WrongXid};
         matches!(self, DroppedRecord | RepeatedRecord | WrongXid | WrongText | WrongTime)
+    }
+
+    /// Whether it is made to the rows of a batch, behind the parser.
+    pub(crate) fn changes_rows(self) -> bool {
+        use Mutation::{DroppedReject, MisplacedReject, RepeatedReject, WrongHeaders, WrongReason};
+        use Mutation::{UnorderedEvents, UnorderedRejects};
+        matches!(self, DroppedReject | RepeatedReject | MisplacedReject | WrongReason | WrongHeaders)
+            || matches!(self, UnorderedEvents | UnorderedRejects)
     }
 }
 
@@ -182,6 +211,7 @@ impl Plan {
             rejects: random.u32(..100),
             gaps: random.u32(..200),
             timeless: random.u32(..20),
+            headers: random.u32(..500),
             ..Workload::default()
         };
         let mut faults = BTreeMap::new();

@@ -1,5 +1,7 @@
 //! Whether the rows on a disk are those of the records, value by value: counts agree with rows that say something wrong.
 
+use std::collections::BTreeMap;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
@@ -8,12 +10,40 @@ use walbook::change::{CountKey, Day, Operation};
 use walbook::store::{Store, layout};
 
 use super::world::World;
-use crate::support::{EventTruth, MemoryStore, MemoryTopic, WorkloadRecord, read_naively};
+use crate::support::{EventTruth, MemoryStore, MemoryTopic, WorkloadRecord, read_naively, reason_naively};
 
-/// A row of `rejects` as it must be: partition, offset, timestamp, key and value.
-type RejectTruth = (i32, i64, Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>);
+/// A row of `rejects` as it must be.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct RejectTruth {
+    partition: i32,
+    offset: i64,
+    kafka_time: Option<i64>,
+    reason: String,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+}
 
-/// Checks that `events` and `rejects` hold what these records make, no more and no less.
+/// A row of a table.
+trait Row: Ord + std::fmt::Debug {
+    /// Its partition, and what ascends along it: offset, and the number of the change in its record.
+    fn place(&self) -> (i32, (i64, i32));
+}
+
+impl Row for EventTruth {
+    fn place(&self) -> (i32, (i64, i32)) {
+        (self.partition, (self.offset, self.ordinal))
+    }
+}
+
+impl Row for RejectTruth {
+    fn place(&self) -> (i32, (i64, i32)) {
+        (self.partition, (self.offset, 0))
+    }
+}
+
+/// Checks that `events` and `rejects` hold what these records make, no more and no less, and that each file has the rows of a
+/// partition in the order of its records.
 ///
 /// # Errors
 /// The first row that differs.
@@ -22,17 +52,22 @@ pub(crate) fn check_rows(disk: &MemoryStore, world: &World, records: &[WorkloadR
     for record in records {
         match read_naively(record, world.plan.time_zone) {
             Some(rows) => events.extend(rows),
-            None => {
-                let (key, value) = (record.key.clone(), record.value.clone());
-                rejects.push((record.partition, record.offset, record.time, key, value));
-            }
+            None => rejects.push(RejectTruth {
+                partition: record.partition,
+                offset: record.offset,
+                kafka_time: record.time,
+                reason: reason_naively(record).to_owned(),
+                key: record.key.clone(),
+                value: record.value.clone(),
+                headers: record.headers.clone(),
+            }),
         }
     }
     compare("events", read(disk, "events", read_events)?, events)?;
     compare("rejects", read(disk, "rejects", read_rejects)?, rejects)
 }
 
-fn compare<T: Ord + std::fmt::Debug>(table: &str, mut found: Vec<T>, mut expected: Vec<T>) -> Result<(), String> {
+fn compare<T: Row>(table: &str, mut found: Vec<T>, mut expected: Vec<T>) -> Result<(), String> {
     found.sort();
     expected.sort();
     let first = found.iter().zip(&expected).find(|(found, expected)| found != expected);
@@ -43,7 +78,7 @@ fn compare<T: Ord + std::fmt::Debug>(table: &str, mut found: Vec<T>, mut expecte
     }
 }
 
-fn read<T>(
+fn read<T: Row>(
     disk: &MemoryStore,
     table: &str,
     rows_of: fn(Day, &RecordBatch) -> Result<Vec<T>, String>,
@@ -57,13 +92,27 @@ fn read<T>(
             let bytes = disk.read(&format!("{folder}/{file}")).map_err(|error| wrong(&error))?;
             let reader =
                 ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(|error| wrong(&error))?;
+            let begin = rows.len();
             for batch in reader.build().map_err(|error| wrong(&error))? {
                 let batch = batch.map_err(|error| wrong(&error))?;
                 rows.extend(rows_of(day, &batch).map_err(|error| wrong(&error))?);
             }
+            check_order(&rows[begin..]).map_err(|error| wrong(&error))?;
         }
     }
     Ok(rows)
+}
+
+/// Checks that the rows of each partition ascend in a file.
+fn check_order<T: Row>(rows: &[T]) -> Result<(), String> {
+    let mut last = BTreeMap::new();
+    for row in rows {
+        let (partition, place) = row.place();
+        if last.insert(partition, place).is_some_and(|last| last >= place) {
+            return Err(format!("a row is not in the order of its partition: {row:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn read_events(day: Day, batch: &RecordBatch) -> Result<Vec<EventTruth>, String> {
@@ -98,14 +147,38 @@ fn read_rejects(_: Day, batch: &RecordBatch) -> Result<Vec<RejectTruth>, String>
     let columns = Columns(batch);
     (0..batch.num_rows())
         .map(|row| {
-            if columns.text("reason", row)?.is_empty() {
-                return Err("a reject has no reason".to_owned());
-            }
-            let offset = columns.long("offset", row).ok_or("no offset")?;
-            let (key, value) = (columns.bytes("key", row), columns.bytes("value", row));
-            Ok((columns.partition(row)?, offset, columns.time("kafka_time", row), key, value))
+            let headers = columns.bytes("headers", row);
+            Ok(RejectTruth {
+                partition: columns.partition(row)?,
+                offset: columns.long("offset", row).ok_or("no offset")?,
+                kafka_time: columns.time("kafka_time", row),
+                reason: columns.text("reason", row)?,
+                key: columns.bytes("key", row),
+                value: columns.bytes("value", row),
+                headers: headers.map_or(Some(Vec::new()), |bytes| decode_headers(&bytes)).ok_or("malformed headers")?,
+            })
         })
         .collect()
+}
+
+/// The headers of the column `headers` as README.md describes them; `None` if it holds something else.
+fn decode_headers(mut bytes: &[u8]) -> Option<Vec<(String, Option<Vec<u8>>)>> {
+    let mut headers = Vec::new();
+    while !bytes.is_empty() {
+        let name = read_text(&mut bytes)??;
+        headers.push((String::from_utf8(name).ok()?, read_text(&mut bytes)?));
+    }
+    (!headers.is_empty()).then_some(headers)
+}
+
+/// A length and so many bytes, or nothing for the length -1.
+#[expect(clippy::option_option, reason = "malformed, or null")]
+fn read_text(bytes: &mut &[u8]) -> Option<Option<Vec<u8>>> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = i32::from_le_bytes(*length);
+    let (text, rest) = rest.split_at_checked(usize::try_from(length.max(0)).ok()?)?;
+    *bytes = rest;
+    Some((length >= 0).then(|| text.to_vec()))
 }
 
 /// The columns of a batch by name, as README.md describes them.
@@ -149,5 +222,36 @@ impl Columns<'_> {
     fn bytes(&self, name: &str, row: usize) -> Option<Vec<u8>> {
         let values = self.column(name).as_binary::<i32>();
         values.is_valid(row).then(|| values.value(row).to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reject(partition: i32, offset: i64) -> RejectTruth {
+        let (kafka_time, reason, key, value, headers) = (None, String::new(), None, None, Vec::new());
+        RejectTruth { partition, offset, kafka_time, reason, key, value, headers }
+    }
+
+    #[test]
+    fn rows_of_a_partition_that_do_not_ascend_are_found() {
+        let check = |places: &[(i32, i64)]| {
+            let rows = places.iter().map(|(partition, offset)| reject(*partition, *offset));
+            check_order(&rows.collect::<Vec<_>>()).is_ok()
+        };
+        assert!(check(&[(1, 5), (0, 1), (1, 6), (0, 2)]));
+        assert!(!check(&[(1, 5), (0, 1), (1, 4)]));
+        assert!(!check(&[(0, 1), (0, 1)]));
+    }
+
+    #[test]
+    fn headers_are_decoded_to_their_last_byte() {
+        let encoded = b"\x01\0\0\0a\xff\xff\xff\xff\0\0\0\0\x01\0\0\0b";
+        let headers = vec![("a".to_owned(), None), (String::new(), Some(b"b".to_vec()))];
+        assert_eq!(decode_headers(encoded), Some(headers));
+        for end in [0, 3, 4, 5, 8, 9, 17] {
+            assert_eq!(decode_headers(&encoded[..end]).filter(|_| end != 9), None, "{end}");
+        }
     }
 }

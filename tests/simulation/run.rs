@@ -11,7 +11,7 @@ use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versio
 use walbook::book::{Book, Committer, Committing, State};
 use walbook::change::{Failure, Partition, PartitionStart, Start, TickRequest};
 use walbook::control::{Host, Process, Progress, Shutdown};
-use walbook::dataflows::pipeline::{LeaderShare, Share};
+use walbook::dataflows::pipeline::{self, LeaderShare, Share};
 use walbook::leader::{ClockEvent, ClockInput, LeaderHandle, TickSchedule};
 use walbook::parse::{DayFrom, PARSER_VERSION};
 use walbook::run::ClusterShape;
@@ -22,8 +22,9 @@ use walbook::table::{FileOutput, RowFormat};
 use super::host::SimulatedHost;
 use super::source::{SimulatedSource, Wakers};
 use super::store::SimulatedStore;
-use super::worker::{MakeShare, SteppedWorker};
+use super::worker::{BuildDataflow, SteppedWorker};
 use super::world::{Life, World};
+use super::wrong_rows;
 use crate::support::MemoryTopic;
 
 /// A run that owned the book when it began.
@@ -92,9 +93,9 @@ impl SimulatedRun {
         let (tick_requests, requests) = channel();
         let leader = LeaderHandle { events: leader_events, activator, tick_requests };
         let (shutdown, wakers) = (Shutdown::new(), Wakers::default());
-        let shares = shares(world, &life, workers, store, committer, leader, &host, &wakers, &shutdown);
+        let dataflows = dataflows(world, &life, workers, store, committer, leader, &host, &wakers, &shutdown);
         let config = ClusterShape::single(workers).config().worker;
-        let workers = SteppedWorker::build_all(&config, shares);
+        let workers = SteppedWorker::build_all(&config, dataflows);
         let activator = activators.recv().expect("the leader's operator is built");
         let clock = Clock { schedule, events, activator, requests };
         clock.send(ClockEvent::Start(start, initial_counts));
@@ -181,7 +182,7 @@ impl Clock {
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of a run, each used once")]
-fn shares(
+fn dataflows(
     world: &World,
     life: &Arc<Life>,
     workers: usize,
@@ -191,7 +192,7 @@ fn shares(
     host: &Arc<SimulatedHost>,
     wakers: &Wakers,
     shutdown: &Shutdown,
-) -> Vec<MakeShare> {
+) -> Vec<BuildDataflow> {
     let topic = world.topic.clone();
     let id = topic.id();
     let precommit_check = move || match topic.id() == id {
@@ -219,13 +220,20 @@ fn shares(
             let (world, life, wakers) = (world.clone(), Arc::clone(life), Arc::clone(wakers));
             let (events, rejects) = (output(RowFormat::events()), output(RowFormat::rejects()));
             let (leader, process) = (Arc::clone(&leader), process.clone());
-            Box::new(move || Share {
-                leader: leader.lock().expect("no panic").take_if(|_| worker == 0),
-                source: Box::new(SimulatedSource::new(world, life, wakers)),
-                events,
-                rejects,
-                process,
-            }) as MakeShare
+            let build: BuildDataflow = Box::new(move |scope| {
+                let share = Share {
+                    leader: leader.lock().expect("no panic").take_if(|_| worker == 0),
+                    source: Box::new(SimulatedSource::new(world.clone(), life, wakers)),
+                    events,
+                    rejects,
+                    process,
+                };
+                match world.mutation().filter(|mutation| mutation.changes_rows()) {
+                    Some(mutation) => wrong_rows::build(scope, share, &world, mutation),
+                    None => pipeline::build(scope, share),
+                }
+            });
+            build
         })
         .collect()
 }

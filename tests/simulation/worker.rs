@@ -10,14 +10,13 @@ use std::thread::{self, JoinHandle};
 use timely::WorkerConfig;
 use timely::communication::Hooks;
 use timely::communication::allocator::{Allocator, ProcessBuilder, Thread};
-use timely::dataflow::ProbeHandle;
+use timely::dataflow::{ProbeHandle, Scope};
 use timely::worker::Worker;
 
 use walbook::change::Epoch;
-use walbook::dataflows::pipeline::{self, Share};
 
-/// Makes a worker's share of the run, in the worker's thread.
-pub(crate) type MakeShare = Box<dyn FnOnce() -> Share + Send>;
+/// Builds the dataflow with a worker's share of the run, in the worker's thread.
+pub(crate) type BuildDataflow = Box<dyn for<'scope> FnOnce(Scope<'scope, Epoch>) -> ProbeHandle<Epoch> + Send>;
 
 /// One worker of a run.
 pub(crate) enum SteppedWorker {
@@ -41,11 +40,10 @@ pub(crate) struct Beside {
 }
 
 impl Dataflow {
-    fn build(allocator: Allocator, config: WorkerConfig, share: MakeShare) -> Dataflow {
+    fn build(allocator: Allocator, config: WorkerConfig, build: BuildDataflow) -> Dataflow {
         // Without a timer a delayed activation comes at once: time is the history's.
         let mut worker = Worker::new(config, allocator, None);
-        let share = share();
-        let committed = worker.dataflow_named::<Epoch, _, _>("walbook", |scope| pipeline::build(scope, share));
+        let committed = worker.dataflow_named::<Epoch, _, _>("walbook", build);
         Dataflow { worker, committed }
     }
 
@@ -64,20 +62,21 @@ impl Drop for Dataflow {
 }
 
 impl SteppedWorker {
-    /// Builds the dataflow on as many workers as there are shares.
-    pub(crate) fn build_all(config: &WorkerConfig, shares: Vec<MakeShare>) -> Vec<SteppedWorker> {
-        let count = shares.len();
+    /// Builds the dataflow on as many workers as there are builders.
+    pub(crate) fn build_all(config: &WorkerConfig, dataflows: Vec<BuildDataflow>) -> Vec<SteppedWorker> {
+        let count = dataflows.len();
         if count == 1 {
             let allocator = || Allocator::Thread(Thread::default());
-            let build = |share| SteppedWorker::Here(Box::new(Dataflow::build(allocator(), config.clone(), share)));
-            return shares.into_iter().map(build).collect();
+            let build =
+                |dataflow| SteppedWorker::Here(Box::new(Dataflow::build(allocator(), config.clone(), dataflow)));
+            return dataflows.into_iter().map(build).collect();
         }
         let hooks = Hooks::default();
         let builders = ProcessBuilder::new_typed_vector(count, hooks.refill, None);
         let workers: Vec<Beside> = builders
             .into_iter()
-            .zip(shares)
-            .map(|(builder, share)| {
+            .zip(dataflows)
+            .map(|(builder, dataflow)| {
                 let ((steps, turns), (answer, answers)) = (channel(), channel());
                 let config = config.clone();
                 let life = move || {
@@ -86,7 +85,7 @@ impl SteppedWorker {
                     if answer.send(false).is_err() || turns.recv().is_err() {
                         return;
                     }
-                    let mut dataflow = Dataflow::build(allocator, config, share);
+                    let mut dataflow = Dataflow::build(allocator, config, dataflow);
                     while answer.send(dataflow.committed.done()).is_ok() && turns.recv().is_ok() {
                         dataflow.step();
                     }

@@ -124,7 +124,7 @@ impl Records for MemoryRecords {
                 key: record.key.as_deref(),
                 value: record.value.as_deref(),
                 decoded: None,
-                headers: &(),
+                headers: &**record,
             });
         }
     }

@@ -20,5 +20,5 @@ pub use memory_run::{BegunRun, MemoryRun};
 pub use memory_source::MemorySource;
 pub use memory_store::{Fault, MemoryStore, Pause, Strikes};
 pub use memory_topic::MemoryTopic;
-pub use oracle::{EventTruth, count_naively, read_naively};
+pub use oracle::{EventTruth, count_naively, read_naively, reason_naively};
 pub use workload::{Shape, Workload, WorkloadRecord, pgbench};

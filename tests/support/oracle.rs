@@ -1,7 +1,8 @@
 //! The naive loop: reads and counts records in the plainest way there is, to be compared with.
 //!
 //! It knows test_decoding's lines in the shapes that walbook reads (DESIGN 2 and 6) and days by `--day-from auto`. It is
-//! slow, allocates for everything, and shares nothing with `parse/` but the vocabulary.
+//! slow, allocates for everything, and shares nothing with `parse/` but the vocabulary. [`EventTruth`] names the columns of `events`
+//! by itself, so that a column that the product loses is missed.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -91,6 +92,34 @@ pub fn read_naively(record: &WorkloadRecord, zone: Tz) -> Option<Vec<EventTruth>
     Some((0..).zip(tables).map(row).collect())
 }
 
+/// Why a reject of a [`super::Workload`] cannot be read, in the words of the column `reason`.
+pub fn reason_naively(record: &WorkloadRecord) -> &'static str {
+    let value = record.value.as_deref().unwrap_or_default();
+    let Ok(text) = std::str::from_utf8(value) else { return "not UTF-8: decode a database whose encoding is UTF8" };
+    let is_json = || serde_json::from_str::<Value>(text).is_ok();
+    match text {
+        "" => "empty value: expected a test_decoding line or a JSON object around one",
+        _ if text.starts_with('\0') => {
+            "schema registry framing (Avro, Protobuf) is not read: use JsonConverter or StringConverter"
+        }
+        _ if text.starts_with('{') && !is_json() => "JSON ends early: the value was cut short",
+        _ if text.starts_with(r#"{"action":"#) => "wal2json v2 is not read yet: use the plugin test_decoding",
+        _ if text.contains(r#""__op":"#) => {
+            "flattened Debezium events are not read yet: use the plugin test_decoding with Kafka Connect JDBC"
+        }
+        _ if text.starts_with("streaming change") => {
+            "streamed change names no table: turn the slot option stream-changes off"
+        }
+        _ if text.starts_with("table public.t, public.u: INSERT") => {
+            "several tables in a change that is not a TRUNCATE"
+        }
+        _ if unwrap(text).is_some_and(|(line, _)| read_line(&line).is_some()) => {
+            "no usable time: neither \"commit_time\" nor a Kafka timestamp of the years 0001 to 9999"
+        }
+        _ => "not a line of test_decoding",
+    }
+}
+
 /// `16/B374D848` as a number.
 fn lsn(field: &Value) -> Option<i64> {
     let (high, low) = field.as_str()?.split_once('/')?;
@@ -171,7 +200,8 @@ mod tests {
 
     fn counted(value: &str, zone: Tz) -> Vec<String> {
         let value = Some(value.as_bytes().to_vec());
-        let record = WorkloadRecord { partition: 0, offset: 0, time: Some(LATE), key: None, value };
+        let record =
+            WorkloadRecord { partition: 0, offset: 0, time: Some(LATE), key: None, value, headers: Vec::new() };
         let truth = count_naively([&record], zone);
         assert_eq!((truth.records, truth.markers + truth.rejects), (1, u64::from(truth.counts.is_empty())));
         let print = |(key, n): (&CountKey, &u64)| format!("{} {}|{}|{} {n}", key.day, key.schema, key.table, key.op);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::DateTime;
 
 use fastrand::Rng;
+use walbook::change::Headers;
 use walbook::demo::quoted;
 
 const DAY: i64 = 86_400_000_000;
@@ -22,6 +23,14 @@ pub struct WorkloadRecord {
     pub key: Option<Vec<u8>>,
     /// The value's bytes; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
+    /// Names and values of the headers.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Headers for WorkloadRecord {
+    fn pairs(&self) -> Vec<(String, Option<Vec<u8>>)> {
+        self.headers.clone()
+    }
 }
 
 /// How a line of test_decoding is wrapped (WIRE: a, b, c and d, and the shape of walbook's own capture).
@@ -71,6 +80,8 @@ pub struct Workload {
     pub gaps: u32,
     /// Of 1000 records, how many have no timestamp of their own.
     pub timeless: u32,
+    /// Of 1000 records, how many have headers.
+    pub headers: u32,
 }
 
 impl Default for Workload {
@@ -90,6 +101,7 @@ impl Default for Workload {
             rejects: 20,
             gaps: 20,
             timeless: 5,
+            headers: 0,
         }
     }
 }
@@ -131,7 +143,9 @@ impl Workload {
                 Some(wrap(shape, &change_line(&mut random, table), number, commit_time))
             };
             let key = (shape == Shape::Walbook).then(|| table.clone().into_bytes());
-            WorkloadRecord { partition, offset, time, key, value }
+            let has_headers = self.headers > 0 && random.u32(..1000) < self.headers;
+            let headers = if has_headers { headers(&mut random) } else { Vec::new() };
+            WorkloadRecord { partition, offset, time, key, value, headers }
         })
     }
 }
@@ -156,6 +170,7 @@ pub fn pgbench(seed: u64, records: u64, partitions: i32) -> impl Iterator<Item =
             time: Some(1_795_348_800_000_000 + number as i64 * 10),
             key: None,
             value: Some(wrap(Shape::Connect, &filler, number, 0)),
+            headers: Vec::new(),
         }
     })
 }
@@ -218,6 +233,14 @@ fn unreadable(random: &mut Rng) -> Vec<u8> {
         9 => (0..random.u64(..64) + 1).map(|_| random.u8(..) | 0x80).collect(),
         n => fixed[n as usize].to_vec(),
     }
+}
+
+/// One to three headers; values may be null or empty, and names repeat.
+fn headers(random: &mut Rng) -> Vec<(String, Option<Vec<u8>>)> {
+    let names = ["trace", "", "é"];
+    let values: [Option<&[u8]>; 4] = [None, Some(b""), Some(b"\0\xff"), Some(b"a longer value")];
+    let count = random.usize(1..4);
+    (0..count).map(|_| (names[random.usize(..3)].to_owned(), values[random.usize(..4)].map(<[u8]>::to_vec))).collect()
 }
 
 fn wrap(shape: Shape, line: &str, number: u64, commit_time: i64) -> Vec<u8> {
