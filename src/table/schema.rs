@@ -1,12 +1,13 @@
-//! Columns, types, order and encodings of the files for events and rejects.
+//! Types and encodings of the files for events and rejects; `store/columns.rs` lists their columns.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use crate::store::columns::{ColumnKind, EVENT_COLUMNS, REJECT_COLUMNS, TableColumn};
 use crate::store::layout::Table;
 
 /// A row group ends at this many rows, or when it holds [`ROW_GROUP_BYTES`].
@@ -70,40 +71,31 @@ fn names(key: DataType) -> DataType {
     DataType::Dictionary(Box::new(key), Box::new(DataType::Utf8))
 }
 
-fn time() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+/// The schema of files with these columns.
+fn schema(columns: &[TableColumn]) -> SchemaRef {
+    let fields = columns.iter().map(|TableColumn { name, kind, is_nullable }| {
+        let data_type = match kind {
+            ColumnKind::Name => names(DataType::Int32),
+            ColumnKind::Operation => names(DataType::Int8),
+            ColumnKind::Text => DataType::Utf8,
+            ColumnKind::Bytes => DataType::Binary,
+            ColumnKind::Int => DataType::Int32,
+            ColumnKind::Long => DataType::Int64,
+            ColumnKind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        };
+        Field::new(*name, data_type, *is_nullable)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<Field>>()))
 }
 
-/// The events table: one row per change; README.md describes the columns.
+/// The events table: one row per change.
 pub(super) fn events_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("topic", names(DataType::Int32), false),
-        Field::new("partition", DataType::Int32, false),
-        Field::new("offset", DataType::Int64, false),
-        Field::new("ordinal", DataType::Int32, false),
-        Field::new("kafka_time", time(), true),
-        Field::new("commit_time", time(), true),
-        Field::new("lsn", DataType::Int64, true),
-        Field::new("commit_lsn", DataType::Int64, true),
-        Field::new("seq", DataType::Int32, true),
-        Field::new("xid", DataType::Int64, true),
-        Field::new("schema", names(DataType::Int32), false),
-        Field::new("table", names(DataType::Int32), false),
-        Field::new("op", names(DataType::Int8), false),
-        Field::new("data", DataType::Utf8, false),
-    ]))
+    static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| schema(&EVENT_COLUMNS));
+    Arc::clone(&EVENTS)
 }
 
 /// The rejects table: one row per record that could not be read.
 pub(super) fn rejects_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new("topic", names(DataType::Int32), false),
-        Field::new("partition", DataType::Int32, false),
-        Field::new("offset", DataType::Int64, false),
-        Field::new("kafka_time", time(), true),
-        Field::new("reason", DataType::Utf8, false),
-        Field::new("key", DataType::Binary, true),
-        Field::new("value", DataType::Binary, true),
-        Field::new("headers", DataType::Binary, true),
-    ]))
+    static REJECTS: LazyLock<SchemaRef> = LazyLock::new(|| schema(&REJECT_COLUMNS));
+    Arc::clone(&REJECTS)
 }

@@ -17,24 +17,6 @@ use parquet::file::metadata::ParquetMetaData;
 
 use crate::control::catch_panic;
 
-/// The columns of the events table, in the order of the files.
-pub(crate) const EVENT_COLUMNS: [&str; 14] = [
-    "topic",
-    "partition",
-    "offset",
-    "ordinal",
-    "kafka_time",
-    "commit_time",
-    "lsn",
-    "commit_lsn",
-    "seq",
-    "xid",
-    "schema",
-    "table",
-    "op",
-    "data",
-];
-
 /// Reads the footer of a file of events or rejects; repeating texts will be read as numbers into a dictionary.
 ///
 /// Only the footer is decoded before a file's bytes are compared with the log, or each question would read the whole

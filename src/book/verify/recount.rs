@@ -9,9 +9,10 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::offsets::{Numbering, OffsetRun, WrongRow};
 use crate::book::log::entry::{SourceKind, TopicEntry};
-use crate::book::read::columns::{EVENT_COLUMNS, Texts, all_numbers, numbers, read_group};
+use crate::book::read::columns::{Texts, all_numbers, numbers, read_group};
 use crate::book::read::table_counts::TableCounts;
 use crate::change::{Operation, Partition, Place};
+use crate::store::columns::{EVENT_COLUMNS, REJECT_COLUMNS, column_names};
 use crate::store::layout::Table;
 
 /// The number of rows decoded at a time: enough that a batch's dictionaries cost little.
@@ -45,9 +46,11 @@ pub(super) struct PartitionRun {
 
 /// The columns of a table of rows.
 pub(super) fn columns_of(table: Table) -> &'static [&'static str] {
+    const EVENTS: [&str; 14] = column_names(&EVENT_COLUMNS);
+    const REJECTS: [&str; 8] = column_names(&REJECT_COLUMNS);
     match table {
-        Table::Events => &EVENT_COLUMNS,
-        Table::Rejects => &["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"],
+        Table::Events => &EVENTS,
+        Table::Rejects => &REJECTS,
         Table::Counts => &["schema", "table", "op", "count"],
     }
 }

@@ -1,8 +1,8 @@
 //! One row of the events table.
 
-use crate::book::read::columns::EVENT_COLUMNS;
 use crate::book::rfc3339;
 use crate::query::print::FieldValue;
+use crate::store::columns::{EVENT_COLUMNS, column_names};
 
 /// One row of the events table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Event {
 
 impl Event {
     /// The columns, in the order of the files.
-    pub const COLUMNS: [&str; 14] = EVENT_COLUMNS;
+    pub const COLUMNS: [&str; 14] = column_names(&EVENT_COLUMNS);
 
     /// Appends the values, in the order of the columns.
     pub(in crate::query) fn values<'a>(&'a self, values: &mut Vec<FieldValue<'a>>) {

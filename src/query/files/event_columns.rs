@@ -7,6 +7,7 @@ use arrow_schema::{Field, Schema};
 
 use super::parquet_bytes::parquet_bytes;
 use crate::query::{Event, EventsAnswer};
+use crate::store::columns::EVENT_COLUMNS;
 
 /// Rows that are copied into columns at once.
 const ROWS: usize = 4_096;
@@ -58,11 +59,10 @@ pub fn event_columns(rows: &[&Event]) -> RecordBatch {
         text(|row| &row.op),
         text(|row| &row.data),
     ];
-    let nullable = ["kafka_time", "commit_time", "lsn", "commit_lsn", "seq", "xid"];
-    let fields = Event::COLUMNS
+    let fields = EVENT_COLUMNS
         .iter()
         .zip(&columns)
-        .map(|(name, column)| Field::new(*name, column.data_type().clone(), nullable.contains(name)));
+        .map(|(column, values)| Field::new(column.name, values.data_type().clone(), column.is_nullable));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
     RecordBatch::try_new(schema, columns).expect("columns of one length")
 }

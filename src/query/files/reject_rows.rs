@@ -13,9 +13,10 @@ use super::order::{PageRequest, RowKey};
 use crate::book::read::columns::{Texts, column, metadata, numbers, read_group};
 use crate::book::{CompleteTo, DataFile, Snapshot};
 use crate::query::{QueryBudget, QueryError, RejectCount, RejectFilter};
+use crate::store::columns::{REJECT_COLUMNS, column_names};
 
-/// The columns of the rejects table, in the order of the files.
-const REJECT_COLUMNS: [&str; 8] = ["topic", "partition", "offset", "kafka_time", "reason", "key", "value", "headers"];
+/// The names of all columns.
+const COLUMNS: [&str; 8] = column_names(&REJECT_COLUMNS);
 
 /// A record that could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,7 +80,7 @@ pub fn rejects_page(
 }
 
 impl BookRow for RejectRow {
-    const COLUMNS: &'static [&'static str] = &REJECT_COLUMNS;
+    const COLUMNS: &'static [&'static str] = &COLUMNS;
     const HAS_ORDINAL: bool = false;
 
     fn read(batch: &RecordBatch) -> Result<Vec<RejectRow>, String> {
@@ -154,9 +155,8 @@ pub(in crate::query) fn read_one(
     let unreadable = |source: ParquetError| QueryError::Rejects { path: file.path.clone(), source };
     let metadata = metadata(&snapshot.open(file)?).map_err(unreadable)?;
     let (group, row) = place;
-    let reader = read_group(snapshot.open(file)?, &metadata, group, &REJECT_COLUMNS, |reader| {
-        reader.with_offset(row).with_limit(1)
-    });
+    let reader =
+        read_group(snapshot.open(file)?, &metadata, group, &COLUMNS, |reader| reader.with_offset(row).with_limit(1));
     let batch = reader.map_err(unreadable)?.next().transpose().map_err(|error| unreadable(error.into()))?;
     let rows = batch.map_or(Ok(Vec::new()), |batch| whole_rows(&batch));
     let row = rows.map(|mut rows| rows.pop()).transpose();
