@@ -13,6 +13,7 @@ use crate::book::log::entry::{AddedFile, Delta, Entry};
 use crate::book::read::checksum::difference;
 use crate::book::read::columns::{self, KeyValues};
 use crate::book::read::table_counts::TableCounts;
+use crate::book::rfc3339;
 use crate::change::{CommitNumber, Day, Partition, Place};
 use crate::store::layout::{FilePlace, Table, staged_path};
 
@@ -58,6 +59,7 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
             partitions.insert(partition, PartitionRows::new(name, read.source, position));
         }
     }
+    let mut commit_time = None;
     let mut counts: BTreeMap<Day, TableCounts> = BTreeMap::new();
     for Delta(day, schema, table, op, count) in &entry.deltas {
         counts.entry(*day).or_default().add(schema, table, *op, -count);
@@ -101,6 +103,7 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
         if let Err(what) = wrong_offsets(KeyValues(metadata.metadata()), &rows) {
             found.damaged.push(format!("{}: {what}", added.path));
         }
+        commit_time = commit_time.max(rows.commit_time);
         rows.counts.for_each(|schema, name, op, count| counts.entry(day).or_default().add(schema, name, op, count));
         found.repeated += rows.repeated.0;
         found.repeats.extend(rows.repeated.1.map(|what| format!("{}: {what}", added.path)));
@@ -135,7 +138,9 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
     }
     // With files missing or damaged the sums differ anyway.
     if found.damaged.is_empty() && found.missing.is_empty() {
+        let wrong_time = wrong_commit_time(entry, commit_time);
         let entry = format!("entry {}", entry.entry);
+        found.wrong_rows.extend(wrong_time.map(|what| format!("{entry}: {what}")));
         let differences = partitions.values().flat_map(PartitionRows::differences);
         found.wrong_rows.extend(differences.map(|what| format!("{entry}: {what}")));
         for (day, counts) in &counts {
@@ -148,6 +153,16 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
         }
     }
     found
+}
+
+/// Compares an entry's commit time with the newest of its rows. Entries of versions that did not write it have none.
+fn wrong_commit_time(entry: &Entry, of_rows: Option<i64>) -> Option<String> {
+    let logged = entry.commit_time.filter(|logged| of_rows != Some(*logged))?;
+    let of_rows = of_rows.map_or_else(
+        || "none of its rows has one".to_owned(),
+        |newest| format!("the newest of its rows is {}", rfc3339(newest)),
+    );
+    Some(format!("its commit_time is {}, {of_rows}", rfc3339(logged)))
 }
 
 fn open(root: &Path, work: &EntryToVerify, added: &AddedFile, found: &mut EntryFindings) -> Option<File> {

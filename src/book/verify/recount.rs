@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 
-use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
@@ -27,6 +27,8 @@ pub(super) struct FileRows {
     pub(super) rows: u64,
     /// Their number by schema, table and operation; empty for rejects.
     pub(super) counts: TableCounts,
+    /// The newest commit time of events; `None` where no row has one.
+    pub(super) commit_time: Option<i64>,
     /// By partition: their offsets.
     pub(super) partitions: BTreeMap<Partition, PartitionRun>,
     /// The first row of each kind of wrong.
@@ -58,7 +60,9 @@ pub(super) fn columns_of(table: Table) -> &'static [&'static str] {
 /// The columns that are read; the others are covered by the file's checksum.
 fn columns_read(table: Table) -> &'static [&'static str] {
     match table {
-        Table::Events => &["topic", "partition", "offset", "ordinal", "commit_lsn", "seq", "schema", "table", "op"],
+        Table::Events => {
+            &["topic", "partition", "offset", "ordinal", "commit_time", "commit_lsn", "seq", "schema", "table", "op"]
+        }
         Table::Rejects | Table::Counts => &["topic", "partition", "offset"],
     }
 }
@@ -75,6 +79,7 @@ impl FileRows {
         let mut rows = FileRows {
             rows: 0,
             counts: TableCounts::default(),
+            commit_time: None,
             partitions: BTreeMap::new(),
             wrong: BTreeMap::new(),
             repeated: (0, None),
@@ -88,6 +93,8 @@ impl FileRows {
                 rows.add_offsets(&batch, table, topics, highest)?;
                 if table == Table::Events {
                     rows.add_counts(&batch)?;
+                    let times = numbers::<TimestampMicrosecondType>(&batch, "commit_time")?;
+                    rows.commit_time = rows.commit_time.max(times.iter().flatten().max());
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::book_builder::{Contents, RejectRow, encode, event_columns, rewrite_log};
 use tempfile::TempDir;
 use walbook::book::log::entry::{AddedFile, Entry};
-use walbook::book::{Report, verify};
+use walbook::book::{Report, rfc3339, verify};
 use walbook::change::Classified;
 use walbook::query::{Event, Filter, GroupBy, counts};
 
@@ -277,6 +277,38 @@ fn wrong_entries_are_named() {
     assert_named(root, edit(|entry| entry.commit = 1), "log", &["entry 2", "not above"]);
     assert_named(root, edit(|entry| entry.generation = "g".to_owned()), "log", &["entry 2", "holds the fence"]);
     assert_named(root, edit(|entry| drop(entry.added.pop())), "unreferenced", &["no entry names it"]);
+}
+
+#[test]
+fn an_entry_with_another_commit_time_than_its_rows_is_named() {
+    let book = whole_book();
+    let root = book.path();
+    let entry = newest_entry(root);
+    let newest = entry.commit_time.expect("rows of this book have commit times");
+    let number = entry.entry;
+    let set = |time| {
+        move |root: &Path| {
+            rewrite_log(root, &mut |entry| {
+                if entry.entry == number {
+                    entry.commit_time = time;
+                }
+            });
+        }
+    };
+    for wrong in [0, newest - 1, newest + 1] {
+        let (logged, of_rows) = (format!("is {},", rfc3339(wrong)), format!("rows is {}", rfc3339(newest)));
+        let name = format!("entry {number}: its commit_time");
+        assert_named(root, set(Some(wrong)), "rows", &[&name, &logged, &of_rows]);
+    }
+    // A row that is newer than its entry says.
+    let path = entry.added.into_iter().find(|added| added.path.starts_with("events/")).expect("a file").path;
+    let later = |rows: &mut Vec<Event>| rows[0].commit_time = Some(newest + 5);
+    assert_named(root, |root| forge(root, &path, later), "rows", &[&rfc3339(newest), &rfc3339(newest + 5)]);
+    // Versions that did not write the time are no damage.
+    let copied = folder();
+    copy(root, copied.path());
+    set(None)(copied.path());
+    assert!(report(copied.path()).ok);
 }
 
 #[test]
