@@ -24,6 +24,8 @@ pub struct Position {
     pub is_assumed: bool,
     /// The last transactions at or below it; none in a record of a version that did not keep them.
     pub recent: RecentTransactions,
+    /// The plugin's options with which it was read; `None` in a record of a version that did not keep them.
+    pub plugin_options: Option<String>,
     /// Where the topic's partitions ended when it was written; none in a record of a version that did not keep them.
     pub ends: Vec<PartitionEnd>,
     /// The server it was read from.
@@ -89,6 +91,8 @@ struct WrittenPosition {
     assumed: bool,
     #[serde(default, skip_serializing_if = "RecentTransactions::is_empty")]
     recent: RecentTransactions,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plugin_options: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ends: Vec<PartitionEnd>,
     writer: String,
@@ -126,6 +130,7 @@ impl Position {
             partial: self.partial.map(partial),
             assumed: self.is_assumed,
             recent: self.recent.clone(),
+            plugin_options: self.plugin_options.clone(),
             ends: self.ends.clone(),
             writer: self.writer.clone(),
         };
@@ -160,6 +165,7 @@ impl Position {
             partial: written.partial.map(partial).transpose()?,
             is_assumed: written.assumed,
             recent: written.recent,
+            plugin_options: written.plugin_options,
             ends: written.ends,
             identity: Identity { system: written.system, timeline: written.timeline },
             slot: written.slot,
@@ -198,6 +204,7 @@ mod tests {
             partial,
             is_assumed: false,
             recent: RecentTransactions::default(),
+            plugin_options: None,
             ends: Vec::new(),
             identity: Identity { system: "7345".to_owned(), timeline: 3 },
             slot: "s".to_owned(),
@@ -213,6 +220,7 @@ mod tests {
         let mut with_recent = position(Some(Partial { xid_and_time: Some((7, -8)), ..partial }));
         let commit_lsn = "16/B374D840".parse().expect("an LSN");
         with_recent.recent.push(CommittedTransaction { commit_lsn, xid: 6, commit_time: -9 });
+        with_recent.plugin_options = Some("only-local=on".to_owned());
         let text = String::from_utf8(with_recent.to_json()).expect("UTF-8");
         assert!(
             text.contains(r#""recent":[["16/B374D840",6,-9]]"#) && text.contains(r#""xid_and_time":[7,-8]"#),

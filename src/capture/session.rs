@@ -15,7 +15,7 @@ use crate::change::{Lsn, RecentTransactions};
 use crate::control::SourceProgress;
 use crate::replication::{
     PrimarySession, PumpContext, SilenceLimit, SlotError, SlotSession, SlotSettings, SlotState, SlotStatus,
-    check_not_ahead, open,
+    check_not_ahead, check_options, open,
 };
 
 /// Bytes of transactions that may wait between slot and topic.
@@ -262,6 +262,7 @@ impl CaptureProcess<'_> {
             partial: None,
             is_assumed: false,
             recent: RecentTransactions::default(),
+            plugin_options: Some(self.settings.slot.options.identity()),
             ends: Vec::new(),
             identity: identity.clone(),
             slot: slot.clone(),
@@ -276,8 +277,14 @@ impl CaptureProcess<'_> {
                 }
                 // If a transaction was published in part, the server's history must contain its end.
                 state.check_continues(slot, known.lsn, known.reach(), &known.identity)?;
-                let Position { lsn, partial, is_assumed, recent, ends, .. } = *known;
-                Ok(Position { partial, is_assumed, recent, ends, ..new(lsn) })
+                let now = new(known.lsn);
+                let options = now.plugin_options.as_deref().unwrap_or_default();
+                check_options(known.plugin_options.as_deref(), options, known.reach(), state.confirmed)?;
+                let is_same = known.plugin_options.is_none() || known.plugin_options == now.plugin_options;
+                let Position { partial, is_assumed, recent, ends, .. } = *known;
+                // What was read with other options is not repeated any more.
+                let recent = if is_same { recent } else { RecentTransactions::default() };
+                Ok(Position { partial, is_assumed, recent, ends, ..now })
             }
             StartPoint::Assumed(lsn) if lsn > end => Err(CaptureError::Setup(format!(
                 "--assume-position {lsn} lies beyond the server's end of WAL, {end}: nothing can be in the topic up to there"

@@ -111,7 +111,7 @@ mod tests {
         let positions: BTreeMap<i32, PartitionState> = positions.collect();
         let timeline = (source == SourceKind::Slot).then_some(1);
         let (id, recent, partitions) = ("A".to_owned(), RecentTransactions::default(), 1.max(positions.len() as i32));
-        TopicState { source, id, timeline, recent, partitions, positions }
+        TopicState { source, id, timeline, plugin_options: None, recent, partitions, positions }
     }
 
     #[test]

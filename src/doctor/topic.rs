@@ -285,6 +285,7 @@ mod tests {
             partial: None,
             is_assumed: false,
             recent: RecentTransactions::default(),
+            plugin_options: None,
             ends: Vec::new(),
             identity: Identity { system: "7".to_owned(), timeline: 1 },
             slot: slot.to_owned(),

@@ -76,7 +76,7 @@ pub enum SlotError {
     OtherHistory(String),
     /// The server repeats another history than the one that was read.
     #[error(
-        "the server was set back to an older state and has gone another way since, or --plugin-option was changed: {seen}. What was read from {shared} to {position} ({} bytes of WAL) may never have happened on it, and what it wrote there since cannot be continued from: restore the server that was read, or begin anew",
+        "the server was set back to an older state and has gone another way since (or, if a version of walbook that did not record them read it, --plugin-option was changed): {seen}. What was read from {shared} to {position} ({} bytes of WAL) may never have happened on it, and what it wrote there since cannot be continued from: restore the server that was read, or begin anew",
         position.as_i64() - shared.as_i64()
     )]
     SetBack {
@@ -86,6 +86,22 @@ pub enum SlotError {
         shared: Lsn,
         /// The LSN up to which everything was read.
         position: Lsn,
+    },
+    /// The plugin's options are others than before, and the server repeats what was read with those.
+    #[error(
+        "the plugin options changed from {} to {} while the slot is confirmed only up to {confirmed}, and everything up to {position} was read: with other options the server repeats other transactions, so whether it is still the same history cannot be compared. Start once more with the former --plugin-option, let it end well, and change it then",
+        named(known),
+        named(now)
+    )]
+    OptionsChanged {
+        /// The options with which was read.
+        known: String,
+        /// The options now.
+        now: String,
+        /// The LSN up to which everything was read.
+        position: Lsn,
+        /// The LSN up to which the slot is confirmed.
+        confirmed: Lsn,
     },
     /// The database that was read does not exist any more.
     #[error(
@@ -131,6 +147,11 @@ pub enum SlotError {
     Stopped,
 }
 
+/// Options as a message names them.
+fn named(options: &str) -> &str {
+    if options.is_empty() { "none" } else { options }
+}
+
 impl From<SpillError> for SlotError {
     fn from(error: SpillError) -> SlotError {
         SlotError::Spill { folder: error.folder.display().to_string(), source: error.source }
@@ -167,6 +188,7 @@ impl SlotError {
             SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } => false,
             SlotError::RanAhead { .. } | SlotError::Lost { .. } | SlotError::Vanished { .. } => false,
             SlotError::OtherHistory(_) | SlotError::SetBack { .. } | SlotError::NoDatabase { .. } => false,
+            SlotError::OptionsChanged { .. } => false,
             SlotError::Promoted { .. } | SlotError::Spill { .. } => false,
             SlotError::TooManyChanges { .. } | SlotError::Protocol(_) | SlotError::Stopped => false,
         }
@@ -186,6 +208,8 @@ impl Classified for SlotError {
             SlotError::Setup(_) | SlotError::NoSlot { .. } | SlotError::Held { .. } | SlotError::Standby => {
                 FailureKind::Usage
             }
+            // The former options still fit.
+            SlotError::OptionsChanged { .. } => FailureKind::Usage,
             SlotError::Postgres(error) => error.kind(),
             SlotError::Promoted { .. }
             | SlotError::Spill { .. }

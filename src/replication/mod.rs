@@ -46,7 +46,7 @@ pub use session::{HeldSlotWait, PrimarySession, SlotSession, SlotState, open};
 pub use settings::SlotSettings;
 pub use silence::SilenceLimit;
 pub use slot::lifecycle::{create, drop_slot};
-pub use slot::options::PluginOptions;
+pub use slot::options::{PluginOptions, check_options};
 pub use slot::print::{print_json, print_table};
 pub use slot::slot_health::{Severity, SlotHealth};
 pub use slot::status::SlotStatus;

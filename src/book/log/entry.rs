@@ -131,6 +131,9 @@ pub struct TopicEntry {
     /// Of a slot: the timeline that was read. A fence records a newer one by naming the topic again, without positions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<u32>,
+    /// Of a slot, in a fence: the plugin's options with which the run reads it, if they are others than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin_options: Option<String>,
     /// Of a slot: the last transaction in what was read; `None` where there is none, and in entries of versions that did not
     /// write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,8 +145,12 @@ pub struct TopicEntry {
 }
 
 impl TopicEntry {
-    /// Adds its last transaction to those of the entries before.
-    pub(in crate::book) fn add_transactions(&self, recent: &mut RecentTransactions) {
+    /// Adds its last transaction to those of the entries before, which were read with the options `known`.
+    pub(in crate::book) fn add_transactions(&self, known: Option<&str>, recent: &mut RecentTransactions) {
+        // With other options a server repeats other transactions: it cannot be recognized by these.
+        if known.is_some() && self.plugin_options.as_deref().is_some_and(|options| known != Some(options)) {
+            recent.clear();
+        }
         match self.last_transaction {
             Some(last) => recent.push(last),
             // Which transactions were read is not known: the last one before must not pass for the last of all.

@@ -72,6 +72,10 @@ impl State {
             holds(kind == EntryKind::Fence, || "new in a commit: only a fence adds topics".into())?;
         }
         transaction_rules(topic)?;
+        holds(
+            topic.plugin_options.is_none() || (kind == EntryKind::Fence && topic.source == SourceKind::Slot),
+            || "plugin options, which only the fence of a slot has".into(),
+        )?;
         for (number, read) in &topic.positions {
             let rule = |rule: String| format!("partition {number}: {rule}");
             holds((0..topic.partitions).contains(number), || format!("of {} only", topic.partitions)).map_err(rule)?;

@@ -57,6 +57,9 @@ pub struct TopicState {
     /// Of a slot: the newest timeline that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<u32>,
+    /// Of a slot: the plugin's options with which it was read last, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin_options: Option<String>,
     /// Of a slot: the last transactions that were read, where they are known.
     #[serde(default, skip_serializing_if = "RecentTransactions::is_empty")]
     pub recent: RecentTransactions,
@@ -157,13 +160,17 @@ impl State {
                 source: topic.source,
                 id: topic.id.clone(),
                 timeline: topic.timeline,
+                plugin_options: None,
                 recent: RecentTransactions::default(),
                 partitions: topic.partitions,
                 positions: BTreeMap::new(),
             });
             known.timeline = topic.timeline;
             known.partitions = topic.partitions;
-            topic.add_transactions(&mut known.recent);
+            topic.add_transactions(known.plugin_options.as_deref(), &mut known.recent);
+            if topic.plugin_options.is_some() {
+                known.plugin_options.clone_from(&topic.plugin_options);
+            }
             for (number, read) in &topic.positions {
                 let before = known.positions.get(number);
                 let highest = before.and_then(|before| before.highest).max(read.tally.highest);

@@ -209,14 +209,18 @@ impl Chain {
 
     /// Adds a topic of an entry; returns how it differs from earlier entries.
     fn wrong_topic(&mut self, name: &str, read: &TopicEntry, kind: EntryKind) -> Option<String> {
-        let TopicEntry { source, id, timeline, partitions, positions: _, last_transaction: _ } = read;
+        let TopicEntry { source, id, timeline, plugin_options, partitions, positions: _, last_transaction: _ } = read;
         let (source, timeline, partitions) = (*source, *timeline, *partitions);
         if timeline.is_some() != (source == SourceKind::Slot) {
             return Some(format!("{name} is a {source} with timeline {timeline:?}"));
         }
-        let mut recent = self.topics.get(name).map(|before| before.recent.clone()).unwrap_or_default();
-        read.add_transactions(&mut recent);
-        let now = TopicState { source, id: id.clone(), timeline, recent, partitions, positions: BTreeMap::new() };
+        let before = self.topics.get(name);
+        let known = before.and_then(|before| before.plugin_options.clone());
+        let mut recent = before.map(|before| before.recent.clone()).unwrap_or_default();
+        read.add_transactions(known.as_deref(), &mut recent);
+        let plugin_options = plugin_options.clone().or(known);
+        let (id_now, positions) = (id.clone(), BTreeMap::new());
+        let now = TopicState { source, id: id_now, timeline, plugin_options, recent, partitions, positions };
         let before = self.topics.insert(name.to_owned(), now)?;
         if source != before.source {
             Some(format!("{name} is a {source}, it was a {}", before.source))

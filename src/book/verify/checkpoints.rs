@@ -46,6 +46,7 @@ fn without_unwritten(held: &State, log: &State) -> State {
     let mut log = State { commit_time: held.commit_time.and(log.commit_time), rejects, files, ..log.clone() };
     for (name, topic) in &mut log.topics {
         let held = held.topics.get(name);
+        topic.plugin_options = held.and_then(|held| held.plugin_options.as_ref()).and(topic.plugin_options.take());
         for (number, position) in &mut topic.positions {
             let held = held.and_then(|held| held.positions.get(number));
             position.leader_epoch = held.and_then(|held| held.leader_epoch).and(position.leader_epoch);

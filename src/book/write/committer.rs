@@ -262,6 +262,7 @@ impl Committer {
                 source: known.source,
                 id: known.id.clone(),
                 timeline: known.timeline,
+                plugin_options: None,
                 last_transaction: last_transactions.get(&topic).copied(),
                 partitions: known.partitions,
                 positions: BTreeMap::new(),

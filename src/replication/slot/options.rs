@@ -1,5 +1,6 @@
 //! The options with which test_decoding is started.
 
+use crate::change::Lsn;
 use crate::replication::SlotError;
 
 /// Options of the plugin: the required ones, and those that a user adds.
@@ -21,6 +22,30 @@ const FORBIDDEN: [(&str, &str); 2] = [
     ("force-binary", "lines are text"),
 ];
 
+/// A boolean as PostgreSQL reads it, or `None` for another value.
+fn switch(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "on" | "true" | "yes" | "t" | "y" => Some(true),
+        "0" | "off" | "false" | "no" | "f" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// Checks that a reader which has read everything up to `position` with the options `known` may read a slot that is confirmed
+/// up to `confirmed` with the options `now`: with others the server repeats other transactions, and cannot be recognized by
+/// them.
+///
+/// # Errors
+/// [`SlotError::OptionsChanged`] if the server still repeats what was read.
+pub fn check_options(known: Option<&str>, now: &str, position: Lsn, confirmed: Lsn) -> Result<(), SlotError> {
+    match known {
+        Some(known) if known != now && confirmed < position => {
+            Err(SlotError::OptionsChanged { known: known.to_owned(), now: now.to_owned(), position, confirmed })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl PluginOptions {
     /// Parses `key=value` texts as a user types them.
     ///
@@ -31,11 +56,7 @@ impl PluginOptions {
         for text in texts {
             let (key, value) = text.split_once('=').unwrap_or((text, "on"));
             let (key, value) = (key.trim(), value.trim());
-            let is_on = match value.to_ascii_lowercase().as_str() {
-                "1" | "on" | "true" | "yes" | "t" | "y" => Some(true),
-                "0" | "off" | "false" | "no" | "f" | "n" => Some(false),
-                _ => None,
-            };
+            let is_on = switch(value);
             let wrong = |why: &str| Err(SlotError::Setup(format!("--plugin-option {key}={value}: {why}")));
             if key.is_empty() {
                 return wrong("an option needs a name");
@@ -56,6 +77,23 @@ impl PluginOptions {
             added.push((key.to_owned(), value.to_owned()));
         }
         Ok(PluginOptions { added })
+    }
+
+    /// The added options that are on, or have another value than on and off, in one order for equal sets: what a reader remembers
+    /// of them, since they decide which transactions and changes a server sends. Empty without any; each of test_decoding's is off
+    /// unless it is set.
+    pub fn identity(&self) -> String {
+        let mut set: Vec<String> = self
+            .added
+            .iter()
+            .filter(|(_, value)| switch(value) != Some(false))
+            .map(|(key, value)| match switch(value) {
+                Some(_) => format!("{key}=on"),
+                None => format!("{key}={value}"),
+            })
+            .collect();
+        set.sort();
+        set.join(" ")
     }
 
     /// The list in the syntax of `START_REPLICATION`: `"key" 'value', …`.
@@ -84,6 +122,29 @@ mod tests {
             options.list(),
             r#""include-xids" 'on', "include-timestamp" 'on', "skip-empty-xacts" 'on', "only-local" '1', "o'dd" 'it''s'"#
         );
+    }
+
+    #[test]
+    fn equal_sets_of_options_have_one_identity() {
+        let identity = |texts: &[&str]| parse(texts).expect("options").identity();
+        assert_eq!(identity(&[]), "");
+        assert_eq!(identity(&["only-local=off", "stream-changes=0", "include-xids=1"]), "");
+        assert_eq!(identity(&["only-local", "include-rewrites=t"]), "include-rewrites=on only-local=on");
+        assert_eq!(identity(&["include-rewrites=1", "only-local=yes"]), "include-rewrites=on only-local=on");
+        assert_eq!(identity(&["odd=it's"]), "odd=it's");
+    }
+
+    #[test]
+    fn options_may_change_only_where_the_server_repeats_nothing() {
+        let lsn = |number| Lsn::from_i64(number).expect("an LSN");
+        let check = |known, now, confirmed| check_options(known, now, lsn(0x40), lsn(confirmed));
+        let error = check(Some(""), "only-local=on", 0x3F).expect_err("the server repeats the last byte");
+        assert!(error.is_usage() && !error.is_retryable());
+        let text = error.to_string();
+        assert!(text.contains("from none to only-local=on") && text.contains("0/40"), "{text}");
+        check(Some(""), "only-local=on", 0x40).expect("all is confirmed");
+        check(Some("only-local=on"), "only-local=on", 0).expect("they are the same");
+        check(None, "only-local=on", 0).expect("an older version did not keep them");
     }
 
     #[test]

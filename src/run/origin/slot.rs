@@ -58,7 +58,7 @@ impl Origin for SlotOrigin {
         let in_book = known_topic(state, name, SourceKind::Slot)?;
         let known = in_book.and_then(slot_baseline);
         let planned = plan_slot(&self.settings, known.as_ref(), self.until_end, &self.shutdown)?;
-        let topics = fence_topics(name, in_book, &planned);
+        let topics = fence_topics(name, in_book, &planned, self.settings.options.identity());
         // A fence that is tried again plans again, with the same server.
         let _ = self.identity.set(planned.identity);
         Ok(Plan { topics, starts: vec![planned.start] })
@@ -108,18 +108,33 @@ impl Origin for SlotOrigin {
 fn slot_baseline(topic: &TopicState) -> Option<SlotBaseline> {
     let identity = Identity { system: topic.id.clone(), timeline: topic.timeline.unwrap_or(1) };
     let recent = topic.recent.clone();
-    topic.positions.get(&0).map(|position| SlotBaseline { identity, next: position.next, recent })
+    topic.positions.get(&0).map(|position| SlotBaseline {
+        identity,
+        next: position.next,
+        recent,
+        plugin_options: topic.plugin_options.clone(),
+    })
 }
 
-/// The topics that the fence entry must name: a slot that is new to the book, or that continues on a newer timeline.
-fn fence_topics(name: &str, known: Option<&TopicState>, planned: &SlotPlan) -> BTreeMap<String, TopicEntry> {
+/// The topics that the fence entry must name: a slot that is new to the book, or that continues on a newer timeline or with
+/// other options.
+fn fence_topics(
+    name: &str,
+    known: Option<&TopicState>,
+    planned: &SlotPlan,
+    options: String,
+) -> BTreeMap<String, TopicEntry> {
     let timeline = Some(planned.identity.timeline);
     let positions = match known {
-        Some(known) if known.timeline == timeline => return BTreeMap::new(),
+        Some(known) if known.timeline == timeline && known.plugin_options.as_ref() == Some(&options) => {
+            return BTreeMap::new();
+        }
         Some(_) => BTreeMap::new(),
         None => BTreeMap::from([(0, PartitionEntry::start(planned.start.from))]),
     };
     let (id, source) = (planned.identity.system.clone(), SourceKind::Slot);
-    let entry = TopicEntry { id, partitions: 1, positions, source, timeline, last_transaction: None };
+    let plugin_options =
+        Some(options).filter(|options| known.and_then(|known| known.plugin_options.as_ref()) != Some(options));
+    let entry = TopicEntry { id, partitions: 1, positions, source, timeline, plugin_options, last_transaction: None };
     BTreeMap::from([(name.to_owned(), entry)])
 }

@@ -7,7 +7,9 @@ use tracing::warn;
 use crate::change::{Lsn, Partition, PartitionStart, RecentTransactions};
 use crate::control::{Backoff, Deadline, Shutdown};
 use crate::replication;
-use crate::replication::{HeldSlotWait, Identity, PrimarySession, SlotError, SlotSettings, SlotState, SlotStatus};
+use crate::replication::{
+    HeldSlotWait, Identity, PrimarySession, SlotError, SlotSettings, SlotState, SlotStatus, check_options,
+};
 
 /// How long a run waits for a server that does not answer.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(25);
@@ -23,6 +25,8 @@ pub struct SlotBaseline {
     pub next: i64,
     /// The last transactions before it, where they are known.
     pub recent: RecentTransactions,
+    /// The plugin's options with which it was read, where they are known.
+    pub plugin_options: Option<String>,
 }
 
 /// How a slot will be read.
@@ -81,16 +85,22 @@ fn try_plan(settings: &SlotSettings, baseline: Option<&SlotBaseline>, until_end:
     }
     let confirmed = status.confirmed_flush_lsn.ok_or_else(|| SlotError::NoSlot { slot: name.clone() })?;
     let state = SlotState { branches: server.branches(&mut replication)?, server, confirmed };
+    let options = settings.options.identity();
     if let Some(baseline) = baseline {
         let position = position(baseline.next);
         state.check_continues(name, position, position, &baseline.identity)?;
+        check_options(baseline.plugin_options.as_deref(), &options, position, confirmed)?;
     }
     let start = PartitionStart {
         partition: Partition { topic: name.clone(), number: 0 },
         from: baseline.map_or(confirmed.as_i64() + 1, |baseline| baseline.next),
         until: until_end.then_some(state.server.end.as_i64() + 1),
         leader_epoch: None,
-        recent: baseline.map(|baseline| baseline.recent.clone()).unwrap_or_default(),
+        // What was read with other options is not repeated any more.
+        recent: baseline
+            .filter(|baseline| baseline.plugin_options.as_ref().is_none_or(|known| *known == options))
+            .map(|baseline| baseline.recent.clone())
+            .unwrap_or_default(),
     };
     Ok(SlotPlan { identity: state.server.identity, start })
 }

@@ -272,6 +272,7 @@ fn entries_of_slots_and_files_are_these_lines() {
         source: SourceKind::Slot,
         id: "7312345678901234567".into(),
         timeline: Some(3),
+        plugin_options: None,
         recent: RecentTransactions::default(),
         partitions: 1,
         positions: BTreeMap::from([(
@@ -338,6 +339,35 @@ fn first_entry(state: &State) -> Entry {
         removed: Vec::new(),
         deltas: Vec::new(),
     }
+}
+
+#[test]
+fn other_plugin_options_clear_the_transactions_that_were_read_without_them() {
+    let mut state = State::new("book".into(), super::world::settings());
+    let fence = |state: &State, options: Option<&str>| {
+        let positions = BTreeMap::new();
+        let topic = TopicEntry { plugin_options: options.map(str::to_owned), positions, ..slot(0) };
+        let topics = BTreeMap::from([(SLOT.into(), topic)]);
+        let (entry, commit, previous) = (state.entries, state.commit, state.digest.clone());
+        Entry { entry, commit, previous, topics, generation: format!("g{entry}"), ..first_entry(state) }
+    };
+    state.follow(&first_entry(&state), "0").expect("sound");
+    let entry = read_slot(&state, 2_000, Some(transaction(1_500)), 1);
+    state.follow(&entry, "1").expect("sound");
+    let mut seen = Vec::new();
+    // First recorded for a book of an older version, the same again, without any, and then others.
+    for options in [Some(""), Some(""), None, Some("only-local=on")] {
+        let entry = fence(&state, options);
+        state.follow(&entry, &entry.entry.to_string()).expect("sound");
+        let known = &state.topics[SLOT];
+        seen.push((known.plugin_options.clone(), known.recent.is_empty()));
+    }
+    let known = |options: &str, is_empty| (Some(options.to_owned()), is_empty);
+    assert_eq!(seen, [known("", false), known("", false), known("", false), known("only-local=on", true)]);
+
+    let mut commit = read_slot(&state, 3_000, None, 1);
+    commit.topics.get_mut(SLOT).expect("there").plugin_options = Some(String::new());
+    assert!(state.check(&commit).is_err_and(|error| error.to_string().contains("plugin options")));
 }
 
 #[test]
