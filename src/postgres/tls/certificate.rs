@@ -8,6 +8,7 @@ use x509_parser::oid_registry::{
     OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ECDSA_WITH_SHA512, OID_X509_EXT_SUBJECT_ALT_NAME, Oid, asn1_rs::oid,
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 
 /// The validity of a certificate and its name of last resort.
@@ -62,6 +63,15 @@ pub(in crate::postgres) fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
     hash_by(&algorithm.algorithm, der)
 }
 
+/// The size in bits of the RSA key in a certificate; `None` for a key of another kind.
+pub(in crate::postgres) fn rsa_bits(der: &[u8]) -> Option<usize> {
+    let certificate = parse(der)?;
+    match certificate.public_key().parsed().ok()? {
+        PublicKey::RSA(key) => Some(key.key_size()),
+        _ => None,
+    }
+}
+
 fn hash_by(algorithm: &Oid<'_>, der: &[u8]) -> Option<Vec<u8>> {
     /// ecdsa-with-SHA1 and id-sha224, which the registry of `x509-parser` lacks.
     const ECDSA_WITH_SHA1: Oid<'static> = oid!(1.2.840.10045.4.1);
@@ -93,7 +103,7 @@ pub fn fuzz_certificate(der: &[u8]) {
     if let Some(certificate) = Certificate::read(der) {
         let _ = certificate.common_name_is("db.example.org");
     }
-    let _ = end_point_hash(der);
+    let _ = (end_point_hash(der), rsa_bits(der));
 }
 
 #[cfg(test)]

@@ -5,15 +5,18 @@
 //! in the handshake that it holds its certificate's key: otherwise a login bound to the certificate would prove nothing.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{AlertDescription, CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    AlertDescription, CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+};
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, rsa_bits};
 
 /// Verifies certificates as `sslmode` demands.
 pub(in crate::postgres) struct Verifier {
@@ -60,6 +63,29 @@ impl Verifier {
 /// X.509 version 1, which is accepted without verification, but must not be what a login is bound to.
 pub(in crate::postgres) fn key_is_provable(certificate: &CertificateDer<'_>) -> bool {
     ParsedCertificate::try_from(certificate).is_ok()
+}
+
+/// The smallest RSA key whose signatures the library verifies.
+const LEAST_RSA_BITS: usize = 2048;
+
+/// The server's RSA key is too short.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the server's certificate has an RSA key of {bits} bits, and signatures of less than {LEAST_RSA_BITS} are refused: create a \
+     certificate with an RSA key of {LEAST_RSA_BITS} bits or more, or with an ECDSA key"
+)]
+struct ShortRsaKey {
+    bits: usize,
+}
+
+/// The library's error of a signature, or that the key is too short for any: it calls both a bad signature.
+fn explain_short_key(error: Error, certificate: &CertificateDer<'_>) -> Error {
+    match rsa_bits(certificate) {
+        Some(bits) if bits < LEAST_RSA_BITS => {
+            CertificateError::Other(OtherError(Arc::new(ShortRsaKey { bits }))).into()
+        }
+        _ => error,
+    }
 }
 
 impl Checks {
@@ -119,6 +145,7 @@ impl ServerCertVerifier for Verifier {
             return Ok(HandshakeSignatureValid::assertion());
         }
         verify_tls12_signature(message, certificate, signed, &self.algorithms)
+            .map_err(|error| explain_short_key(error, certificate))
     }
 
     fn verify_tls13_signature(
@@ -131,6 +158,7 @@ impl ServerCertVerifier for Verifier {
             return Ok(HandshakeSignatureValid::assertion());
         }
         verify_tls13_signature(message, certificate, signed, &self.algorithms)
+            .map_err(|error| explain_short_key(error, certificate))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -154,8 +182,8 @@ pub(in crate::postgres) fn explain(error: &Error) -> String {
             expected.to_str()
         ),
         Error::InvalidCertificate(CertificateError::BadSignature) => {
-            "the server's signature does not fit its certificate: it does not hold the certificate's key, or the key is RSA \
-             of less than 2048 bits"
+            "a signature does not fit: the server does not hold the certificate's key, or a certificate of its chain was not \
+             signed by the next one, or by an RSA key of less than 2048 bits"
                 .to_owned()
         }
         Error::AlertReceived(AlertDescription::CertificateRequired) => {
@@ -249,6 +277,18 @@ mod tests {
             assert!(end_point(version, CERTIFICATE, KEY).is_ok_and(|end_point| end_point.is_some()), "{version:?}");
             let refused = end_point(version, CERTIFICATE, OTHER_KEY).expect_err("the signature is another key's");
             assert!(refused.contains("does not hold the certificate's key"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_short_rsa_key_is_named_with_its_size() {
+        let read = |pem: &str| super::CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+        let bad = || super::Error::InvalidCertificate(super::CertificateError::BadSignature);
+        let text = |pem| super::explain(&super::explain_short_key(bad(), &read(pem)));
+        let short = text(include_str!("test_certificates/rsa_sha1.pem"));
+        assert!(short.contains("RSA key of 1024 bits") && short.contains("RSA key of 2048 bits or more"), "{short}");
+        for other in [CERTIFICATE, include_str!("test_certificates/ed25519.pem")] {
+            assert!(text(other).contains("does not hold the certificate's key"), "{}", text(other));
         }
     }
 
