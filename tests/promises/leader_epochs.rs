@@ -50,9 +50,13 @@ fn produce(brokers: &str, records: usize) {
 }
 
 fn run(book: &Path, cluster: &MockCluster<'static, DefaultProducerContext>) -> Output {
+    run_with(book, cluster, &[])
+}
+
+fn run_with(book: &Path, cluster: &MockCluster<'static, DefaultProducerContext>, arguments: &[&str]) -> Output {
     let mut walbook = Command::new(env!("CARGO_BIN_EXE_walbook"));
     walbook.arg("run").arg(book).args(["--until-end", "--topic", TOPIC, "--brokers", &cluster.bootstrap_servers()]);
-    walbook.output().expect("the binary is built")
+    walbook.args(arguments).output().expect("the binary is built")
 }
 
 /// How many changes the book counts; it must be whole.
@@ -83,6 +87,39 @@ fn a_start_on_a_topic_that_was_cut_ends_with_the_range_whether_it_grew_again_or_
     assert_eq!(counted(&book), 8);
     // Where that epoch is unknown the mock names no older one, as a broker does.
     expect_code(&run(&book, &cluster(&[5, 2, 0, 4])), 3, "to 8 (exclusive)");
+}
+
+/// docs/reliability.md says so: what is read after such a start is right, and what came before it is not known.
+#[test]
+fn a_position_before_which_nothing_was_read_is_compared_with_the_end_only() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let book = folder.path().join("book");
+    let latest = |records: &[usize]| run_with(&book, &cluster(records), &["--from", "latest"]);
+    expect_code(&latest(&[5]), 0, "");
+    expect_code(&latest(&[3, 1]), 3, "offsets 4 to 5 (exclusive)");
+    // Cut to 3 and grown to 7: the two that replaced others lie before the position.
+    expect_code(&latest(&[3, 4]), 0, "");
+    assert_eq!(counted(&book), 2);
+    // From the first record on its leader epoch is known.
+    expect_code(&latest(&[3, 3, 9]), 3, "offsets 6 to 7 (exclusive)");
+}
+
+/// docs/reliability.md says so: neither an id nor an epoch distinguishes the topics.
+#[test]
+fn a_topic_made_again_without_ids_is_noticed_while_it_is_shorter_or_its_epochs_are() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let book = folder.path().join("book");
+    expect_code(&run(&book, &cluster(&[3, 2])), 0, "");
+    expect_code(&run(&book, &cluster(&[4])), 3, "to 5 (exclusive)");
+    // It has grown past the position in its first epoch, and a record of the second was read.
+    expect_code(&run(&book, &cluster(&[7])), 3, "to 5 (exclusive)");
+    assert_eq!(counted(&book), 5);
+
+    let book = folder.path().join("another");
+    expect_code(&run(&book, &cluster(&[5])), 0, "");
+    expect_code(&run(&book, &cluster(&[4])), 3, "offsets 4 to 5 (exclusive)");
+    expect_code(&run(&book, &cluster(&[7])), 0, "");
+    assert_eq!(counted(&book), 7);
 }
 
 #[test]
