@@ -229,3 +229,35 @@ fn start_committing(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::{PartitionRead, PartitionTally};
+
+    #[test]
+    fn a_leader_epoch_is_dropped_when_a_later_record_has_none() {
+        let partition = Partition { topic: "t".to_owned(), number: 0 };
+        let epoch = |from: i64, markers: u64, leader_epoch: Option<i32>| {
+            let interval = Interval { from, to: from + 5 };
+            let leader_epoch = leader_epoch.map(|epoch| LeaderEpoch { epoch, to: from + 5 });
+            let read = PartitionRead { partition: partition.clone(), interval, leader_epoch, last_transaction: None };
+            let tally = PartitionTally {
+                partition: partition.clone(),
+                tally: Tally { markers, ..Tally::default() },
+                kafka_time: None,
+                commit_time: None,
+                rejects: Vec::new(),
+            };
+            let summary = EpochSummary { totals: Vec::new(), positions: vec![read], tallies: vec![tally] };
+            EpochParts { files: Vec::new(), summary: Some(Arc::new(summary)) }
+        };
+        let last = |epochs: [EpochParts; 2]| {
+            let merged = merge(1, (1..).zip(epochs).collect());
+            merged.leader_epochs.get(&partition).map(|last| (last.epoch, last.to))
+        };
+        assert_eq!(last([epoch(0, 5, Some(3)), epoch(5, 5, Some(4))]), Some((4, 10)));
+        assert_eq!(last([epoch(0, 5, Some(3)), epoch(5, 0, None)]), Some((3, 5)), "no record follows");
+        assert_eq!(last([epoch(0, 5, Some(3)), epoch(5, 5, None)]), None, "it is not that of the last record");
+    }
+}

@@ -76,14 +76,7 @@ impl KafkaSettings {
     /// # Errors
     /// The error of any broker, or that not all leaders answered within 20 s: then nothing is known.
     pub fn check_positions(&self, positions: &[(Partition, LeaderEpoch)]) -> Result<Vec<Divergence>, KafkaError> {
-        let diverged = self.diverged(positions)?;
-        if diverged.is_empty() {
-            return Ok(diverged);
-        }
-        thread::sleep(CONFIRM_INTERVAL);
-        let is_diverged = |partition: &Partition| diverged.iter().any(|found| found.partition == *partition);
-        let again = positions.iter().filter(|(partition, _)| is_diverged(partition));
-        self.diverged(&again.cloned().collect::<Vec<_>>())
+        confirmed(positions, |asked| self.diverged(asked), || thread::sleep(CONFIRM_INTERVAL))
     }
 
     /// The positions that have diverged by one answer of each leader.
@@ -141,6 +134,22 @@ impl KafkaSettings {
         }
         Ok(answers)
     }
+}
+
+/// The positions that have diverged by both of two answers, between which there is a pause.
+fn confirmed(
+    positions: &[(Partition, LeaderEpoch)],
+    diverged: impl Fn(&[(Partition, LeaderEpoch)]) -> Result<Vec<Divergence>, KafkaError>,
+    pause: impl FnOnce(),
+) -> Result<Vec<Divergence>, KafkaError> {
+    let suspect = diverged(positions)?;
+    if suspect.is_empty() {
+        return Ok(suspect);
+    }
+    pause();
+    let is_suspect = |partition: &Partition| suspect.iter().any(|found| found.partition == *partition);
+    let again = positions.iter().filter(|(partition, _)| is_suspect(partition));
+    diverged(&again.cloned().collect::<Vec<_>>())
 }
 
 const WHAT: &str = "compare leader epochs with the topic's history";
@@ -292,6 +301,27 @@ mod tests {
 
     fn settings(cluster: &MockCluster<'static, DefaultProducerContext>) -> KafkaSettings {
         KafkaSettings { brokers: cluster.bootstrap_servers(), passed: Vec::new() }
+    }
+
+    #[test]
+    fn a_divergence_counts_only_if_the_next_answer_confirms_it() {
+        let positions = [0, 1, 2].map(|number| (partition(number), LeaderEpoch { epoch: FIRST, to: 9 }));
+        let check = |answers: [&[i32]; 2]| {
+            let (asked, pauses) = (std::cell::RefCell::new(Vec::new()), std::cell::Cell::new(0));
+            let answer = |some: &[(Partition, LeaderEpoch)]| {
+                let numbers: Vec<i32> = some.iter().map(|(partition, _)| partition.number).collect();
+                let answer = answers[asked.borrow().len()].iter();
+                asked.borrow_mut().push(numbers);
+                Ok(answer.map(|number| Divergence { partition: partition(*number), from: 3 }).collect())
+            };
+            let found = confirmed(&positions, answer, || pauses.set(pauses.get() + 1)).expect("all answer");
+            let found: Vec<i32> = found.into_iter().map(|found| found.partition.number).collect();
+            (found, asked.into_inner(), pauses.get())
+        };
+        assert_eq!(check([&[], &[]]), (vec![], vec![vec![0, 1, 2]], 0));
+        // The broker did not know yet that it leads no more.
+        assert_eq!(check([&[0, 2], &[]]), (vec![], vec![vec![0, 1, 2], vec![0, 2]], 1));
+        assert_eq!(check([&[0, 2], &[2]]), (vec![2], vec![vec![0, 1, 2], vec![0, 2]], 1));
     }
 
     #[test]
