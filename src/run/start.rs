@@ -101,12 +101,16 @@ impl StartingRun<'_> {
         if day_from == "kafka" && !origin.kind().is_kafka() {
             return Err(RunError::NoKafkaTimes.into());
         }
-        let mut partitions = Vec::new();
-        let mut committer = book.fence(|state: &State| -> Result<_, Failure> {
+        let (mut partitions, mut is_planned) = (Vec::new(), false);
+        let fenced = book.fence(|state: &State| -> Result<_, Failure> {
+            is_planned = false;
             let plan = origin.plan(state)?;
+            is_planned = true;
             partitions = plan.starts;
             Ok(plan.topics)
-        })?;
+        });
+        // What the origin fails with is not the book's.
+        let mut committer = if is_planned { fenced.context(options.book.display().to_string())? } else { fenced? };
         let start = Start {
             book: committer.book_id().to_owned(),
             generation: committer.generation().to_owned(),

@@ -7,18 +7,21 @@ use crate::store::Store;
 use crate::book::error::At;
 use crate::book::{BookError, layout};
 
+/// Refuses a directory in which no book can be made; changes nothing.
+///
+/// # Errors
+/// [`BookError::NotABook`] when it has anything else than a half-made book; [`BookError::Io`].
+pub(in crate::book) fn check_free(store: &dyn Store) -> Result<(), BookError> {
+    if store.exists("").at("look up", "the directory")? { only_own_folders(store) } else { Ok(()) }
+}
+
 /// Makes the folders, and probes hard link, rename and fsync there.
 ///
 /// # Errors
 /// [`BookError::NotABook`] when the directory has anything else; [`BookError::Unsuitable`]; [`BookError::Io`].
 pub(in crate::book) fn make(store: &dyn Store) -> Result<(), BookError> {
     store.create_folder("").at("make", "the directory")?;
-    for found in store.list("").at("list", "the directory")? {
-        // A new file system has a lost+found.
-        if found != layout::PRIVATE && found != "lost+found" {
-            return Err(BookError::NotABook { found });
-        }
-    }
+    only_own_folders(store)?;
     store.create_folder(layout::PRIVATE).at("make", layout::PRIVATE)?;
     store.sync_folder("").at("sync", "the directory")?;
     for folder in [layout::LOG, layout::CHECKPOINTS, layout::STAGING] {
@@ -30,6 +33,15 @@ pub(in crate::book) fn make(store: &dyn Store) -> Result<(), BookError> {
         // Another run that makes the same book sweeps the staging folder.
         Err(_) if store.exists(&layout::entry_path(0)).at("look up", layout::LOG)? => Ok(()),
         probed => probed,
+    }
+}
+
+fn only_own_folders(store: &dyn Store) -> Result<(), BookError> {
+    // A new file system has a lost+found.
+    let is_other = |found: &String| found != layout::PRIVATE && found != "lost+found";
+    match store.list("").at("list", "the directory")?.into_iter().find(is_other) {
+        Some(found) => Err(BookError::NotABook { found }),
+        None => Ok(()),
     }
 }
 

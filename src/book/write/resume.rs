@@ -10,7 +10,7 @@ use crate::change::Day;
 use crate::store::Store;
 
 use super::committer::{Committer, write_time};
-use super::create::make;
+use super::create::{check_free, make};
 use super::redo::Redo;
 use super::staging::Staging;
 use crate::book::log::commit_log;
@@ -31,26 +31,30 @@ pub struct Book {
     state: State,
     /// The number of entries in the newest checkpoint; 0 without one.
     checkpointed: u64,
+    /// Whether its folders are still to be made.
+    is_new: bool,
 }
 
 impl Book {
-    /// Reads the book's log, or makes a book where there is none. Every file of rows that the log names must be there.
+    /// Reads the book's log, or finds that a book can be made where there is none. Every file of rows that the log names must be
+    /// there. Changes nothing.
     ///
     /// # Errors
     /// [`BookError::Missing`] with the first file that is not there.
-    /// [`BookError::NotABook`], [`BookError::OtherSettings`], [`BookError::UnknownFormat`], [`BookError::Unsuitable`];
+    /// [`BookError::NotABook`], [`BookError::OtherSettings`], [`BookError::UnknownFormat`];
     /// [`BookError::Damaged`] or [`BookError::Unsound`] for a log that is not as it was written; [`BookError::Io`].
     pub fn open(store: Arc<dyn Store>, settings: BookSettings, versions: Versions) -> Result<Book, BookError> {
         let (state, checkpointed) = match fold(&*store)? {
             Some(folded) => folded,
-            None => match make(&*store) {
+            None => match check_free(&*store) {
                 Ok(()) => (State::new(store.new_id().to_string(), settings.clone()), 0),
                 // Another run may have made the book meanwhile.
                 Err(error @ BookError::NotABook { .. }) => fold(&*store)?.ok_or(error)?,
                 Err(error) => return Err(error),
             },
         };
-        let book = Book { store, settings, versions, state, checkpointed };
+        let is_new = state.entries == 0;
+        let book = Book { store, settings, versions, state, checkpointed, is_new };
         book.compare_settings()?;
         book.expect_files()?;
         Ok(book)
@@ -66,10 +70,11 @@ impl Book {
         &self.state
     }
 
-    /// Takes the book over: afterwards older runs can no longer write, and every committed file is in its place.
+    /// Takes the book over, and makes it if it is new: afterwards older runs can no longer write, and every committed file is in
+    /// its place.
     ///
     /// `topics` returns the topics that are new to the book and where each partition starts, as empty intervals; it is called
-    /// again when another run put an entry in between.
+    /// before anything is made, and again when another run put an entry in between.
     ///
     /// # Errors
     /// Whatever `topics` fails with; all of [`BookError`] but the settings' errors.
@@ -79,6 +84,9 @@ impl Book {
     ) -> Result<Committer, E> {
         let staging = loop {
             let topics = topics(&self.state)?;
+            if self.is_new && !self.make()? {
+                continue;
+            }
             let staging = Staging::make(Arc::clone(&self.store), self.state.entries)?;
             match self.put_fence(&staging, topics)? {
                 Put::Done => break staging,
@@ -98,6 +106,22 @@ impl Book {
         let staging = Arc::new(staging);
         let redo = self.redo(&staging)?;
         Ok(Committer::new(staging, redo, self.state, self.versions, self.checkpointed)?)
+    }
+
+    /// Makes the folders of a new book; `false` if another run has made the book meanwhile, whose entries are folded in then.
+    fn make(&mut self) -> Result<bool, BookError> {
+        self.is_new = false;
+        match make(&*self.store) {
+            Ok(()) => Ok(true),
+            Err(error @ BookError::NotABook { .. }) => {
+                if self.read_on()? {
+                    Ok(false)
+                } else {
+                    Err(error)
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Refuses to continue a book that has lost files: a disk that is mounted late would otherwise be written beside.

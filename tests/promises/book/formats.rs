@@ -273,10 +273,13 @@ fn a_commit_that_reads_nothing_puts_no_entry() {
 }
 
 #[test]
-fn a_callers_error_comes_back_from_the_fence() {
-    let book = Book::open(Arc::new(MemoryStore::new()), settings(), versions()).expect("an empty disk");
+fn a_callers_error_comes_back_from_the_fence_and_nothing_is_made() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let disk = Disk::new(folder.path().join("book"));
+    let book = Book::open(Arc::new(disk.clone()), settings(), versions()).expect("no folder yet");
     let refused: Result<Committer, Failure> = book.fence(|_| Err(Failure::new("no broker")));
     assert_eq!(refused.err().map(|error| error.to_string()).as_deref(), Some("no broker"));
+    assert!(!disk.root().exists(), "a book is made only when it is known what it is made of");
     assert!(matches!(BookError::Fenced { reason: String::new() }.exit_code(), 4));
 }
 
