@@ -113,6 +113,11 @@ impl TransactionAssembler {
         self.open.as_ref()
     }
 
+    /// The same, to add lines to it.
+    pub fn open_mut(&mut self) -> Option<&mut OpenTransaction> {
+        self.open.as_mut()
+    }
+
     /// Reads the line at a position, an LSN or an offset.
     pub fn step(&mut self, position: i64, line: &[u8]) -> Step<'_> {
         let head = LineHead::read(line);

@@ -23,11 +23,14 @@ impl FileOrigin {
     /// Looks at what the path names; transactions too large for memory wait in files of `spill_folder`.
     ///
     /// # Errors
-    /// A usage failure for a path that names no bytes.
+    /// A usage failure for a path that names no bytes, and for a compressed file that would have to be followed.
     pub fn new(path: &Path, spill_folder: &Path, until_end: bool) -> Result<FileOrigin, Failure> {
         let input = Input::look(path)?.spilling_to(spill_folder);
         // Nothing can be awaited behind the end of a stream.
         let until_end = until_end || input.is_stream();
+        if !until_end {
+            input.check_followable()?;
+        }
         Ok(FileOrigin { check: InputCheck::new(input.clone()), missing: MissingEnd::default(), input, until_end })
     }
 

@@ -22,8 +22,8 @@ pub struct RunArgs {
     pub book: PathBuf,
     /// A file to read instead of topics or a slot; - is standard input
     ///
-    /// Holds one value a line, as a topic holds them, or what pg_recvlogical prints. Standard input is always read to its
-    /// end.
+    /// Holds values as a topic holds them (one a line, or JSON of any layout), what pg_recvlogical or psql prints, or rows of COPY;
+    /// each may be compressed by gzip or zstd. Standard input is always read to its end; a compressed file needs --until-end.
     #[arg(long, env = "WALBOOK_INPUT", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = INPUT)]
     pub input: Option<PathBuf>,
     /// Stop at the end that the input had when the run started

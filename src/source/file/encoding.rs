@@ -2,8 +2,8 @@
 
 use memchr::memmem;
 
-use super::message::{is_message, line_begin};
-use super::scan::RecordScanner;
+use super::records::message::{is_message, line_begin};
+use super::records::scan::RecordScanner;
 
 /// What is no text.
 pub(super) const BINARY: &str = "binary";

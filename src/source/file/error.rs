@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::input::Damage;
 use crate::change::{Classified, FailureKind};
 use crate::store::SpillError;
 
@@ -25,6 +26,36 @@ pub enum FileError {
         what: &'static str,
         /// What would help.
         help: &'static str,
+    },
+    /// It is compressed, and would have to be followed.
+    #[error("--input {path} is compressed by {compression}, so it cannot be followed while it grows: give --until-end")]
+    CannotFollow {
+        /// The path as it was typed.
+        path: String,
+        /// By what.
+        compression: &'static str,
+    },
+    /// It is compressed, and not whole. Nothing of it was read.
+    #[error(
+        "{path} is {damage}: nothing of it was read; get it whole, or read what is left of it into a new book: walbook run BOOK --input - < FILE"
+    )]
+    Damaged {
+        /// The path as it was typed.
+        path: String,
+        /// What is wrong, and where.
+        damage: Damage,
+    },
+    /// It is compressed, and was found to be not whole when it was read.
+    #[error(
+        "{path} is {damage}: all records that are whole before byte {from} are in the book, what follows is missing"
+    )]
+    BrokenOff {
+        /// The path as it was typed.
+        path: String,
+        /// What is wrong, and where.
+        damage: Damage,
+        /// The first byte that is not in the book.
+        from: i64,
     },
     /// The system failed.
     #[error("could not {tried} {path}")]
@@ -113,11 +144,15 @@ impl From<SpillError> for FileError {
 impl Classified for FileError {
     fn kind(&self) -> FailureKind {
         match self {
-            FileError::NoInput { .. } | FileError::OtherForm { .. } => FailureKind::Usage,
+            FileError::NoInput { .. } | FileError::OtherForm { .. } | FileError::CannotFollow { .. } => {
+                FailureKind::Usage
+            }
             // The bytes that the book continues from are not there any more.
             FileError::Another { .. } | FileError::Shorter { .. } | FileError::Shrunk { .. } => FailureKind::DataLoss,
             // What comes from a pipe comes once.
-            FileError::CutShort { .. } => FailureKind::DataLoss,
+            FileError::CutShort { .. } | FileError::BrokenOff { .. } | FileError::Damaged { .. } => {
+                FailureKind::DataLoss
+            }
             FileError::Io { .. } | FileError::Spill { .. } | FileError::LongLine { .. } => FailureKind::Other,
         }
     }

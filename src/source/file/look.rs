@@ -6,7 +6,8 @@ use serde::de::IgnoredAny;
 
 use super::encoding::{BINARY, other_encoding};
 use super::form::FileForm;
-use super::psql::{RowHead, begins_line, is_frame};
+use super::records::copy_text::{is_tab_row, tab_form};
+use super::records::psql::{RowHead, begins_line, is_frame};
 
 /// Bytes that are looked at.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
@@ -22,19 +23,34 @@ pub(super) struct Unreadable {
     pub(super) help: &'static str,
 }
 
-const UNPACK: &str = "unpack it first, or pipe it: zcat, zstdcat, xzcat, bzcat FILE | walbook run BOOK --input -";
+const UNPACK: &str = "unpack it first";
+const UNPACK_AGAIN: &str =
+    "it is read if it is compressed once, and whole when the run begins (--until-end): unpack it first";
 const CONVERT: &str = "convert it: iconv -f ENCODING -t UTF-8 FILE > NEW";
 const QUERY: &str = "print it as CSV: psql --csv -c \"SELECT lsn, xid, data FROM pg_logical_slot_get_changes(…)\", or unaligned: psql -At -c …";
 const BY_LINES: &str = "give a JSON value a line, or what pg_recvlogical or psql --csv prints";
 
+const TABS: Unreadable = Unreadable {
+    what: "rows with tabs and backslashes, which psql and COPY write differently, and nothing in the first rows shows which wrote them",
+    help: "print it as CSV: psql --csv -c …, or COPY … TO … WITH (FORMAT csv); or, if psql printed it, replace the first two tabs of each row by |",
+};
+
 /// Files that begin with these bytes.
-const MAGIC: [(&[u8], Unreadable); 18] = [
-    (b"\x1F\x8B", Unreadable { what: "compressed by gzip", help: UNPACK }),
-    (b"\x28\xB5\x2F\xFD", Unreadable { what: "compressed by zstd", help: UNPACK }),
-    (b"\xFD7zXZ\0", Unreadable { what: "compressed by xz", help: UNPACK }),
-    (b"BZh", Unreadable { what: "compressed by bzip2", help: UNPACK }),
-    (b"\x04\x22\x4D\x18", Unreadable { what: "compressed by lz4", help: UNPACK }),
-    (b"PK\x03\x04", Unreadable { what: "a zip archive", help: "unpack it first" }),
+const MAGIC: [(&[u8], Unreadable); 23] = [
+    (b"\x1F\x8B", Unreadable { what: "compressed by gzip", help: UNPACK_AGAIN }),
+    (b"\x28\xB5\x2F\xFD", Unreadable { what: "compressed by zstd", help: UNPACK_AGAIN }),
+    (b"\xFD7zXZ\0", Unreadable { what: "compressed by xz", help: "pipe it: xzcat FILE | walbook run BOOK --input -" }),
+    (b"BZh", Unreadable { what: "compressed by bzip2", help: "pipe it: bzcat FILE | walbook run BOOK --input -" }),
+    (
+        b"\x04\x22\x4D\x18",
+        Unreadable { what: "compressed by lz4", help: "pipe it: lz4cat FILE | walbook run BOOK --input -" },
+    ),
+    (b"LZIP", Unreadable { what: "compressed by lzip", help: UNPACK }),
+    (b"\x1F\x9D", Unreadable { what: "compressed by compress", help: UNPACK }),
+    (b"\xFF\x06\0\0sNaPpY", Unreadable { what: "compressed by snappy", help: UNPACK }),
+    (b"7z\xBC\xAF\x27\x1C", Unreadable { what: "a 7z archive", help: UNPACK }),
+    (b"Rar!\x1A\x07", Unreadable { what: "a rar archive", help: UNPACK }),
+    (b"PK\x03\x04", Unreadable { what: "a zip archive", help: "pipe it: unzip -p FILE | walbook run BOOK --input -" }),
     (b"\xFF\xFE\0\0", Unreadable { what: "UTF-32 text", help: CONVERT }),
     (b"\0\0\xFE\xFF", Unreadable { what: "UTF-32 text", help: CONVERT }),
     (b"\xFF\xFE", Unreadable { what: "UTF-16 text", help: CONVERT }),
@@ -55,12 +71,19 @@ const MAGIC: [(&[u8], Unreadable); 18] = [
     (b"<table", Unreadable { what: "HTML", help: QUERY }),
 ];
 
+/// Where a tar archive says that it is one.
+const TAR: (usize, &[u8]) = (257, b"ustar");
+
 /// Judges an input by its first bytes; `None` while they do not decide. All of it is there if `is_all`.
 pub(super) fn look(head: &[u8], is_all: bool) -> Option<Result<FileForm, Unreadable>> {
     let is_all = is_all || head.len() >= HEAD_BYTES;
     let head = &head[..head.len().min(HEAD_BYTES)];
     if let Some((_, unreadable)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Some(Err(*unreadable));
+    }
+    if head.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1)) && head.contains(&0) {
+        let help = "pipe one of its files: tar -xOf ARCHIVE FILE | walbook run BOOK --input -";
+        return Some(Err(Unreadable { what: "a tar archive", help }));
     }
     let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     if let Some(what) = other_encoding(text) {
@@ -85,6 +108,19 @@ pub(super) fn look(head: &[u8], is_all: bool) -> Option<Result<FileForm, Unreada
     }
     if is_column {
         return (whole.len() >= 2 || is_all).then_some(Ok(FileForm::Column));
+    }
+    if let Some(plain) = plain {
+        // The names of the columns stand before the rows.
+        let is_header = is_frame(whole[plain].trim_ascii_end()) && whole[plain].contains(&b'\t');
+        let row = plain + usize::from(is_header);
+        match whole.get(row) {
+            Some(line) if is_tab_row(line) => {
+                let begin = whole[..row].iter().map(|line| line.len()).sum();
+                return tab_form(&text[begin..], is_all).map(|form| form.map_err(|_| TABS));
+            }
+            None if !is_all => return None,
+            _ => {}
+        }
     }
     (plain.is_some() || is_all || whole.len() >= 3).then_some(Ok(FileForm::Lines))
 }
@@ -270,6 +306,24 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_named() {
+        for (head, what) in [
+            (&b"BZh91AY&SY"[..], "bzip2"),
+            (b"\xFD7zXZ\0", "xz"),
+            (b"\x04\x22\x4D\x18", "lz4"),
+            (b"LZIP\x01", "lzip"),
+            (b"\x1F\x9D\x90", "compress"),
+            (b"\xFF\x06\0\0sNaPpY", "snappy"),
+            (b"7z\xBC\xAF\x27\x1C", "7z"),
+            (b"Rar!\x1A\x07\0", "rar"),
+            (b"PK\x03\x04", "zip"),
+        ] {
+            refused(head, what);
+        }
+        let mut tar = b"changes.txt".to_vec();
+        tar.resize(257, 0);
+        refused(&[&tar[..], b"ustar\x0000"].concat(), "tar");
+        refused(b"0/5\t7\ttable a.b: INSERT: v[text]:'a\\nb'\n", "COPY");
+        // Inside of what is decompressed.
         refused(b"\x1F\x8B\x08\0", "gzip");
         refused(b"\x28\xB5\x2F\xFD....", "zstd");
         refused(b"\xFF\xFEB\0E\0", "UTF-16");

@@ -5,8 +5,10 @@
 //! continues over line breaks inside its quotes, alone or in a row that psql printed. An empty line is a marker, and so is what psql
 //! prints around its rows; anything else is left to the parser.
 //!
+//! gzip and zstd are read as the text that they hold, and every offset is one of that text (`input/compression.rs`).
+//!
 //! The first 64 KiB decide whether records are lines, or JSON values of several lines or of an array, and whether it is an input at all
-//! (`look.rs`): a book is not made of compressed files, other encodings or tables for people. A row of psql is recognized by itself, so that
+//! (`look.rs`): a book is not made of archives, other encodings or tables for people. A row of psql is recognized by itself, so that
 //! a file can be continued at any record.
 //!
 //! Promises: what stands inside a value never ends a record and never begins one; a transaction of test_decoding's lines
@@ -23,13 +25,15 @@
 //! it is.
 //!
 //! ```text
-//! bytes ─▶ look (what is it?) ─▶ scan (where does a record end?) ─▶ transaction (to which transaction does it belong?) ─▶ batches ─▶ worker
+//! bytes ─▶ input (decompressed) ─▶ look (what is it?) ─▶ scan (where does a record end?) ─▶ transaction (to which transaction does it belong?) ─▶ batches ─▶ worker
 //! ```
 //!
 //! A thread reads and the worker polls, through a channel of a few batches of 1 MB. A transaction waits for its COMMIT in
 //! memory, beyond 64 MB in an unlinked file. A record is in memory as a whole; PostgreSQL prints none above 1 GB, so a
 //! longer quote is an invalid line, which then ends at its first line break.
 
+mod batch;
+mod delivery;
 mod encoding;
 mod error;
 mod form;
@@ -37,16 +41,16 @@ mod form;
 mod fuzz;
 mod input;
 mod look;
-mod message;
-mod psql;
 mod reader;
-mod scan;
-mod stream_head;
+mod reading;
+mod records;
+mod source;
 mod transaction;
-mod values;
 
 pub use error::FileError;
 #[cfg(feature = "fuzzing")]
 pub use fuzz::fuzz_records;
-pub use input::{Input, InputCheck};
-pub use reader::{FileSource, MissingEnd};
+pub use input::{Damage, Input, InputCheck};
+#[cfg(feature = "fuzzing")]
+use records::{psql, scan};
+pub use source::{FileSource, MissingEnd};

@@ -1,9 +1,8 @@
-//! The source of a worker, and the thread that reads for it: bytes → records → batches, until the end or the stop.
+//! Reads an input to its end or until it is stopped: bytes → records → batches.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -11,18 +10,16 @@ use memchr::memchr;
 use serde::de::IgnoredAny;
 use tracing::warn;
 
+use super::delivery::{DeliverySender, FileDelivery};
 use super::form::FileForm;
 use super::input::InputTail;
 use super::look::{BYTE_ORDER_MARK, look};
-use super::scan::RecordScanner;
-use super::transaction::{BatchBuilder, FileBatch, FileRecords};
-use super::values::value_of;
-use super::{FileError, Input};
-use crate::change::{Failure, PartitionStart, PolledBatch};
-use crate::source::{Cursors, Source, Waker};
+use super::records::scan::RecordScanner;
+use super::records::values::value_of;
+use super::transaction::BatchBuilder;
+use super::{Damage, FileError, Input};
+use crate::change::PartitionStart;
 
-/// Batches that wait for the worker.
-const QUEUED_BATCHES: usize = 8;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 1 << 20;
 /// A record that grows beyond this is invalid: PostgreSQL's longest text.
@@ -30,174 +27,8 @@ const MAX_RECORD_BYTES: usize = 1 << 30;
 /// How often a file that is followed is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What is missing at the end of an input, to be reported when everything else is committed; clones share it.
-///
-/// Assumes that the process that leads is the one that reads: an input is read by one process.
-#[derive(Clone, Default)]
-pub struct MissingEnd(Arc<Mutex<Option<FileError>>>);
-
-impl MissingEnd {
-    /// What is missing, once.
-    pub fn take(&self) -> Option<FileError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// Reads an input; only the worker that it is assigned to opens it.
-pub struct FileSource {
-    input: Input,
-    missing: MissingEnd,
-    /// The instant for changes that have no better one.
-    time: i64,
-    waker: Waker,
-    cursors: Cursors,
-    reading: Option<Reading>,
-    at_transaction_boundary: bool,
-}
-
-impl FileSource {
-    /// A source that is not opened yet.
-    pub fn new(input: Input, missing: MissingEnd) -> FileSource {
-        let (waker, cursors): (Waker, _) = (Arc::new(|| {}), Cursors::default());
-        FileSource { input, missing, time: 0, waker, cursors, reading: None, at_transaction_boundary: true }
-    }
-}
-
-impl Source for FileSource {
-    fn set_waker(&mut self, waker: Waker) {
-        self.waker = waker;
-    }
-
-    fn assign(&mut self, partitions: &[PartitionStart]) -> Result<(), Failure> {
-        for start in partitions {
-            assert!(self.reading.is_none(), "an input is one partition");
-            self.cursors.add(start);
-            self.time = self.input.time();
-            self.reading = Some(Reading::start(self.input.clone(), start, self.time, Arc::clone(&self.waker)));
-        }
-        Ok(())
-    }
-
-    fn poll_batch(&mut self, _limit: usize) -> Result<Option<PolledBatch>, Failure> {
-        let Some(reading) = &self.reading else { return Ok(None) };
-        match reading.deliveries.try_recv() {
-            Ok(FileDelivery::Batch(batch)) => {
-                self.cursors.pass(0, batch.next);
-                self.at_transaction_boundary = batch.at_transaction_boundary;
-                let (partition, count) = (Arc::clone(self.cursors.partition(0)), batch.len());
-                let records = FileRecords { partition, batch, time: self.time };
-                Ok(Some(PolledBatch { records: Box::new(records), count }))
-            }
-            Ok(FileDelivery::End { read, end, in_transaction }) => {
-                self.cursors.end_at(0, read);
-                if in_transaction && self.input.is_stream() {
-                    let missing = FileError::CutShort { path: self.input.name().to_owned(), from: read, to: end };
-                    *self.missing.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(missing);
-                }
-                Ok(None)
-            }
-            Ok(FileDelivery::Failed(error)) => Err(error.into()),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(None),
-        }
-    }
-
-    fn at_transaction_boundary(&self) -> bool {
-        self.at_transaction_boundary
-    }
-
-    fn cursors(&mut self) -> &mut Cursors {
-        &mut self.cursors
-    }
-
-    fn lag(&mut self) -> Option<i64> {
-        // A worker without an input has read all of it.
-        let Some(_) = &self.reading else { return Some(0) };
-        if self.input.is_stream() {
-            return None;
-        }
-        // In bytes: the number of records is known only after reading.
-        let read = self.cursors.next_offset(0);
-        self.input.size().ok().map(|size| (size - read).max(0))
-    }
-}
-
-/// What the thread sends to the worker.
-enum FileDelivery {
-    Batch(FileBatch),
-    /// Nothing is read from the offset `read` on, though the input ends at `end`; perhaps because a last transaction has no
-    /// COMMIT.
-    End {
-        read: i64,
-        end: i64,
-        in_transaction: bool,
-    },
-    /// Reading is not possible any more.
-    Failed(FileError),
-}
-
-/// A thread that reads; it ends soon after this is dropped, unless it waits for a stream.
-struct Reading {
-    deliveries: Receiver<FileDelivery>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Reading {
-    /// Starts to read at the partition's `from`; `time` is the instant of changes that have no better one.
-    fn start(input: Input, start: &PartitionStart, time: i64, wake: Waker) -> Reading {
-        let (deliver, deliveries) = sync_channel(QUEUED_BATCHES);
-        let stop = Arc::new(AtomicBool::new(false));
-        let sender = DeliverySender { deliver, wake };
-        let send = sender.clone();
-        let builder = BatchBuilder::new(
-            &input,
-            input.describe(time),
-            Box::new(move |batch| send.send(FileDelivery::Batch(batch))),
-        );
-        let mut reader = FileReader {
-            input,
-            stop: Arc::clone(&stop),
-            sender,
-            builder,
-            scanner: None,
-            is_of_values: false,
-            pending: Vec::new(),
-            offset: start.from,
-            until: start.until,
-        };
-        let read = move || {
-            if let Err(error) = reader.read()
-                && !reader.stop.load(Ordering::Relaxed)
-            {
-                // The worker may have ended by now.
-                let _ = reader.sender.send(FileDelivery::Failed(error));
-            }
-        };
-        thread::Builder::new().name("file".to_owned()).spawn(read).expect("a thread can be started");
-        Reading { deliveries, stop }
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
-#[derive(Clone)]
-struct DeliverySender {
-    deliver: SyncSender<FileDelivery>,
-    wake: Waker,
-}
-
-impl DeliverySender {
-    fn send(&self, delivery: FileDelivery) -> io::Result<()> {
-        self.deliver.send(delivery).map_err(|_| io::Error::from(ErrorKind::BrokenPipe))?;
-        (self.wake)();
-        Ok(())
-    }
-}
-
-struct FileReader {
+/// Reads an input, and sends its records.
+pub(super) struct FileReader {
     input: Input,
     stop: Arc<AtomicBool>,
     sender: DeliverySender,
@@ -216,7 +47,9 @@ struct FileReader {
 
 /// Where bytes come from.
 enum Bytes {
-    Stream(Box<dyn Read + Send>),
+    /// A stream, or a compressed file.
+    Once(Box<dyn Read + Send>),
+    /// A file that may grow.
     File(InputTail),
 }
 
@@ -231,17 +64,46 @@ enum Filled {
 }
 
 impl FileReader {
-    fn read(&mut self) -> Result<(), FileError> {
+    /// Begins at the partition's `from`.
+    pub(super) fn new(
+        input: Input,
+        stop: Arc<AtomicBool>,
+        sender: DeliverySender,
+        builder: BatchBuilder,
+        start: &PartitionStart,
+    ) -> FileReader {
+        FileReader {
+            input,
+            stop,
+            sender,
+            builder,
+            scanner: None,
+            is_of_values: false,
+            pending: Vec::new(),
+            offset: start.from,
+            until: start.until,
+        }
+    }
+
+    /// Reads to the end, or until it is stopped.
+    pub(super) fn read(&mut self) -> Result<(), FileError> {
         let mut bytes = match self.input.is_stream() {
-            true => Bytes::Stream(self.input.open_stream()?),
-            false => Bytes::File(InputTail::open(&self.input, self.offset)?),
+            true => Bytes::Once(self.input.open_stream()?),
+            false => match self.input.compressed_text(self.offset)? {
+                Some(text) => Bytes::Once(text),
+                None => Bytes::File(InputTail::open(&self.input, self.offset)?),
+            },
         };
         if self.offset > 0 {
             // The beginning was read by an earlier run.
             self.begin_records(self.input.known_form()?);
         }
         while !self.stop.load(Ordering::Relaxed) {
-            match self.fill(&mut bytes)? {
+            let filled = match self.fill(&mut bytes) {
+                Err(FileError::Damaged { damage, .. }) => return self.break_off(damage),
+                filled => filled?,
+            };
+            match filled {
                 Filled::Some => {
                     self.look(false)?;
                     self.split()?;
@@ -259,6 +121,14 @@ impl FileReader {
         Ok(())
     }
 
+    /// Sends why reading is not possible any more, unless it was stopped.
+    pub(super) fn fail(&self, error: FileError) {
+        if !self.stop.load(Ordering::Relaxed) {
+            // The worker may have ended by now.
+            let _ = self.sender.send(FileDelivery::Failed(error));
+        }
+    }
+
     /// Reads once. A long record is read in steps as long as itself, so that it is scanned only a few times.
     fn fill(&mut self, bytes: &mut Bytes) -> Result<Filled, FileError> {
         let known = self.pending.len();
@@ -272,7 +142,7 @@ impl FileReader {
         let read = loop {
             let into = &mut self.pending[known..];
             let read = match bytes {
-                Bytes::Stream(stream) => stream.read(into),
+                Bytes::Once(text) => text.read(into),
                 Bytes::File(file) => file.read(into),
             };
             match read {
@@ -284,12 +154,13 @@ impl FileReader {
         match (read, bytes, self.until) {
             (Err(source), _, _) => Err(self.input.failed("read", source)),
             (Ok(1..), _, _) => Ok(Filled::Some),
-            (Ok(0), Bytes::Stream(_), _) => Ok(Filled::End),
+            (Ok(0), _, _) if self.input.is_stream() => Ok(Filled::End),
             // The file had these bytes when the run began.
-            (Ok(0), Bytes::File(_), Some(until)) => {
+            (Ok(0), _, Some(until)) => {
                 Err(FileError::Shrunk { path: self.input.name().to_owned(), read: position, until })
             }
             (Ok(0), Bytes::File(file), None) => file.check(position).map(|()| Filled::None),
+            (Ok(0), Bytes::Once(_), None) => Ok(Filled::End),
         }
     }
 
@@ -355,6 +226,20 @@ impl FileReader {
         Ok(())
     }
 
+    /// Ends where a compressed input cannot be read further: with the records that are whole.
+    fn break_off(&mut self, damage: Damage) -> Result<(), FileError> {
+        self.look(true)?;
+        self.split()?;
+        self.builder.flush()?;
+        let from = self.builder.open_from().unwrap_or(self.offset);
+        self.send_end(from, Some(FileError::BrokenOff { path: self.input.name().to_owned(), damage, from }))
+    }
+
+    fn send_end(&self, read: i64, missing: Option<FileError>) -> Result<(), FileError> {
+        let sent = self.sender.send(FileDelivery::End { read, missing });
+        sent.map_err(|source| self.input.failed("read", source))
+    }
+
     /// Adds what is left and cannot grow: of a stream all, of a file a whole JSON value.
     fn end(&mut self) -> Result<(), FileError> {
         let is_stream = self.input.is_stream();
@@ -372,8 +257,9 @@ impl FileReader {
             Some(begin) => (begin, true),
             None => (self.offset, false),
         };
-        let sent = self.sender.send(FileDelivery::End { read, end, in_transaction });
-        sent.map_err(|source| self.input.failed("read", source))?;
+        let path = || self.input.name().to_owned();
+        let is_cut = in_transaction && is_stream;
+        self.send_end(read, is_cut.then(|| FileError::CutShort { path: path(), from: read, to: end }))?;
         let why = match in_transaction {
             true if is_stream => return Ok(()),
             true => "the last transaction has no COMMIT yet",
@@ -405,6 +291,10 @@ fn is_whole_value(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use super::super::batch::FileRecords;
+    use super::super::reading::Reading;
     use super::*;
     use crate::change::Partition;
 

@@ -1,117 +1,25 @@
 //! Records → batches: a transaction waits until its COMMIT, because only that has the commit time.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::{io, mem};
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 use tracing::warn;
 
+use super::batch::{FileBatch, TransactionInfo};
 use super::form::FileForm;
 use super::look::BYTE_ORDER_MARK;
-use super::psql::{RowHead, RowPlace, is_frame, line_of, quoted_column};
-use super::values::value_of;
+use super::records::copy_text;
+use super::records::copy_text::{is_tab_row, unescaped};
+use super::records::psql::{RowHead, RowPlace, is_frame, line_of, quoted_column};
+use super::records::values::value_of;
 use super::{FileError, Input};
-use crate::change::{Decoded, Partition, Record, Records};
+use crate::change::Decoded;
 use crate::replication::{LineHead, OpenTransaction, Step, TransactionAssembler};
 use crate::store::SpillSettings;
 
-/// Bytes of a batch, or one record.
-const BATCH_BYTES: usize = 1 << 20;
-/// Records of a batch.
-const BATCH_RECORDS: usize = 16_384;
 /// Bytes of a transaction that stay in memory.
 const TRANSACTION_MEMORY: usize = 64 << 20;
-
-/// Records one after the other, without their line ends.
-#[derive(Debug, Default)]
-pub(super) struct FileBatch {
-    bytes: Vec<u8>,
-    records: Vec<BatchRecord>,
-    transactions: Vec<TransactionInfo>,
-    /// Where changes stand that rows of psql hold.
-    places: Vec<RowPlace>,
-    /// The offset after the last record.
-    pub(super) next: i64,
-    /// Whether it ends between transactions.
-    pub(super) at_transaction_boundary: bool,
-}
-
-/// A record, and where it ends in the bytes; one without bytes is a tombstone.
-#[derive(Debug)]
-struct BatchRecord {
-    offset: i64,
-    end: usize,
-    /// The index of its transaction, for changes.
-    transaction: Option<u32>,
-    /// The index of its place, for changes that have one.
-    place: Option<u32>,
-}
-
-/// What the changes of a transaction have in common.
-#[derive(Clone, Copy, Debug)]
-struct TransactionInfo {
-    decoded: Decoded,
-    /// An instant that is better than the input's own, where there is no commit time.
-    arrived: Option<i64>,
-}
-
-impl FileBatch {
-    pub(super) fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    fn is_full(&self) -> bool {
-        self.bytes.len() >= BATCH_BYTES || self.records.len() >= BATCH_RECORDS
-    }
-
-    fn push(&mut self, text: &[u8], offset: i64, transaction: Option<u32>, place: Option<RowPlace>) {
-        self.bytes.extend_from_slice(text);
-        let place = place.map(|place| {
-            self.places.push(place);
-            u32::try_from(self.places.len() - 1).expect("a batch has few records")
-        });
-        self.records.push(BatchRecord { offset, end: self.bytes.len(), transaction, place });
-    }
-
-    fn push_transaction(&mut self, info: TransactionInfo) -> u32 {
-        self.transactions.push(info);
-        u32::try_from(self.transactions.len() - 1).expect("a batch has few records")
-    }
-}
-
-/// A batch as the dataflow reads it.
-pub(super) struct FileRecords {
-    pub(super) partition: Arc<Partition>,
-    pub(super) batch: FileBatch,
-    /// The instant of the whole input, in microseconds since 1970-01-01 UTC.
-    pub(super) time: i64,
-}
-
-impl Records for FileRecords {
-    fn for_each(&self, visit: &mut dyn FnMut(Record<'_>)) {
-        let mut begin = 0;
-        for record in &self.batch.records {
-            let transaction = record.transaction.map(|index| &self.batch.transactions[index as usize]);
-            let placed = record.place.map(|index| {
-                let decoded = transaction.map(|transaction| transaction.decoded).unwrap_or_default();
-                self.batch.places[index as usize].placed(decoded)
-            });
-            visit(Record {
-                partition: &self.partition,
-                offset: record.offset,
-                ordinal: 0,
-                kafka_time: None,
-                arrived: transaction.and_then(|transaction| transaction.arrived).or(Some(self.time)),
-                key: None,
-                value: (begin < record.end).then(|| &self.batch.bytes[begin..record.end]),
-                decoded: placed.as_ref().or(transaction.map(|transaction| &transaction.decoded)),
-                headers: &(),
-            });
-            begin = record.end;
-        }
-    }
-}
 
 /// Sends a batch to the worker; may wait, and fails when the worker is gone.
 pub(super) type SendBatch = Box<dyn FnMut(FileBatch) -> io::Result<()> + Send>;
@@ -125,6 +33,16 @@ pub(super) struct BatchBuilder {
     form: FileForm,
     batch: FileBatch,
     transactions: TransactionAssembler,
+    /// The open transaction, if its records stand in the batch; else they are held.
+    tail: Option<OpenTail>,
+}
+
+/// Where the records of a transaction begin in the batch that it ends.
+struct OpenTail {
+    first: usize,
+    /// Its index in the batch.
+    transaction: u32,
+    has_changes: bool,
 }
 
 impl BatchBuilder {
@@ -132,7 +50,8 @@ impl BatchBuilder {
     pub(super) fn new(input: &Input, time: String, send: SendBatch) -> BatchBuilder {
         let spill = SpillSettings { memory: TRANSACTION_MEMORY, folder: input.spill_folder().to_owned() };
         let (batch, transactions) = (FileBatch::default(), TransactionAssembler::new(spill));
-        BatchBuilder { input: input.clone(), time: Some(time), send, form: FileForm::Lines, batch, transactions }
+        let (input, form) = (input.clone(), FileForm::Lines);
+        BatchBuilder { input, time: Some(time), send, form, batch, transactions, tail: None }
     }
 
     /// Sets how the records are split that are added from now on.
@@ -150,21 +69,31 @@ impl BatchBuilder {
             _ if text == BYTE_ORDER_MARK => (Cow::Borrowed(&b""[..]), None),
             FileForm::Values => (Cow::Borrowed(value_of(text)), None),
             FileForm::Lines => line_in(text, false),
+            FileForm::TabRows => {
+                self.warn_of_backslash(text, offset);
+                line_in(text, false)
+            }
+            FileForm::CopyText => line_of_copy(text).unwrap_or_else(|| line_in(text, false)),
             FileForm::Column => line_in(text, true),
         };
         let text = &*text;
         match self.transactions.step(offset, text) {
-            Step::Begin { open, unfinished } => {
-                hold(open, text, offset, place)?;
+            Step::Begin { unfinished, .. } => {
                 if let Some(unfinished) = unfinished {
                     self.close_unfinished(unfinished, offset)?;
                 }
+                let transaction = self.batch.push_transaction(TransactionInfo::default());
+                self.tail = Some(OpenTail { first: self.batch.len(), transaction, has_changes: false });
+                self.batch.push(text, offset, None, None);
             }
-            Step::Inside(open, _) => {
-                hold(open, text, offset, place)?;
-                let is_large = open.lines.bytes() >= BATCH_BYTES as u64 || open.lines.count() >= BATCH_RECORDS as u64;
-                // What precedes a large transaction need not wait for it.
-                return if is_large { self.flush() } else { Ok(()) };
+            Step::Inside(open, head) => {
+                let is_change = head == LineHead::Change;
+                let Some(tail) = &mut self.tail else { return hold(open, text, offset, place) };
+                tail.has_changes |= is_change;
+                self.batch.push(text, offset, is_change.then_some(tail.transaction), place.filter(|_| is_change));
+                if !is_change && is_timeless_value(text) {
+                    self.warn_of_time();
+                }
             }
             Step::Outside(head) => {
                 if head == LineHead::Change || is_timeless_value(text) {
@@ -174,7 +103,6 @@ impl BatchBuilder {
                 self.batch.next = next;
             }
             Step::End(mut open, head) => {
-                hold(&mut open, text, offset, place)?;
                 let (commit_time, arrived) = match head {
                     // A COMMIT of another transaction has another time.
                     LineHead::Commit(Some(xid), _) if open.xid.is_some_and(|begun| begun != xid) => (None, None),
@@ -183,15 +111,44 @@ impl BatchBuilder {
                     _ => (None, None),
                 };
                 let decoded = Decoded { xid: open.xid, commit_time, ..Decoded::default() };
+                match &self.tail {
+                    Some(_) => self.batch.push(text, offset, None, None),
+                    None => hold(&mut open, text, offset, place)?,
+                }
                 self.close(open, TransactionInfo { decoded, arrived }, next)?;
             }
         }
-        if self.batch.is_full() { self.flush() } else { Ok(()) }
+        if self.batch.is_full() {
+            self.flush()?;
+            self.hold_tail()?;
+        }
+        Ok(())
     }
 
     /// Sends all records that belong to no open transaction.
     pub(super) fn flush(&mut self) -> Result<(), FileError> {
-        if self.batch.records.is_empty() { Ok(()) } else { self.send(true) }
+        let rest = match &mut self.tail {
+            Some(tail) => {
+                let mut rest = self.batch.split_off(tail.first);
+                self.batch.next = rest.begin();
+                tail.transaction = rest.push_transaction(TransactionInfo::default());
+                tail.first = 0;
+                rest
+            }
+            None => FileBatch::default(),
+        };
+        let batch = mem::replace(&mut self.batch, rest);
+        if batch.len() == 0 { Ok(()) } else { self.send(batch, true) }
+    }
+
+    /// Moves the records of a transaction that is too large for one batch to where they may wait in a file.
+    fn hold_tail(&mut self) -> Result<(), FileError> {
+        let Some(open) = self.transactions.open_mut().filter(|_| self.batch.is_full() && self.tail.is_some()) else {
+            return Ok(());
+        };
+        self.tail = None;
+        let batch = mem::take(&mut self.batch);
+        batch.texts().try_for_each(|(offset, place, text)| hold(open, text, offset, place))
     }
 
     /// Where the open transaction begins, if one is open.
@@ -199,21 +156,35 @@ impl BatchBuilder {
         self.transactions.open().map(|open| open.begin)
     }
 
-    fn send(&mut self, at_transaction_boundary: bool) -> Result<(), FileError> {
-        let mut batch = mem::take(&mut self.batch);
+    fn send(&mut self, mut batch: FileBatch, at_transaction_boundary: bool) -> Result<(), FileError> {
         batch.at_transaction_boundary = at_transaction_boundary;
         (self.send)(batch).map_err(|source| self.input.failed("read", source))
     }
 
-    /// Moves the records of a transaction that ends before `next` into the batch.
+    /// Ends a transaction before `next`, whose records stand in the batch, or were held and move there.
     fn close(&mut self, open: OpenTransaction, info: TransactionInfo, next: i64) -> Result<(), FileError> {
-        let mut lines = open.lines.finish()?;
         let is_timeless = info.decoded.commit_time.is_none() && !info.decoded.unfinished;
+        match self.tail.take() {
+            Some(tail) => {
+                self.batch.set_transaction(tail.transaction, info);
+                if tail.has_changes && is_timeless {
+                    self.warn_of_time();
+                }
+            }
+            None => self.add_held(open, info, is_timeless)?,
+        }
+        self.batch.next = next;
+        Ok(())
+    }
+
+    fn add_held(&mut self, open: OpenTransaction, info: TransactionInfo, is_timeless: bool) -> Result<(), FileError> {
+        let mut lines = open.lines.finish()?;
         let mut transaction = self.batch.push_transaction(info);
         while let Some(line) = lines.next_line()? {
             if self.batch.is_full() {
                 self.batch.next = line.position;
-                self.send(false)?;
+                let batch = mem::take(&mut self.batch);
+                self.send(batch, false)?;
                 transaction = self.batch.push_transaction(info);
             }
             let (place, text) = held(line.text);
@@ -224,7 +195,6 @@ impl BatchBuilder {
             let (transaction, place) = if is_change { (Some(transaction), place) } else { (None, None) };
             self.batch.push(text, line.position, transaction, place);
         }
-        self.batch.next = next;
         Ok(())
     }
 
@@ -238,6 +208,18 @@ impl BatchBuilder {
         );
         let decoded = Decoded { xid: open.xid, unfinished: true, ..Decoded::default() };
         self.close(open, TransactionInfo { decoded, arrived: None }, offset)
+    }
+
+    /// Logs once how rows are read that psql and COPY write differently, where none of the first was such a row.
+    fn warn_of_backslash(&mut self, record: &[u8], offset: i64) {
+        if memchr(b'\\', record).is_some() && is_tab_row(record) {
+            self.form = FileForm::Lines;
+            warn!(
+                input = self.input.name(),
+                "a row with tabs has a backslash, at byte {offset}, and none before: the rows are read as psql prints them; of \
+                 COPY's text form the escapes in values stay as they are, so write it WITH (FORMAT csv)"
+            );
+        }
     }
 
     /// Logs once how the day of a change without a commit time is chosen.
@@ -295,6 +277,17 @@ fn line_in(text: &[u8], has_header: bool) -> (Cow<'_, [u8]>, Option<RowPlace>) {
     (Cow::Borrowed(text), None)
 }
 
+/// The line in a row of COPY's text form, and where it stands; `None` if it is none.
+fn line_of_copy(text: &[u8]) -> Option<(Cow<'_, [u8]>, Option<RowPlace>)> {
+    if text == copy_text::END {
+        return Some((Cow::Borrowed(b""), None));
+    }
+    let head = RowHead::read(text)?;
+    // What COPY does not write is no row: the parser names it.
+    let line = unescaped(&text[head.length..]).map_or(Cow::Borrowed(text), Cow::Owned);
+    Some((line, Some(head.place)))
+}
+
 /// Whether this is a value around a line that has no commit time.
 fn is_timeless_value(text: &[u8]) -> bool {
     (text.starts_with(b"{") || text.starts_with(b"\"") || text.starts_with(b"Struct{"))
@@ -304,9 +297,11 @@ fn is_timeless_value(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
+    use super::super::batch::{BATCH_BYTES, BATCH_RECORDS, FileRecords};
     use super::*;
+    use crate::change::{Partition, Records};
 
     type Sent = Arc<Mutex<Vec<FileBatch>>>;
     /// Number, time, and whether it is unfinished.
@@ -383,6 +378,32 @@ mod tests {
     }
 
     #[test]
+    fn places_stay_with_their_changes_wherever_a_transaction_is_split_off() {
+        let rows = [
+            "0/1|7|table a.b: INSERT:\n",
+            "0/2|7|BEGIN 7\n",
+            "0/3|7|table a.b: INSERT:\n",
+            "0/4|7|message: transactional: 1 prefix: p, sz: 1 content:x\n",
+            "0/5|7|table a.b: DELETE:\n",
+            "0/6|7|COMMIT 7\n",
+            "0/7|8|table a.b: INSERT:\n",
+        ];
+        for cut in 0..=rows.len() {
+            let (mut builder, sent) = builder();
+            let next = add(&mut builder, 0, &rows[..cut], false);
+            add(&mut builder, next, &rows[cut..], false);
+            let mut places = Vec::new();
+            for batch in sent.lock().expect("no test panics here").drain(..) {
+                let partition = Arc::new(Partition { topic: "f".to_owned(), number: 0 });
+                FileRecords { partition, batch, time: 0 }
+                    .for_each(&mut |record| places.extend(record.decoded.map(|decoded| (decoded.lsn, decoded.xid))));
+            }
+            let expected = [(1, 7), (3, 7), (5, 7), (7, 8)].map(|(lsn, xid)| (Some(lsn), Some(xid)));
+            assert_eq!(places, expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
     fn a_transaction_that_another_follows_is_unfinished() {
         let (mut builder, sent) = builder();
         let records = ["BEGIN 6\n", CHANGE, "BEGIN 7\n", CHANGE, TIMED, "BEGIN 8\n", CHANGE, "COMMIT 9\n"];
@@ -435,8 +456,10 @@ mod tests {
         let (mut builder, _) = builder();
         let spill = SpillSettings { memory: 0, folder: "/nowhere/at/all".into() };
         builder.transactions = TransactionAssembler::new(spill);
-        builder.add(b"BEGIN 7\n", 0).expect("one record stays in memory");
-        let message = builder.add(CHANGE.as_bytes(), 8).expect_err("there is no such folder").to_string();
+        builder.add(b"BEGIN 7\n", 0).expect("a batch stays in memory");
+        builder.add(CHANGE.as_bytes(), 8).expect("a batch stays in memory");
+        let large = format!("table a.b: INSERT: v[text]:'{}'\n", "x".repeat(BATCH_BYTES));
+        let message = builder.add(large.as_bytes(), 27).expect_err("there is no such folder").to_string();
         assert!(message.contains("/nowhere/at/all") && message.contains("--spill-dir"), "{message}");
     }
 }

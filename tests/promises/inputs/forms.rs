@@ -1,4 +1,4 @@
-//! Files as people have them: what psql prints, JSON over several lines, other encodings, compression. They are read where there is
+//! Files as people have them: what psql prints, JSON over several lines, other encodings and archives. They are read where there is
 //! one meaning; else the run ends with code 2, says what the file is and what would help, and touches no book.
 
 use std::collections::BTreeMap;
@@ -136,6 +136,77 @@ fn rows_of_psql_are_the_lines_of_the_slot() {
     }
 }
 
+/// Rows as COPY writes them.
+fn copied(rows: &[&str]) -> String {
+    let escaped =
+        |line: &str| line.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r");
+    rows.iter().enumerate().map(|(number, line)| format!("0/{number:X}\t7\t{}\n", escaped(line))).collect()
+}
+
+#[test]
+fn rows_of_copy_are_read_with_their_escapes() {
+    let rows = [
+        "BEGIN 7",
+        "table a.b: INSERT: v[text]:'C:\\new\n\tx''y'",
+        "table a.b: INSERT: b[bytea]:'\\x00ff' v[text]:'a\r\nCOMMIT 7'",
+        "message: transactional: 1 prefix: p, sz: 5 content:a\n\\\tb",
+        "table a.\"x\ny\": DELETE: v[text]:'\\\\'",
+        "COMMIT 7",
+    ];
+    let text = copied(&rows);
+    for text in [text.clone(), format!("lsn\txid\tdata\n{text}\\.\n"), text.replace('\n', "\r\n")] {
+        for world in books_of(text.as_bytes()) {
+            let events = world.events();
+            let lines: Vec<&str> = events.iter().map(|event| event.data.as_str()).collect();
+            assert_eq!((lines, world.rejects()), (vec![rows[1], rows[2], rows[4]], vec![]), "{text}");
+            assert_eq!(events[2].table, "x\ny");
+            assert!(events.iter().all(|event| event.xid == Some(7)));
+            assert_eq!(events.iter().filter_map(|event| event.lsn).collect::<Vec<_>>(), [1, 2, 4]);
+        }
+    }
+    // Continued behind each of its rows.
+    for (cut, _) in text.match_indices('\n') {
+        let world = World::new(&text[..=cut]);
+        let is_known = text[..=cut].contains("bytea") || !text[..=cut].contains('\\');
+        if !is_known {
+            world.run(&[]).expect(2, &["psql and COPY write differently"]);
+            assert!(!world.book().exists());
+            continue;
+        }
+        world.run(&[]).expect(0, &[]);
+        world.append(&text[cut + 1..]);
+        world.run(&[]).expect(0, &[]);
+        assert_eq!((world.total(), world.rejects()), (3, vec![]), "cut at {cut}");
+        world.verify();
+    }
+}
+
+#[test]
+fn rows_that_psql_and_copy_write_differently_are_refused_or_said() {
+    let row = "0/5\t7\ttable a.b: INSERT: v[text]:'a\\nb'\n";
+    let world = World::new(row);
+    let words = ["psql and COPY write differently", "WITH (FORMAT csv)", "by |"];
+    world.run(&[]).expect(2, &words);
+    world.pipe(row.as_bytes()).expect(2, &words);
+    assert!(!world.book().exists());
+    // With the separator that helps, and where another row shows that psql wrote them.
+    let bytea = "0/6\t7\ttable a.b: INSERT: v[bytea]:'\\x00'\n";
+    for text in [row.replacen('\t', "|", 2), [row, bytea].concat()] {
+        for world in books_of(text.as_bytes()) {
+            assert_eq!(world.events()[0].data, "table a.b: INSERT: v[text]:'a\\nb'");
+            assert_eq!(world.rejects(), []);
+        }
+    }
+    // Behind what is looked at.
+    let plain = "0/5\t7\ttable a.b: INSERT: v[text]:'a'\n";
+    let text = plain.repeat(2000) + row + row;
+    let world = World::new(&text);
+    let ended = world.run(&[]);
+    assert_eq!(ended.stderr_text.matches("a row with tabs has a backslash").count(), 1, "{}", ended.stderr_text);
+    ended.expect(0, &[&format!("at byte {}", 2000 * plain.len())]);
+    assert_eq!((world.total(), world.rejects()), (2002, vec![]));
+}
+
 #[test]
 fn json_over_several_lines_and_arrays_are_read_value_by_value() {
     let values = [
@@ -197,8 +268,10 @@ fn what_cannot_be_read_is_named_before_a_book_is_made() {
     for (bytes, words) in [
         (ALIGNED.as_bytes().to_vec(), ["aligned", "psql --csv"]),
         (ALIGNED.lines().skip(2).collect::<Vec<_>>().join("\n").into_bytes(), ["aligned", "psql --csv"]),
-        (b"\x1F\x8B\x08\0\0\0\0\0".to_vec(), ["gzip", "zcat"]),
-        (b"\x28\xB5\x2F\xFD\0\0\0\0".to_vec(), ["zstd", "zstdcat"]),
+        (b"BZh91AY&SY\0".to_vec(), ["bzip2", "bzcat"]),
+        (b"\xFD7zXZ\0\0\x04".to_vec(), ["xz", "xzcat"]),
+        (b"\x04\x22\x4D\x18\x64\x40".to_vec(), ["lz4", "lz4cat"]),
+        (b"PK\x03\x04\x14\0".to_vec(), ["zip archive", "unzip -p"]),
         ([b"\xFF\xFE", &utf16[..]].concat(), ["UTF-16", "iconv"]),
         (utf16, ["UTF-16", "iconv"]),
         (latin1, ["UTF-8", "iconv"]),

@@ -2,6 +2,7 @@
 //! file grows and whichever run is killed.
 
 mod book_gone;
+mod compressed;
 mod ends;
 mod forms;
 mod growth;

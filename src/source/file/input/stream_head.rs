@@ -4,12 +4,13 @@ use std::fmt;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
+use std::{mem, thread};
 
-use super::look::{HEAD_BYTES, look};
+use crate::source::file::look::{HEAD_BYTES, look};
 
-type Stream = Box<dyn Read + Send>;
+/// Bytes that come once.
+pub(in crate::source::file) type Stream = Box<dyn Read + Send>;
 
 /// A stream that may be opened already, with its first bytes; clones share it.
 #[derive(Clone, Default)]
@@ -31,20 +32,21 @@ struct Opened {
 }
 
 impl StreamHead {
-    /// The first bytes, and whether they are all, if they come within the timeout.
+    /// The first bytes, and whether they are all, if they come within the timeout; an error comes once.
     pub(super) fn wait(
         &self,
         open: impl FnOnce() -> io::Result<Stream> + Send + 'static,
         timeout: Duration,
-    ) -> Option<(Vec<u8>, bool)> {
+    ) -> Option<io::Result<(Vec<u8>, bool)>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.start(open);
         if let State::Opening(opening) = &*state {
             let opened = opening.recv_timeout(timeout).ok()?;
             *state = State::Opened(opened);
         }
-        match &*state {
-            State::Opened(Ok(opened)) => Some((opened.head.clone(), opened.is_all)),
+        match &mut *state {
+            State::Opened(Ok(opened)) => Some(Ok((opened.head.clone(), opened.is_all))),
+            State::Opened(Err(error)) => Some(Err(mem::replace(error, was_opened()))),
             _ => None,
         }
     }
@@ -54,10 +56,10 @@ impl StreamHead {
         let state = {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             state.start(open);
-            std::mem::take(&mut *state)
+            mem::take(&mut *state)
         };
         let opened = match state {
-            State::Closed => return Err(io::Error::other("it was opened before")),
+            State::Closed => return Err(was_opened()),
             State::Opening(opening) => opening.recv().map_err(io::Error::other)?,
             State::Opened(opened) => opened,
         };
@@ -88,6 +90,10 @@ fn read_head(mut stream: Stream) -> io::Result<Opened> {
     loop {
         let is_all = match stream.read(&mut bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            // What came before it is read first.
+            Err(error) if !head.is_empty() => {
+                return Ok(Opened { head, is_all: true, rest: Box::new(Failing(Some(error))) });
+            }
             Err(error) => return Err(error),
             Ok(read) => {
                 head.extend_from_slice(&bytes[..read]);
@@ -97,6 +103,19 @@ fn read_head(mut stream: Stream) -> io::Result<Opened> {
         if is_all || look(&head, false).is_some() {
             return Ok(Opened { head, is_all, rest: stream });
         }
+    }
+}
+
+fn was_opened() -> io::Error {
+    io::Error::other("it was opened before")
+}
+
+/// What is left of a stream that could not be read further.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 

@@ -17,16 +17,16 @@ use memchr::memmem;
 use crate::change::Decoded;
 
 /// Bytes that show whether a record is a row, if no line break comes before.
-pub(super) const HEAD_BYTES: usize = 64;
+pub(in crate::source::file) const HEAD_BYTES: usize = 64;
 
 /// Bytes in which a field of CSV must show that it is no JSON string.
 const LONGEST_QUOTED: usize = 64 << 10;
 
 /// Where a row says that its line stands; −1 where it does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RowPlace {
-    pub(super) lsn: i64,
-    pub(super) xid: i64,
+pub(in crate::source::file) struct RowPlace {
+    pub(in crate::source::file) lsn: i64,
+    pub(in crate::source::file) xid: i64,
 }
 
 /// The place of a line alone.
@@ -34,16 +34,16 @@ const NOWHERE: RowPlace = RowPlace { lsn: -1, xid: -1 };
 
 impl RowPlace {
     /// Adds to what is known of a change where it stands; its transaction's number, if that is known, stays.
-    pub(super) fn placed(self, decoded: Decoded) -> Decoded {
+    pub(in crate::source::file) fn placed(self, decoded: Decoded) -> Decoded {
         let known = |number: i64| Some(number).filter(|number| *number >= 0);
         Decoded { lsn: known(self.lsn), xid: decoded.xid.or(known(self.xid)), ..decoded }
     }
 
-    pub(super) fn to_bytes(self) -> [u8; 16] {
+    pub(in crate::source::file) fn to_bytes(self) -> [u8; 16] {
         (u128::from(self.lsn.cast_unsigned()) << 64 | u128::from(self.xid.cast_unsigned())).to_le_bytes()
     }
 
-    pub(super) fn from_bytes(bytes: [u8; 16]) -> RowPlace {
+    pub(in crate::source::file) fn from_bytes(bytes: [u8; 16]) -> RowPlace {
         let both = u128::from_le_bytes(bytes);
         RowPlace { lsn: ((both >> 64) as u64).cast_signed(), xid: (both as u64).cast_signed() }
     }
@@ -51,16 +51,16 @@ impl RowPlace {
 
 /// A row's columns before its line, and how many bytes they have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RowHead {
-    pub(super) place: RowPlace,
-    pub(super) length: usize,
+pub(in crate::source::file) struct RowHead {
+    pub(in crate::source::file) place: RowPlace,
+    pub(in crate::source::file) length: usize,
     /// Whether the line is a field of CSV in quotes.
-    pub(super) is_quoted: bool,
+    pub(in crate::source::file) is_quoted: bool,
 }
 
 impl RowHead {
     /// The columns before the line that `record` begins with; `None` if it is no row.
-    pub(super) fn read(record: &[u8]) -> Option<RowHead> {
+    pub(in crate::source::file) fn read(record: &[u8]) -> Option<RowHead> {
         if !record.first()?.is_ascii_hexdigit() && record[0] != b'"' {
             return None;
         }
@@ -87,7 +87,7 @@ impl RowHead {
 /// A field of CSV in quotes that is the whole record: a line alone, which a JSON string may look like.
 ///
 /// Without a header that says so it is one only where it cannot be a JSON string: where a line break stands in it, or a quote is doubled.
-pub(super) fn quoted_column(record: &[u8], has_header: bool) -> Option<RowHead> {
+pub(in crate::source::file) fn quoted_column(record: &[u8], has_header: bool) -> Option<RowHead> {
     let field = record.strip_prefix(b"\"").filter(|field| begins_line(field))?;
     let head = RowHead { place: NOWHERE, length: 0, is_quoted: true };
     if has_header {
@@ -106,7 +106,7 @@ pub(super) fn quoted_column(record: &[u8], has_header: bool) -> Option<RowHead> 
 }
 
 /// Whether the quote that `text` begins with is closed and the byte behind it is known, or its line ends, or it is too long to matter.
-pub(super) fn json_string_ends(text: &[u8]) -> bool {
+pub(in crate::source::file) fn json_string_ends(text: &[u8]) -> bool {
     let mut rest = text.iter().enumerate().skip(1);
     while let Some((at, byte)) = rest.next() {
         match byte {
@@ -121,7 +121,7 @@ pub(super) fn json_string_ends(text: &[u8]) -> bool {
 }
 
 /// The line of a row that ends with `record`; its line end is already gone.
-pub(super) fn line_of(head: RowHead, record: &[u8]) -> Cow<'_, [u8]> {
+pub(in crate::source::file) fn line_of(head: RowHead, record: &[u8]) -> Cow<'_, [u8]> {
     let field = &record[head.length..];
     if !head.is_quoted {
         return Cow::Borrowed(field);
@@ -142,7 +142,7 @@ pub(super) fn line_of(head: RowHead, record: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Whether this is the line of column names or the count of rows that psql prints around its rows.
-pub(super) fn is_frame(text: &[u8]) -> bool {
+pub(in crate::source::file) fn is_frame(text: &[u8]) -> bool {
     if let Some(inner) = text.strip_prefix(b"(").and_then(|rest| rest.strip_suffix(b")")) {
         let digits = inner.iter().take_while(|byte| byte.is_ascii_digit()).count();
         return digits > 0 && inner[digits..].starts_with(b" ") && !inner[digits + 1..].contains(&b' ');
@@ -189,7 +189,7 @@ fn column(bytes: &[u8], delimiter: Option<u8>) -> Option<(Column, usize)> {
 }
 
 /// Whether this begins as a line of test_decoding.
-pub(super) fn begins_line(text: &[u8]) -> bool {
+pub(in crate::source::file) fn begins_line(text: &[u8]) -> bool {
     let heads: [&[u8]; 10] = [
         b"table ",
         b"BEGIN",

@@ -20,7 +20,7 @@ const CONTENT: &[u8] = b" content:";
 
 /// What is known about the end of a message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum MessageEnd {
+pub(in crate::source::file) enum MessageEnd {
     /// Its content ends before this byte.
     At(usize),
     /// It ends there if nothing more comes.
@@ -35,7 +35,7 @@ pub(super) enum MessageEnd {
 
 /// What stands behind a message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Following {
+pub(in crate::source::file) enum Following {
     /// Another message; where that ends does not matter.
     Message,
     /// A record of this length.
@@ -45,19 +45,23 @@ pub(super) enum Following {
 }
 
 /// Where the line begins in a record that may be a row of psql.
-pub(super) fn line_begin(record: &[u8]) -> usize {
+pub(in crate::source::file) fn line_begin(record: &[u8]) -> usize {
     RowHead::read(record).map_or(0, |row| row.length + usize::from(row.is_quoted))
 }
 
 /// Whether a record begins as a logical message.
-pub(super) fn is_message(record: &[u8]) -> bool {
+pub(in crate::source::file) fn is_message(record: &[u8]) -> bool {
     record.starts_with(b"message: ") || record.starts_with(b"streaming message: ")
 }
 
 /// Finds the end of the message that `bytes` begin with.
 ///
 /// `following` tells what bytes begin with. It judges no message, so that messages one behind the other are looked at once.
-pub(super) fn message_end(bytes: &[u8], in_struct: bool, following: fn(&[u8]) -> Following) -> MessageEnd {
+pub(in crate::source::file) fn message_end(
+    bytes: &[u8],
+    in_struct: bool,
+    following: fn(&[u8]) -> Following,
+) -> MessageEnd {
     let head = bytes.strip_prefix(b"streaming ").unwrap_or(bytes);
     let heads: [&[u8]; 2] = [b"message: transactional: 0 prefix: ", b"message: transactional: 1 prefix: "];
     if !heads.iter().any(|known| head.starts_with(known)) {
@@ -162,4 +166,128 @@ fn has_begin_behind_text(lines: &[u8]) -> bool {
         };
         without_number.len() > b"BEGIN".len() && without_number.ends_with(b"BEGIN")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::RecordScanner;
+    use super::super::scan::tests::check;
+
+    proptest::proptest! {
+        #[test]
+        fn messages_of_any_prefix_and_content_are_one_record_each(
+            head in proptest::sample::select(&["", "0/5|7|", "1/2\t3\t", "7|"][..]),
+            messages in proptest::collection::vec((0..2_usize, pieces(&PIECES[1..]), pieces(&PIECES)), 1..5),
+        ) {
+            let mut records = vec![format!("{head}BEGIN 5\n")];
+            for (transactional, prefix, content) in messages {
+                let size = content.len();
+                records.push(format!("{head}message: transactional: {transactional} prefix: {prefix}, sz: {size} content:{content}\n"));
+                records.push(format!("{head}table a.b: INSERT: v[text]:'x'\n"));
+            }
+            records.push(format!("{head}COMMIT 5\n"));
+            check(&records.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+
+    /// The first looks like a size: where a prefix has it, only luck decides.
+    const PIECES: [&str; 9] = [
+        ", sz: 3 content:",
+        "\n",
+        "a",
+        "é",
+        "\nBEGIN 7",
+        "\nCOMMIT 7\n",
+        "\ntable a.b: DELETE: v[text]:'",
+        "'",
+        "\nmessage: transactional: 1 prefix: ",
+    ];
+
+    fn pieces(pieces: &'static [&'static str]) -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::strategy::Strategy;
+        proptest::collection::vec(proptest::sample::select(pieces), 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    #[test]
+    fn many_messages_are_split_in_a_moment_and_hide_no_change_between_them() {
+        for (head, tail) in [("", ""), ("0/1|7|", ""), ("Struct{lsn=0/1,data=", "}")] {
+            let line = |line: &str| format!("{head}{line}{tail}\n");
+            let message = line("message: transactional: 1 prefix: p, sz: 3 content:abc");
+            let row = line("table public.t: INSERT: id[integer]:1");
+            let mut records = vec![message.clone(), row.clone(), message.clone()];
+            records.extend(vec![row.clone(); 20]);
+            records.extend(vec![message; 60]);
+            records.extend(vec![row; 20]);
+            check(&records.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn messages_in_rows_end_by_the_rows_behind_them() {
+        for head in ["", "0/5|7|", "7\t1/2\t"] {
+            let rows = |lines: &[&str]| lines.iter().map(|line| format!("{head}{line}\n")).collect::<Vec<_>>();
+            for lines in [
+                // What looks like a size stands behind the border of the transaction.
+                rows(&[
+                    "message: transactional: 1 prefix: p, sz: 3 content:abc",
+                    "COMMIT 7",
+                    "rubbish, sz: 2 content:xy",
+                ]),
+                rows(&[
+                    "message: transactional: 0 prefix: p, sz: 3 content:abc",
+                    "BEGIN 8",
+                    "rubbish, sz: 2 content:xy",
+                ]),
+                // Cut short, and begun anew in the same line.
+                rows(&[
+                    &format!("message: transactional: 1 prefix: p, sz: 90 content:abc{head}BEGIN 8"),
+                    "table a.b: INSERT:",
+                    "message: transactional: 0 prefix: q, sz: 1 content:y",
+                    "COMMIT 8",
+                ]),
+            ] {
+                check(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    /// The first size is contradicted by the second, which is no size either: the third counts, however late it comes.
+    #[test]
+    fn a_message_whose_size_is_contradicted_ends_the_same_in_pieces() {
+        check(&[
+            "message: transactional: 0 prefix: , sz: 1 content:x\n, sz: 1 content:\nab\n, sz: 1 content:y\n",
+            "BEGIN 5\n",
+            "table a.b: INSERT: id[integer]:1\n",
+        ]);
+        check(&["message: transactional: 0 prefix: , sz: 1 content:x\n", ", sz: 1 content:\n", "ab\n", "BEGIN 5\n"]);
+    }
+
+    #[test]
+    fn a_message_that_was_cut_short_hides_no_change() {
+        let again = [
+            "table a.b: INSERT:\n",
+            "COMMIT 7\n",
+            "message: transactional: 0 prefix: q, sz: 1 content:y\n",
+            "BEGIN 8\n",
+        ];
+        for cut in [
+            "message: transactional: 1 prefix: preBEGIN 7\n",
+            "message: transactional: 1 prefix: p, sz: 100 content:abcBEGIN 7\n",
+            "message: transactional: 1 prefix: p, sz: 3 content:abcBEGIN\n",
+        ] {
+            check(&[&[cut], &again[..]].concat());
+        }
+        check(&["message: transactional: 1 prefix: never sized\n"]);
+    }
+
+    #[test]
+    fn a_message_at_the_end_is_settled_by_its_length() {
+        let mut scanner = RecordScanner::default();
+        let whole = b"message: transactional: 0 prefix: p, sz: 3 content:a\nb\n";
+        assert_eq!((scanner.end(whole), scanner.settled()), (None, Some(whole.len())));
+        let cut = &whole[..whole.len() - 2];
+        assert_eq!((scanner.end(cut), scanner.settled()), (None, None));
+        // The same bytes and more: what it waited for.
+        assert_eq!(scanner.end(&[&whole[..], b"BEGIN 5\n"].concat()), Some(whole.len()));
+    }
 }

@@ -6,21 +6,21 @@
 //! breaks this is no line of test_decoding, or one that was cut short, and ends where the line does. `message.rs` has the rule of
 //! logical messages, which state their length.
 
-use memchr::memmem;
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memmem};
 
-use super::form::FileForm;
+use super::change_line::{After, ScanState, ScanStep, columns, names, quoted};
 use super::message::{Following, MessageEnd, is_message, message_end};
 use super::psql;
 use super::psql::{RowHead, json_string_ends, quoted_column};
 use super::values::ValueScan;
+use crate::source::file::form::FileForm;
 
 /// Bytes that show what kind of record it is, if no line break comes before.
 const HEAD: usize = "PREPARE TRANSACTION ".len();
 
 /// Finds the ends of records. It resumes where it stopped when more bytes come, so that a long record is scanned once.
 #[derive(Default)]
-pub(super) struct RecordScanner {
+pub(in crate::source::file) struct RecordScanner {
     /// Bytes of the record that were scanned.
     at: usize,
     state: ScanState,
@@ -32,50 +32,16 @@ pub(super) struct RecordScanner {
     values: Option<ValueScan>,
     /// Whether CSV's header of one column was read.
     has_header: bool,
+    /// Whether a row is one line, in COPY's text form.
+    is_copy_text: bool,
     /// Whether it only looks ahead, and stops at a message.
     is_ahead: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum ScanState {
-    /// Before the first byte.
-    #[default]
-    Begin,
-    /// In the names before the operation.
-    Names,
-    /// Among the columns.
-    Columns,
-    /// Inside quotes, and what comes after them.
-    Quoted(u8, After),
-    /// In a logical message, which begins here.
-    Message,
-    /// To the end of the line.
-    Line,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum After {
-    Names,
-    Columns,
-    Line,
-}
-
-/// The result of a step of the scan.
-enum ScanStep {
-    /// Continue with this state at this byte.
-    On(ScanState, usize),
-    /// The record ends before this byte.
-    End(usize),
-    /// More bytes are needed.
-    More(usize),
-    /// It is no line of test_decoding.
-    Broken,
 }
 
 impl RecordScanner {
     /// The length of the record that `bytes` begin with, its line break included; `None` if it does not end in them: then
     /// the next call needs the same bytes and more, else the bytes after the record.
-    pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(in crate::source::file) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         if let Some(value) = &mut self.values {
             let end = value.end(bytes);
             self.settled = value.settled(bytes);
@@ -122,26 +88,29 @@ impl RecordScanner {
     }
 
     /// A scanner of records that are split so.
-    pub(super) fn of(form: FileForm) -> RecordScanner {
+    pub(in crate::source::file) fn of(form: FileForm) -> RecordScanner {
         let values = (form == FileForm::Values).then(ValueScan::default);
-        RecordScanner { values, has_header: form == FileForm::Column, ..RecordScanner::default() }
+        let (has_header, is_copy_text) = (form == FileForm::Column, form == FileForm::CopyText);
+        RecordScanner { values, has_header, is_copy_text, ..RecordScanner::default() }
     }
 
     /// Begins the next record.
     fn restart(&mut self) {
-        let values = self.values.as_ref().map(|_| ValueScan::default());
-        *self = RecordScanner { values, has_header: self.has_header, ..RecordScanner::default() };
+        (self.at, self.state, self.in_struct, self.settled) = (0, ScanState::Begin, false, None);
+        if let Some(value) = &mut self.values {
+            *value = ValueScan::default();
+        }
     }
 
     /// The length of a record that is whole if no more bytes come; after [`RecordScanner::end`] of the same bytes.
-    pub(super) fn settled(&mut self) -> Option<usize> {
+    pub(in crate::source::file) fn settled(&mut self) -> Option<usize> {
         let length = self.settled?;
         self.restart();
         Some(length)
     }
 
     /// Ends a record that has no end: where it is settled, or at its first line break. A JSON value that is no line is all that is left.
-    pub(super) fn give_up(&mut self, bytes: &[u8]) -> usize {
+    pub(in crate::source::file) fn give_up(&mut self, bytes: &[u8]) -> usize {
         let settled = self.settled();
         self.restart();
         if self.values.is_some() {
@@ -184,6 +153,9 @@ impl RecordScanner {
 
     /// Moves to the line inside a row of psql, if it is one.
     fn open_row(&self, text: &[u8]) -> ScanStep {
+        if self.is_copy_text {
+            return ScanStep::On(ScanState::Line, 0);
+        }
         match RowHead::read(text).or_else(|| quoted_column(text, self.has_header)) {
             Some(row) if row.is_quoted => ScanStep::On(ScanState::Quoted(b'"', After::Line), row.length + 1),
             Some(row) => ScanStep::On(ScanState::Begin, row.length),
@@ -227,78 +199,8 @@ impl RecordScanner {
     }
 }
 
-/// In `schema.table: ` or `schema.table, schema.table: `, up to the operation.
-fn names(bytes: &[u8], at: usize) -> ScanStep {
-    const LONGEST: usize = ": TRUNCATE:".len();
-    let Some(special) = bytes[at..].iter().position(|byte| matches!(byte, b'"' | b':' | b'\n' | b'\'')) else {
-        return ScanStep::More(bytes.len());
-    };
-    let at = at + special;
-    match bytes[at] {
-        b'"' if matches!(bytes[at - 1], b' ' | b'.') => ScanStep::On(ScanState::Quoted(b'"', After::Names), at + 1),
-        b'\n' => ScanStep::End(at + 1),
-        b':' => {
-            let rest = &bytes[at..];
-            let row: [&[u8]; 3] = [b": INSERT:", b": UPDATE:", b": DELETE:"];
-            if row.iter().any(|operation| rest.starts_with(operation)) {
-                return ScanStep::On(ScanState::Columns, at + row[0].len());
-            }
-            if rest.starts_with(b": TRUNCATE:") {
-                return ScanStep::On(ScanState::Line, at);
-            }
-            if rest.len() < LONGEST && memchr(b'\n', rest).is_none() { ScanStep::More(at) } else { ScanStep::Broken }
-        }
-        _ => ScanStep::Broken,
-    }
-}
-
-/// Among ` name[type]:value`, outside quotes.
-fn columns(bytes: &[u8], at: usize) -> ScanStep {
-    let Some(special) = memchr3(b'\'', b'"', b'\n', &bytes[at..]) else { return ScanStep::More(bytes.len()) };
-    let at = at + special;
-    let before = &bytes[..at];
-    match bytes[at] {
-        b'\n' => ScanStep::End(at + 1),
-        b'\'' if before.ends_with(b":") || before.ends_with(b":B") => {
-            ScanStep::On(ScanState::Quoted(b'\'', After::Columns), at + 1)
-        }
-        b'"' if before.ends_with(b" ") || before.ends_with(b"[") || before.ends_with(b".") => {
-            ScanStep::On(ScanState::Quoted(b'"', After::Columns), at + 1)
-        }
-        _ => ScanStep::Broken,
-    }
-}
-
-/// Inside quotes; a doubled one does not close them.
-fn quoted(bytes: &[u8], mut at: usize, quote: u8, after: After, in_struct: bool) -> ScanStep {
-    loop {
-        let Some(found) = memchr(quote, &bytes[at..]) else { return ScanStep::More(bytes.len()) };
-        let close = at + found;
-        return match bytes.get(close + 1) {
-            // Whether it is doubled is not known yet.
-            None => ScanStep::More(close),
-            Some(next) if *next == quote => {
-                at = close + 2;
-                continue;
-            }
-            Some(next) => match after {
-                After::Names => ScanStep::On(ScanState::Names, close + 1),
-                After::Line => ScanStep::On(ScanState::Line, close + 1),
-                // Behind a quoted name comes its type, or more of the type.
-                After::Columns if quote == b'"' => ScanStep::On(ScanState::Columns, close + 1),
-                After::Columns
-                    if matches!(next, b' ' | b'\n' | b'\r') || (in_struct && matches!(next, b'}' | b',')) =>
-                {
-                    ScanStep::On(ScanState::Columns, close + 1)
-                }
-                After::Columns => ScanStep::Broken,
-            },
-        };
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Splits a whole text that arrives in pieces of `piece` bytes.
@@ -321,7 +223,7 @@ mod tests {
         records
     }
 
-    fn check(records: &[&str]) {
+    pub(in crate::source::file::records) fn check(records: &[&str]) {
         let text = records.concat();
         for piece in [1, 2, 3, 7, 64, text.len()] {
             assert_eq!(split(&text, piece), records, "in pieces of {piece}");
@@ -388,124 +290,6 @@ mod tests {
             "table public.t: INSERT: v[text]:'never closed\n",
             "no line end",
         ]);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn messages_of_any_prefix_and_content_are_one_record_each(
-            head in proptest::sample::select(&["", "0/5|7|", "1/2\t3\t", "7|"][..]),
-            messages in proptest::collection::vec((0..2_usize, pieces(&PIECES[1..]), pieces(&PIECES)), 1..5),
-        ) {
-            let mut records = vec![format!("{head}BEGIN 5\n")];
-            for (transactional, prefix, content) in messages {
-                let size = content.len();
-                records.push(format!("{head}message: transactional: {transactional} prefix: {prefix}, sz: {size} content:{content}\n"));
-                records.push(format!("{head}table a.b: INSERT: v[text]:'x'\n"));
-            }
-            records.push(format!("{head}COMMIT 5\n"));
-            check(&records.iter().map(String::as_str).collect::<Vec<_>>());
-        }
-    }
-
-    /// The first looks like a size: where a prefix has it, only luck decides.
-    const PIECES: [&str; 9] = [
-        ", sz: 3 content:",
-        "\n",
-        "a",
-        "é",
-        "\nBEGIN 7",
-        "\nCOMMIT 7\n",
-        "\ntable a.b: DELETE: v[text]:'",
-        "'",
-        "\nmessage: transactional: 1 prefix: ",
-    ];
-
-    fn pieces(pieces: &'static [&'static str]) -> impl proptest::strategy::Strategy<Value = String> {
-        use proptest::strategy::Strategy;
-        proptest::collection::vec(proptest::sample::select(pieces), 0..6).prop_map(|pieces| pieces.concat())
-    }
-
-    #[test]
-    fn many_messages_are_split_in_a_moment_and_hide_no_change_between_them() {
-        for (head, tail) in [("", ""), ("0/1|7|", ""), ("Struct{lsn=0/1,data=", "}")] {
-            let line = |line: &str| format!("{head}{line}{tail}\n");
-            let message = line("message: transactional: 1 prefix: p, sz: 3 content:abc");
-            let row = line("table public.t: INSERT: id[integer]:1");
-            let mut records = vec![message.clone(), row.clone(), message.clone()];
-            records.extend(vec![row.clone(); 20]);
-            records.extend(vec![message; 60]);
-            records.extend(vec![row; 20]);
-            check(&records.iter().map(String::as_str).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn messages_in_rows_end_by_the_rows_behind_them() {
-        for head in ["", "0/5|7|", "7\t1/2\t"] {
-            let rows = |lines: &[&str]| lines.iter().map(|line| format!("{head}{line}\n")).collect::<Vec<_>>();
-            for lines in [
-                // What looks like a size stands behind the border of the transaction.
-                rows(&[
-                    "message: transactional: 1 prefix: p, sz: 3 content:abc",
-                    "COMMIT 7",
-                    "rubbish, sz: 2 content:xy",
-                ]),
-                rows(&[
-                    "message: transactional: 0 prefix: p, sz: 3 content:abc",
-                    "BEGIN 8",
-                    "rubbish, sz: 2 content:xy",
-                ]),
-                // Cut short, and begun anew in the same line.
-                rows(&[
-                    &format!("message: transactional: 1 prefix: p, sz: 90 content:abc{head}BEGIN 8"),
-                    "table a.b: INSERT:",
-                    "message: transactional: 0 prefix: q, sz: 1 content:y",
-                    "COMMIT 8",
-                ]),
-            ] {
-                check(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-            }
-        }
-    }
-
-    /// The first size is contradicted by the second, which is no size either: the third counts, however late it comes.
-    #[test]
-    fn a_message_whose_size_is_contradicted_ends_the_same_in_pieces() {
-        check(&[
-            "message: transactional: 0 prefix: , sz: 1 content:x\n, sz: 1 content:\nab\n, sz: 1 content:y\n",
-            "BEGIN 5\n",
-            "table a.b: INSERT: id[integer]:1\n",
-        ]);
-        check(&["message: transactional: 0 prefix: , sz: 1 content:x\n", ", sz: 1 content:\n", "ab\n", "BEGIN 5\n"]);
-    }
-
-    #[test]
-    fn a_message_that_was_cut_short_hides_no_change() {
-        let again = [
-            "table a.b: INSERT:\n",
-            "COMMIT 7\n",
-            "message: transactional: 0 prefix: q, sz: 1 content:y\n",
-            "BEGIN 8\n",
-        ];
-        for cut in [
-            "message: transactional: 1 prefix: preBEGIN 7\n",
-            "message: transactional: 1 prefix: p, sz: 100 content:abcBEGIN 7\n",
-            "message: transactional: 1 prefix: p, sz: 3 content:abcBEGIN\n",
-        ] {
-            check(&[&[cut], &again[..]].concat());
-        }
-        check(&["message: transactional: 1 prefix: never sized\n"]);
-    }
-
-    #[test]
-    fn a_message_at_the_end_is_settled_by_its_length() {
-        let mut scanner = RecordScanner::default();
-        let whole = b"message: transactional: 0 prefix: p, sz: 3 content:a\nb\n";
-        assert_eq!((scanner.end(whole), scanner.settled()), (None, Some(whole.len())));
-        let cut = &whole[..whole.len() - 2];
-        assert_eq!((scanner.end(cut), scanner.settled()), (None, None));
-        // The same bytes and more: what it waited for.
-        assert_eq!(scanner.end(&[&whole[..], b"BEGIN 5\n"].concat()), Some(whole.len()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ const BETWEEN: [u8; 7] = *b" \t\r\n,[]";
 
 /// How far a value is scanned.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ValueScan {
+pub(in crate::source::file) struct ValueScan {
     at: usize,
     /// Whether the value has begun.
     is_inside: bool,
@@ -19,7 +19,7 @@ pub(super) struct ValueScan {
 impl ValueScan {
     /// The length of the value that `bytes` begin with and of what stands before it; `None` if it does not end in them: then the next
     /// call needs the same bytes and more.
-    pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(in crate::source::file) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         while let Some(byte) = bytes.get(self.at) {
             let is_end = self.step(*byte);
             if is_end == Some(End::Before) {
@@ -34,7 +34,7 @@ impl ValueScan {
     }
 
     /// The length of what stands behind the last value.
-    pub(super) fn settled(&self, bytes: &[u8]) -> Option<usize> {
+    pub(in crate::source::file) fn settled(&self, bytes: &[u8]) -> Option<usize> {
         (!self.is_inside && !bytes.is_empty()).then_some(bytes.len())
     }
 
@@ -76,7 +76,7 @@ enum End {
 }
 
 /// The value of a record, without what stands between values.
-pub(super) fn value_of(record: &[u8]) -> &[u8] {
+pub(in crate::source::file) fn value_of(record: &[u8]) -> &[u8] {
     let is_between = |byte: &u8| BETWEEN.contains(byte);
     let begin = record.iter().position(|byte| !is_between(byte)).unwrap_or(record.len());
     &record[begin..]
