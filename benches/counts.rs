@@ -7,7 +7,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use walbook::change::{CountKey, Day, Operation};
+use std::sync::Arc;
+use walbook::change::{CountKey, Day, Operation, TableName};
 use walbook::query::{Filter, GroupBy, RowStyle, Totals};
 
 const DAYS: i64 = 365;
@@ -19,7 +20,8 @@ fn totals() -> Totals {
         let day = Day::from_days(20_454 + day).expect("a day of 2026");
         for table in 0..TABLES {
             for (place, op) in Operation::ALL.into_iter().enumerate() {
-                let key = CountKey { day, schema: "public".to_owned(), table: format!("table_{table:04}"), op };
+                let name = Arc::new(TableName::new("public", &format!("table_{table:04}")));
+                let key = CountKey { day, table: name, op };
                 totals.set(&key, 1 + (table * 7 + place) as u64);
             }
         }

@@ -5,7 +5,7 @@
 //!                            ▼                            ▼                                          │
 //!  partitions ─▶ read ─ batches ─▶ parse ─┬─ events ──▶ seal files ─┐                                │
 //!                 │                       ├─ rejects ─▶ seal files ─┴─ sealed files ─────────────┐   │
-//!                 │                       ├─ tallies ──────────────────────────┐                 │   │
+//!                 │                       ├─ tallies, names of tables ─────────┐                 │   │
 //!                 │                       └─ deltas ─▶ counts by key ─ totals ─┤                 ▼   ▼
 //!                 └─ positions ────────────────────────────────────────────────┴▶ gather ─┬─▶ commit ─▶ probe ─▶ credit back to read
 //!                                                                                on leader└─▶ live answers, number of rejects
@@ -59,7 +59,8 @@ pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
     let clock_requests = clock.as_ref().map(|clock| clock.tick_requests.clone());
     let committed = ProbeHandle::new();
 
-    let LeaderStreams { commands, initial_counts, wake: wake_leader } = leader_ticks(scope, clock, committed.clone());
+    let LeaderStreams { commands, initial_counts, initial_tables, wake: wake_leader } =
+        leader_ticks(scope, clock, committed.clone());
     let Read { batches, positions, tick_requests, wake: wake_reader } =
         read_partitions(scope, source, commands.clone(), committed.clone(), process.clone());
     let parsed: Parsed = parse_records(scope, batches, commands.clone());
@@ -69,7 +70,8 @@ pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
     let rejects: Sealed = seal_files(scope, parsed.rejects, commands.clone(), rejects, &*process.host);
     request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_requests);
 
-    let epochs = gather_on_leader(scope, totals, parsed.tallies, positions);
+    let tables = parsed.tables.concat(initial_tables);
+    let epochs = gather_on_leader(scope, totals, tables, parsed.tallies, positions, process.shutdown.clone());
     publish_live(epochs.clone(), server);
     count_rejects(epochs.clone(), process.progress.clone());
 

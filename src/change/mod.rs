@@ -5,6 +5,7 @@
 
 mod batch;
 mod closed_epoch;
+mod count_key;
 mod day;
 mod decoded;
 mod epoch;
@@ -19,12 +20,13 @@ mod rows;
 
 pub use batch::{Batch, PolledBatch};
 pub use closed_epoch::{ClosedEpoch, EpochSummary};
+pub use count_key::{CountKey, PackedCountKey, TableId, TableName};
 pub use day::{Day, DayError};
 pub use decoded::Decoded;
 pub use epoch::{CommitNumber, Epoch, LeaderCommand, PartitionStart, Start, Tick, TickRequest};
 pub use failure::{Classified, Failure, FailureKind, WithContext, with_causes};
 pub use lsn::{Lsn, LsnError};
-pub use operation::{CountKey, Operation, TableName};
+pub use operation::Operation;
 pub use position::{End, Interval, LeaderEpoch, Partition, PartitionRead, PartitionTally, Place, RejectSample, Tally};
 pub use recent_transactions::{CommittedTransaction, RecentTransactions};
 pub use record::{Headers, Record, Records};

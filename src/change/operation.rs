@@ -1,11 +1,9 @@
-//! What a change does, to which table, and the key it is counted under.
+//! What a change does.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-
-use super::Day;
 
 /// What a change did to its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,26 +59,4 @@ impl FromStr for Operation {
             .find(|operation| operation.as_str().eq_ignore_ascii_case(text))
             .ok_or_else(|| format!("no operation {text:?}: one of INSERT, UPDATE, DELETE, TRUNCATE"))
     }
-}
-
-/// A table's name as unquoted identifier text: `we"ird`, not `"we""ird"`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct TableName {
-    /// The schema, unquoted.
-    pub schema: String,
-    /// The table, unquoted.
-    pub table: String,
-}
-
-/// The key that changes are counted by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct CountKey {
-    /// The day in the book's zone.
-    pub day: Day,
-    /// The schema, unquoted.
-    pub schema: String,
-    /// The table, unquoted.
-    pub table: String,
-    /// What was done.
-    pub op: Operation,
 }

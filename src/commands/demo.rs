@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::answers::{print, rejects_command};
 use super::{serve, signals};
 use crate::book;
-use crate::change::{CountKey, Day, Failure, TableName, WithContext};
+use crate::change::{CountKey, Day, Failure, WithContext};
 use crate::control::{Progress, Shutdown};
 use crate::demo::{Broker, Shop};
 use crate::query;
@@ -193,9 +193,10 @@ fn compare(dir: &Path, shop: &Shop) -> Result<(), Failure> {
     let rejects: u64 = query::rejects(dir)?.iter().map(|(_, count)| count).sum();
     let same = answer.rows.len() == expected.counts.len()
         && answer.rows.iter().all(|row| {
-            let key = row.day.zip(row.table.as_deref()).zip(row.op).map(|((day, name), op)| {
-                let TableName { schema, table } = name.clone();
-                CountKey { day, schema, table, op }
+            let key = row.day.zip(row.table.as_deref()).zip(row.op).map(|((day, name), op)| CountKey {
+                day,
+                table: Arc::new(name.clone()),
+                op,
             });
             key.is_some_and(|key| expected.counts.get(&key) == Some(&row.count))
         });

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use fastrand::Rng;
 
-use crate::change::{CountKey, Day, Operation};
+use crate::change::{CountKey, Day, Operation, TableName};
+use std::sync::Arc;
 
 use super::ExpectedCounts;
 use super::actions::Actions;
@@ -86,7 +87,7 @@ impl Shop {
     pub fn expected_counts(&self) -> ExpectedCounts {
         let counts = self.counts.iter().map(|((day, table, op), count)| {
             let (schema, table) = table.name();
-            (CountKey { day: *day, schema: schema.to_owned(), table: table.to_owned(), op: *op }, *count)
+            (CountKey { day: *day, table: Arc::new(TableName::new(schema, table)), op: *op }, *count)
         });
         ExpectedCounts { records: self.records, counts: counts.collect(), markers: self.markers, rejects: self.rejects }
     }
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!(expected.records, records.len() as u64);
         assert!((70_000..130_000).contains(&expected.records), "{}", expected.records);
         assert!((10..100).contains(&expected.rejects) && expected.markers > 100, "{expected:?}");
-        let tables = expected.counts.keys().map(|key| (&key.schema, &key.table)).collect::<BTreeSet<_>>();
+        let tables = expected.counts.keys().map(|key| &key.table).collect::<BTreeSet<_>>();
         let ops = expected.counts.keys().map(|key| key.op).collect::<BTreeSet<_>>();
         let days = expected.counts.keys().map(|key| key.day).collect::<BTreeSet<_>>();
         assert_eq!((tables.len(), ops.len(), days.len()), (14, 4, 15));

@@ -1,6 +1,6 @@
 //! The operator that brings what all workers counted and read to worker 0, once for both of its users.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use timely::dataflow::channels::pact::Exchange;
@@ -10,57 +10,127 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, StreamVec};
 use timely::progress::Antichain;
 
-use crate::change::{CountKey, Epoch, EpochSummary, PartitionRead, PartitionTally};
+use crate::change::{Epoch, EpochSummary, Failure, PackedCountKey, PartitionRead, PartitionTally, TableId, TableName};
+use crate::control::Shutdown;
 
-/// Gathers totals, tallies and positions on worker 0 and emits each epoch's when it is closed, in order.
+/// A total of the arrangement, packed: `+1` where it begins to hold, `-1` where it ends to.
+type TotalUpdate = ((PackedCountKey, isize), Epoch, isize);
+
+/// Gathers totals, tallies and positions on worker 0 and emits each epoch's when it is closed, in order. `tables` are the names that
+/// packed keys stand for; those of an epoch come at that epoch or before.
 ///
 /// Totals are updates of the arrangement: `+1` for a total that begins to hold, `-1` for one that ends to. Those of epoch 0,
 /// which the book had at the start, are left out.
 pub fn gather_on_leader<'scope>(
     scope: Scope<'scope, Epoch>,
-    totals: StreamVec<'scope, Epoch, ((CountKey, isize), Epoch, isize)>,
+    totals: StreamVec<'scope, Epoch, TotalUpdate>,
+    tables: StreamVec<'scope, Epoch, Arc<TableName>>,
     tallies: StreamVec<'scope, Epoch, PartitionTally>,
     positions: StreamVec<'scope, Epoch, PartitionRead>,
+    shutdown: Shutdown,
 ) -> StreamVec<'scope, Epoch, Arc<EpochSummary>> {
     let mut builder = OperatorBuilder::new("GatherOnLeader".to_owned(), scope);
     let (epochs_out, epochs) = builder.new_output::<Vec<Arc<EpochSummary>>>();
     let mut epochs_out = OutputBuilder::from(epochs_out);
     let held = [(0, Antichain::from_elem(Default::default()))];
-    let to_leader = Exchange::new(|_: &((CountKey, isize), Epoch, isize)| 0);
-    let mut totals = builder.new_input_connection(totals, to_leader, held.clone());
+    let mut totals = builder.new_input_connection(totals, Exchange::new(|_: &TotalUpdate| 0), held.clone());
+    let mut tables = builder.new_input_connection(tables, Exchange::new(|_: &Arc<TableName>| 0), held.clone());
     let to_leader = Exchange::new(|_: &PartitionTally| 0);
     let mut tallies = builder.new_input_connection(tallies, to_leader, held.clone());
     let to_leader = Exchange::new(|_: &PartitionRead| 0);
     let mut positions = builder.new_input_connection(positions, to_leader, held);
     builder.build(move |_initial| {
-        let mut open: BTreeMap<Epoch, (Capability<Epoch>, EpochSummary)> = BTreeMap::new();
+        let mut open: BTreeMap<Epoch, OpenEpoch> = BTreeMap::new();
+        let mut names: HashMap<TableId, Arc<TableName>> = HashMap::new();
         move |frontiers| {
             let mut epochs_out = epochs_out.activate();
             totals.for_each(|stamp, totals| {
                 let capability = stamp.retain_least(0).expect("totals come at an epoch");
                 // A message may hold updates of later epochs.
                 for ((key, total), epoch, diff) in totals.drain(..).filter(|(_, epoch, _)| *epoch > 0) {
-                    let of_epoch = || (capability.delayed(&epoch), EpochSummary::default());
-                    open.entry(epoch).or_insert_with(of_epoch).1.totals.push((key, total, diff));
+                    let of_epoch = || OpenEpoch::new(capability.delayed(&epoch));
+                    open.entry(epoch).or_insert_with(of_epoch).totals.push((key, total, diff));
+                }
+            });
+            tables.for_each(|_stamp, tables| {
+                for table in tables.drain(..) {
+                    if let Err(error) = add_name(&mut names, table) {
+                        shutdown.fail(error);
+                    }
                 }
             });
             tallies.for_each(|stamp, tallies| {
                 let capability = stamp.retain_least(0).expect("tallies come at an epoch");
                 let of_epoch = open.entry(*capability.time());
-                of_epoch.or_insert_with(|| (capability, EpochSummary::default())).1.tallies.append(tallies);
+                of_epoch.or_insert_with(|| OpenEpoch::new(capability)).summary.tallies.append(tallies);
             });
             positions.for_each(|stamp, positions| {
                 let capability = stamp.retain_least(0).expect("positions come at an epoch");
                 let of_epoch = open.entry(*capability.time());
-                of_epoch.or_insert_with(|| (capability, EpochSummary::default())).1.positions.append(positions);
+                of_epoch.or_insert_with(|| OpenEpoch::new(capability)).summary.positions.append(positions);
             });
             while let Some(first) = open.first_entry()
                 && !frontiers.iter().any(|frontier| frontier.less_equal(first.key()))
             {
-                let (capability, summary) = first.remove();
+                if shutdown.has_failed() {
+                    // Two tables may have been counted as one.
+                    return;
+                }
+                let OpenEpoch { capability, totals, mut summary } = first.remove();
+                let named = totals.into_iter().map(|(key, total, diff)| {
+                    let name = names.get(&key.table()).expect("a table is named before its keys are gathered");
+                    (key.with_name(Arc::clone(name)), total, diff)
+                });
+                summary.totals = named.collect();
                 epochs_out.session(&capability).give(Arc::new(summary));
             }
         }
     });
     epochs
+}
+
+/// What came of an epoch that is not closed.
+struct OpenEpoch {
+    capability: Capability<Epoch>,
+    totals: Vec<(PackedCountKey, isize, isize)>,
+    /// The rest of it; without totals.
+    summary: EpochSummary,
+}
+
+impl OpenEpoch {
+    fn new(capability: Capability<Epoch>) -> OpenEpoch {
+        OpenEpoch { capability, totals: Vec::new(), summary: EpochSummary::default() }
+    }
+}
+
+/// Adds a table to the known ones; several workers may name it.
+///
+/// # Errors
+/// When another table has its hash.
+fn add_name(names: &mut HashMap<TableId, Arc<TableName>>, table: Arc<TableName>) -> Result<(), Failure> {
+    let known = names.entry(TableId::of(&table)).or_insert_with(|| Arc::clone(&table));
+    if *known == table {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "the tables {:?}.{:?} and {:?}.{:?} cannot be counted in one book: their names have the same hash",
+        known.schema, known.table, table.schema, table.table
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_tables_with_one_hash_are_an_error() {
+        let name = |table: &str| Arc::new(TableName::new("public", table));
+        let mut names = HashMap::new();
+        for table in ["a", "b", "a"] {
+            add_name(&mut names, name(table)).expect("their hashes differ");
+        }
+        names.insert(TableId::of(&name("b")), name("c"));
+        let error = add_name(&mut names, name("b")).expect_err("the hash is taken");
+        assert!(error.to_string().contains(r#""public"."c" and "public"."b""#), "{error}");
+    }
 }

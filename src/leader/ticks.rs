@@ -1,5 +1,7 @@
 //! The operators between the clock and all workers: commands to them, requests from them, wake-ups after commits.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -10,14 +12,18 @@ use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 use timely::scheduling::Activator;
 
 use super::{ClockEvent, LeaderHandle};
-use crate::change::{CommitNumber, CountKey, Epoch, LeaderCommand, Tick, TickRequest};
+use crate::change::{
+    CommitNumber, CountKey, Epoch, LeaderCommand, PackedCountKey, TableId, TableName, Tick, TickRequest,
+};
 
 /// What [`leader_ticks`] gives.
 pub struct LeaderStreams<'scope> {
     /// Commands for all workers, on each of them.
     pub commands: StreamVec<'scope, Epoch, LeaderCommand>,
     /// The counts that the book has, at epoch 0 and with their weight.
-    pub initial_counts: StreamVec<'scope, Epoch, (CountKey, Epoch, isize)>,
+    pub initial_counts: StreamVec<'scope, Epoch, (PackedCountKey, Epoch, isize)>,
+    /// The tables of these counts.
+    pub initial_tables: StreamVec<'scope, Epoch, Arc<TableName>>,
     /// Wakes the operator when `committed` may be done.
     pub wake: Activator,
 }
@@ -30,12 +36,15 @@ pub fn leader_ticks<'scope>(
 ) -> LeaderStreams<'scope> {
     let mut builder = OperatorBuilder::new("LeaderTicks".to_owned(), scope);
     let (commands_out, commands) = builder.new_output::<Vec<LeaderCommand>>();
-    let (initial_out, initial_counts) = builder.new_output::<Vec<(CountKey, Epoch, isize)>>();
+    let (initial_out, initial_counts) = builder.new_output::<Vec<(PackedCountKey, Epoch, isize)>>();
+    let (tables_out, initial_tables) = builder.new_output::<Vec<Arc<TableName>>>();
     let (mut commands_out, mut initial_out) = (OutputBuilder::from(commands_out), OutputBuilder::from(initial_out));
+    let mut tables_out = OutputBuilder::from(tables_out);
     let address = builder.operator_info().address;
     let activator = scope.worker().sync_activator_for(address.to_vec());
     builder.build(move |mut capabilities| {
-        let (mut for_initial, mut for_commands) = (capabilities.pop(), capabilities.pop());
+        let (mut for_tables, mut for_initial) = (capabilities.pop(), capabilities.pop());
+        let mut for_commands = capabilities.pop();
         let events = clock.map(|LeaderHandle { events, activator: to_clock, .. }| {
             // The clock of a test may wake nothing.
             let _ = to_clock.send(activator);
@@ -43,7 +52,7 @@ pub fn leader_ticks<'scope>(
         });
         move |_frontiers| {
             let Some(events) = &events else {
-                (for_commands, for_initial) = (None, None);
+                (for_commands, for_initial, for_tables) = (None, None, None);
                 return;
             };
             while let (Some(capability), Ok(event)) = (for_commands.as_mut(), events.try_recv()) {
@@ -51,9 +60,12 @@ pub fn leader_ticks<'scope>(
                     ClockEvent::Start(start, counts) => {
                         commands_out.activate().session(&*capability).give(LeaderCommand::Start(start));
                         capability.downgrade(&1);
-                        if let Some(capability) = for_initial.take() {
-                            let counts = counts.into_iter().map(|(key, count)| (key, 0, count as isize));
-                            initial_out.activate().session(&capability).give_iterator(counts);
+                        if let Some((initial, tables)) = for_initial.take().zip(for_tables.take()) {
+                            tables_out.activate().session(&tables).give_iterator(distinct_tables(&counts).into_iter());
+                            let counts = counts.into_iter().map(|(CountKey { day, table, op }, count)| {
+                                (PackedCountKey::new(day, TableId::of(&table), op), 0, count as isize)
+                            });
+                            initial_out.activate().session(&initial).give_iterator(counts);
                         }
                     }
                     ClockEvent::Tick(commit) => {
@@ -70,7 +82,12 @@ pub fn leader_ticks<'scope>(
             }
         }
     });
-    LeaderStreams { commands: commands.broadcast(), initial_counts, wake: scope.activator_for(address) }
+    let wake = scope.activator_for(address);
+    LeaderStreams { commands: commands.broadcast(), initial_counts, initial_tables, wake }
+}
+
+fn distinct_tables(counts: &[(CountKey, i64)]) -> HashSet<Arc<TableName>> {
+    counts.iter().map(|(key, _)| &key.table).cloned().collect()
 }
 
 /// Sends the requests of all workers to the clock, by way of worker 0.

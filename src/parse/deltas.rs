@@ -1,9 +1,8 @@
 //! How many changes of each key a batch holds.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::change::{CountKey, Day, Epoch, Operation, TableName};
+use crate::change::{Day, Epoch, Operation, PackedCountKey, TableId};
 
 /// Counts by table and operation. Those of a table's current day are in a vector, those of earlier days in a map.
 #[derive(Default)]
@@ -33,9 +32,9 @@ impl Deltas {
     /// The counts as updates at `epoch`, each with the number of changes as its weight.
     pub(super) fn finish(
         self,
-        tables: &[Arc<TableName>],
+        tables: &[TableId],
         epoch: Epoch,
-    ) -> impl Iterator<Item = (CountKey, Epoch, isize)> {
+    ) -> impl Iterator<Item = (PackedCountKey, Epoch, isize)> {
         let mut all = self.earlier;
         for (table, (day, counts)) in self.current.into_iter().enumerate() {
             let sums = all.entry((table, day)).or_default();
@@ -44,11 +43,12 @@ impl Deltas {
             }
         }
         all.into_iter().flat_map(move |((table, day), counts)| {
-            let name = Arc::clone(&tables[table]);
-            Operation::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0).map(move |(op, count)| {
-                let key = CountKey { day, schema: name.schema.clone(), table: name.table.clone(), op };
-                (key, epoch, count as isize)
-            })
+            let table = tables[table];
+            Operation::ALL
+                .into_iter()
+                .zip(counts)
+                .filter(|(_, count)| *count > 0)
+                .map(move |(op, count)| (PackedCountKey::new(day, table, op), epoch, count as isize))
         })
     }
 }

@@ -11,11 +11,11 @@ use timely::progress::operate::FrontierInterest;
 
 use super::deltas::Deltas;
 use super::reject_samples::RejectSamples;
-use super::tables::TableNumbers;
+use super::tables::{BatchTables, TableNumbers};
 use super::{Content, DayRule, Envelope, EnvelopeLine, Name, Reject, Statement, read_line};
 use crate::change::{
-    Batch, CountKey, Day, Epoch, LeaderCommand, Lsn, Operation, Partition, PartitionTally, Place, PolledBatch, Record,
-    RejectSample, Rows, TableName, Tally,
+    Batch, Day, Epoch, LeaderCommand, Lsn, Operation, PackedCountKey, Partition, PartitionTally, Place, PolledBatch,
+    Record, RejectSample, Rows, TableName, Tally,
 };
 use crate::table::{EventColumns, EventRow, RejectColumns};
 
@@ -34,7 +34,9 @@ pub struct Parsed<'scope> {
     /// What the records of each partition were.
     pub tallies: StreamVec<'scope, Epoch, PartitionTally>,
     /// How many changes of each key there were, as updates with that weight.
-    pub deltas: StreamVec<'scope, Epoch, (CountKey, Epoch, isize)>,
+    pub deltas: StreamVec<'scope, Epoch, (PackedCountKey, Epoch, isize)>,
+    /// The tables of those keys, each once on a worker, no later than the first key.
+    pub tables: StreamVec<'scope, Epoch, Arc<TableName>>,
 }
 
 /// Parses each record of each batch, on the worker that read it.
@@ -47,12 +49,14 @@ pub fn parse_records<'scope>(
     let (events_out, events) = builder.new_output::<Vec<Rows>>();
     let (rejects_out, rejects) = builder.new_output::<Vec<Rows>>();
     let (tallies_out, tallies) = builder.new_output::<Vec<PartitionTally>>();
-    let (deltas_out, deltas) = builder.new_output::<Vec<(CountKey, Epoch, isize)>>();
+    let (deltas_out, deltas) = builder.new_output::<Vec<(PackedCountKey, Epoch, isize)>>();
+    let (tables_out, tables) = builder.new_output::<Vec<Arc<TableName>>>();
     let mut events_out = OutputBuilder::from(events_out);
     let mut rejects_out = OutputBuilder::from(rejects_out);
     let mut tallies_out = OutputBuilder::from(tallies_out);
     let mut deltas_out = OutputBuilder::from(deltas_out);
-    let held = (0..4).map(|output| (output, Antichain::from_elem(Default::default())));
+    let mut tables_out = OutputBuilder::from(tables_out);
+    let held = (0..5).map(|output| (output, Antichain::from_elem(Default::default())));
     let mut batches = builder.new_input_connection(batches, Pipeline, held);
     let mut commands = builder.new_input_connection(commands, Pipeline, []);
     builder.set_notify_for(0, FrontierInterest::Never);
@@ -72,19 +76,22 @@ pub fn parse_records<'scope>(
             let mut rejects_out = rejects_out.activate();
             let mut tallies_out = tallies_out.activate();
             let mut deltas_out = deltas_out.activate();
+            let mut tables_out = tables_out.activate();
             batches.for_each_stamp(|stamp, batches| {
                 let epoch = *stamp.least().expect("batches come at an epoch");
                 for batch in batches.flat_map(|batches| batches.drain(..)) {
-                    let parsed = parser.as_mut().expect("batches come after the start").parse(batch);
+                    let parser = parser.as_mut().expect("batches come after the start");
+                    let parsed = parser.parse(batch);
+                    tables_out.session(&stamp).give_iterator(parser.tables.take_new().into_iter());
                     tallies_out.session(&stamp).give_iterator(parsed.tallies.into_iter());
-                    deltas_out.session(&stamp).give_iterator(parsed.deltas.finish(&parsed.tables, epoch));
+                    deltas_out.session(&stamp).give_iterator(parsed.deltas.finish(&parsed.tables.ids, epoch));
                     events_out.session(&stamp).give_iterator(parsed.events.into_iter());
                     rejects_out.session(&stamp).give_iterator(parsed.rejects.into_iter());
                 }
             });
         }
     });
-    Parsed { events, rejects, tallies, deltas }
+    Parsed { events, rejects, tallies, deltas, tables }
 }
 
 /// A stretch of records of one partition.
@@ -128,7 +135,7 @@ struct ParsedBatch {
     rejects: Option<Rows>,
     tallies: Vec<PartitionTally>,
     deltas: Deltas,
-    tables: Vec<Arc<TableName>>,
+    tables: BatchTables,
 }
 
 /// The parser with buffers and caches that it keeps from record to record.
@@ -169,7 +176,7 @@ impl Parser {
         });
         let tables = self.tables.finish_batch();
         ParsedBatch {
-            events: rows.events.finish(batch.commit, &tables),
+            events: rows.events.finish(batch.commit, &tables.names),
             rejects: rows.rejects.finish(batch.commit),
             tallies: stretches.into_iter().map(Stretch::into_tally).collect(),
             deltas: rows.deltas,

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::Name;
-use crate::change::TableName;
+use crate::change::{TableId, TableName};
 
 /// Entries of the cache of recent names; a power of two.
 const RECENT: usize = 256;
@@ -19,12 +19,22 @@ pub(super) struct TableNumbers {
     recent: [usize; RECENT],
     /// Increases with each batch; an index of an earlier batch is not valid.
     batch: u64,
-    in_batch: Vec<Arc<TableName>>,
+    in_batch: BatchTables,
+    /// Those that were met for the first time since they were taken.
+    new: Vec<Arc<TableName>>,
+}
+
+/// The tables of a batch, by their index in it.
+#[derive(Default)]
+pub(super) struct BatchTables {
+    pub(super) names: Vec<Arc<TableName>>,
+    pub(super) ids: Vec<TableId>,
 }
 
 struct NumberedTable {
     printed: Box<str>,
     name: Arc<TableName>,
+    id: TableId,
     batch: u64,
     index: usize,
 }
@@ -36,7 +46,8 @@ impl TableNumbers {
             tables: Vec::new(),
             recent: [0; RECENT],
             batch: 1,
-            in_batch: Vec::new(),
+            in_batch: BatchTables::default(),
+            new: Vec::new(),
         }
     }
 
@@ -55,26 +66,34 @@ impl TableNumbers {
         let table = &mut self.tables[number];
         if table.batch != self.batch {
             table.batch = self.batch;
-            table.index = self.in_batch.len();
-            self.in_batch.push(Arc::clone(&table.name));
+            table.index = self.in_batch.ids.len();
+            self.in_batch.names.push(Arc::clone(&table.name));
+            self.in_batch.ids.push(table.id);
         }
         table.index
     }
 
     /// The tables of this batch in the order of their index; the next batch begins.
-    pub(super) fn finish_batch(&mut self) -> Vec<Arc<TableName>> {
+    pub(super) fn finish_batch(&mut self) -> BatchTables {
         self.batch += 1;
         mem::take(&mut self.in_batch)
+    }
+
+    /// The tables that were met for the first time since the last call.
+    pub(super) fn take_new(&mut self) -> Vec<Arc<TableName>> {
+        mem::take(&mut self.new)
     }
 
     fn number(&mut self, name: &Name<'_>) -> usize {
         if let Some(number) = self.numbers.get(name.text()) {
             return *number;
         }
-        let unquoted = TableName { schema: name.schema().into_owned(), table: name.table().into_owned() };
+        let unquoted = Arc::new(TableName { schema: name.schema().into_owned(), table: name.table().into_owned() });
         let printed: Box<str> = name.text().into();
         self.numbers.insert(printed.clone(), self.tables.len());
-        self.tables.push(NumberedTable { printed, name: Arc::new(unquoted), batch: 0, index: 0 });
+        self.new.push(Arc::clone(&unquoted));
+        let id = TableId::of(&unquoted);
+        self.tables.push(NumberedTable { printed, name: unquoted, id, batch: 0, index: 0 });
         self.tables.len() - 1
     }
 }

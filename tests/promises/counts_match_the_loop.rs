@@ -17,7 +17,7 @@ pub(crate) fn counts(store: &dyn Store) -> BTreeMap<CountKey, u64> {
         let day = layout::day_of_folder(&folder).expect("a day folder");
         let bytes = store.read(&layout::counts_path(day)).expect("a counts file");
         let file = CountsFile::read(day, bytes.into()).expect("a whole counts file");
-        all.extend(file.counts.into_iter().map(|(key, count)| (key, u64::try_from(count).expect("positive"))));
+        all.extend(file.by_key().map(|(key, count)| (key, u64::try_from(count).expect("positive"))));
     }
     all
 }

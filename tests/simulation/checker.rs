@@ -73,7 +73,7 @@ pub(crate) fn check_counts_files(disk: &MemoryStore) -> Result<(), String> {
     for folder in disk.list("counts").unwrap_or_default() {
         let day = layout::day_of_folder(&folder).ok_or_else(|| format!("{folder} is no day folder"))?;
         let bytes = disk.read(&layout::counts_path(day)).map_err(|error| format!("counts of {day}: {error}"))?;
-        counts.extend(CountsFile::read(day, bytes.into()).map_err(|error| error.to_string())?.counts);
+        counts.extend(CountsFile::read(day, bytes.into()).map_err(|error| error.to_string())?.by_key());
     }
     let logged = fold(disk)?.counts;
     if counts == logged { Ok(()) } else { Err(format!("counts files have {counts:?}, the log {logged:?}")) }
@@ -124,8 +124,7 @@ fn fold(disk: &MemoryStore) -> Result<Folded, String> {
             topic.positions.values().for_each(|read| folded.tally.add(&read.tally));
         }
         for delta in logged.entry.deltas {
-            let key = CountKey { day: delta.0, schema: delta.1, table: delta.2, op: delta.3 };
-            *folded.counts.entry(key).or_default() += delta.4;
+            *folded.counts.entry(delta.key).or_default() += delta.count;
         }
         folded.digests.push(logged.digest);
     }

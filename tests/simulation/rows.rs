@@ -6,7 +6,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use walbook::change::{CountKey, Day, Operation};
+use std::sync::Arc;
+use walbook::change::{CountKey, Day, Operation, TableName};
 use walbook::store::{Store, layout};
 
 use super::world::World;
@@ -122,8 +123,7 @@ fn read_events(day: Day, batch: &RecordBatch) -> Result<Vec<EventTruth>, String>
             let op = columns.text("op", row)?;
             let key = CountKey {
                 day,
-                schema: columns.text("schema", row)?,
-                table: columns.text("table", row)?,
+                table: Arc::new(TableName { schema: columns.text("schema", row)?, table: columns.text("table", row)? }),
                 op: Operation::named(&op).ok_or_else(|| format!("{op} is no operation"))?,
             };
             Ok(EventTruth {

@@ -37,7 +37,8 @@ pub(crate) fn build(scope: Scope<'_, Epoch>, share: Share, world: &World, mutati
     let clock_requests = clock.as_ref().map(|clock| clock.tick_requests.clone());
     let committed = ProbeHandle::new();
 
-    let LeaderStreams { commands, initial_counts, wake: wake_leader } = leader_ticks(scope, clock, committed.clone());
+    let LeaderStreams { commands, initial_counts, initial_tables, wake: wake_leader } =
+        leader_ticks(scope, clock, committed.clone());
     let Read { batches, positions, tick_requests, wake: wake_reader } =
         read_partitions(scope, source, commands.clone(), committed.clone(), process.clone());
     let parsed: Parsed = parse_records(scope, batches, commands.clone());
@@ -50,7 +51,8 @@ pub(crate) fn build(scope: Scope<'_, Epoch>, share: Share, world: &World, mutati
     let rejects = seal_files(scope, reject_rows, commands.clone(), rejects, &*process.host);
     request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_requests);
 
-    let epochs = gather_on_leader(scope, totals, parsed.tallies, positions);
+    let tables = parsed.tables.concat(initial_tables);
+    let epochs = gather_on_leader(scope, totals, tables, parsed.tallies, positions, process.shutdown.clone());
     publish_live(epochs.clone(), server);
     count_rejects(epochs.clone(), process.progress.clone());
 

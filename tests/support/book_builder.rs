@@ -19,7 +19,9 @@ use twox_hash::XxHash3_64;
 
 use walbook::book::log::entry::{BookSettings, PartitionEntry, SourceKind, TopicEntry, Versions};
 use walbook::book::{Book, BookError, CommitContents, Committer, CountDelta, Entry, State};
-use walbook::change::{CommitNumber, CountKey, Day, Interval, Operation, Partition, Place, SealedFile, Tally};
+use walbook::change::{
+    CommitNumber, CountKey, Day, Interval, Operation, Partition, Place, SealedFile, TableName, Tally,
+};
 use walbook::query::Event;
 pub use walbook::query::event_columns;
 use walbook::store::Disk;
@@ -109,7 +111,7 @@ impl BookBuilder {
         for (day, event) in &contents.events {
             events.entry((*day, event.partition as usize % self.workers)).or_default().push(event);
             let op: Operation = event.op.parse().expect("the test names an operation");
-            let key = CountKey { day: *day, schema: event.schema.clone(), table: event.table.clone(), op };
+            let key = CountKey { day: *day, table: Arc::new(TableName::new(&event.schema, &event.table)), op };
             *deltas.entry(key).or_default() += 1;
         }
         for ((day, worker), rows) in &events {

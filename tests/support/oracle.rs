@@ -11,6 +11,7 @@ use chrono::{DateTime, Datelike, TimeZone};
 use chrono_tz::Tz;
 use serde_json::Value;
 
+use std::sync::Arc;
 use walbook::change::{CountKey, Day, Operation, TableName};
 use walbook::demo::ExpectedCounts;
 
@@ -80,7 +81,7 @@ pub fn read_naively(record: &WorkloadRecord, zone: Tz) -> Option<Vec<EventTruth>
         partition: record.partition,
         offset: record.offset,
         ordinal,
-        key: CountKey { day, schema, table, op },
+        key: CountKey { day, table: Arc::new(TableName { schema, table }), op },
         kafka_time: record.time,
         commit_time,
         lsn: lsn(&fields["lsn"]),
@@ -204,7 +205,9 @@ mod tests {
             WorkloadRecord { partition: 0, offset: 0, time: Some(LATE), key: None, value, headers: Vec::new() };
         let truth = count_naively([&record], zone);
         assert_eq!((truth.records, truth.markers + truth.rejects), (1, u64::from(truth.counts.is_empty())));
-        let print = |(key, n): (&CountKey, &u64)| format!("{} {}|{}|{} {n}", key.day, key.schema, key.table, key.op);
+        let print = |(key, n): (&CountKey, &u64)| {
+            format!("{} {}|{}|{} {n}", key.day, key.table.schema, key.table.table, key.op)
+        };
         match truth.rejects {
             0 => truth.counts.iter().map(print).collect(),
             _ => vec!["reject".to_owned()],

@@ -291,7 +291,7 @@ mod tests {
         // Unreadable ones, and the few that have neither a timestamp nor a commit time.
         assert!((350..700).contains(&truth.rejects), "{}", truth.rejects);
         assert!(truth.counts.keys().map(|key| key.day).collect::<std::collections::BTreeSet<_>>().len() >= 14);
-        let of = |table: &str| truth.counts.iter().filter(|(k, _)| k.table == table).map(|(_, n)| n).sum::<u64>();
+        let of = |table: &str| truth.counts.iter().filter(|(k, _)| k.table.table == table).map(|(_, n)| n).sum::<u64>();
         assert!(of("table_0") > 5 * of("table_8"), "the first table is the busiest");
         for partition in 0..4 {
             let offsets = records.iter().filter(|r| r.partition == partition).map(|r| r.offset).collect::<Vec<_>>();

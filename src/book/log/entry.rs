@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::change::{
-    CommitNumber, CommittedTransaction, Day, Interval, LeaderEpoch, Operation, RecentTransactions, Tally,
+    CommitNumber, CommittedTransaction, CountKey, Interval, LeaderEpoch, RecentTransactions, TableName, Tally,
 };
 
 /// One entry of the commit log. Number 0 makes the book; a *fence* opens a generation, a *commit* adds rows.
@@ -202,6 +203,25 @@ pub struct AddedFile {
     pub xxh3: String,
 }
 
-/// How many changes of one key an entry adds; a JSON array of five.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Delta(pub Day, pub String, pub String, pub Operation, pub i64);
+/// How many changes of one key an entry adds; a JSON array of five: day, schema, table, operation, number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Delta {
+    /// The key.
+    pub key: CountKey,
+    /// The number of changes added.
+    pub count: i64,
+}
+
+impl Serialize for Delta {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Delta { key: CountKey { day, table, op }, count } = self;
+        (day, &table.schema, &table.table, op, count).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Delta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Delta, D::Error> {
+        let (day, schema, table, op, count) = Deserialize::deserialize(deserializer)?;
+        Ok(Delta { key: CountKey { day, table: Arc::new(TableName { schema, table }), op }, count })
+    }
+}

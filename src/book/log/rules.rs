@@ -9,6 +9,7 @@ use super::entry::{Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEnt
 use super::state::State;
 use crate::book::BookError;
 use crate::book::layout::{FilePlace, Table};
+use crate::change::{CountKey, TableName};
 
 impl State {
     /// Whether `entry` may follow.
@@ -121,9 +122,10 @@ impl State {
         same("rows of events files", &rows.get(&Table::Events).copied().unwrap_or(0), &events)?;
         same("rows of rejects files", &rows.get(&Table::Rejects).copied().unwrap_or(0), &rejects)?;
 
-        holds(entry.deltas.is_sorted_by(|one, next| key(one) < key(next)), || "deltas are not sorted by key".into())?;
+        holds(entry.deltas.is_sorted_by(|one, next| one.key < next.key), || "deltas are not sorted by key".into())?;
         let mut counted: BTreeMap<Day, u128> = BTreeMap::new();
-        for Delta(day, schema, table, op, count) in &entry.deltas {
+        for Delta { key: CountKey { day, table, op }, count } in &entry.deltas {
+            let TableName { schema, table } = &**table;
             holds(*count > 0, || format!("delta {count} of {day} {schema:?}.{table:?} {op}"))?;
             *counted.entry(*day).or_default() += u128::from(count.unsigned_abs());
         }
@@ -183,10 +185,6 @@ fn epoch_rules(read: &PartitionEntry, source: SourceKind, before: Option<LeaderE
     })?;
     let least = before.map_or(0, |before| before.epoch);
     holds(last.epoch >= least, || format!("leader epoch {} comes after {least}", last.epoch))
-}
-
-fn key(Delta(day, schema, table, op, _): &Delta) -> (&Day, &str, &str, usize) {
-    (day, schema, table, op.index())
 }
 
 /// Adds numbers from a file, which may be anything.

@@ -187,8 +187,8 @@ impl State {
                 known.positions.insert(*number, position);
             }
         }
-        for Delta(day, _, _, _, count) in &entry.deltas {
-            let known = self.days.entry(*day).or_insert(DayState { changes: 0, entry: entry.entry });
+        for Delta { key, count } in &entry.deltas {
+            let known = self.days.entry(key.day).or_insert(DayState { changes: 0, entry: entry.entry });
             known.changes += count.unsigned_abs();
             known.entry = entry.entry;
         }

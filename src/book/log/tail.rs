@@ -37,8 +37,8 @@ impl Tail {
         let stands_at = stands_at.unwrap_or(self.redone_to);
         let mut corrections = TableCounts::default();
         let mut add = |entry: &Entry, sign: i64| {
-            for Delta(_, schema, table, op, count) in entry.deltas.iter().filter(|delta| delta.0 == day) {
-                corrections.add(schema, table, *op, count.saturating_mul(sign));
+            for Delta { key, count } in entry.deltas.iter().filter(|delta| delta.key.day == day) {
+                corrections.add(&key.table.schema, &key.table.table, key.op, count.saturating_mul(sign));
             }
         };
         for entry in self.entries.iter().filter(|entry| entry.entry > stands_at) {

@@ -86,8 +86,8 @@ impl Chain {
         if !entry.deltas.is_empty() {
             self.commit_time = entry.commit_time;
         }
-        for Delta(day, _, _, _, count) in &entry.deltas {
-            let known = self.days.entry(*day).or_insert(DayState { changes: 0, entry: 0 });
+        for Delta { key, count } in &entry.deltas {
+            let known = self.days.entry(key.day).or_insert(DayState { changes: 0, entry: 0 });
             known.changes = known.changes.saturating_add(count.unsigned_abs());
             known.entry = entry.entry;
         }
@@ -318,7 +318,7 @@ fn wrong_sums(entry: &Entry) -> Vec<String> {
     let positions = || entry.topics.values().flat_map(|read| read.positions.values());
     let events: u128 = positions().map(|position| u128::from(position.tally.events)).sum();
     let rejects: u128 = positions().map(|position| u128::from(position.tally.rejects)).sum();
-    let deltas: i128 = entry.deltas.iter().map(|delta| i128::from(delta.4)).sum();
+    let deltas: i128 = entry.deltas.iter().map(|delta| i128::from(delta.count)).sum();
     let rows = |table: &str| -> u128 {
         let files = entry.added.iter().filter(|file| file.path.starts_with(table));
         files.map(|file| u128::from(file.rows)).sum()
@@ -335,11 +335,10 @@ fn wrong_sums(entry: &Entry) -> Vec<String> {
     if entry.removed.is_empty() && rejects != reject_rows {
         wrong.push(format!("it has {rejects} rejects, its files of rejects {reject_rows} rows"));
     }
-    let key = |Delta(day, schema, table, op, _): &Delta| (*day, schema.clone(), table.clone(), op.as_str());
-    if entry.deltas.iter().any(|delta| delta.4 <= 0) {
+    if entry.deltas.iter().any(|delta| delta.count <= 0) {
         wrong.push("a delta is not positive".to_owned());
     }
-    let keys: BTreeSet<_> = entry.deltas.iter().map(key).collect();
+    let keys: BTreeSet<_> = entry.deltas.iter().map(|delta| &delta.key).collect();
     if keys.len() != entry.deltas.len() {
         wrong.push("a key has two deltas".to_owned());
     }

@@ -14,7 +14,7 @@ use crate::book::read::checksum::difference;
 use crate::book::read::columns::{self, KeyValues};
 use crate::book::read::table_counts::TableCounts;
 use crate::book::rfc3339;
-use crate::change::{CommitNumber, Day, Partition, Place};
+use crate::change::{CommitNumber, CountKey, Day, Partition, Place};
 use crate::store::layout::{FilePlace, Table, staged_path};
 
 /// An entry whose files are to be verified.
@@ -61,8 +61,8 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
     }
     let mut commit_time = None;
     let mut counts: BTreeMap<Day, TableCounts> = BTreeMap::new();
-    for Delta(day, schema, table, op, count) in &entry.deltas {
-        counts.entry(*day).or_default().add(schema, table, *op, -count);
+    for Delta { key: CountKey { day, table, op }, count } in &entry.deltas {
+        counts.entry(*day).or_default().add(&table.schema, &table.table, *op, -count);
     }
 
     let mut highest: BTreeMap<Day, BTreeMap<Partition, Place>> = BTreeMap::new();

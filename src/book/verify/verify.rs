@@ -21,6 +21,7 @@ use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::tail::Tail;
 use crate::book::read::complete_to::CompleteTo;
 use crate::book::read::snapshot::expect_directory;
+use crate::change::CountKey;
 use crate::change::with_causes;
 use crate::store::Disk;
 use crate::store::layout::{LOG, entry_path};
@@ -172,8 +173,8 @@ impl Verification {
     fn expect(&mut self, entry: &Entry) {
         self.expected.book.clone_from(&entry.book);
         self.expected.commits.insert(entry.entry, entry.commit);
-        for Delta(day, schema, table, op, count) in &entry.deltas {
-            self.expected.days.entry(*day).or_default().add(schema, table, *op, *count);
+        for Delta { key: CountKey { day, table, op }, count } in &entry.deltas {
+            self.expected.days.entry(*day).or_default().add(&table.schema, &table.table, *op, *count);
         }
         for added in &entry.added {
             self.referenced.add(&added.path);

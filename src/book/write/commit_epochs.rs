@@ -140,7 +140,7 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
     let mut read: BTreeMap<Partition, (Interval, Tally)> = BTreeMap::new();
     let mut leader_epochs: BTreeMap<Partition, LeaderEpoch> = BTreeMap::new();
     let mut last_transactions: BTreeMap<String, CommittedTransaction> = BTreeMap::new();
-    let mut counted: BTreeMap<CountKey, (i64, i64)> = BTreeMap::new();
+    let mut all_totals: Vec<(CountKey, isize, isize)> = Vec::new();
     let mut files = Vec::new();
     let mut commit_time = None;
     for parts in epochs.into_values() {
@@ -162,14 +162,7 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
             sum.add(&tallied.tally);
             commit_time = commit_time.max(tallied.commit_time);
         }
-        for (key, total, diff) in totals {
-            let (delta, after) = counted.entry(key).or_default();
-            *delta += (total * diff) as i64;
-            // Counts only grow, so the largest total that holds is the last one.
-            if diff > 0 {
-                *after = (*after).max(total as i64);
-            }
-        }
+        all_totals.extend(totals);
     }
     files.sort();
     CommitContents {
@@ -179,8 +172,20 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
         positions: read.into_iter().map(|(partition, (interval, tally))| (partition, interval, tally)).collect(),
         leader_epochs,
         files,
-        deltas: counted.into_iter().map(|(key, (added, total))| CountDelta { key, added, total }).collect(),
+        deltas: deltas(all_totals),
     }
+}
+
+/// How counts changed over all epochs of a commit, sorted by key.
+fn deltas(mut totals: Vec<(CountKey, isize, isize)>) -> Vec<CountDelta> {
+    totals.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
+    let of_keys = totals.chunk_by(|(one, ..), (next, ..)| one == next).map(|updates| {
+        let added = updates.iter().map(|(_, total, diff)| (total * diff) as i64).sum();
+        // Counts only grow, so the largest total that holds is the last one.
+        let total = updates.iter().filter(|(_, _, diff)| *diff > 0).map(|(_, total, _)| *total as i64).max();
+        CountDelta { key: updates[0].0.clone(), added, total: total.unwrap_or(0) }
+    });
+    of_keys.collect()
 }
 
 /// The task's answer to each job: the commit, if there was anything to commit.

@@ -1,11 +1,11 @@
 //! The one writer of a book: puts an entry, redoes it, and only then accepts the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use crate::change::{
-    CommitNumber, CommittedTransaction, CountKey, Day, Interval, LeaderEpoch, Partition, SealedFile, Tally,
+    CommitNumber, CommittedTransaction, CountKey, Day, Interval, LeaderEpoch, Partition, SealedFile, TableName, Tally,
 };
 use crate::store::Store;
 
@@ -111,8 +111,20 @@ impl Committer {
     /// [`BookError::Disagree`] when the events do not add up to the total in the log; [`BookError::Fenced`]; [`BookError::Io`].
     pub fn initial_counts(&mut self) -> Result<Vec<(CountKey, i64)>, BookError> {
         let days: BTreeSet<Day> = self.state.days.keys().copied().collect();
-        let files = self.redo.update_counts_files(&self.state, &[], &days)?;
-        Ok(files.into_values().flat_map(|file| file.counts).collect())
+        let mut names: HashSet<Arc<TableName>> = HashSet::new();
+        let mut all = Vec::new();
+        self.redo.update_counts_files(&self.state, &[], &days, &mut |file| {
+            for (mut key, count) in file.by_key() {
+                // All days share a table's name.
+                match names.get(&key.table) {
+                    Some(known) => key.table = Arc::clone(known),
+                    None => drop(names.insert(Arc::clone(&key.table))),
+                }
+                all.push((key, count));
+            }
+            Ok(())
+        })?;
+        Ok(all)
     }
 
     /// Puts one entry and redoes it. Not to be called again after an error: the next start resumes.
@@ -153,41 +165,46 @@ impl Committer {
             }
             return Ok(CommitOutcome::Nothing);
         }
-        let (entry, totals) = self.entry(contents).map_err(unsound)?;
+        let (entry, deltas) = self.entry(contents).map_err(unsound)?;
         self.state.check(&entry)?;
         let (bytes, digest) = digested::write(&entry);
         match commit_log::put(&self.staging, entry.entry, &bytes)? {
             Put::Done => self.state.follow(&entry, &digest)?,
             Put::Lost(reason) => return Err(BookError::Fenced { reason }),
         }
-        self.redo(&entry, &totals)?;
+        self.redo(&entry, &deltas)?;
         self.checkpoint_if_due()?;
         Ok(CommitOutcome::Committed(Arc::new(entry)))
     }
 
-    fn redo(&mut self, entry: &Entry, totals: &BTreeMap<CountKey, i64>) -> Result<(), BookError> {
-        let days: BTreeSet<Day> = entry.deltas.iter().map(|delta| delta.0).collect();
+    fn redo(&mut self, entry: &Entry, deltas: &[CountDelta]) -> Result<(), BookError> {
+        let days: BTreeSet<Day> = deltas.iter().map(|delta| delta.key.day).collect();
         let entries = std::slice::from_ref(entry);
         self.redo.place_files(entries)?;
-        let files = self.redo.update_counts_files(&self.state, entries, &days)?;
-        for (key, total) in totals {
-            let counted = files.get(&key.day).and_then(|file| file.counts.get(key)).copied();
-            if counted != Some(*total) {
-                let CountKey { day, schema, table, op } = key;
-                let what = format!("{schema:?}.{table:?} {op} should be {total}, the counts file has {counted:?}");
-                return Err(BookError::Disagree { day: *day, what });
-            }
-        }
+        self.redo.update_counts_files(&self.state, entries, &days, &mut |file| {
+            let day = file.stamp.day;
+            let begin = deltas.partition_point(|delta| delta.key.day < day);
+            let mut of_day = deltas[begin..].iter().take_while(|delta| delta.key.day == day);
+            of_day.try_for_each(|CountDelta { key: CountKey { table, op, .. }, total, .. }| {
+                let counted = file.counts.get(table, *op);
+                if counted == *total {
+                    return Ok(());
+                }
+                let TableName { schema, table } = &**table;
+                let what = format!("{schema:?}.{table:?} {op} should be {total}, the counts file has {counted}");
+                Err(BookError::Disagree { day, what })
+            })
+        })?;
         self.state.redone_to = entry.entry;
         Ok(())
     }
 
-    /// The next entry, and the counts that must hold after it.
+    /// The next entry, and its deltas with the counts that must hold after it, sorted by key.
     ///
     /// # Errors
     /// The rule that `contents` break.
-    fn entry(&self, contents: CommitContents) -> Result<(Entry, BTreeMap<CountKey, i64>), String> {
-        let CommitContents { commit, commit_time, positions, leader_epochs, last_transactions, files, deltas } =
+    fn entry(&self, contents: CommitContents) -> Result<(Entry, Vec<CountDelta>), String> {
+        let CommitContents { commit, commit_time, positions, leader_epochs, last_transactions, files, mut deltas } =
             contents;
         let mut added: Vec<AddedFile> = files
             .into_iter()
@@ -200,15 +217,8 @@ impl Committer {
             .collect();
         added.sort_unstable_by(|one, other| one.path.cmp(&other.path));
 
-        let mut totals = BTreeMap::new();
-        let mut sorted = Vec::with_capacity(deltas.len());
-        for CountDelta { key, added, total } in deltas {
-            let CountKey { day, schema, table, op } = key.clone();
-            sorted.push(Delta(day, schema, table, op, added));
-            totals.insert(key, total);
-        }
         // The entry's rules find a key that is there twice.
-        sorted.sort_unstable();
+        deltas.sort_unstable_by(|one, other| one.key.cmp(&other.key));
 
         let entry = Entry {
             format: digested::FORMAT,
@@ -226,9 +236,9 @@ impl Committer {
             topics: self.topics(positions, &leader_epochs, &last_transactions)?,
             added,
             removed: Vec::new(),
-            deltas: sorted,
+            deltas: deltas.iter().map(|delta| Delta { key: delta.key.clone(), count: delta.added }).collect(),
         };
-        Ok((entry, totals))
+        Ok((entry, deltas))
     }
 
     fn topics(

@@ -4,7 +4,6 @@
 //! has the entry and commit that they hold. `walbook.sha256` in it is the digest of the whole file with 64 zeros in
 //! the digest's place: a flipped letter in a name would pass for another table, and a flipped length makes a decoder panic.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -16,37 +15,44 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
+use super::day_counts::DayCounts;
 use crate::book::BookError;
 use crate::book::log::digested;
 use crate::book::read::counts_rows::{self, CountsRows, CountsStamp, NO_DIGEST};
-use crate::change::{CountKey, Day};
+use crate::change::{CountKey, Day, Operation, TableName};
 
 /// A day's counts and their state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountsFile {
     /// The state that they hold.
     pub stamp: CountsStamp,
-    /// The counts; all of the stamp's day, each positive.
-    pub counts: BTreeMap<CountKey, i64>,
+    /// The counts of the stamp's day, each positive.
+    pub counts: DayCounts,
 }
 
 impl CountsFile {
     /// All changes of the day.
     pub fn total(&self) -> i128 {
-        self.counts.values().map(|count| i128::from(*count)).sum()
+        self.counts.total()
+    }
+
+    /// The counts with their keys, sorted.
+    pub fn by_key(&self) -> impl Iterator<Item = (CountKey, i64)> {
+        let day = self.stamp.day;
+        self.counts.iter().map(move |(table, op, count)| (CountKey { day, table: Arc::clone(table), op }, count))
     }
 
     /// The bytes of the file.
     pub fn encode(&self) -> Vec<u8> {
         let rows = self.rows();
-        let text = |column: fn(&CountKey) -> &str| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|(key, _)| column(key))))
+        let text = |column: for<'a> fn(&'a Row<'_>) -> &'a str| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(rows.iter().map(column)))
         };
         let columns: Vec<ArrayRef> = vec![
-            text(|key| &key.schema),
-            text(|key| &key.table),
-            text(|key| key.op.as_str()),
-            Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, count)| *count))),
+            text(|(name, _, _)| &name.schema),
+            text(|(name, _, _)| &name.table),
+            text(|(_, op, _)| op.as_str()),
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|(_, _, count)| *count))),
         ];
         let batch = RecordBatch::try_new(schema(), columns).expect("columns are made as the schema says");
         let CountsStamp { book, generation, entry, commit, day } = &self.stamp;
@@ -84,25 +90,29 @@ impl CountsFile {
     pub fn read(day: Day, bytes: Bytes) -> Result<CountsFile, BookError> {
         let rows = CountsRows::of(day, bytes)?;
         let stamp = rows.stamp.clone();
-        let mut counts = BTreeMap::new();
-        let mut twice = false;
+        let (mut counts, mut pushed) = (DayCounts::default(), Ok(()));
         rows.for_each(&mut |schema, table, op, count| {
-            let key = CountKey { day, schema: schema.to_owned(), table: table.to_owned(), op };
-            twice |= counts.insert(key, count).is_some();
+            if pushed.is_ok() {
+                pushed = counts.push(schema, table, op, count);
+            }
         })?;
-        if twice {
-            return Err(BookError::UnreadableCounts { day, reason: "a key has two rows".to_owned() });
+        match pushed {
+            Ok(()) => Ok(CountsFile { stamp, counts }),
+            Err(reason) => Err(BookError::UnreadableCounts { day, reason: reason.to_owned() }),
         }
-        Ok(CountsFile { stamp, counts })
     }
 
     /// The rows in the file's order, which is that of the texts.
-    fn rows(&self) -> Vec<(&CountKey, i64)> {
-        let mut rows: Vec<_> = self.counts.iter().map(|(key, count)| (key, *count)).collect();
-        rows.sort_unstable_by_key(|(key, _)| (&key.schema, &key.table, key.op.as_str()));
+    fn rows(&self) -> Vec<Row<'_>> {
+        let mut rows: Vec<_> = self.counts.iter().collect();
+        rows.chunk_by_mut(|(one, ..), (next, ..)| Arc::ptr_eq(one, next))
+            .for_each(|of_table| of_table.sort_unstable_by_key(|(_, op, _)| op.as_str()));
         rows
     }
 }
+
+/// A row of the file: table, operation and count.
+type Row<'a> = (&'a Arc<TableName>, Operation, i64);
 
 fn schema() -> Arc<Schema> {
     let text = |name| Field::new(name, DataType::Utf8, false);

@@ -4,6 +4,7 @@ pub(in crate::book) mod commit_epochs;
 pub(in crate::book) mod committer;
 pub(in crate::book) mod counts_file;
 pub(in crate::book) mod create;
+pub(in crate::book) mod day_counts;
 pub(in crate::book) mod recount;
 pub(in crate::book) mod redo;
 pub(in crate::book) mod resume;

@@ -1,7 +1,8 @@
 //! Counts of a day from its event files, for a counts file that is missing, damaged or behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, StringArray};
@@ -11,7 +12,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tracing::warn;
 
-use crate::change::{CountKey, Day, Operation};
+use super::day_counts::DayCounts;
+use crate::change::{CountKey, Day, Operation, TableName};
 use crate::store::Store;
 
 use crate::book::error::At;
@@ -27,7 +29,7 @@ pub(in crate::book) fn recount(
     store: &dyn Store,
     state: &State,
     days: &BTreeSet<Day>,
-) -> Result<BTreeMap<Day, BTreeMap<CountKey, i64>>, BookError> {
+) -> Result<BTreeMap<Day, DayCounts>, BookError> {
     let mut named = NamedFiles::new(state.newest_entry().unwrap_or(0), state.commit);
     let mut counts = BTreeMap::new();
     for day in days {
@@ -36,7 +38,7 @@ pub(in crate::book) fn recount(
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             listed => listed.at("list", &folder)?,
         };
-        let of_day: &mut BTreeMap<CountKey, i64> = counts.entry(*day).or_default();
+        let mut of_day: HashMap<TableName, [i64; 4]> = HashMap::new();
         for path in names.into_iter().map(|name| format!("{folder}/{name}")) {
             let Some(file) = named.find(store, &path)? else {
                 warn!(path, "skipped a file that no entry names");
@@ -46,13 +48,18 @@ pub(in crate::book) fn recount(
             if let Some(what) = checksum::difference_of(&bytes, &file) {
                 return Err(BookError::damaged(&path, what));
             }
-            count(*day, bytes, of_day).map_err(|reason| BookError::Damaged { path, reason })?;
+            count(bytes, &mut of_day).map_err(|reason| BookError::Damaged { path, reason })?;
         }
+        let keys = of_day.into_iter().map(|(table, counts)| (Arc::new(table), counts)).flat_map(|(table, counts)| {
+            let key = move |op| CountKey { day: *day, table: Arc::clone(&table), op };
+            Operation::ALL.into_iter().map(move |op| (key(op), counts[op.index()]))
+        });
+        counts.insert(*day, keys.collect());
     }
     Ok(counts)
 }
 
-fn count(day: Day, bytes: Bytes, counts: &mut BTreeMap<CountKey, i64>) -> Result<(), String> {
+fn count(bytes: Bytes, counts: &mut HashMap<TableName, [i64; 4]>) -> Result<(), String> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| error.to_string())?;
     let columns = ["schema", "table", "op"];
     let mask = ProjectionMask::columns(reader.parquet_schema(), columns);
@@ -66,13 +73,9 @@ fn count(day: Day, bytes: Bytes, counts: &mut BTreeMap<CountKey, i64>) -> Result
         };
         let (schemas, tables, ops) = (column(columns[0])?, column(columns[1])?, column(columns[2])?);
         for row in 0..batch.num_rows() {
-            let key = CountKey {
-                day,
-                schema: schemas.value(row).to_owned(),
-                table: tables.value(row).to_owned(),
-                op: Operation::named(ops.value(row)).ok_or_else(|| format!("row {row} has no operation"))?,
-            };
-            *counts.entry(key).or_default() += 1;
+            let op = Operation::named(ops.value(row)).ok_or_else(|| format!("row {row} has no operation"))?;
+            let table = TableName::new(schemas.value(row), tables.value(row));
+            counts.entry(table).or_default()[op.index()] += 1;
         }
     }
     Ok(())

@@ -1,15 +1,16 @@
 //! Making an entry visible: files to their places, counts files of the touched days. Every step may be repeated.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::warn;
 
-use crate::change::{CountKey, Day};
+use crate::change::Day;
 
 use super::counts_file::CountsFile;
+use super::day_counts::DayCounts;
 use super::recount::recount;
 use super::staging::Staging;
 use crate::book::error::At;
@@ -71,7 +72,7 @@ impl Redo {
         }
     }
 
-    /// Updates the counts files of `days` to `state`, by the deltas of `entries`.
+    /// Updates the counts files of `days` to `state`, by the deltas of `entries`, and shows each: a book may have thousands.
     ///
     /// `entries` are the newest of the log up to the state's newest; their files are in place, and staging folders of older
     /// generations are gone, so that no suspended run can put an older file back.
@@ -80,14 +81,14 @@ impl Redo {
         state: &State,
         entries: &[Entry],
         days: &BTreeSet<Day>,
-    ) -> Result<BTreeMap<Day, CountsFile>, BookError> {
+        show: &mut dyn FnMut(&CountsFile) -> Result<(), BookError>,
+    ) -> Result<(), BookError> {
         let folders: Vec<String> = days.iter().map(|day| layout::day_folder(Table::Counts, *day)).collect();
         self.make_folders(folders.iter().map(String::as_str))?;
-        let mut files = BTreeMap::new();
         let mut unusable = BTreeSet::new();
         for day in days {
             match self.update_counts_file(state, entries, *day)? {
-                CountsUpdate::Current(file) => drop(files.insert(*day, file)),
+                CountsUpdate::Current(file) => show(&file)?,
                 CountsUpdate::Unusable(reason) => {
                     warn!(%day, reason, "recounting a day from its events");
                     unusable.insert(*day);
@@ -104,11 +105,10 @@ impl Redo {
                     let what = format!("the log has {expected} changes, the event files have {}", file.total());
                     return Err(BookError::Disagree { day, what });
                 }
-                files.insert(day, self.write_counts(file)?);
+                show(&self.write_counts(file)?)?;
             }
         }
-        folders.iter().try_for_each(|folder| self.sync(folder))?;
-        Ok(files)
+        folders.iter().try_for_each(|folder| self.sync(folder))
     }
 
     fn update_counts_file(&self, state: &State, entries: &[Entry], day: Day) -> Result<CountsUpdate, BookError> {
@@ -117,13 +117,13 @@ impl Redo {
             Ok(file) => file,
             // The day's first changes.
             Err(_) if added_by(entries, day) == expected(state, day) => {
-                CountsFile { stamp: CountsStamp { entry: 0, ..stamp.clone() }, counts: BTreeMap::new() }
+                CountsFile { stamp: CountsStamp { entry: 0, ..stamp.clone() }, counts: DayCounts::default() }
             }
             Err(reason) => return Ok(CountsUpdate::Unusable(reason)),
         };
         let file_entry = file.stamp.entry;
         for entry in entries.iter().filter(|entry| file_entry < entry.entry) {
-            add(&mut file.counts, entry, day);
+            file.counts.add(of_day(entry, day));
         }
         // Deltas are positive: a file that missed an entry has too few.
         if file.total() != expected(state, day) {
@@ -224,19 +224,10 @@ fn added(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &AddedFile)> {
 
 fn of_day(entry: &Entry, day: Day) -> impl Iterator<Item = &Delta> {
     // Deltas are sorted by day.
-    let start = entry.deltas.partition_point(|delta| delta.0 < day);
-    entry.deltas[start..].iter().take_while(move |delta| delta.0 == day)
+    let start = entry.deltas.partition_point(|delta| delta.key.day < day);
+    entry.deltas[start..].iter().take_while(move |delta| delta.key.day == day)
 }
 
 fn added_by(entries: &[Entry], day: Day) -> i128 {
-    entries.iter().flat_map(|entry| of_day(entry, day)).map(|delta| i128::from(delta.4)).sum()
-}
-
-fn add(counts: &mut BTreeMap<CountKey, i64>, entry: &Entry, day: Day) {
-    for Delta(day, schema, table, op, count) in of_day(entry, day) {
-        let key = CountKey { day: *day, schema: schema.clone(), table: table.clone(), op: *op };
-        let sum = counts.entry(key).or_default();
-        // A damaged base may hold anything; comparing the total finds it.
-        *sum = sum.saturating_add(*count);
-    }
+    entries.iter().flat_map(|entry| of_day(entry, day)).map(|delta| i128::from(delta.count)).sum()
 }

@@ -199,8 +199,8 @@ impl Book {
         // After placing: staging held committed files. Before counts: a suspended run may be about to rename an older
         // counts file over the one that is written here.
         staging.sweep_older()?;
-        let days: BTreeSet<Day> = entries.iter().flat_map(|entry| &entry.deltas).map(|delta| delta.0).collect();
-        redo.update_counts_files(&self.state, &entries, &days)?;
+        let days: BTreeSet<Day> = entries.iter().flat_map(|entry| &entry.deltas).map(|delta| delta.key.day).collect();
+        redo.update_counts_files(&self.state, &entries, &days, &mut |_| Ok(()))?;
         self.state.redone_to = fence;
         Ok(redo)
     }

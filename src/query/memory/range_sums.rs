@@ -85,7 +85,7 @@ fn each(sums: &mut OperationSums, counts: &OperationSums, change: fn(u64, u64) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{CountKey, Operation};
+    use crate::change::{CountKey, Operation, TableName};
     use crate::query::{GroupBy, RowStyle};
 
     fn day(number: u64) -> Day {
@@ -124,9 +124,9 @@ mod tests {
                 totals = Totals::default();
             }
             for _ in 0..below(20) {
-                let table = format!("t{}", 9 - below(10));
+                let table = Arc::new(TableName::new("public", &format!("t{}", 9 - below(10))));
                 let op = Operation::ALL[below(4) as usize];
-                totals.add(&CountKey { day: day(below(20)), schema: "public".to_owned(), table, op }, below(100));
+                totals.add(&CountKey { day: day(below(20)), table, op }, below(100));
             }
             for (filter, sums) in filters.iter().zip(&mut kept) {
                 Arc::make_mut(sums).update_to(&totals);

@@ -263,7 +263,7 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::CountKey;
+    use crate::change::{CountKey, TableName};
     use crate::query::RowStyle;
 
     /// One INSERT into each of the tables on each of so many days.
@@ -271,8 +271,8 @@ mod tests {
         let mut totals = Totals::default();
         for day in (0..days).map(|day| Day::from_days(day).expect("a day")) {
             for table in tables {
-                let (schema, table) = ("public".to_owned(), table.clone());
-                totals.add(&CountKey { day, schema, table, op: Operation::Insert }, 1);
+                let table = Arc::new(TableName::new("public", table));
+                totals.add(&CountKey { day, table, op: Operation::Insert }, 1);
             }
         }
         totals

@@ -99,22 +99,22 @@ impl Totals {
     /// Totals of some counts; each key once.
     pub fn of<'a>(counts: impl IntoIterator<Item = (&'a CountKey, i64)>) -> Totals {
         let mut totals = Totals::default();
-        for (CountKey { day, schema, table, op }, count) in counts {
-            *totals.count_mut(*day, schema, table, *op).1 = count.unsigned_abs();
+        for (key, count) in counts {
+            *totals.count_mut(key).1 = count.unsigned_abs();
         }
         totals
     }
 
     /// Sets a count.
     pub fn set(&mut self, key: &CountKey, total: u64) -> CountId {
-        let (cell, count) = self.count_mut(key.day, &key.schema, &key.table, key.op);
+        let (cell, count) = self.count_mut(key);
         *count = total;
         cell
     }
 
     /// Adds to a count.
     pub fn add(&mut self, key: &CountKey, added: u64) -> CountId {
-        let (cell, count) = self.count_mut(key.day, &key.schema, &key.table, key.op);
+        let (cell, count) = self.count_mut(key);
         // A day holds at most 2^63 − 1 changes.
         *count = count.saturating_add(added);
         cell
@@ -198,7 +198,8 @@ impl Totals {
         place.map_or(0, |place| tables[place].counts[cell.op.index()])
     }
 
-    fn count_mut(&mut self, day: Day, schema: &str, table: &str, op: Operation) -> (CountId, &mut u64) {
+    fn count_mut(&mut self, CountKey { day, table, op }: &CountKey) -> (CountId, &mut u64) {
+        let (day, op, TableName { schema, table }) = (*day, *op, &**table);
         let number = match self.names.number(schema, table) {
             Some(number) => number,
             None => Arc::make_mut(&mut self.names).number_or_add(schema, table),
@@ -229,7 +230,7 @@ mod tests {
 
     fn key(day: i64, table: &str, op: Operation) -> CountKey {
         let day = Day::from_days(day).expect("a day");
-        CountKey { day, schema: "public".to_owned(), table: table.to_owned(), op }
+        CountKey { day, table: Arc::new(TableName::new("public", table)), op }
     }
 
     #[test]

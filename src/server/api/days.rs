@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
     use crate::book::CompleteTo;
-    use crate::change::{CountKey, Operation};
+    use crate::change::{CountKey, Operation, TableName};
     use crate::query::Totals;
     use crate::server::state::{CountsSnapshot, DurableState};
 
@@ -135,7 +135,7 @@ mod tests {
     fn without_commit_times_a_late_commit_completes_no_later_day() {
         let day = |number: i32| Day::from_days(number.into()).expect("a day");
         let instant = |number: i64| number * 86_400_000_000;
-        let key = CountKey { day: day(10), schema: "a".to_owned(), table: "b".to_owned(), op: Operation::Insert };
+        let key = CountKey { day: day(10), table: Arc::new(TableName::new("a", "b")), op: Operation::Insert };
         let held = StateSnapshot::holding(&Totals::of([(&key, 1)]));
         let committed = |at: Option<i64>, commit_time: Option<i64>| {
             let mut durable = DurableState { committed_at: at, ..DurableState::clone(&held.durable) };

@@ -9,7 +9,7 @@ use crate::book::log::commit_log;
 use crate::book::log::entry::{EntryKind, SourceKind};
 use crate::book::log::reject_days;
 use crate::book::{CompleteTo, Entry, Lost, PartitionState, State};
-use crate::change::{CountKey, Day, Partition};
+use crate::change::{Day, Partition};
 use crate::query::{CountId, Totals};
 use crate::store::Disk;
 
@@ -109,7 +109,7 @@ impl DurableState {
 }
 
 fn changes(commit: &Entry) -> u64 {
-    commit.deltas.iter().map(|delta| delta.4.unsigned_abs()).sum()
+    commit.deltas.iter().map(|delta| delta.count.unsigned_abs()).sum()
 }
 
 fn lost(state: &State) -> BTreeMap<Partition, Lost> {
@@ -123,11 +123,7 @@ fn positions(state: &State) -> impl Iterator<Item = (Partition, &PartitionState)
 }
 
 fn add_deltas(totals: &mut Totals, entry: &Entry) -> Vec<CountId> {
-    let deltas = entry.deltas.iter().map(|delta| {
-        let key = CountKey { day: delta.0, schema: delta.1.clone(), table: delta.2.clone(), op: delta.3 };
-        totals.add(&key, delta.4.unsigned_abs())
-    });
-    deltas.collect()
+    entry.deltas.iter().map(|delta| totals.add(&delta.key, delta.count.unsigned_abs())).collect()
 }
 
 #[cfg(test)]

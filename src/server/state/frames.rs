@@ -226,7 +226,7 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::change::{CountKey, Day, Operation};
+    use crate::change::{CountKey, Day, Operation, TableName};
     use crate::query::Totals;
 
     fn frame(number: u64, totals: &Totals) -> Frame {
@@ -243,8 +243,7 @@ mod tests {
         let mut totals = Totals::default();
         let key = |table: &str| CountKey {
             day: Day::EPOCH,
-            schema: "public".to_owned(),
-            table: table.to_owned(),
+            table: Arc::new(TableName::new("public", table)),
             op: Operation::Insert,
         };
         for (number, table) in [(2, "a"), (3, "b"), (4, "a")] {

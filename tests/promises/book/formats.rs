@@ -7,12 +7,13 @@ use std::sync::Arc;
 use crate::support::MemoryStore;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use walbook::book::DayCounts;
 use walbook::book::log::commit_log;
 use walbook::book::log::entry::{AddedFile, Delta, EntryKind, PartitionEntry, TopicEntry};
 use walbook::book::{
     Book, BookError, CommitOutcome, Committer, CountsFile, CountsStamp, Entry, State, encode_checkpoint,
 };
-use walbook::change::{Classified, CountKey, Failure, Interval, LeaderEpoch, Operation, Place, Tally};
+use walbook::change::{Classified, CountKey, Failure, Interval, LeaderEpoch, Operation, Place, TableName, Tally};
 use walbook::store::{Disk, Store as _};
 
 use super::world::{day, new_topics, open, run, seal, settings, versions};
@@ -86,8 +87,8 @@ fn commit() -> Entry {
             file("rejects/day=1970-01-01/c0000000001-w000-0.parquet", 1),
         ],
         deltas: vec![
-            Delta(day(0), "public".into(), "orders".into(), Operation::Insert, 3),
-            Delta(day(0), "public".into(), "we\"ird".into(), Operation::Truncate, 1),
+            Delta { key: key("orders", Operation::Insert), count: 3 },
+            Delta { key: key("we\"ird", Operation::Truncate), count: 1 },
         ],
         ..fence()
     }
@@ -167,8 +168,11 @@ fn a_checkpoint_is_these_lines() {
     "#);
 }
 
+fn key(table: &str, op: Operation) -> CountKey {
+    CountKey { day: day(0), table: Arc::new(TableName::new("public", table)), op }
+}
+
 fn counts_file() -> CountsFile {
-    let key = |table: &str, op| CountKey { day: day(0), schema: "public".into(), table: table.into(), op };
     CountsFile {
         stamp: CountsStamp {
             book: "6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11".into(),
@@ -177,7 +181,7 @@ fn counts_file() -> CountsFile {
             commit: 9,
             day: day(0),
         },
-        counts: BTreeMap::from([
+        counts: DayCounts::from_iter([
             (key("orders", Operation::Insert), 1237),
             (key("orders", Operation::Delete), 5),
             (key("we\"ird", Operation::Truncate), 1),

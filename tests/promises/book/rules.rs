@@ -1,13 +1,14 @@
 //! Which entries may follow which: what a committer writes always may, and hardly anything else.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::support::MemoryStore;
 use proptest::prelude::*;
 use walbook::book::log::commit_log;
 use walbook::book::log::entry::{Delta, EntryKind};
 use walbook::book::{CommitContents, CountDelta, Entry, State};
-use walbook::change::{Interval, LeaderEpoch, Partition, Tally};
+use walbook::change::{CountKey, Interval, LeaderEpoch, Partition, TableName, Tally};
 
 use super::world::{TOPIC, commit, next, open, run, seal, settings, truth};
 
@@ -83,10 +84,10 @@ fn an_entry_with_one_thing_wrong_is_refused() {
             entry.added[0].path = entry.added[0].path.replace("c0000000003", "c0000000002")
         }),
         ("file of another day", |entry| entry.added[0].path = entry.added[0].path.replace("day=2024", "day=2023")),
-        ("delta", |entry| entry.deltas[0].4 += 1),
-        ("delta of zero", |entry| entry.deltas[0].4 = 0),
-        ("delta below zero", |entry| entry.deltas[0].4 = i64::MIN),
-        ("delta overflow", |entry| entry.deltas[0].4 = i64::MAX),
+        ("delta", |entry| entry.deltas[0].count += 1),
+        ("delta of zero", |entry| entry.deltas[0].count = 0),
+        ("delta below zero", |entry| entry.deltas[0].count = i64::MIN),
+        ("delta overflow", |entry| entry.deltas[0].count = i64::MAX),
         ("deltas unsorted", |entry| entry.deltas.swap(0, 1)),
         ("key twice", |entry| entry.deltas[1] = entry.deltas[0].clone()),
         ("delta missing", |entry| drop(entry.deltas.pop())),
@@ -259,7 +260,9 @@ proptest! {
         let [records, bearing, events, markers, empty, lost] = numbers;
         (read.records, read.empty, read.lost) = (records, empty, lost);
         (read.tally.bearing, read.tally.events, read.tally.markers) = (bearing, events, markers);
-        entry.deltas.push(Delta(super::world::day(1), "z".into(), "z".into(), walbook::change::Operation::Insert, count));
+        let table = Arc::new(TableName::new("z", "z"));
+        let key = CountKey { day: super::world::day(1), table, op: walbook::change::Operation::Insert };
+        entry.deltas.push(Delta { key, count });
         prop_assert!(state.check(&entry).is_err());
     }
 }
@@ -277,5 +280,5 @@ fn count_deltas_are_what_is_added() {
 }
 
 fn delta(CountDelta { key, added, .. }: &CountDelta) -> Delta {
-    Delta(key.day, key.schema.clone(), key.table.clone(), key.op, *added)
+    Delta { key: key.clone(), count: *added }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use walbook::book::log::commit_log;
 use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use walbook::book::{Book, BookError, CommitContents, CommitOutcome, Committer, CountDelta, CountsFile, State};
-use walbook::change::{CountKey, Day, Interval, Operation, Partition, SealedFile, Tally};
+use walbook::change::{CountKey, Day, Interval, Operation, Partition, SealedFile, TableName, Tally};
 use walbook::store::Store;
 use walbook::store::layout::{self, FilePlace, Table};
 
@@ -35,8 +35,7 @@ pub(crate) fn content(partition: i32, offset: i64) -> Content {
     let mixed = (offset * 7 + i64::from(partition) * 3) % 11;
     let key = |number: i64| CountKey {
         day: day(number % 2),
-        schema: "public".into(),
-        table: if number % 3 == 0 { "orders".into() } else { "we\"ird".into() },
+        table: Arc::new(TableName::new("public", if number % 3 == 0 { "orders" } else { "we\"ird" })),
         op: Operation::ALL[usize::try_from(number % 4).expect("not negative")],
     };
     match mixed {
@@ -227,7 +226,7 @@ pub(crate) fn check_visible(store: &MemoryStore) -> (State, BTreeSet<String>) {
                 let entry = usize::try_from(file.stamp.entry).expect("a small number");
                 let expected: BTreeMap<_, _> =
                     truth(&by_entry[entry]).into_iter().filter(|(key, _)| key.day == day).collect();
-                assert_eq!(file.counts, expected, "{path} at entry {entry}");
+                assert_eq!(file.by_key().collect::<BTreeMap<_, _>>(), expected, "{path} at entry {entry}");
             }
             _ => {
                 let text = String::from_utf8(bytes).expect("the test's own bytes");
@@ -261,7 +260,7 @@ pub(crate) fn check_complete(store: &MemoryStore, seen: &BTreeMap<i32, i64>) {
     for (path, bytes) in store.files() {
         if let Some(folder) = path.strip_prefix("counts/").and_then(|rest| rest.strip_suffix("/counts.parquet")) {
             let day = layout::day_of_folder(folder).expect("a day folder");
-            counts.extend(CountsFile::read(day, Bytes::from(bytes)).expect("whole").counts);
+            counts.extend(CountsFile::read(day, Bytes::from(bytes)).expect("whole").by_key());
         }
     }
     assert_eq!(counts, truth(&next), "counts files are the loop's");

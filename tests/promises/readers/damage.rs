@@ -249,9 +249,9 @@ fn wrong_entries_are_named() {
             })
         }
     };
-    assert_named(root, edit(|entry| entry.deltas[0].4 += 1), "positions", &["entry 2", "deltas add up"]);
-    assert_named(root, edit(|entry| entry.deltas[0].4 += 1), "counts", &[", in the log "]);
-    assert_named(root, edit(|entry| entry.deltas[0].4 += 1), "rows", &["entry 2", "1 fewer"]);
+    assert_named(root, edit(|entry| entry.deltas[0].count += 1), "positions", &["entry 2", "deltas add up"]);
+    assert_named(root, edit(|entry| entry.deltas[0].count += 1), "counts", &[", in the log "]);
+    assert_named(root, edit(|entry| entry.deltas[0].count += 1), "rows", &["entry 2", "1 fewer"]);
     assert_named(
         root,
         edit(|entry| {

@@ -42,7 +42,11 @@ fn expected(records: &[WorkloadRecord], complete_to: &Value) -> Counts {
     };
     let truth = count_naively(records.iter().filter(is_read), Tz::UTC);
     let counted = truth.counts.into_iter();
-    counted.map(|(key, count)| ([key.day.to_string(), key.schema, key.table, key.op.to_string()], count)).collect()
+    counted
+        .map(|(key, count)| {
+            ([key.day.to_string(), key.table.schema.clone(), key.table.table.clone(), key.op.to_string()], count)
+        })
+        .collect()
 }
 
 fn check(workers: usize, seed: u64) {
