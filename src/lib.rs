@@ -51,6 +51,8 @@ pub mod control;
 
 pub mod store;
 
+pub mod sql;
+
 // From PostgreSQL.
 pub mod postgres;
 

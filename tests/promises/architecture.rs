@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, in the order data passes them, with the rooms that it may name.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     // The vocabulary; how work is stopped, paced and observed; files.
     ("change", &[]),
     ("control", &["change"]),
     ("store", &["change"]),
+    ("sql", &["change"]),
     // From PostgreSQL.
     ("postgres", &["change"]),
     ("replication", &["change", "control", "parse", "postgres", "store"]),
@@ -18,13 +19,13 @@ const ROOMS: [(&str, &[&str]); 20] = [
     // the type that comes out of it.
     ("source", &["change", "control", "replication", "store"]),
     ("table", &["change", "control", "store"]),
-    ("parse", &["change", "table"]),
+    ("parse", &["change", "sql", "table"]),
     ("book", &["change", "control", "store"]),
     ("leader", &["change", "control"]),
     ("dataflows", &["book", "change", "control", "leader", "parse", "source", "table"]),
     // Readers.
-    ("query", &["book", "change", "store"]),
-    ("server", &["book", "change", "control", "parse", "query", "store"]),
+    ("query", &["book", "change", "parse", "sql", "store"]),
+    ("server", &["book", "change", "control", "parse", "query", "sql", "store"]),
     // How a run is put together, with the server beside it.
     (
         "run",
@@ -67,6 +68,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
             "server",
             "settings",
             "source",
+            "sql",
             "store",
         ],
     ),
