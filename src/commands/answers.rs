@@ -6,8 +6,11 @@ use std::path::Path;
 use super::progress_line::ProgressLine;
 use crate::change::Failure;
 use crate::query;
-use crate::query::{Filter, Format, PageRequest, QueryBudget, RejectCount, RejectFilter, RowOrder};
+use crate::query::{
+    EventFilter, Filter, Format, PageRequest, QueryBudget, QueryError, RejectCount, RejectFilter, RowOrder,
+};
 use crate::settings::args::{EventsArgs, FilterArgs, QueryArgs, RejectsArgs};
+use crate::sql;
 
 /// Prints counts.
 pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
@@ -25,7 +28,9 @@ pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
 pub(super) fn events(args: &EventsArgs) -> Result<(), Failure> {
     let (line, show) = ProgressLine::start_text();
     show(format!("reading changes from {}", args.book.display()));
-    let answer = query::events(&args.book, &filter(&args.filter), args.limit)?;
+    let condition = args.condition.as_deref().map(sql::Filter::parse).transpose().map_err(QueryError::Condition)?;
+    let filter = EventFilter { changes: filter(&args.filter), condition };
+    let answer = query::events(&args.book, filter, args.limit)?;
     drop(line);
     print(|out| {
         answer.print(args.format, out)?;

@@ -2,6 +2,7 @@
 
 use crate::book::BookError;
 use crate::change::{Classified, Day, FailureKind};
+use crate::sql::SqlError;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum QueryError {
         /// What is wrong with it.
         why: String,
     },
+    /// A condition that is no SQL, or says what it cannot mean.
+    #[error("could not use the condition: {0}")]
+    Condition(#[from] SqlError),
     /// A file of rejects could not be read.
     #[error("could not read {path}: {source}; `walbook verify` shows what is wrong with the book")]
     Rejects {
@@ -41,7 +45,7 @@ pub enum QueryError {
 impl Classified for QueryError {
     fn kind(&self) -> FailureKind {
         match self {
-            QueryError::NoDays { .. } | QueryError::Pattern { .. } => FailureKind::Usage,
+            QueryError::NoDays { .. } | QueryError::Pattern { .. } | QueryError::Condition(_) => FailureKind::Usage,
             QueryError::Rejects { .. } | QueryError::TooSlow => FailureKind::Other,
             QueryError::Read(error) => error.kind(),
         }

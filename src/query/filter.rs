@@ -6,6 +6,7 @@ use regex::Regex;
 
 use super::QueryError;
 use crate::change::{Day, Operation, TableName};
+use crate::sql;
 
 /// A filter of changes; a part that is `None` accepts everything.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +56,21 @@ impl Filter {
     /// Whether the filter accepts an operation.
     pub(super) fn has_operation(&self, operation: Operation) -> bool {
         self.operation.is_none_or(|asked| asked == operation)
+    }
+}
+
+/// A filter of events: of changes, and a condition on each.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Which changes.
+    pub changes: Filter,
+    /// What else must hold.
+    pub condition: Option<sql::Filter>,
+}
+
+impl From<&Filter> for EventFilter {
+    fn from(changes: &Filter) -> EventFilter {
+        EventFilter { changes: changes.clone(), condition: None }
     }
 }
 

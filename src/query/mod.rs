@@ -1,6 +1,6 @@
 //! Questions about a book: how many changes, which changes, which rejects.
 //!
-//! In: a book's directory, while a run writes it or not, and a [`Filter`]. Out: a [`CountsAnswer`] or an
+//! In: a book's directory, while a run writes it or not, and a [`Filter`], for events with a condition in SQL. Out: a [`CountsAnswer`] or an
 //! [`EventsAnswer`], printable as a table, CSV or JSON. Promised: an answer is exactly the state after one commit, the newest
 //! at the time of the question, and names it; what cannot be answered exactly is an error, never a smaller number. No row
 //! of a damaged file is shown, and no file is read that no entry names.
@@ -33,7 +33,7 @@ pub use files::events::{EventsAnswer, EventsPage, events, events_page};
 pub use files::order::{PageRequest, RowKey, RowOrder};
 pub use files::reject_rows::{RejectRow, RejectsPage, rejects_page};
 pub use files::reject_values::base64;
-pub use filter::{Filter, TablePattern};
+pub use filter::{EventFilter, Filter, TablePattern};
 pub use group_by::{CountRow, GroupBy};
 pub use memory::range_sums::RangeSums;
 pub use memory::reject_sums::{ReasonSum, RejectSums};

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::RejectCount;
 use crate::book::CompleteTo;
 use crate::book::printable;
+use crate::sql::BadValues;
 
 /// The format of a printed answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct AnswerHead<'a> {
     pub time_zone: &'a str,
     /// The rejects of its days.
     pub rejects: RejectCount,
+    /// With a condition: the values that it could not compute.
+    pub bad_values: Option<&'a BadValues>,
     /// The cursor of the next page, where there is one.
     pub next: Option<&'a str>,
 }
@@ -94,9 +97,13 @@ pub(super) fn print<'a>(
     match format {
         Format::Table => {
             table(out, columns, rows, row)?;
-            let AnswerHead { complete_to, time_zone, rejects, next } = head;
+            let AnswerHead { complete_to, time_zone, rejects, bad_values, next } = head;
             let next = next.map_or_else(String::new, |next| format!(" There are more: --cursor {next}"));
-            writeln!(out, "{complete_to} Days are those of {time_zone}. {rejects}{next}")
+            writeln!(out, "{complete_to} Days are those of {time_zone}. {rejects}{next}")?;
+            match bad_values {
+                Some(bad) if bad.count > 0 => writeln!(out, "{bad}"),
+                _ => Ok(()),
+            }
         }
         Format::Csv => write_rows(RowStyle::Csv, out, columns, rows, row),
         Format::Json => {
@@ -114,8 +121,11 @@ impl AnswerHead<'_> {
         let complete_to = json(serde_json::to_string(self.complete_to));
         let time_zone = json(serde_json::to_string(self.time_zone));
         let rejects = json(serde_json::to_string(&self.rejects));
+        let bad = self
+            .bad_values
+            .map_or_else(String::new, |bad| format!("\"bad_values\":{},", json(serde_json::to_string(bad))));
         let next = self.next.map_or_else(String::new, |next| format!("\"next\":\"{next}\","));
-        format!("{{\"complete_to\":{complete_to},\"time_zone\":{time_zone},\"rejects\":{rejects},{next}\"rows\":[")
+        format!("{{\"complete_to\":{complete_to},\"time_zone\":{time_zone},\"rejects\":{rejects},{bad}{next}\"rows\":[")
     }
 }
 

@@ -125,7 +125,9 @@ impl ApiError {
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> ApiError {
         match error {
-            QueryError::NoDays { .. } | QueryError::Pattern { .. } => ApiError::bad_request(error.to_string()),
+            QueryError::NoDays { .. } | QueryError::Pattern { .. } | QueryError::Condition(_) => {
+                ApiError::bad_request(error.to_string())
+            }
             QueryError::TooSlow => ApiError::too_large(error.to_string()),
             QueryError::Rejects { .. } | QueryError::Read(_) => {
                 warn!(%error, "could not answer from the book");

@@ -48,6 +48,7 @@ pub fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
                 "Print the deletes of one table on one day",
                 "walbook events book --table public.orders --op delete --from 2026-11-22 --to 2026-11-22",
             ),
+            ("Print the history of one row", "walbook events book --table public.orders --where \"key.id = '42'\""),
         ],
         "rejects" => &[
             ("Print the newest 100 records that could not be read", "walbook rejects book"),

@@ -95,12 +95,13 @@ fn read_tuples(operation: Operation, tuples: &str) -> Option<RowChange<'_>> {
 /// A column's name, its type, and its value.
 type ColumnCell<'a> = (Cow<'a, str>, &'a str, ColumnValue<'a>);
 
-struct TupleScanner<'a> {
-    rest: &'a str,
+/// Reads the tuples behind `table NAME: OPERATION:`.
+pub(super) struct TupleScanner<'a> {
+    pub(super) rest: &'a str,
 }
 
 impl<'a> TupleScanner<'a> {
-    fn skip(&mut self, text: &str) -> bool {
+    pub(super) fn skip(&mut self, text: &str) -> bool {
         match self.rest.strip_prefix(text) {
             Some(rest) => {
                 self.rest = rest;
@@ -116,26 +117,48 @@ impl<'a> TupleScanner<'a> {
         if self.skip(" (no-tuple-data)") {
             return Some(columns);
         }
-        while !self.rest.is_empty() && !self.rest.starts_with(" new-tuple:") {
+        while self.has_column() {
             columns.push(self.column()?);
         }
         Some(columns)
     }
 
+    /// Whether the tuple has one more column.
+    pub(super) fn has_column(&self) -> bool {
+        !self.rest.is_empty() && !self.rest.starts_with(" new-tuple:")
+    }
+
     /// Reads ` name[type]:value`.
     fn column(&mut self) -> Option<ColumnCell<'a>> {
+        let (identifier, kind, text) = self.column_head()?;
+        let (value, rest) = value(text)?;
+        self.end_column(rest)?;
+        Some((unquoted(identifier), kind, value))
+    }
+
+    /// Reads the same without copying: the name and the value as they are printed.
+    pub(super) fn printed_column(&mut self) -> Option<(&'a str, PrintedValue<'a>)> {
+        let (identifier, _, text) = self.column_head()?;
+        let (value, rest) = printed_value(text)?;
+        self.end_column(rest)?;
+        Some((identifier, value))
+    }
+
+    /// The printed name and the type of the next column, and what follows them.
+    fn column_head(&self) -> Option<(&'a str, &'a str, &'a str)> {
         let text = self.rest.strip_prefix(' ')?;
         let end = identifier_len(text.as_bytes()).ok()?;
-        let name = unquoted(&text[..end]);
-        let text = text[end..].strip_prefix('[')?;
+        let (identifier, text) = (&text[..end], text[end..].strip_prefix('[')?);
         let end = kind_len(text)?;
-        let (kind, text) = (&text[..end], &text[end + "]:".len()..]);
-        let (value, rest) = value(text)?;
+        Some((identifier, &text[..end], &text[end + "]:".len()..]))
+    }
+
+    fn end_column(&mut self, rest: &'a str) -> Option<()> {
         if !rest.is_empty() && !rest.starts_with(' ') {
             return None;
         }
         self.rest = rest;
-        Some((name, kind, value))
+        Some(())
     }
 }
 
@@ -162,29 +185,51 @@ fn kind_len(text: &str) -> Option<usize> {
 
 /// The value at the start of a text, and what follows it.
 fn value(text: &str) -> Option<(ColumnValue<'_>, &str)> {
+    let (value, rest) = printed_value(text)?;
+    let value = match value {
+        PrintedValue::Null => ColumnValue::Null,
+        PrintedValue::Unchanged => ColumnValue::Unchanged,
+        PrintedValue::Text { text, has_doubled_quotes: false } => ColumnValue::Text(Cow::Borrowed(text)),
+        PrintedValue::Text { text, .. } => ColumnValue::Text(Cow::Owned(text.replace("''", "'"))),
+    };
+    Some((value, rest))
+}
+
+/// A value as it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PrintedValue<'a> {
+    Null,
+    Unchanged,
+    /// What stands between its quotes, if it has any.
+    Text {
+        text: &'a str,
+        has_doubled_quotes: bool,
+    },
+}
+
+/// The printed value at the start of a text, and what follows it.
+fn printed_value(text: &str) -> Option<(PrintedValue<'_>, &str)> {
     let Some(inner) = text.strip_prefix('\'').or_else(|| text.strip_prefix("B'")) else {
         let end = text.find(' ').unwrap_or(text.len());
         let value = match &text[..end] {
             "" => return None,
-            "null" => ColumnValue::Null,
-            "unchanged-toast-datum" => ColumnValue::Unchanged,
-            bare => ColumnValue::Text(Cow::Borrowed(bare)),
+            "null" => PrintedValue::Null,
+            "unchanged-toast-datum" => PrintedValue::Unchanged,
+            bare => PrintedValue::Text { text: bare, has_doubled_quotes: false },
         };
         return Some((value, &text[end..]));
     };
     let mut end = 0;
-    let mut doubled = false;
+    let mut has_doubled_quotes = false;
     loop {
         end += memchr::memchr(b'\'', &inner.as_bytes()[end..])?;
         if inner.as_bytes().get(end + 1) != Some(&b'\'') {
             break;
         }
-        doubled = true;
+        has_doubled_quotes = true;
         end += 2;
     }
-    let value = &inner[..end];
-    let value = if doubled { Cow::Owned(value.replace("''", "'")) } else { Cow::Borrowed(value) };
-    Some((ColumnValue::Text(value), &inner[end + 1..]))
+    Some((PrintedValue::Text { text: &inner[..end], has_doubled_quotes }, &inner[end + 1..]))
 }
 
 #[cfg(test)]

@@ -7,13 +7,16 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 
+use super::condition::Condition;
 use super::event::Event;
 use super::find::{BookRow, FoundRows, find_rows};
 use super::order::{PageRequest, RowKey, RowOrder};
+use super::row_filter::RowFilter;
 use crate::book::read::columns::{Texts, column, numbers};
 use crate::book::{BookError, CompleteTo, Snapshot};
 use crate::query::print::{AnswerHead, Format, print};
-use crate::query::{Filter, QueryBudget, QueryError, RejectCount, RowStyle};
+use crate::query::{EventFilter, QueryBudget, QueryError, RejectCount, RowStyle};
+use crate::sql::BadValues;
 
 /// The number of attempts when files are missing and the log has moved on.
 const ATTEMPTS: usize = 5;
@@ -31,6 +34,8 @@ pub struct EventsAnswer {
     pub time_zone: String,
     /// The rejects of the filter's days.
     pub rejects: RejectCount,
+    /// With a condition: the values that it could not compute in the rows that were read to find these.
+    pub bad_values: Option<BadValues>,
     /// The changes, newest first: by Kafka's time, those without one last; then by topic, partition, descending offset.
     pub rows: Vec<Event>,
 }
@@ -50,7 +55,7 @@ pub struct EventsPage {
 ///
 /// # Errors
 /// [`QueryError`] when there is no book, it is damaged, or the filter is invalid.
-pub fn events(book: &Path, filter: &Filter, limit: usize) -> Result<EventsAnswer, QueryError> {
+pub fn events(book: &Path, filter: impl Into<EventFilter>, limit: usize) -> Result<EventsAnswer, QueryError> {
     let page = PageRequest { limit, order: RowOrder::Newest, after: None };
     Ok(events_page(book, filter, &page, &QueryBudget::UNLIMITED)?.answer)
 }
@@ -62,17 +67,23 @@ pub fn events(book: &Path, filter: &Filter, limit: usize) -> Result<EventsAnswer
 /// As [`events`]; [`QueryError::TooSlow`] when it is cancelled.
 pub fn events_page(
     book: &Path,
-    filter: &Filter,
+    filter: impl Into<EventFilter>,
     page: &PageRequest,
     budget: &QueryBudget<'_>,
 ) -> Result<EventsPage, QueryError> {
-    filter.check()?;
+    let EventFilter { changes, condition } = &filter.into();
+    changes.check()?;
     with_snapshot(book, |snapshot| {
-        let files = snapshot.event_files(&|day| filter.has_day(day))?;
-        let FoundRows { rows, keys, has_more } = find_rows(snapshot, &files, filter, page, budget)?;
+        let condition = condition.as_ref().map(|condition| Condition::new(changes, condition, snapshot.time_zone()));
+        let has_day =
+            |day| changes.has_day(day) && condition.as_ref().is_none_or(|condition| condition.may_hold_day(day));
+        let files = snapshot.event_files(&has_day)?;
+        let rows_filter: &dyn RowFilter = condition.as_ref().map_or(changes, |condition| condition);
+        let FoundRows { rows, keys, has_more } = find_rows(snapshot, &files, rows_filter, page, budget)?;
         let (complete_to, time_zone) = (snapshot.complete_to(), snapshot.time_zone().to_owned());
-        let rejects = RejectCount::new(&snapshot.reject_days()?, filter);
-        Ok(EventsPage { answer: EventsAnswer { complete_to, time_zone, rejects, rows }, keys, has_more })
+        let rejects = RejectCount::new(&snapshot.reject_days()?, changes);
+        let bad_values = condition.map(Condition::into_bad_values);
+        Ok(EventsPage { answer: EventsAnswer { complete_to, time_zone, rejects, bad_values, rows }, keys, has_more })
     })
 }
 
@@ -120,8 +131,9 @@ impl EventsAnswer {
     /// # Errors
     /// The errors of `out`.
     pub fn print(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
-        let EventsAnswer { complete_to, time_zone, rejects, rows } = self;
-        let head = AnswerHead { complete_to, time_zone, rejects: *rejects, next: None };
+        let EventsAnswer { complete_to, time_zone, rejects, bad_values, rows } = self;
+        let bad_values = bad_values.as_ref();
+        let head = AnswerHead { complete_to, time_zone, rejects: *rejects, bad_values, next: None };
         print(format, out, head, &Event::COLUMNS, rows.len(), &|row, values| {
             self.rows[row].values(values);
         })

@@ -16,7 +16,7 @@ use parquet::file::metadata::RowGroupMetaData;
 
 use super::order::{BestRows, PageRequest, RowKey, RowPlace};
 use super::pruning::times;
-use super::row_filter::RowFilter;
+use super::row_filter::{Accepts, RowFilter};
 use crate::book::read::columns;
 use crate::book::read::columns::{Texts, numbers, read_group};
 use crate::book::{BookError, DataFile, Snapshot};
@@ -73,7 +73,7 @@ pub(in crate::query) fn find_rows<T: BookRow>(
             return Err(reader.damaged("it has no rows").into());
         }
         for (number, group) in row_groups.iter().enumerate() {
-            if filter.may_hold(group) {
+            if filter.may_hold(group, file.day()) {
                 groups.push((times(group, page.order), index, number));
             }
         }
@@ -162,7 +162,8 @@ impl<'a> RowReader<'a> {
             let batch = batch?;
             let place = RowPlace { file, group, row: first };
             let ordinal = (!T::HAS_ORDINAL).then_some((index << 32) + before + first as i64);
-            offer_rows(&batch, place, ordinal, filter, best).map_err(|what| self.damaged(what))?;
+            let accepts = filter.accepts(&batch, self.file.day()).map_err(|what| self.damaged(what))?;
+            offer_rows(&batch, place, ordinal, accepts, best).map_err(|what| self.damaged(what))?;
             first += batch.num_rows();
         }
         Ok(())
@@ -197,7 +198,7 @@ fn offer_rows(
     batch: &RecordBatch,
     first: RowPlace,
     first_ordinal: Option<i64>,
-    filter: &dyn RowFilter,
+    mut accepts: Accepts<'_>,
     best: &mut BestRows<'_>,
 ) -> Result<(), String> {
     let topics = Texts::of(batch, "topic")?;
@@ -209,7 +210,6 @@ fn offer_rows(
         None => Some(numbers::<Int32Type>(batch, "ordinal")?),
         Some(_) => None,
     };
-    let mut accepts = filter.accepts(batch)?;
     for row in 0..batch.num_rows() {
         let kafka_time = times.is_valid(row).then(|| times.value(row));
         // The cheap test first: most rows of a large book come after the worst one kept.

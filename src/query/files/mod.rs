@@ -1,6 +1,7 @@
 //! Questions that are answered from Parquet files: which changes, which rejects.
 
 pub(in crate::query) mod budget;
+pub(in crate::query) mod condition;
 pub(in crate::query) mod event;
 pub(in crate::query) mod event_columns;
 pub(in crate::query) mod events;

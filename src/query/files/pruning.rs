@@ -63,11 +63,11 @@ pub(in crate::query) fn may_hold(group: &RowGroupMetaData, filter: &Filter) -> b
 }
 
 /// Bounds of a text column: no value is below the first or above the second. They may be shortened, the second upwards.
-fn text_bounds<'a>(group: &'a RowGroupMetaData, name: &str) -> Option<(&'a [u8], &'a [u8])> {
+pub(super) fn text_bounds<'a>(group: &'a RowGroupMetaData, name: &str) -> Option<(&'a [u8], &'a [u8])> {
     let statistics = column(group, name)?.statistics()?;
     Some((statistics.min_bytes_opt()?, statistics.max_bytes_opt()?))
 }
 
-fn column<'a>(group: &'a RowGroupMetaData, name: &str) -> Option<&'a ColumnChunkMetaData> {
+pub(super) fn column<'a>(group: &'a RowGroupMetaData, name: &str) -> Option<&'a ColumnChunkMetaData> {
     group.columns().iter().find(|column| column.column_path().string() == name)
 }

@@ -9,6 +9,7 @@ use parquet::file::metadata::RowGroupMetaData;
 
 use super::pruning::may_hold;
 use crate::book::read::columns::{Texts, column, numbers};
+use crate::change::Day;
 use crate::query::{Filter, RejectFilter};
 
 /// Decides about the rows of one batch, by their places in it.
@@ -19,13 +20,13 @@ pub(in crate::query) trait RowFilter {
     /// The columns that it reads, beside those that order rows.
     fn columns(&self) -> Vec<&'static str>;
 
-    /// Whether a row group may have a row that it accepts.
-    fn may_hold(&self, _group: &RowGroupMetaData) -> bool {
+    /// Whether a row group of a day may have a row that it accepts.
+    fn may_hold(&self, _group: &RowGroupMetaData, _day: Option<Day>) -> bool {
         true
     }
 
-    /// Which rows of a batch it accepts.
-    fn accepts<'a>(&'a self, batch: &'a RecordBatch) -> Result<Accepts<'a>, String>;
+    /// Which rows of a batch of a day it accepts.
+    fn accepts<'a>(&'a self, batch: &'a RecordBatch, day: Option<Day>) -> Result<Accepts<'a>, String>;
 }
 
 impl RowFilter for Filter {
@@ -34,11 +35,11 @@ impl RowFilter for Filter {
         tables.into_iter().flatten().chain(self.operation.map(|_| "op")).collect()
     }
 
-    fn may_hold(&self, group: &RowGroupMetaData) -> bool {
+    fn may_hold(&self, group: &RowGroupMetaData, _day: Option<Day>) -> bool {
         may_hold(group, self)
     }
 
-    fn accepts<'a>(&'a self, batch: &'a RecordBatch) -> Result<Accepts<'a>, String> {
+    fn accepts<'a>(&'a self, batch: &'a RecordBatch, _day: Option<Day>) -> Result<Accepts<'a>, String> {
         let tables = match self.names_tables() {
             true => Some((Texts::of(batch, "schema")?, Texts::of(batch, "table")?)),
             false => None,
@@ -66,7 +67,7 @@ impl RowFilter for RejectFilter {
         self.reason.iter().map(|_| "reason").collect()
     }
 
-    fn accepts<'a>(&'a self, batch: &'a RecordBatch) -> Result<Accepts<'a>, String> {
+    fn accepts<'a>(&'a self, batch: &'a RecordBatch, _day: Option<Day>) -> Result<Accepts<'a>, String> {
         let sources = Texts::of(batch, "topic")?;
         let partitions = numbers::<Int32Type>(batch, "partition")?;
         let reasons = match &self.reason {

@@ -12,7 +12,7 @@ use super::paging::{DEFAULT_LIMIT, PageFields, RequestedPage};
 use super::schema::{ApiErrors, Binary, Timestamp};
 use crate::change::Lsn;
 use crate::parse::{Column, ColumnValue, RowChange, read_row};
-use crate::query::{Event, EventsAnswer, EventsPage, Filter, QueryBudget, events_page};
+use crate::query::{Event, EventFilter, EventsAnswer, EventsPage, QueryBudget, QueryError, events_page};
 use crate::server::error::{Answer, ApiError};
 use crate::server::http::accepted_parameters::{
     AcceptedParameter, CURSOR, DAY, DOWNLOAD, FROM, OP, ORDER, TABLE, TO, Values, accepted_parameters,
@@ -22,6 +22,7 @@ use crate::server::http::file_requests::query_files;
 use crate::server::http::parameters::Parameters;
 use crate::server::http::{body, headers};
 use crate::server::state::AppState;
+use crate::sql;
 
 /// Rows of a page.
 const MOST_ROWS: usize = 1_000;
@@ -40,11 +41,16 @@ const LIMIT: AcceptedParameter = AcceptedParameter::new(
     "Rows of a page: 1 to 1000, as csv or parquet to 100000",
     Values::Count { default: DEFAULT_LIMIT, most: MOST_ROWS_SAVED },
 );
+const WHERE: AcceptedParameter = AcceptedParameter::new(
+    "where",
+    "A SQL expression that must be true; see docs/sql.md",
+    Values::TextLike { example: "key.id = '42'" },
+);
 const LEVEL: AcceptedParameter = AcceptedParameter::new("level", "durable", Values::OneOf(&["durable"]));
 const FORMAT: AcceptedParameter =
     AcceptedParameter::new("format", "Instead of Accept", Values::OneOf(&["json", "csv", "parquet"]));
 accepted_parameters!(
-    EventsParameters: FROM, TO, DAY, TABLE, SCHEMA, NAME, OP, LIMIT, CURSOR, ORDER, LEVEL, FORMAT, DOWNLOAD
+    EventsParameters: FROM, TO, DAY, TABLE, SCHEMA, NAME, OP, WHERE, LIMIT, CURSOR, ORDER, LEVEL, FORMAT, DOWNLOAD
 );
 
 /// A page of changes.
@@ -165,6 +171,10 @@ impl From<Column<'_>> for EventColumn {
                 description = "For csv and parquet: what the answer is complete to, as JSON"
             ),
             ("Walbook-Rejects" = String, description = "For csv and parquet: the rejects of the days, as JSON"),
+            (
+                "Walbook-Bad-Values" = String,
+                description = "For csv and parquet with where: the values that it could not compute, as JSON"
+            ),
             ("Walbook-Next-Cursor" = String, description = "For csv and parquet: the cursor of the next page"),
         ),
     ),
@@ -179,7 +189,8 @@ pub(in crate::server) async fn events(
     if parameters.text("level").is_some_and(|level| level != "durable") {
         return Err(ApiError::bad_request("level: events are always durable"));
     }
-    let filter = parameters.filter()?;
+    let condition = parameters.text("where").map(sql::Filter::parse).transpose().map_err(QueryError::Condition)?;
+    let filter = EventFilter { changes: parameters.filter()?, condition };
     let format = AnswerFormat::requested(&parameters, &request_headers)?;
     let (most_rows, most_bytes) = match format {
         AnswerFormat::Json => (MOST_ROWS, MOST_BYTES),
@@ -187,8 +198,8 @@ pub(in crate::server) async fn events(
         AnswerFormat::Arrow => return Err(ApiError::bad_request("format: events come as json, csv or parquet")),
     };
     let request = RequestedPage::read(&parameters, most_rows)?;
-    let (book, days) = (state.book.clone(), (filter.from, filter.to));
-    let page = move |budget: &QueryBudget<'_>| page(&book, &filter, &request, format, budget);
+    let (book, days) = (state.book.clone(), (filter.changes.from, filter.changes.to));
+    let page = move |budget: &QueryBudget<'_>| page(&book, filter, &request, format, budget);
     let mut response = query_files(&state.permits.files, most_bytes, page).await?;
     if parameters.is_set("download") {
         headers::add_download(&mut response, &state.name, "events", days, format);
@@ -198,18 +209,19 @@ pub(in crate::server) async fn events(
 
 fn page(
     book: &Path,
-    filter: &Filter,
+    filter: EventFilter,
     request: &RequestedPage,
     format: AnswerFormat,
     budget: &QueryBudget<'_>,
 ) -> Answer {
     let EventsPage { mut answer, mut keys, has_more } = events_page(book, filter, &request.page, budget)?;
     let (complete_to, rejects) = (answer.complete_to.clone(), answer.rejects);
+    let bad_values = answer.bad_values.clone();
     let (next, previous) = request.finish(&mut answer.rows, &mut keys, has_more);
     let mut response = match format {
         AnswerFormat::Json => {
-            let EventsAnswer { complete_to, time_zone, rejects, rows } = answer;
-            let fields = PageFields { complete_to, time_zone, rejects, next, previous };
+            let EventsAnswer { complete_to, time_zone, rejects, bad_values, rows } = answer;
+            let fields = PageFields { complete_to, time_zone, rejects, bad_values, next, previous };
             return Ok(body::json_rows(rows.into_iter().map(EventsAnswerRow::from), &fields));
         }
         AnswerFormat::Csv => body::answer(format.content_type(), body::chunks(answer.into_csv_pieces())),
@@ -217,6 +229,9 @@ fn page(
     };
     headers::add_complete_to(&mut response, &complete_to);
     headers::add_rejects(&mut response, rejects);
+    if let Some(bad_values) = bad_values {
+        headers::add_bad_values(&mut response, &bad_values);
+    }
     if let Some(next) = next.and_then(|next| next.parse().ok()) {
         response.headers_mut().insert("walbook-next-cursor", next);
     }

@@ -7,6 +7,7 @@ use crate::book::CompleteTo;
 use crate::query::{PageRequest, RejectCount, RowKey, RowOrder};
 use crate::server::error::ApiError;
 use crate::server::http::parameters::Parameters;
+use crate::sql::BadValues;
 
 /// Rows of a page without `limit`.
 pub(in crate::server) const DEFAULT_LIMIT: usize = 50;
@@ -25,6 +26,10 @@ pub(in crate::server) struct PageFields {
     /// The book's time zone.
     pub(in crate::server) time_zone: String,
     pub(in crate::server) rejects: RejectCount,
+    /// With `where`: the values that it could not compute in the rows that were read to find these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(in crate::server) bad_values: Option<BadValues>,
     /// The cursor of the next page.
     pub(in crate::server) next: Option<String>,
     /// The cursor of the previous page.

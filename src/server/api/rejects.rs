@@ -98,7 +98,7 @@ pub(in crate::server) async fn rejects(State(state): State<Arc<AppState>>, RawQu
         let RejectsPage { complete_to, time_zone, rejects, mut rows, mut keys, has_more } =
             rejects_page(&book, &filter, &request.page, budget)?;
         let (next, previous) = request.finish(&mut rows, &mut keys, has_more);
-        let fields = PageFields { complete_to, time_zone, rejects, next, previous };
+        let fields = PageFields { complete_to, time_zone, rejects, bad_values: None, next, previous };
         Ok(body::json_rows(rows.into_iter().map(RejectedRecord::from), &fields))
     })
     .await

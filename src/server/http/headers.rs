@@ -7,6 +7,7 @@ use super::answer_format::AnswerFormat;
 use crate::book::CompleteTo;
 use crate::change::Day;
 use crate::query::RejectCount;
+use crate::sql::BadValues;
 
 /// Bytes of the longest `Walbook-Complete-To`; browsers refuse longer headers.
 const LONGEST_HEADER: usize = 6 << 10;
@@ -47,6 +48,13 @@ pub(in crate::server) fn add_complete_to(response: &mut Response, complete_to: &
 pub(in crate::server) fn add_rejects(response: &mut Response, rejects: RejectCount) {
     if let Ok(value) = HeaderValue::from_str(&serde_json::json!(rejects).to_string()) {
         response.headers_mut().insert(HeaderName::from_static("walbook-rejects"), value);
+    }
+}
+
+/// Adds the header `Walbook-Bad-Values`, for answers whose body cannot contain it.
+pub(in crate::server) fn add_bad_values(response: &mut Response, bad_values: &BadValues) {
+    if let Ok(value) = HeaderValue::from_str(&ascii(&serde_json::json!(bad_values).to_string())) {
+        response.headers_mut().insert(HeaderName::from_static("walbook-bad-values"), value);
     }
 }
 

@@ -32,7 +32,9 @@ impl CountsSnapshot {
     /// What precedes the rows of an answer in JSON.
     pub(in crate::server) fn json_head(&self, filter: &Filter) -> Vec<u8> {
         let CountsSnapshot { complete_to, time_zone, .. } = self;
-        AnswerHead { complete_to, time_zone, rejects: self.rejects(filter), next: None }.json().into_bytes()
+        AnswerHead { complete_to, time_zone, rejects: self.rejects(filter), bad_values: None, next: None }
+            .json()
+            .into_bytes()
     }
 
     /// The rejects on the days of a filter.

@@ -64,6 +64,12 @@ pub struct EventsArgs {
     /// Which changes.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Only changes for which this SQL expression is true, as in "key.id = '42'"
+    ///
+    /// It may name day, schema, "table", op, topic, partition, "offset", kafka_time, commit_time, lsn, commit_lsn, xid, and
+    /// values of the row as text: new.x after the change, old.x before it, key.x of either. See docs/sql.md.
+    #[arg(long = "where", env = "WALBOOK_WHERE", value_name = "EXPRESSION", help_heading = FILTER)]
+    pub condition: Option<String>,
     /// Largest number of changes to print
     #[arg(long, env = "WALBOOK_LIMIT", default_value_t = 100, value_name = "N", help_heading = OUTPUT)]
     pub limit: usize,

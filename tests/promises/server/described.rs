@@ -221,6 +221,11 @@ fn every_answer_about_a_book_is_as_described() {
     let page = description.check(address, "/api/events?order=oldest", &[]);
     assert_eq!(page["rows"][0]["columns"].as_array().map(Vec::len), Some(3), "{page:#}");
     assert_eq!(page["rows"][1]["options"], "restart_seqs");
+    let page = description.check(address, "/api/events?where=new.id::bigint%20/%20new.note::bigint%20IS%20NULL", &[]);
+    assert_eq!((page["rows"].as_array().map(Vec::len), &page["bad_values"]["count"]), (Some(2), &0.into()));
+    let page = description.check(address, "/api/events?where=1%20/%20(new.id::bigint%20-%202)%20=%201", &[]);
+    assert_eq!(page["bad_values"]["first"]["reason"], "division by zero");
+    description.check(address, "/api/events?format=csv&where=op%20=%20'UPDATE'", &[]);
     let status = description.check(address, "/api/status", &[]);
     assert_eq!(status["lost"].as_array().map(Vec::len), Some(1));
 }
