@@ -89,7 +89,16 @@ function counts(response, book, asked) {
 }
 
 function events(response, book, asked) {
+  if (asked.where?.startsWith("wrong")) {
+    const message = "could not use the condition: line 1, column 1: there is no column wrong\n    wrong = 1\n    ^";
+    return send(response, 400, { error: { code: "bad_request", message } });
+  }
   const answer = book.events(asked);
+  if (asked.where) {
+    // The mock knows no SQL: some rows, and a value that could not be computed.
+    const first = { expression: "new.id::BIGINT", value: "x", reason: "not a bigint" };
+    Object.assign(answer, { rows: answer.rows.slice(0, 3), next: null, bad_values: { count: 1, first } });
+  }
   if (asked.format !== "csv" && asked.format !== "parquet") return send(response, 200, answer);
   file(
     response,

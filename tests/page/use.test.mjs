@@ -35,6 +35,30 @@ test("a click on a cell shows its events in pages, and closing restores the focu
   await clean(page);
 });
 
+test("a condition finds events, is part of the address, and says what is wrong with it", async () => {
+  const page = await open("typical", "?range=7d&schema=public&name=orders", { ready: "#events .event", expected: /400/ });
+  await page.fill("#events input", "new.id::bigint = 42");
+  await page.press("#events input", "Enter");
+  await page.waitForFunction(() => document.querySelector("#events .place").textContent === "1 – 3");
+  assert.equal(await page.locator("#events .event").count(), 3);
+  const said = "newest first; 1 value could not be computed, as new.id::BIGINT of 'x'";
+  assert.equal(await page.textContent("#events .sum"), said);
+  assert.equal(new URL(page.url()).searchParams.get("where"), "new.id::bigint = 42");
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector("#events .place")?.textContent === "1 – 3");
+  assert.equal(await page.inputValue("#events input"), "new.id::bigint = 42");
+  await shot(page, "condition");
+  await page.fill("#events input", "wrong = 1");
+  await page.press("#events input", "Enter");
+  await page.waitForSelector("#events .none pre");
+  assert.match(await page.textContent("#events .none pre"), /column 1: there is no column wrong\n {4}wrong = 1\n {4}\^$/);
+  await page.fill("#events input", "");
+  await page.press("#events input", "Enter");
+  await page.waitForFunction(() => document.querySelector("#events .place")?.textContent.startsWith("1 – 50 of "));
+  assert.equal(new URL(page.url()).searchParams.has("where"), false);
+  await clean(page);
+});
+
 test("newer events are announced when they are on disk, and shown on request", async () => {
   const page = await open("typical", "?range=7d&schema=public&name=orders&op=INSERT", { ready: "#events .event" });
   const sum = async () => number(await page.textContent("#events .sum b"));

@@ -68,7 +68,7 @@ export class Events {
 	parameters() {
 		const { open } = this.app.view;
 		const days = lookedAt(this.app.view);
-		return open.rejects ? days : { ...days, schema: open.schema, name: open.name, op: open.op };
+		return open.rejects ? days : { ...days, ...open };
 	}
 
 	frame() {
@@ -92,7 +92,7 @@ export class Events {
 		}
 		chips.push(el("span", { class: "chip" }, rangeWords(range.from, range.to, app.today)));
 		const what = () => {
-			const total = this.counted?.total;
+			const total = open.where ? undefined : this.counted?.total;
 			return `${total > MOST ? `the newest ${count(MOST)} of ` : ""}${total === undefined ? "" : count(total)} events`;
 		};
 		this.cutNote = el("span", { class: "note" });
@@ -109,6 +109,13 @@ export class Events {
 			el("button", { "aria-pressed": String(mode === this.mode), onclick: () => this.setMode(mode) }, words),
 		);
 		this.modes = el("div", { class: "segments modes", role: "group", "aria-label": "Show" }, ...modes);
+		const where = el("input", {
+			value: open.where ?? "",
+			placeholder: "Where, e.g. key.id = '42'",
+			"aria-label": "SQL condition",
+			spellcheck: "false",
+			onchange: () => app.go({ open: { ...open, where: where.value } }),
+		});
 		this.newer = el("div", { class: "newer", hidden: true });
 		this.list = el("div", { class: "list", tabindex: "-1" });
 		const step = (words, direction, key) =>
@@ -129,7 +136,7 @@ export class Events {
 			hint("close", "Esc"),
 		);
 		const head = el("div", { class: "events-head" }, back, this.title, ...chips, save, close);
-		const sub = el("div", { class: "events-sub" }, this.sum, open.rejects ? null : this.modes);
+		const sub = el("div", { class: "events-sub" }, this.sum, ...(open.rejects ? [] : [this.modes, where]));
 		this.panel.setAttribute("aria-label", open.rejects ? "Rejects" : "Events");
 		this.panel.replaceChildren(
 			head,
@@ -177,7 +184,7 @@ export class Events {
 			if (request.signal.aborted || this.app.denied(error)) return;
 			this.answer = null;
 			const again = el("button", { class: "button", onclick: () => this.load() }, "Retry");
-			this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, error.message), again));
+			this.list.replaceChildren(el("div", { class: "none" }, el("pre", {}, error.message), again));
 			this.say("");
 		} finally {
 			clearTimeout(late);
@@ -240,7 +247,9 @@ export class Events {
 		if (rows.length === 0) {
 			const words = rejects
 				? "No record of these days was kept because it could not be read."
-				: "Nothing of this is on disk yet; a commit brings it.";
+				: this.app.view.open.where
+					? "It is true of no event."
+					: "Nothing of this is on disk yet; a commit brings it.";
 			this.list.replaceChildren(el("div", { class: "none" }, el("p", {}, words)));
 			return;
 		}
@@ -329,7 +338,8 @@ export class Events {
 		if (!this.isOpen || this.answer === null) return;
 		const { app } = this;
 		const { view } = app;
-		const { rows, next } = this.answer;
+		const { rows, next, bad_values: bad } = this.answer;
+		const { where } = view.open;
 		const start = this.cursors.at(-1)[1];
 		const rejects = app.rejects();
 		const total = view.open.rejects
@@ -339,10 +349,12 @@ export class Events {
 		this.forth.disabled = !next;
 		setText(
 			this.place,
-			rows.length === 0 ? "0" : `${count(start + 1)} – ${count(start + rows.length)} of ${count(total)}`,
+			rows.length === 0 ? "0" : `${count(start + 1)} – ${count(start + rows.length)}${where ? "" : ` of ${count(total)}`}`,
 		);
-		if (view.open.rejects) {
-			const said = `${plural(total, "record")} that could not be read, newest first`;
+		if (view.open.rejects || where) {
+			const said = where
+				? `newest first${bad?.first ? `; ${plural(bad.count, "value")} could not be computed, as ${bad.first.expression} of '${bad.first.value}'` : ""}`
+				: `${plural(total, "record")} that could not be read, newest first`;
 			if (this.sum.textContent !== said) this.say(said);
 			return;
 		}

@@ -33,7 +33,7 @@ export function parseView(search) {
 		view.open = { rejects: true };
 	} else if (given.has("schema") && given.has("name")) {
 		const op = given.get("op");
-		view.open = { schema: given.get("schema"), name: given.get("name"), op: OPERATIONS.includes(op) ? op : null };
+		view.open = { schema: given.get("schema"), name: given.get("name"), op: OPERATIONS.includes(op) ? op : null, where: given.get("where") };
 	}
 	return view;
 }
@@ -52,11 +52,7 @@ export function viewAddress(view) {
 	if (view.filter !== "") given.set("filter", view.filter);
 	if (view.sort !== DEFAULT_SORT) given.set("sort", view.sort);
 	if (view.open?.rejects) given.set("rejects", "1");
-	else if (view.open) {
-		given.set("schema", view.open.schema);
-		given.set("name", view.open.name);
-		if (view.open.op) given.set("op", view.open.op);
-	}
+	else for (const [key, value] of Object.entries(view.open ?? {})) if (value) given.set(key, value);
 	const text = given.toString();
 	return text === "" ? "./" : `./?${text}`;
 }
