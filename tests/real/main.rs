@@ -46,6 +46,7 @@ mod direct_kills;
 mod doctor;
 mod drain;
 mod ends;
+mod expressions;
 mod failover;
 mod freshness;
 mod full_disk;
