@@ -24,7 +24,9 @@ use crate::query::{QueryBudget, QueryError};
 
 /// The most rows that are read whole at once.
 const ROWS: usize = 64;
-/// About how many bytes are read whole at once.
+/// The most rows whose columns are filtered at once.
+const MOST_ROWS: usize = 8192;
+/// About how many bytes of whole rows, or of their data, are read at once.
 const BYTES: i64 = 1 << 20;
 
 /// A row of one of the book's tables.
@@ -94,7 +96,7 @@ pub(in crate::query) fn find_rows<T: BookRow>(
         }
         budget.check()?;
         if snapshot.is_whole(&files[file])? {
-            RowReader::open(snapshot, &files[file])?.find::<T>(file, group, filter, &mut best)?;
+            RowReader::open(snapshot, &files[file])?.find::<T>(file, group, filter, budget, &mut best)?;
         }
     }
     let mut candidates = best.into_sorted();
@@ -150,15 +152,18 @@ impl<'a> RowReader<'a> {
         file: usize,
         group: usize,
         filter: &dyn RowFilter,
+        budget: &QueryBudget<'_>,
         best: &mut BestRows<'_>,
-    ) -> Result<(), BookError> {
+    ) -> Result<(), QueryError> {
         let mut columns = vec!["topic", "partition", "offset", "kafka_time"];
         columns.extend(T::HAS_ORDINAL.then_some("ordinal"));
         columns.extend(filter.columns());
         let before = self.metadata.metadata().row_groups()[..group].iter().map(RowGroupMetaData::num_rows).sum::<i64>();
         let index = self.file.index().unwrap_or(0) as i64;
         let mut first = 0;
-        for batch in self.batches(group, &columns, None, 8192)? {
+        let rows = if columns.contains(&"data") { self.rows_at_once(group, MOST_ROWS) } else { MOST_ROWS };
+        for batch in self.batches(group, &columns, None, rows)? {
+            budget.check()?;
             let batch = batch?;
             let place = RowPlace { file, group, row: first };
             let ordinal = (!T::HAS_ORDINAL).then_some((index << 32) + before + first as i64);
@@ -167,6 +172,13 @@ impl<'a> RowReader<'a> {
             first += batch.num_rows();
         }
         Ok(())
+    }
+
+    /// How many rows of a row group have about [`BYTES`] together.
+    fn rows_at_once(&self, group: usize, most: usize) -> usize {
+        let about = self.metadata.metadata().row_group(group);
+        let each = (about.total_byte_size() / about.num_rows().max(1)).max(1);
+        usize::try_from(BYTES / each).unwrap_or(1).clamp(1, most)
     }
 
     /// Reads some rows of a row group, given in ascending order.
@@ -178,10 +190,9 @@ impl<'a> RowReader<'a> {
         show: &mut dyn FnMut(T),
     ) -> Result<(), QueryError> {
         let about = self.metadata.metadata().row_group(group);
-        let (total, bytes) = (about.num_rows(), about.total_byte_size());
-        let selection = RowSelection::from_consecutive_ranges(rows.iter().map(|row| *row..*row + 1), total as usize);
-        let each = (bytes / total.max(1)).max(1);
-        let batch = usize::try_from(BYTES / each).unwrap_or(1).clamp(1, ROWS);
+        let total = about.num_rows() as usize;
+        let selection = RowSelection::from_consecutive_ranges(rows.iter().map(|row| *row..*row + 1), total);
+        let batch = self.rows_at_once(group, ROWS);
         let mut shown = 0;
         for batch in self.batches(group, T::COLUMNS, Some(selection), batch)? {
             budget.check()?;
