@@ -416,3 +416,21 @@ fn an_empty_batch_has_an_empty_answer() {
         assert!(values.is_empty() && bad.count == 0, "{text}");
     }
 }
+
+#[test]
+fn a_constant_that_fails_only_in_a_zone_is_a_bad_value_of_the_rows_that_need_it() {
+    // In UTC, where the constant is checked, the divisor is not zero.
+    for (zone, hour) in [(Tz::Asia__Tokyo, "15"), (Tz::America__New_York, "05")] {
+        let divided = format!("1 / extract(hour FROM '2026-01-01 {hour}:00Z'::timestamptz) > 0");
+        for text in [format!("new.a = 'x' AND {divided}"), format!("new.a <> 'x' OR {divided}"), divided.clone()] {
+            let (none, bad) = values(&text, zone, &[]);
+            assert!(none.is_empty() && bad.count == 0, "{text}: {bad}");
+        }
+        let text = format!("new.a = 'x' AND {divided}");
+        // The first row does not decide for the others.
+        let (some, bad) = values(&text, zone, &[&[Some("y")], &[Some("x")]]);
+        assert_eq!((some, bad.count), (vec![Some("false".to_owned()), None], 1), "{text}");
+        let (_, bad) = values(&text, zone, &[&[Some("y")], &[Some("y")]]);
+        assert_eq!(bad.count, 0, "{text}");
+    }
+}

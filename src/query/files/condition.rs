@@ -82,6 +82,9 @@ impl RowFilter for Condition<'_> {
         let mut accepts = self.changes.accepts(batch, day)?;
         let candidates: UInt32Array =
             (0..batch.num_rows()).filter(|row| accepts(*row)).map(|row| Some(row as u32)).collect();
+        if candidates.is_empty() {
+            return Ok(Box::new(|_| false));
+        }
         let columns = self.inputs(batch, &candidates, day)?;
         let rows = Batch { rows: candidates.len(), columns: &columns, time_zone: self.time_zone };
         let truth = self.condition.accepts(&rows, &mut self.bad_values.borrow_mut());

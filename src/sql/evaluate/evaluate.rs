@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, BooleanArray, Decimal128Array, Int64Array, StringArray, new_null_array};
+use arrow_array::{ArrayRef, BooleanArray, Decimal128Array, Int64Array, StringArray, new_empty_array, new_null_array};
 use arrow_buffer::BooleanBuffer;
 use chrono_tz::Tz;
 
@@ -30,6 +30,9 @@ impl Expression {
     /// # Panics
     /// When a column is missing or stored as another type.
     pub fn evaluate(&self, batch: &Batch<'_>, bad: &mut BadValues) -> ArrayRef {
+        if batch.rows == 0 {
+            return new_empty_array(&self.kind.data_type());
+        }
         Evaluation { batch, bad }.value(self, None).into_array(batch.rows)
     }
 }

@@ -23,9 +23,11 @@ pub(super) struct Failures<'a> {
 }
 
 impl Failures<'_> {
-    /// Counts a failure in a row.
+    /// Counts a failure in a row; one of a value for all rows if any of them counts.
     pub(super) fn record(&mut self, row: usize, reason: Reason, operands: &[&Value]) {
-        if self.rows.is_some_and(|rows| !rows.value(row)) {
+        let is_scalar = operands.iter().all(|operand| operand.is_scalar);
+        let counts = |rows: &BooleanBuffer| if is_scalar { rows.count_set_bits() > 0 } else { rows.value(row) };
+        if !self.rows.is_none_or(counts) {
             return;
         }
         self.bad.record(&self.expression.source, reason, || {
@@ -124,23 +126,53 @@ pub(super) fn map_rows_text(
     write: impl Fn(usize, &mut String) -> Result<(), Reason>,
 ) -> Value {
     let rows = value.array.len();
-    let mut builder = StringBuilder::with_capacity(rows, 16 * rows);
+    let mut column = TextColumn::new(rows);
     let mut text = String::new();
     for row in 0..rows {
         if value.array.is_null(row) {
-            builder.append_null();
+            column.push_null();
             continue;
         }
         text.clear();
-        match write(row, &mut text) {
-            Ok(()) => builder.append_value(&text),
-            Err(reason) => {
-                failures.record(row, reason, &[value]);
-                builder.append_null();
-            }
+        if let Err(reason) = write(row, &mut text).and_then(|()| column.push(&text)) {
+            failures.record(row, reason, &[value]);
+            column.push_null();
         }
     }
-    Value { array: Arc::new(builder.finish()), is_scalar: value.is_scalar }
+    column.finish(value.is_scalar)
+}
+
+/// A new column of texts, whose bytes arrow counts in 31 bits.
+pub(super) struct TextColumn {
+    builder: StringBuilder,
+    most_bytes: usize,
+}
+
+/// The most bytes of the texts of a column.
+pub(super) const MOST_TEXT_BYTES: usize = i32::MAX as usize;
+pub(super) const TEXT_TOO_LONG: Reason = "the text is too long";
+
+impl TextColumn {
+    pub(super) fn new(rows: usize) -> TextColumn {
+        TextColumn { builder: StringBuilder::with_capacity(rows, 16 * rows), most_bytes: MOST_TEXT_BYTES }
+    }
+
+    /// Appends a text, or nothing if the column would be too large.
+    pub(super) fn push(&mut self, text: &str) -> Result<(), Reason> {
+        if text.len() > self.most_bytes - self.builder.values_slice().len() {
+            return Err(TEXT_TOO_LONG);
+        }
+        self.builder.append_value(text);
+        Ok(())
+    }
+
+    pub(super) fn push_null(&mut self) {
+        self.builder.append_null();
+    }
+
+    pub(super) fn finish(mut self, is_scalar: bool) -> Value {
+        Value { array: Arc::new(self.builder.finish()), is_scalar }
+    }
 }
 
 /// The truth of each value that is not NULL.
@@ -159,4 +191,23 @@ pub(super) fn map_boolean<A: ArrayAccessor>(
     }
     let array: ArrayRef = Arc::new(BooleanArray::from(results));
     Value { array, is_scalar: value.is_scalar }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+
+    use super::*;
+
+    #[test]
+    fn a_column_of_texts_takes_no_more_than_its_bytes() {
+        let mut column = TextColumn { most_bytes: 5, ..TextColumn::new(4) };
+        assert_eq!(column.push("abc"), Ok(()));
+        assert_eq!(column.push("def"), Err(TEXT_TOO_LONG));
+        column.push_null();
+        assert_eq!(column.push("de"), Ok(()));
+        assert_eq!(column.push("f"), Err(TEXT_TOO_LONG));
+        let column = column.finish(false).array;
+        assert_eq!(column.as_string::<i32>().iter().collect::<Vec<_>>(), [Some("abc"), None, Some("de")]);
+    }
 }

@@ -150,7 +150,7 @@ pub(super) fn call(
         Function::Substring => text::substring(values, failures),
         Function::Trim(side) => text::trim(values, *side, failures),
         Function::Concat => text::concat(values, failures),
-        Function::ConcatSkippingNulls => text::concat_skipping_nulls(values),
+        Function::ConcatSkippingNulls => text::concat_skipping_nulls(values, failures),
         Function::TruthLetter => text::truth_letter(&values[0], failures),
         Function::DateTrunc(unit) => time::truncate(&values[0], kinds[0], *unit, zone, failures),
         Function::Extract(field) => time::extract(&values[0], kinds[0], *field, zone, failures),

@@ -1,13 +1,10 @@
 //! Functions of texts: characters are code points, letters change case as in PostgreSQL's locale `C.UTF-8`.
 
-use std::sync::Arc;
-
-use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, StringArray};
 
-use super::kernels::{Failures, Reason, map, map_text};
+use super::kernels::{Failures, MOST_TEXT_BYTES, Reason, TEXT_TOO_LONG, TextColumn, map, map_text};
 use super::value::Value;
 use crate::sql::expression::TrimSide;
 
@@ -88,25 +85,26 @@ pub(super) fn trim(values: &[Value], side: TrimSide, failures: &mut Failures<'_>
 /// `x || y`.
 pub(super) fn concat(values: &[Value], failures: &mut Failures<'_>) -> Value {
     write_rows(values, failures, |row, out| {
-        values.iter().for_each(|value| out.push_str(texts(value).value(value.row(row))));
-        Ok(())
+        values.iter().try_for_each(|value| join(out, texts(value).value(value.row(row))))
     })
 }
 
-/// `concat(x, y, …)`.
-pub(super) fn concat_skipping_nulls(values: &[Value]) -> Value {
-    let is_scalar = values.iter().all(|value| value.is_scalar);
-    let rows = row_count(values);
-    let mut builder = StringBuilder::with_capacity(rows, 16 * rows);
-    let mut text = String::new();
-    for row in 0..rows {
-        text.clear();
-        for value in values.iter().filter(|value| value.array.is_valid(value.row(row))) {
-            text.push_str(texts(value).value(value.row(row)));
-        }
-        builder.append_value(&text);
+/// Appends a text, if a column can hold both.
+fn join(out: &mut String, text: &str) -> Result<(), Reason> {
+    if text.len() > MOST_TEXT_BYTES - out.len() {
+        return Err(TEXT_TOO_LONG);
     }
-    Value { array: Arc::new(builder.finish()), is_scalar }
+    out.push_str(text);
+    Ok(())
+}
+
+/// `concat(x, y, …)`.
+pub(super) fn concat_skipping_nulls(values: &[Value], failures: &mut Failures<'_>) -> Value {
+    write_all_rows(values, failures, |row, out| {
+        let mut valid = values.iter().filter(|value| value.array.is_valid(value.row(row)));
+        valid.try_for_each(|value| join(out, texts(value).value(value.row(row))))?;
+        Ok(true)
+    })
 }
 
 /// A boolean as its first letter.
@@ -131,22 +129,38 @@ fn write_rows(
     failures: &mut Failures<'_>,
     write: impl Fn(usize, &mut String) -> Result<(), Reason>,
 ) -> Value {
+    write_all_rows(values, failures, |row, out| {
+        let is_null = values.iter().any(|value| value.array.is_null(value.row(row)));
+        if !is_null {
+            write(row, out)?;
+        }
+        Ok(!is_null)
+    })
+}
+
+/// Writes a text for each row in which `write` says that there is one.
+fn write_all_rows(
+    values: &[Value],
+    failures: &mut Failures<'_>,
+    write: impl Fn(usize, &mut String) -> Result<bool, Reason>,
+) -> Value {
     let rows = row_count(values);
-    let mut builder = StringBuilder::with_capacity(rows, 16 * rows);
+    let mut column = TextColumn::new(rows);
     let mut text = String::new();
     for row in 0..rows {
-        if values.iter().any(|value| value.array.is_null(value.row(row))) {
-            builder.append_null();
-            continue;
-        }
         text.clear();
-        match write(row, &mut text) {
-            Ok(()) => builder.append_value(&text),
-            Err(reason) => {
-                failures.record(row, reason, &values.iter().collect::<Vec<_>>());
-                builder.append_null();
+        let written = match write(row, &mut text) {
+            Ok(true) => column.push(&text),
+            Ok(false) => {
+                column.push_null();
+                Ok(())
             }
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = written {
+            failures.record(row, reason, &values.iter().collect::<Vec<_>>());
+            column.push_null();
         }
     }
-    Value { array: Arc::new(builder.finish()), is_scalar: values.iter().all(|value| value.is_scalar) }
+    column.finish(values.iter().all(|value| value.is_scalar))
 }
