@@ -122,6 +122,31 @@ fn exact_numbers_keep_their_digits() {
 }
 
 #[test]
+fn a_quoted_number_keeps_its_digits_next_to_a_number_with_fewer() {
+    for (text, expected) in [
+        ("new.a::numeric(18,2) >= '10.004'", "false"),
+        ("'10.004' > new.a::numeric(18,2)", "true"),
+        ("new.a::numeric(18,2) BETWEEN '9.996' AND '10.004'", "true"),
+        ("new.a::numeric(18,2) IN ('10.004')", "false"),
+        ("new.a::numeric(18,2) IN ('10.000')", "true"),
+        ("CASE new.a::numeric(18,2) WHEN '10.004' THEN 1 ELSE 2 END", "2"),
+        ("new.a::numeric(18,2) + '0.004'", "10.004"),
+        ("'1.5' * new.a::numeric(18,2)", "15.000"),
+        ("COALESCE(new.b::numeric(18,2), '10.004')", "10.004"),
+        ("greatest(new.a::numeric(18,2), '10.004')", "10.004"),
+        ("CASE WHEN new.b IS NULL THEN '10.004' ELSE new.a::numeric(18,2) END", "10.004"),
+        ("NULLIF(new.a::numeric(18,2), '10.004')", "10.00"),
+        ("extract(day FROM day) < '22.5'", "true"),
+        ("new.a::numeric(18,2) < '10.000000000000000000000000000000000000001'", "false"),
+        ("1.5 > ' 1e-3 '", "true"),
+    ] {
+        expect(text, [Some("10.00"), None], Some(expected));
+    }
+    refused("new.a::numeric(18,2) > 'ten'", "not a number", 24);
+    refused("lsn > '10.5'", "not a bigint", 7);
+}
+
+#[test]
 fn doubles_are_computed_and_printed_as_in_postgres() {
     for (text, expected) in [
         ("'0.1'::double precision + '0.2'::double precision", "0.30000000000000004"),

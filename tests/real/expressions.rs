@@ -90,6 +90,9 @@ impl Writer<'_> {
                 let other = self.write(kind, depth - 1);
                 format!("CASE WHEN {condition} THEN {one} ELSE {other} END")
             }
+            1 if kind == Kind::Numeric => {
+                format!("coalesce({}, {})", self.write(kind, depth - 1), self.numeric(depth - 1))
+            }
             1 => format!("coalesce({}, {})", self.write(kind, depth - 1), self.write(kind, depth - 1)),
             2 => format!("nullif({}, {})", self.write(kind, depth - 1), self.write(kind, depth - 1)),
             3 if kind != Kind::Boolean => {
@@ -208,13 +211,24 @@ impl Writer<'_> {
             ),
             _ => {
                 let operators = ["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"];
-                format!("({} {} {})", self.write(kind, depth), self.one_of(&operators), self.write(kind, depth))
+                let operator = self.one_of(&operators);
+                let other = if kind == Kind::Numeric { self.numeric(depth) } else { self.write(kind, depth) };
+                format!("({} {operator} {other})", self.write(kind, depth))
             }
         }
     }
 
     fn arithmetic(&mut self, kind: Kind, depth: u32, operators: &[&str]) -> String {
-        format!("({} {} {})", self.write(kind, depth), self.one_of(operators), self.write(kind, depth))
+        let other = if kind == Kind::Numeric { self.numeric(depth) } else { self.write(kind, depth) };
+        format!("({} {} {other})", self.write(kind, depth), self.one_of(operators))
+    }
+
+    /// A number next to another one: perhaps a quoted number, whose type is that of its neighbour.
+    fn numeric(&mut self, depth: u32) -> String {
+        match self.dice.below(3) {
+            0 => self.one_of(&["'10.004'", "'12.5'", "'1e3'", "'0'", "' 7 '", "'-99.9951'", "'0.0005'"]),
+            _ => self.write(Kind::Numeric, depth),
+        }
     }
 
     fn parenthesized(&mut self, kind: Kind, depth: u32) -> String {

@@ -126,6 +126,7 @@ impl Resolver<'_> {
             return Err(self.error(text.place, message));
         };
         let kind = if kind == Type::Unknown { Type::Text } else { kind };
+        let (left, right) = (self.quoted_number(left, kind)?, self.quoted_number(right, kind)?);
         // Exact numbers are compared as they are: a cast to one scale could lose digits.
         if left.kind.is_exact_number() && right.kind.is_exact_number() {
             return Ok((left, right));
@@ -142,8 +143,8 @@ impl Resolver<'_> {
     ) -> Result<Expression, SqlError> {
         let (left, right) = (self.expression(left)?, self.expression(right)?);
         let (left, right) = match (left.kind, right.kind) {
-            (Type::Unknown, kind) if kind.is_number() => (self.coerced(left, kind)?, right),
-            (kind, Type::Unknown) if kind.is_number() => (left, self.coerced(right, kind)?),
+            (Type::Unknown, kind) if kind.is_number() => (self.operand(left, kind)?, right),
+            (kind, Type::Unknown) if kind.is_number() => (left, self.operand(right, kind)?),
             _ => (left, right),
         };
         let is_sum = matches!(operation, Arithmetic::Add | Arithmetic::Subtract);

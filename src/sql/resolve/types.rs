@@ -4,7 +4,8 @@ use sqlparser::ast::{DataType, ExactNumberInfo, Expr, TimezoneInfo};
 
 use super::resolver::{Resolver, article};
 use crate::sql::error::SqlError;
-use crate::sql::expression::{Expression, Node};
+use crate::sql::evaluate::decimal_of_text;
+use crate::sql::expression::{Expression, Literal, Node};
 use crate::sql::text::place_of;
 use crate::sql::types::{DECIMAL_DIGITS, Type};
 
@@ -40,21 +41,41 @@ impl Resolver<'_> {
         self.checked(Expression { node, kind, place, source })
     }
 
+    /// Next to numbers of a fixed scale, a quoted number keeps its own digits after the point, as an unquoted one does.
+    pub(super) fn quoted_number(&mut self, expression: Expression, neighbour: Type) -> Result<Expression, SqlError> {
+        match (&expression.node, neighbour) {
+            (Node::Literal(Literal::Text(text)), Type::Decimal { .. }) if expression.kind == Type::Unknown => {
+                let kind = decimal_of_text(text).map_or(Type::Numeric, |(_, scale)| Type::Decimal { scale });
+                self.coerced(expression, kind)
+            }
+            _ => Ok(expression),
+        }
+    }
+
+    /// An operand of arithmetic whose type was open, next to one of a known type.
+    pub(super) fn operand(&mut self, expression: Expression, neighbour: Type) -> Result<Expression, SqlError> {
+        let expression = self.quoted_number(expression, neighbour)?;
+        if expression.kind == Type::Unknown { self.coerced(expression, neighbour) } else { Ok(expression) }
+    }
+
     /// Two or more expressions as their common type.
     pub(super) fn common(&mut self, parts: Vec<Expression>, what: &str) -> Result<(Vec<Expression>, Type), SqlError> {
-        let mut kind = Type::Unknown;
-        for part in &parts {
-            kind = match kind.common(part.kind) {
-                Some(kind) => kind,
-                None => {
-                    let message = format!("{what} has values of the types {kind} and {}: cast one of them", part.kind);
-                    return Err(self.error(part.place, message));
-                }
-            };
-        }
+        let kind = self.common_kind(&parts, what)?;
+        let parts: Vec<Expression> =
+            parts.into_iter().map(|part| self.quoted_number(part, kind)).collect::<Result<_, _>>()?;
+        let kind = self.common_kind(&parts, what)?;
         let kind = if kind == Type::Unknown { Type::Text } else { kind };
         let parts = parts.into_iter().map(|part| self.coerced(part, kind)).collect::<Result<_, _>>()?;
         Ok((parts, kind))
+    }
+
+    fn common_kind(&self, parts: &[Expression], what: &str) -> Result<Type, SqlError> {
+        parts.iter().try_fold(Type::Unknown, |kind, part| {
+            kind.common(part.kind).ok_or_else(|| {
+                let message = format!("{what} has values of the types {kind} and {}: cast one of them", part.kind);
+                self.error(part.place, message)
+            })
+        })
     }
 
     /// A condition.
