@@ -246,6 +246,12 @@ impl TimeUnit {
         ("quarter", TimeUnit::Quarter),
         ("year", TimeUnit::Year),
     ];
+
+    /// Whether it is shorter than a day.
+    pub(in crate::sql) fn is_within_day(self) -> bool {
+        use TimeUnit::*;
+        matches!(self, Microsecond | Millisecond | Second | Minute | Hour)
+    }
 }
 
 /// What `extract` takes.

@@ -315,6 +315,45 @@ fn days_and_times_are_those_of_the_zone() {
 }
 
 #[test]
+fn an_hour_that_occurs_twice_is_cut_to_itself() {
+    let cut = |unit: &str, time: &str| format!("date_trunc('{unit}', '{time}'::timestamptz)");
+    for (text, expected) in [
+        (cut("hour", "2026-10-25 00:30Z"), "2026-10-25 02:00:00+02"),
+        (cut("hour", "2026-10-25 01:30Z"), "2026-10-25 02:00:00+01"),
+        (cut("minute", "2026-10-25 00:30:20Z"), "2026-10-25 02:30:00+02"),
+        (cut("millisecond", "2026-10-25 00:30:20.123456Z"), "2026-10-25 02:30:20.123+02"),
+        (cut("day", "2026-10-25 01:30Z"), "2026-10-25 00:00:00+02"),
+    ] {
+        let (values, bad) = values(&text, Tz::Europe__Berlin, &[&[None, None]]);
+        assert_eq!((values[0].as_deref(), bad.count), (Some(expected), 0), "{text}");
+    }
+}
+
+#[test]
+fn ends_of_time_are_instants_in_every_zone() {
+    for (zone, text, expected) in [
+        (Tz::America__New_York, "'9999-12-31 23:59:59'::timestamptz", "9999-12-31 23:59:59-05"),
+        (Tz::America__New_York, "'0001-01-01'::timestamptz", "0001-01-01 00:00:00-04:56:02"),
+        (Tz::America__New_York, "'0001-01-01 00:00Z'::timestamptz", "0001-12-31 19:03:58-04:56:02 BC"),
+        (Tz::America__New_York, "extract(year FROM '0001-01-01 00:00Z'::timestamptz)", "-1"),
+        (Tz::Asia__Tokyo, "'9999-12-31 23:59:59'::timestamptz", "9999-12-31 23:59:59+09"),
+        (Tz::Asia__Tokyo, "'0001-01-01'::timestamptz", "0001-01-01 00:00:00+09:18:59"),
+        (Tz::Asia__Tokyo, "'9999-12-31'::date::timestamptz > commit_time", "true"),
+        (Tz::Asia__Tokyo, "'9999-12-31 23:59:59Z'::timestamptz", "10000-01-01 08:59:59+09"),
+        (Tz::UTC, "date_trunc('hour', '9999-12-31 23:59:59-12'::timestamptz)", "10000-01-01 11:00:00+00"),
+    ] {
+        let (values, bad) = values(text, zone, &[&[None, None]]);
+        assert_eq!((values[0].as_deref(), bad.count), (Some(expected), 0), "{text}: {bad}");
+    }
+    // A date and a timestamp end with the year 9999.
+    for kind in ["date", "timestamp"] {
+        let (_, bad) =
+            values(&format!("new.a::timestamptz::{kind}"), Tz::Asia__Tokyo, &[&[Some("9999-12-31 23:59Z"), None]]);
+        assert_eq!(bad.count, 1, "{kind}");
+    }
+}
+
+#[test]
 fn json_is_read_as_text() {
     let json = r#"{"a": {"b": [1, 2.50, "x\n"]}, "n": null, "t": "1", "t": "2", "u": true}"#;
     for (text, expected) in [

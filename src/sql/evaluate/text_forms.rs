@@ -160,12 +160,13 @@ pub(super) fn parse_timestamp(text: &str) -> Result<i64, Reason> {
     time::checked_micros(day * MICROS_PER_DAY + micros)
 }
 
-/// Reads a `timestamptz`; without an offset it is a time of the zone.
+/// Reads a `timestamptz`; without an offset it is a time of the zone. The years 1 to 9999 are those of the text: ends of time
+/// such as 9999-12-31 23:59:59 are instants in every zone.
 pub(super) fn parse_timestamptz(text: &str, zone: Tz) -> Result<i64, Reason> {
     let DayTime { day, micros, offset } = parse_day_time(text)?;
     let local = time::checked_micros(day * MICROS_PER_DAY + micros)?;
     match offset {
-        Some(offset) => time::checked_micros(local - offset * 1_000_000),
+        Some(offset) => time::checked_instant(local - offset * 1_000_000),
         None => time::instant_of_local(local, zone),
     }
 }
@@ -181,6 +182,8 @@ pub(super) fn parse_time(text: &str) -> Result<i64, Reason> {
 /// Prints a `date`.
 pub(super) fn print_date(day: i64, text: &mut String) {
     let (year, month, day) = civil_of_day(day);
+    // Only instants can be of the year before 1.
+    let year = if year > 0 { year } else { 1 - year };
     let _ = write!(text, "{year:04}-{month:02}-{day:02}");
 }
 
@@ -204,7 +207,8 @@ pub(super) fn print_timestamp(micros: i64, text: &mut String) {
 /// Prints a `timestamptz` as a time of the zone with its offset.
 pub(super) fn print_timestamptz(micros: i64, zone: Tz, text: &mut String) {
     let offset = time::offset_at(micros, zone);
-    print_timestamp(micros + offset * 1_000_000, text);
+    let local = micros + offset * 1_000_000;
+    print_timestamp(local, text);
     let (sign, offset) = (if offset < 0 { '-' } else { '+' }, offset.abs());
     let _ = write!(text, "{sign}{:02}", offset / 3600);
     if offset % 3600 != 0 {
@@ -212,5 +216,8 @@ pub(super) fn print_timestamptz(micros: i64, zone: Tz, text: &mut String) {
     }
     if offset % 60 != 0 {
         let _ = write!(text, ":{:02}", offset % 60);
+    }
+    if civil_of_day(local.div_euclid(MICROS_PER_DAY)).0 < 1 {
+        text.push_str(" BC");
     }
 }

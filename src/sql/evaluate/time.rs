@@ -42,6 +42,12 @@ pub(super) fn checked_micros(micros: i64) -> Result<i64, Reason> {
     if (instant::FIRST..=instant::LAST).contains(&micros) { Ok(micros) } else { Err(OUT_OF_RANGE) }
 }
 
+/// Refuses instants that are within the years 1 to 9999 in no zone.
+pub(super) fn checked_instant(micros: i64) -> Result<i64, Reason> {
+    let range = instant::FIRST - MICROS_PER_DAY..=instant::LAST + MICROS_PER_DAY;
+    if range.contains(&micros) { Ok(micros) } else { Err(OUT_OF_RANGE) }
+}
+
 fn naive(micros: i64) -> NaiveDateTime {
     DateTime::from_timestamp_micros(micros).unwrap_or_default().naive_utc()
 }
@@ -66,13 +72,18 @@ pub(super) fn instant_of_local(local: i64, zone: Tz) -> Result<i64, Reason> {
             zone.offset_from_local_datetime(&before).earliest().ok_or(OUT_OF_RANGE)?.fix()
         }
     };
-    checked_micros(local - i64::from(offset.local_minus_utc()) * 1_000_000)
+    checked_instant(local - i64::from(offset.local_minus_utc()) * 1_000_000)
 }
 
 /// `date_trunc(unit, x)` of a timestamp or a timestamptz.
 pub(super) fn truncate(value: &Value, kind: Type, unit: TimeUnit, zone: Tz, failures: &mut Failures<'_>) -> Value {
     let times = value.array.as_primitive::<TimestampMicrosecondType>();
     map::<_, TimestampMicrosecondType>(value, times, failures, |micros: i64| match kind {
+        // An hour that occurs twice stays the one that it is.
+        Type::TimestampTz if unit.is_within_day() => {
+            let offset = offset_at(micros, zone) * 1_000_000;
+            checked_instant(truncated(micros + offset, unit) - offset)
+        }
         Type::TimestampTz => instant_of_local(truncated(local_of_instant(micros, zone), unit), zone),
         _ => checked_micros(truncated(micros, unit)),
     })
@@ -135,13 +146,18 @@ fn field_of(local: i64, field: TimeField) -> i64 {
         TimeField::Week => date.iso_week().week().into(),
         TimeField::Month => date.month().into(),
         TimeField::Quarter => date.month().div_ceil(3).into(),
-        TimeField::Year => date.year().into(),
-        TimeField::IsoYear => date.iso_week().year().into(),
+        TimeField::Year => year_of_era(date.year()).into(),
+        TimeField::IsoYear => year_of_era(date.iso_week().year()).into(),
         TimeField::DayOfWeek => date.weekday().num_days_from_sunday().into(),
         TimeField::IsoDayOfWeek => date.weekday().number_from_monday().into(),
         TimeField::DayOfYear => date.ordinal().into(),
         TimeField::Epoch => local,
     }
+}
+
+/// Before the year 1 is the year -1.
+fn year_of_era(year: i32) -> i32 {
+    if year > 0 { year } else { year - 1 }
 }
 
 /// A day as the instant or the local time at which it begins; and back.
