@@ -37,6 +37,11 @@ impl Expression {
         !matches!(self.node, Node::Column(_)) && self.children().iter().all(|child| child.is_constant())
     }
 
+    /// Whether its values may be others in another time zone: only instants are seen through one.
+    pub(in crate::sql) fn may_depend_on_zone(&self) -> bool {
+        self.kind == Type::TimestampTz || self.children().iter().any(|child| child.may_depend_on_zone())
+    }
+
     /// How many expressions it consists of.
     pub(in crate::sql) fn size(&self) -> usize {
         1 + self.children().into_iter().map(Expression::size).sum::<usize>()

@@ -330,6 +330,20 @@ fn an_hour_that_occurs_twice_is_cut_to_itself() {
 }
 
 #[test]
+fn a_list_of_constants_is_computed_in_the_zone() {
+    let time = "'2026-01-01 20:00Z'::timestamptz";
+    for text in [
+        format!("'2026-01-02 05:00:00+09' IN ({time}::text)"),
+        format!("new.a IN ('x', {time}::text)"),
+        format!("5 IN (extract(hour FROM {time})::bigint, 1)"),
+        format!("'2026-01-02'::date IN ({time}::date)"),
+    ] {
+        let (values, bad) = values(&text, Tz::Asia__Tokyo, &[&[Some("2026-01-02 05:00:00+09"), None]]);
+        assert_eq!((values[0].as_deref(), bad.count), (Some("true"), 0), "{text}");
+    }
+}
+
+#[test]
 fn ends_of_time_are_instants_in_every_zone() {
     for (zone, text, expected) in [
         (Tz::America__New_York, "'9999-12-31 23:59:59'::timestamptz", "9999-12-31 23:59:59-05"),

@@ -243,12 +243,10 @@ impl Resolver<'_> {
         self.negated_if(negated, node, syntax)
     }
 
-    /// A set, if all values are constants of the operand's own type that can be looked up.
+    /// A set, if all values are constants of the operand's own type that can be looked up, and are the same in every zone.
     fn set_of(&self, input: &Expression, equals: &[(Expression, Expression)]) -> Option<Node> {
-        if !equals
-            .iter()
-            .all(|(left, right)| left.kind == input.kind && right.kind == input.kind && right.is_constant())
-        {
+        let is_fixed = |value: &Expression| value.is_constant() && !value.may_depend_on_zone();
+        if !equals.iter().all(|(left, right)| left.kind == input.kind && right.kind == input.kind && is_fixed(right)) {
             return None;
         }
         let values = equals.iter().map(|(_, right)| constant_value(right, Tz::UTC).ok()).collect::<Option<Vec<_>>>()?;
