@@ -6,7 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, Date32Array, Int64Array, StringArray, TimestampMicrosecondArray};
 use chrono_tz::Tz;
 
-use super::{BadValues, Batch, EventColumn, Expression, Filter, InputColumn, Place, RangeValue};
+use super::{BadValues, Batch, EventColumn, Expression, Filter, InputColumn, Place, RangeValue, ViewPlan};
 
 /// Values of the columns `new.a`, `new.b`, …, by row.
 type Rows<'a> = &'a [&'a [Option<&'a str>]];
@@ -511,4 +511,30 @@ fn a_constant_that_fails_only_in_a_zone_is_a_bad_value_of_the_rows_that_need_it(
         let (_, bad) = values(&text, zone, &[&[Some("y")], &[Some("y")]]);
         assert_eq!(bad.count, 0, "{text}");
     }
+}
+
+#[test]
+fn the_longest_chains_fit_a_small_stack() {
+    let on_small_stack = |test: fn()| {
+        let small = std::thread::Builder::new().stack_size(1 << 20).spawn(test).expect("a thread");
+        small.join().expect("no failure");
+    };
+    on_small_stack(|| {
+        let error = Filter::parse(&format!("1{} = 1", " - 1".repeat(1_498))).expect_err("too deep");
+        assert!(error.message().contains("applied to each other"), "{error}");
+        assert!(ViewPlan::parse(&format!("CREATE VIEW v AS SELECT 1{} FROM a", " - 1".repeat(1_480))).is_err());
+    });
+    on_small_stack(|| {
+        let chain = format!("op = 'x'{}", " AND op = 'x'".repeat(373));
+        for text in [chain.clone(), format!("NOT ({chain})"), format!("CASE WHEN {chain} THEN true END")] {
+            assert!(Filter::parse(&text).is_ok());
+        }
+        let chain = format!("true{}", " AND true".repeat(749));
+        assert!(Filter::parse(&chain).is_ok());
+        assert!(Filter::parse(&format!("({chain}) > 1")).is_err());
+    });
+    on_small_stack(|| {
+        let deepest = format!("lsn{}", " - 1".repeat(190));
+        assert_eq!(values(&deepest, Tz::UTC, &[&[None, None]]).0, [Some("-183".to_owned())]);
+    });
 }

@@ -13,7 +13,7 @@ use super::error::SqlError;
 use super::evaluate::{Batch, constant_value};
 use super::expression::{Comparison, Expression, Node};
 use super::resolve::Resolver;
-use super::text::parse_expression;
+use super::text::{on_deep_stack, parse_expression};
 
 /// A condition on changes.
 ///
@@ -49,10 +49,12 @@ impl Filter {
     /// # Errors
     /// [`SqlError`] with the place and the alternative.
     pub fn parse(text: &str) -> Result<Filter, SqlError> {
-        let syntax = parse_expression(text)?;
-        let mut resolver = Resolver::new(text);
-        let condition = resolver.condition(&syntax)?;
-        Ok(Filter { condition, columns: resolver.columns })
+        on_deep_stack(|| {
+            let syntax = parse_expression(text)?;
+            let mut resolver = Resolver::new(text);
+            let condition = resolver.condition(&syntax)?;
+            Ok(Filter { condition, columns: resolver.columns })
+        })
     }
 
     /// The columns that it reads, in the order that [`Batch`] expects.

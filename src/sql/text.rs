@@ -1,5 +1,8 @@
 //! A text → a syntax tree of bounded size and depth.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use sqlparser::ast::{Expr, Ident, Spanned, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
@@ -13,6 +16,23 @@ pub const MOST_BYTES: usize = 64 << 10;
 const DEEPEST_NESTING: usize = 40;
 /// The most words, operators and parentheses: a chain of operators is as deep a tree as it has operators.
 const MOST_OPERATORS: usize = 1_500;
+
+/// The stack for the deepest tree that is accepted, with the large frames of a build without optimization.
+const STACK: usize = 128 << 20;
+
+/// Parses and resolves on a stack of its own: a syntax tree is as deep as a chain of operators is long, and is read, printed and
+/// dropped by calls that are as deep. Only the pages that are used take memory.
+pub(in crate::sql) fn on_deep_stack<T: Send>(
+    parse: impl FnOnce() -> Result<T, SqlError> + Send,
+) -> Result<T, SqlError> {
+    thread::scope(|scope| {
+        let parser = thread::Builder::new().name("sql".to_owned()).stack_size(STACK).spawn_scoped(scope, parse);
+        match parser {
+            Ok(parser) => parser.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(error) => Err(SqlError::of_text(format!("the SQL text cannot be parsed now: {error}"))),
+        }
+    })
+}
 
 /// Parses an expression.
 pub(in crate::sql) fn parse_expression(text: &str) -> Result<Expr, SqlError> {

@@ -14,7 +14,7 @@ use crate::change::TableName;
 use crate::sql::error::{Place, SqlError};
 use crate::sql::expression::Expression;
 use crate::sql::resolve::{Resolver, folded};
-use crate::sql::text::{parse_statement, place_of, place_of_ident};
+use crate::sql::text::{on_deep_stack, parse_statement, place_of, place_of_ident};
 
 const FORM: &str = "declare a view as CREATE VIEW name AS SELECT … FROM … WHERE … GROUP BY …";
 
@@ -24,7 +24,7 @@ impl ViewPlan {
     /// # Errors
     /// [`SqlError`] with the place and the alternative.
     pub fn parse(text: &str) -> Result<ViewPlan, SqlError> {
-        parse(text)
+        on_deep_stack(|| parse(text))
     }
 }
 
