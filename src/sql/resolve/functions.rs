@@ -172,7 +172,7 @@ impl Resolver<'_> {
 
     fn unknown_function(&self, name: &str, function: &FunctionSyntax) -> SqlError {
         let message = if AGGREGATES.contains(&name) {
-            format!("{name} is an aggregate: it cannot be used here, only as a column of a view")
+            format!("{name} is an aggregate: it cannot be used here, an expression sees one change")
         } else {
             match nearest(name, FUNCTIONS.into_iter().chain(AGGREGATES)) {
                 Some(near) => format!("there is no function {name}: did you mean {near}?"),
