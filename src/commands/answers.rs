@@ -35,7 +35,12 @@ pub(super) fn events(args: &EventsArgs) -> Result<(), Failure> {
     print(|out| {
         answer.print(args.format, out)?;
         print_command(&args.book, &args.filter, args.format, answer.rejects, out)
-    })
+    })?;
+    // Rows in CSV have no place for it.
+    match answer.bad_values {
+        Some(bad) if bad.count > 0 && args.format == Format::Csv => Ok(writeln!(io::stderr(), "{bad}")?),
+        _ => Ok(()),
+    }
 }
 
 /// Below a table for people, prints the command that lists the rejects of its days, if there are any.
