@@ -27,6 +27,8 @@ mod resolve;
 mod text;
 mod types;
 mod view;
+#[cfg(test)]
+mod zone_tests;
 
 pub use bad_values::{BadValue, BadValues};
 pub use columns::{EventColumn, InputColumn, InputColumns, RowSide};
