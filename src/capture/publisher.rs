@@ -29,6 +29,7 @@ const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(20);
 const DELIVERY_INTERVAL: Duration = Duration::from_micros(500);
 /// How long the abort of a Kafka transaction may take.
 const ABORT_TIMEOUT: Duration = Duration::from_millis(500);
+const ASK_ENDS: &str = "ask where all partitions of the topic end";
 /// After how many records librdkafka's delivery reports are read.
 const REPORT_INTERVAL: u64 = 1000;
 
@@ -90,21 +91,21 @@ impl<'a> Publisher<'a> {
     }
 
     /// Learns where the partitions end after all that was produced, without the end of the transaction, if that may have
-    /// changed. `position` is what their last known ends stand for.
+    /// changed. `position` is what their last known ends stand for. Gives the partitions that answered until now.
     ///
     /// # Errors
     /// [`CaptureError::RecordsGone`] if what was below the known ends is not there any more.
-    pub(super) fn update_ends(&mut self, position: Lsn) -> Result<(), CaptureError> {
-        let Some(mut ends) = self.ends.take() else { return Ok(()) };
-        let updated = if ends.is_due(Instant::now()) { self.await_ends(&mut ends, position) } else { Ok(()) };
+    pub(super) fn update_ends(&mut self, position: Lsn) -> Result<Vec<i32>, CaptureError> {
+        let Some(mut ends) = self.ends.take() else { return Ok(Vec::new()) };
+        let updated = if ends.is_due(Instant::now()) { self.await_ends(&mut ends, position) } else { Ok(Vec::new()) };
         self.ends = Some(ends);
         updated
     }
 
     /// Asks until the partitions answer. One that does not is waited for once, longer than the election of a leader takes.
-    fn await_ends(&self, ends: &mut TopicEnds<'_>, position: Lsn) -> Result<(), CaptureError> {
+    fn await_ends(&self, ends: &mut TopicEnds<'_>, position: Lsn) -> Result<Vec<i32>, CaptureError> {
         let deadline = Deadline::after(TRANSACTION_TIMEOUT);
-        let mut step = self.slow_step("ask where all partitions of the topic end");
+        let mut step = self.slow_step(ASK_ENDS);
         let mut is_repeated = false;
         loop {
             let is_late = deadline.elapsed() >= UNANSWERED_TIMEOUT;
@@ -251,7 +252,12 @@ impl TransactionSink for Publisher<'_> {
         // The position names where the partitions end with what was produced.
         self.await_deliveries()?;
         self.note_write();
-        self.update_ends(position.lsn)?;
+        let silent = self.update_ends(position.lsn)?;
+        if self.has_records && !silent.is_empty() {
+            // They may have accepted records of this transaction, and lose them again before their end is known.
+            let message = format!("partitions {silent:?} stopped answering while records were written");
+            return Err(CaptureError::Transaction { what: ASK_ENDS, message });
+        }
         let ends = self.ends.as_ref().map_or_else(Vec::new, |ends| ends.known().to_vec());
         let position = Position { ends, ..position.clone() };
         let (topic, value) = (self.position_topic.clone(), position.to_json());

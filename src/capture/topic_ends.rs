@@ -3,9 +3,10 @@
 //! A broker that lost its disk, or an unclean election of a leader, cuts records off that a position stands for, also if the
 //! position itself survives in its own topic. Later records may stand at the same offsets then; their leader epoch is another.
 //!
-//! A partition that does not answer is waited for, and then keeps its last known end, which is compared when it answers again. What it
-//! accepted after that end, just before its leader was lost, is not: librdkafka does not report to which partitions records went. Only
-//! this capture writes to the topic, so where it ends is asked only after something was written.
+//! A partition that does not answer is waited for, and then keeps its last known end, which is compared when it answers again. A Kafka
+//! transaction with records during which a partition stops answering is not committed but repeated: it may have accepted some of
+//! them, and which partition accepted a record is not reported (`delivery.report.only.error`, which saves CPU for each record). Only this
+//! capture writes to the topic, so where it ends is asked only after something was written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -143,10 +144,11 @@ impl<'a, B: EndsBroker> TopicEnds<'a, B> {
     }
 
     /// Compares the known ends with `answers`, which are the known ones from then on; `position` is what the known ones stand for.
+    /// Gives the partitions that answered until now.
     ///
     /// # Errors
     /// [`CaptureError::RecordsGone`].
-    pub(super) fn compare_and_keep(&mut self, answers: Answers, position: Lsn) -> Result<(), CaptureError> {
+    pub(super) fn compare_and_keep(&mut self, answers: Answers, position: Lsn) -> Result<Vec<i32>, CaptureError> {
         self.compare(&answers, position)?;
         let unanswered = self.missing(&answers);
         let not_in = |all: &BTreeSet<i32>, other: &BTreeSet<i32>| all.difference(other).copied().collect::<Vec<i32>>();
@@ -170,7 +172,7 @@ impl<'a, B: EndsBroker> TopicEnds<'a, B> {
         }));
         self.known.sort_unstable_by_key(|end| end.partition);
         self.unanswered = unanswered;
-        Ok(())
+        Ok(missing)
     }
 
     fn compare(&self, answers: &Answers, position: Lsn) -> Result<(), CaptureError> {
@@ -337,7 +339,7 @@ mod tests {
         KafkaSettings { brokers: String::new(), passed: Vec::new() }
     }
 
-    fn keep(ends: &mut TopicEnds<'_, Brokers>, now: Instant, is_repeated: bool) -> Result<(), CaptureError> {
+    fn keep(ends: &mut TopicEnds<'_, Brokers>, now: Instant, is_repeated: bool) -> Result<Vec<i32>, CaptureError> {
         let answers = ends.ask(now, is_repeated).expect("a broker answers");
         ends.compare_and_keep(answers, Lsn::ZERO)
     }
@@ -375,8 +377,10 @@ mod tests {
         brokers.leaderless.borrow_mut().push(1);
         let some = ends.ask(now, false).expect("one leader answers");
         assert!(!ends.is_conclusive(&some, true), "it is waited for");
-        keep(&mut ends, now, true).expect("nothing that answers is gone");
-        assert_eq!(ends.known(), [end(0, 10, 1), end(1, 20, 1)]);
+        let missing = keep(&mut ends, now, true).expect("nothing that answers is gone");
+        assert_eq!((missing, ends.known()), (vec![1], &[end(0, 10, 1), end(1, 20, 1)][..]));
+        let missing = keep(&mut ends, now, true).expect("nothing that answers is gone");
+        assert!(missing.is_empty(), "it is missing still");
 
         let some = ends.ask(now, false).expect("one leader answers");
         assert!(ends.is_conclusive(&some, false), "it is waited for once");

@@ -15,7 +15,7 @@ use super::context::{Context, client};
 use super::partition_list::{leader_epoch, partition_list};
 use super::uuid::topic_uuid;
 use super::{KafkaError, KafkaSettings};
-use crate::change::{End, Partition};
+use crate::change::{Classified, End, Partition};
 use crate::control::Deadline;
 
 /// How long a run waits for the first answer.
@@ -174,17 +174,25 @@ impl Topics {
         self.partitions(self.seeing_open()?)
     }
 
-    /// Where partitions end now, with records that are not committed yet; what a leader answers with an error is left out.
+    /// Where partitions end now, with records that are not committed yet; one whose leader answers with an error is left out.
     ///
     /// # Errors
-    /// One leader's error for all its partitions, and that one does not answer within `timeout`.
+    /// One leader's error for all its partitions, that one does not answer within `timeout`, and a refusal of any partition.
     pub fn written_ends(
         &self,
         partitions: &[Partition],
         timeout: Duration,
     ) -> Result<BTreeMap<Partition, LeaderEnd>, KafkaError> {
         let answers = ask_ends(self.seeing_open()?, partitions, timeout)?.into_iter();
-        Ok(answers.filter_map(|(partition, end)| Some((partition, end.ok()?))).collect())
+        let ends = answers.filter_map(|(partition, end)| match end {
+            Ok(end) => Some(Ok((partition, end))),
+            Err(error) if error.is_usage() => Some(Err(error)),
+            Err(error) => {
+                debug!(%error, ?partition, "a partition does not answer where it ends");
+                None
+            }
+        });
+        ends.collect()
     }
 
     /// The watermarks of one partition.
