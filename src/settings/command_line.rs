@@ -126,6 +126,15 @@ mod tests {
         }
     }
 
+    /// The words of a line; those in double quotes are one.
+    fn shell_words(line: &str) -> Vec<String> {
+        let parts = line.split('"').enumerate().flat_map(|(number, part)| match number % 2 {
+            0 => part.split_whitespace().collect(),
+            _ => vec![part],
+        });
+        parts.map(str::to_owned).collect()
+    }
+
     #[test]
     fn every_command_has_two_examples_that_parse() {
         for name in names() {
@@ -135,7 +144,7 @@ mod tests {
             for (_, line) in examples {
                 // Up to a pipe or a redirection, and without what the shell takes away.
                 let plain = line.replace("source <(", "").replace([')', '\''], "");
-                let words = plain.split(['|', '>']).next().unwrap_or_default().split_whitespace();
+                let words = shell_words(plain.split(['|', '>']).next().unwrap_or_default());
                 let parsed = command_line().try_get_matches_from(words);
                 let is_help = |error: &clap::Error| error.kind() == clap::error::ErrorKind::DisplayHelp;
                 assert!(parsed.as_ref().err().is_none_or(is_help), "{line}: {}", parsed.expect_err("an error"));

@@ -64,9 +64,9 @@ pub struct EventsArgs {
     /// Which changes.
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Only changes for which this SQL expression is true, as in "key.id = '42'"
+    /// Only changes for which this SQL expression is true
     ///
-    /// It may name day, schema, "table", op, topic, partition, "offset", kafka_time, commit_time, lsn, commit_lsn, xid, and
+    /// As in "key.id = '42'". It may name day, schema, "table", op, topic, partition, "offset", kafka_time, commit_time, lsn, commit_lsn, xid, and
     /// values of the row as text: new.x after the change, old.x before it, key.x of either. See docs/sql.md.
     #[arg(long = "where", env = "WALBOOK_WHERE", value_name = "EXPRESSION", help_heading = FILTER)]
     pub condition: Option<String>,
