@@ -36,7 +36,7 @@ pub struct EventsAnswer {
     pub rejects: RejectCount,
     /// With a condition: the values that it could not compute in the rows that were read to find these.
     pub bad_values: Option<BadValues>,
-    /// The changes, newest first: by Kafka's time, those without one last; then by topic, partition, descending offset.
+    /// The changes, newest first: by commit time, else Kafka's, those without one last; then by topic, partition, descending offset.
     pub rows: Vec<Event>,
 }
 
@@ -142,6 +142,7 @@ impl EventsAnswer {
 
 impl BookRow for Event {
     const COLUMNS: &'static [&'static str] = &Event::COLUMNS;
+    const TIMES: &'static [&'static str] = &["commit_time", "kafka_time"];
     const HAS_ORDINAL: bool = true;
 
     fn read(batch: &RecordBatch) -> Result<Vec<Event>, String> {

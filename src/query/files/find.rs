@@ -14,8 +14,8 @@ use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::file::metadata::RowGroupMetaData;
 
-use super::order::{BestRows, PageRequest, RowKey, RowPlace};
-use super::pruning::times;
+use super::order::{BestRows, PageRequest, RowKey, RowOrder, RowPlace};
+use super::pruning::key_bounds;
 use super::row_filter::{Accepts, RowFilter};
 use crate::book::read::columns;
 use crate::book::read::columns::{Texts, numbers, read_group};
@@ -33,6 +33,8 @@ const BYTES: i64 = 1 << 20;
 pub(in crate::query) trait BookRow: Sized {
     /// Its columns.
     const COLUMNS: &'static [&'static str];
+    /// Its columns of times, the one that orders rows first; the next stands in where that is null.
+    const TIMES: &'static [&'static str];
     /// Whether rows have an ordinal. The others are ordered by their place in the files of their commit: records of a slot's
     /// transaction share an offset.
     const HAS_ORDINAL: bool;
@@ -76,7 +78,7 @@ pub(in crate::query) fn find_rows<T: BookRow>(
         }
         for (number, group) in row_groups.iter().enumerate() {
             if filter.may_hold(group, file.day()) {
-                groups.push((times(group, page.order), index, number));
+                groups.push((key_bounds(group, T::TIMES), index, number));
             }
         }
     }
@@ -84,14 +86,17 @@ pub(in crate::query) fn find_rows<T: BookRow>(
     // One more than the page shows whether there are more.
     let one_more = PageRequest { limit: page.limit.saturating_add(1), ..page.clone() };
     let mut best = BestRows::new(&one_more);
-    groups.sort_by(|(one, ..), (other, ..)| match (one, other) {
-        (Some(one), Some(other)) => best.compare(one.first, other.first),
-        (one, other) => one.is_some().cmp(&other.is_some()),
+    // Those without bounds come first: they are read in any case.
+    groups.sort_by(|(one, ..), (other, ..)| match page.order {
+        RowOrder::Newest => one.as_ref().map(|one| &one.least).cmp(&other.as_ref().map(|other| &other.least)),
+        RowOrder::Oldest => {
+            one.as_ref().map(|one| Reverse(&one.greatest)).cmp(&other.as_ref().map(|other| Reverse(&other.greatest)))
+        }
     });
-    for (times, file, group) in groups {
-        match times {
-            Some(times) if best.is_past(times.first) => break,
-            Some(times) if best.is_before(times.last) => continue,
+    for (bounds, file, group) in groups {
+        match bounds {
+            Some(bounds) if best.is_past(&bounds) => break,
+            Some(bounds) if best.is_before(&bounds) => continue,
             _ => {}
         }
         budget.check()?;
@@ -155,7 +160,8 @@ impl<'a> RowReader<'a> {
         budget: &QueryBudget<'_>,
         best: &mut BestRows<'_>,
     ) -> Result<(), QueryError> {
-        let mut columns = vec!["topic", "partition", "offset", "kafka_time"];
+        let mut columns = vec!["topic", "partition", "offset"];
+        columns.extend(T::TIMES);
         columns.extend(T::HAS_ORDINAL.then_some("ordinal"));
         columns.extend(filter.columns());
         let before = self.metadata.metadata().row_groups()[..group].iter().map(RowGroupMetaData::num_rows).sum::<i64>();
@@ -168,7 +174,7 @@ impl<'a> RowReader<'a> {
             let place = RowPlace { file, group, row: first };
             let ordinal = (!T::HAS_ORDINAL).then_some((index << 32) + before + first as i64);
             let accepts = filter.accepts(&batch, self.file.day()).map_err(|what| self.damaged(what))?;
-            offer_rows(&batch, place, ordinal, accepts, best).map_err(|what| self.damaged(what))?;
+            offer_rows::<T>(&batch, place, ordinal, accepts, best).map_err(|what| self.damaged(what))?;
             first += batch.num_rows();
         }
         Ok(())
@@ -205,7 +211,7 @@ impl<'a> RowReader<'a> {
 }
 
 /// Offers the wanted rows of a batch; `first_ordinal` numbers rows without ordinals.
-fn offer_rows(
+fn offer_rows<T: BookRow>(
     batch: &RecordBatch,
     first: RowPlace,
     first_ordinal: Option<i64>,
@@ -216,19 +222,20 @@ fn offer_rows(
     let names: Vec<Arc<str>> = topics.values().iter().map(|name| Arc::from(name.unwrap_or_default())).collect();
     let partitions = numbers::<Int32Type>(batch, "partition")?;
     let offsets = numbers::<Int64Type>(batch, "offset")?;
-    let times = numbers::<TimestampMicrosecondType>(batch, "kafka_time")?;
+    let times = T::TIMES.iter().map(|name| numbers::<TimestampMicrosecondType>(batch, name));
+    let times = times.collect::<Result<Vec<_>, String>>()?;
     let ordinals = match first_ordinal {
         None => Some(numbers::<Int32Type>(batch, "ordinal")?),
         Some(_) => None,
     };
     for row in 0..batch.num_rows() {
-        let kafka_time = times.is_valid(row).then(|| times.value(row));
+        let time = times.iter().find(|times| times.is_valid(row)).map(|times| times.value(row));
         // The cheap test first: most rows of a large book come after the worst one kept.
-        if !best.wants(kafka_time) || !accepts(row) {
+        if !best.wants(time) || !accepts(row) {
             continue;
         }
         let key = RowKey {
-            kafka_time: Reverse(kafka_time),
+            time: Reverse(time),
             topic: Arc::clone(&names[topics.number(row)]),
             partition: partitions.value(row),
             offset: Reverse(offsets.value(row)),
@@ -298,6 +305,7 @@ mod tests {
 
     impl BookRow for usize {
         const COLUMNS: &'static [&'static str] = &[];
+        const TIMES: &'static [&'static str] = &[];
         const HAS_ORDINAL: bool = false;
 
         fn read(_batch: &RecordBatch) -> Result<Vec<usize>, String> {

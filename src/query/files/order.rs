@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// The order of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RowOrder {
-    /// The highest Kafka time first; rows without one come last.
+    /// The highest time first, that of the commit, else Kafka's; rows without one come last.
     #[default]
     Newest,
     /// The reverse.
@@ -42,7 +42,8 @@ impl FromStr for RowOrder {
 /// A row's key in the order; the least is the newest. Prints and parses as a text without blanks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RowKey {
-    pub(in crate::query) kafka_time: Reverse<Option<i64>>,
+    /// The commit time, else Kafka's.
+    pub(in crate::query) time: Reverse<Option<i64>>,
     pub(in crate::query) topic: Arc<str>,
     pub(in crate::query) partition: i32,
     pub(in crate::query) offset: Reverse<i64>,
@@ -52,8 +53,8 @@ pub struct RowKey {
 
 impl fmt::Display for RowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RowKey { kafka_time, topic, partition, offset, ordinal } = self;
-        match kafka_time.0 {
+        let RowKey { time, topic, partition, offset, ordinal } = self;
+        match time.0 {
             Some(time) => write!(f, "{time}")?,
             None => f.write_str("none")?,
         }
@@ -68,7 +69,7 @@ impl FromStr for RowKey {
     fn from_str(text: &str) -> Result<RowKey, ()> {
         let mut parts = text.splitn(5, '_');
         let mut part = || parts.next().ok_or(());
-        let kafka_time = match part()? {
+        let time = match part()? {
             "none" => None,
             time => Some(time.parse().map_err(drop)?),
         };
@@ -80,8 +81,15 @@ impl FromStr for RowKey {
         let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         let topic: Option<Vec<u8>> = pairs.iter().map(byte).collect();
         let topic = topic.filter(|_| rest.is_empty()).and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(())?;
-        Ok(RowKey { kafka_time: Reverse(kafka_time), topic: topic.into(), partition, offset: Reverse(offset), ordinal })
+        Ok(RowKey { time: Reverse(time), topic: topic.into(), partition, offset: Reverse(offset), ordinal })
     }
+}
+
+/// Bounds of the keys of some rows: none is less than the first or greater than the second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::query) struct KeyBounds {
+    pub(in crate::query) least: RowKey,
+    pub(in crate::query) greatest: RowKey,
 }
 
 /// A request for some rows after a key, in an order.
@@ -148,29 +156,35 @@ impl<'a> BestRows<'a> {
     }
 
     /// Whether a row of this time may be among the best.
-    pub(in crate::query) fn wants(&self, kafka_time: Option<i64>) -> bool {
+    pub(in crate::query) fn wants(&self, time: Option<i64>) -> bool {
         if let Some(after) = &self.page.after
-            && self.compare(kafka_time, after.kafka_time.0) == Ordering::Less
+            && self.compare(time, after.time.0) == Ordering::Less
         {
             return false;
         }
         match self.heap.peek() {
             None => self.page.limit > 0,
             Some(_) if self.heap.len() < self.page.limit => true,
-            Some(worst) => self.compare(kafka_time, worst.key.kafka_time.0) != Ordering::Greater,
+            Some(worst) => self.compare(time, worst.key.time.0) != Ordering::Greater,
         }
     }
 
-    /// Whether all rows up to this time, in the order of the page, are before the page.
-    pub(in crate::query) fn is_before(&self, kafka_time: Option<i64>) -> bool {
-        let after = self.page.after.as_ref();
-        after.is_some_and(|after| self.compare(kafka_time, after.kafka_time.0) == Ordering::Less)
+    /// Whether rows within these bounds are all before the page.
+    pub(in crate::query) fn is_before(&self, bounds: &KeyBounds) -> bool {
+        self.page.after.as_ref().is_some_and(|after| match self.page.order {
+            RowOrder::Newest => bounds.greatest < *after,
+            RowOrder::Oldest => bounds.least > *after,
+        })
     }
 
-    /// Whether no row from this time on, in the order of the page, can be among the best.
-    pub(in crate::query) fn is_past(&self, kafka_time: Option<i64>) -> bool {
+    /// Whether no row within these bounds, or within bounds that begin later in the order of the page, can be among the best.
+    pub(in crate::query) fn is_past(&self, bounds: &KeyBounds) -> bool {
         let is_full = self.heap.len() >= self.page.limit;
-        is_full && self.heap.peek().is_none_or(|worst| self.compare(kafka_time, worst.key.kafka_time.0).is_gt())
+        is_full
+            && self.heap.peek().is_none_or(|worst| match self.page.order {
+                RowOrder::Newest => bounds.least > worst.key,
+                RowOrder::Oldest => bounds.greatest < worst.key,
+            })
     }
 
     pub(in crate::query) fn offer(&mut self, key: RowKey, place: RowPlace) {
@@ -197,7 +211,7 @@ impl<'a> BestRows<'a> {
     }
 
     /// Compares times in the order of the page.
-    pub(in crate::query) fn compare(&self, one: Option<i64>, other: Option<i64>) -> Ordering {
+    fn compare(&self, one: Option<i64>, other: Option<i64>) -> Ordering {
         match self.page.order {
             RowOrder::Newest => other.cmp(&one),
             RowOrder::Oldest => one.cmp(&other),
@@ -212,8 +226,8 @@ mod tests {
     #[test]
     fn a_key_prints_as_it_parses() {
         for (time, topic, offset) in [(Some(-5), "shop.changes", 0), (None, "a_b ü", i64::MAX), (Some(7), "", 3)] {
-            let (kafka_time, offset) = (Reverse(time), Reverse(offset));
-            let key = RowKey { kafka_time, topic: topic.into(), partition: 3, offset, ordinal: 1 };
+            let (time, offset) = (Reverse(time), Reverse(offset));
+            let key = RowKey { time, topic: topic.into(), partition: 3, offset, ordinal: 1 };
             assert_eq!(key.to_string().parse(), Ok(key));
         }
         for text in

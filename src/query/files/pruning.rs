@@ -1,36 +1,75 @@
 //! Excluding row groups by their statistics.
 
+use std::cmp::Reverse;
+
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
-use crate::query::{Filter, RowOrder};
+use super::order::{KeyBounds, RowKey};
+use crate::query::Filter;
 
-/// The Kafka times of the rows of a row group; `None` for a row without one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::query) struct GroupTimes {
-    /// The first in the order of the page.
-    pub(in crate::query) first: Option<i64>,
-    /// The last in the order of the page.
-    pub(in crate::query) last: Option<i64>,
+/// Bounds of the keys of a row group's rows by its statistics; the rows have the first of some times that is not null. `None` when
+/// the statistics lack one.
+pub(in crate::query) fn key_bounds(group: &RowGroupMetaData, times: &[&str]) -> Option<KeyBounds> {
+    let (first_topic, last_topic) = text_bounds(group, "topic")?;
+    let Statistics::Int32(partitions) = column(group, "partition")?.statistics()? else { return None };
+    let Statistics::Int64(offsets) = column(group, "offset")?.statistics()? else { return None };
+    let (oldest, newest) = row_times(group, times)?;
+    Some(KeyBounds {
+        least: RowKey {
+            time: Reverse(newest),
+            topic: str::from_utf8(first_topic).ok()?.into(),
+            partition: *partitions.min_opt()?,
+            offset: Reverse(*offsets.max_opt()?),
+            ordinal: i64::MIN,
+        },
+        greatest: RowKey {
+            time: Reverse(oldest),
+            topic: str::from_utf8(last_topic).ok()?.into(),
+            partition: *partitions.max_opt()?,
+            offset: Reverse(*offsets.min_opt()?),
+            ordinal: i64::MAX,
+        },
+    })
 }
 
-/// The times of a group's rows; `None` when its statistics lack them.
-pub(in crate::query) fn times(group: &RowGroupMetaData, order: RowOrder) -> Option<GroupTimes> {
-    let statistics = column(group, "kafka_time")?.statistics()?;
-    let nulls = statistics.null_count_opt();
-    let (lowest, highest) = match statistics {
-        Statistics::Int64(times) if times.min_opt().is_some() && times.max_opt().is_some() => {
-            (times.min_opt().copied(), times.max_opt().copied())
+/// The oldest and the newest of the times of a group's rows, each the first of `columns` that is not null; rows without any are
+/// the oldest.
+fn row_times(group: &RowGroupMetaData, columns: &[&str]) -> Option<(Option<i64>, Option<i64>)> {
+    let mut range: Option<(i64, i64)> = None;
+    let mut has_null = true;
+    for name in columns {
+        let times = column_times(group, name)?;
+        range = match (range, times.range) {
+            (Some((low, high)), Some((lowest, highest))) => Some((low.min(lowest), high.max(highest))),
+            (one, other) => one.or(other),
+        };
+        has_null = times.has_null;
+        if !has_null {
+            break;
         }
-        _ if nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows())) => (None, None),
-        _ => return None,
+    }
+    let (lowest, highest) = range.unzip();
+    Some((lowest.filter(|_| !has_null), highest))
+}
+
+/// The times of a column in a row group.
+struct ColumnTimes {
+    /// The lowest and the highest, if there are any.
+    range: Option<(i64, i64)>,
+    /// Whether a row may have none.
+    has_null: bool,
+}
+
+fn column_times(group: &RowGroupMetaData, name: &str) -> Option<ColumnTimes> {
+    let statistics = column(group, name)?.statistics()?;
+    let nulls = statistics.null_count_opt();
+    let range = match statistics {
+        Statistics::Int64(times) if times.min_opt().is_some() => times.min_opt().copied().zip(times.max_opt().copied()),
+        _ => None,
     };
-    // Rows without a time are the last of all, or the first.
-    let lowest = if nulls == Some(0) { lowest } else { None };
-    Some(match order {
-        RowOrder::Newest => GroupTimes { first: highest, last: lowest },
-        RowOrder::Oldest => GroupTimes { first: lowest, last: highest },
-    })
+    let all_null = nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()));
+    (range.is_some() || all_null).then_some(ColumnTimes { range, has_null: nulls != Some(0) })
 }
 
 /// Whether a row group may have a row that the filter accepts; `true` without statistics.

@@ -81,6 +81,7 @@ pub fn rejects_page(
 
 impl BookRow for RejectRow {
     const COLUMNS: &'static [&'static str] = &COLUMNS;
+    const TIMES: &'static [&'static str] = &["kafka_time"];
     const HAS_ORDINAL: bool = false;
 
     fn read(batch: &RecordBatch) -> Result<Vec<RejectRow>, String> {

@@ -179,7 +179,8 @@ pub(crate) fn newest(events: &[(Day, Event)], filter: &Filter, limit: usize) -> 
     let passing = events.iter().filter(|(on, event)| passes(filter, *on, event));
     let mut found: Vec<Event> = passing.map(|(_, event)| event.clone()).collect();
     found.sort_by(|a, b| {
-        (b.kafka_time.cmp(&a.kafka_time))
+        let time = |event: &Event| event.commit_time.or(event.kafka_time);
+        (time(b).cmp(&time(a)))
             .then_with(|| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)))
             .then_with(|| b.offset.cmp(&a.offset))
             .then_with(|| a.ordinal.cmp(&b.ordinal))
