@@ -1,5 +1,5 @@
-"""Reads a book with DuckDB, Polars, pyarrow and fastparquet, as their users would: each in a process of its own, because the
-native code of one disturbs that of another, and a crash then names its reader.
+"""Reads a book with DuckDB, Polars, pyarrow and fastparquet, as their users would: each in a process of its own, so that
+a crash of native code names its reader.
 
 readers.py read BOOK      counts by key that each finds in counts/ and, counted, in events/
 readers.py watch BOOK     reads both over and over until standard input closes; fails when events shrink, repeat a row or show a
@@ -7,6 +7,7 @@ readers.py watch BOOK     reads both over and over until standard input closes; 
 readers.py rejects BOOK   the rejects
 """
 
+import contextlib
 import faulthandler
 import glob
 import json
@@ -121,8 +122,12 @@ def watch(book):
             time.sleep(0.05)
             continue
         for name, reader in readers.items():
-            reader.stdin.write("read\n")
-            reader.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):
+                reader.stdin.write("read\n")
+                reader.stdin.flush()
+            # A reader that hangs would keep the test from ending.
+            if not select.select([reader.stdout], [], [], 120)[0]:
+                reader.kill()
             if not reader.stdout.readline():
                 answers(readers)
             reads[name] += 1
