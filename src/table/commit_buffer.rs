@@ -141,7 +141,7 @@ impl CommitBuffer {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(vacant) => {
                 let index = self.begun.entry(day).or_insert(0);
-                let file = TableFile::create(&self.naming, self.commit, day, *index)?;
+                let file = TableFile::create(&self.naming, self.commit, day, *index, columns)?;
                 *index += 1;
                 vacant.insert(file)
             }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -23,22 +24,43 @@ pub struct RowFormat {
     /// The columns.
     pub schema: SchemaRef,
     /// Encodings and limits.
-    pub(super) properties: WriterProperties,
+    properties: WriterProperties,
+    /// The columns that are written as deltas.
+    deltas: &'static [&'static str],
 }
 
 impl RowFormat {
     /// One row per change.
     pub fn events() -> RowFormat {
         // Numbers ascend or repeat, text is unique: deltas beat dictionaries there, in time and in size.
-        let numbers =
-            ["partition", "offset", "ordinal", "kafka_time", "commit_time", "lsn", "commit_lsn", "seq", "xid"];
-        RowFormat { table: Table::Events, schema: events_schema(), properties: properties(&numbers, &["data"]) }
+        let deltas =
+            &["partition", "offset", "ordinal", "kafka_time", "commit_time", "lsn", "commit_lsn", "seq", "xid"];
+        RowFormat { table: Table::Events, schema: events_schema(), properties: properties(deltas, &["data"]), deltas }
     }
 
     /// One row per record that could not be read.
     pub fn rejects() -> RowFormat {
-        let properties = properties(&["partition", "offset", "kafka_time"], &["key", "value", "headers"]);
-        RowFormat { table: Table::Rejects, schema: rejects_schema(), properties }
+        let deltas = &["partition", "offset", "kafka_time"];
+        let properties = properties(deltas, &["key", "value", "headers"]);
+        RowFormat { table: Table::Rejects, schema: rejects_schema(), properties, deltas }
+    }
+
+    /// Encodings and limits of a file that begins with these rows.
+    ///
+    /// A column without a value in them is not written as deltas. fastparquet 2026.9 reads beyond a page of deltas that holds no
+    /// value, and crashes or not; records have a field all or never, but for a source that changes in the middle of a file.
+    pub(super) fn properties(&self, first: &RecordBatch) -> WriterProperties {
+        let is_empty =
+            |name: &&str| first.column_by_name(name).is_some_and(|column| column.null_count() == column.len());
+        let empty: Vec<&str> = self.deltas.iter().copied().filter(is_empty).collect();
+        if empty.is_empty() {
+            return self.properties.clone();
+        }
+        let mut properties = self.properties.clone().into_builder();
+        for name in empty {
+            properties = properties.set_column_encoding(ColumnPath::from(name), Encoding::PLAIN);
+        }
+        properties.build()
     }
 }
 

@@ -63,17 +63,23 @@ pub struct TableFile {
 }
 
 impl TableFile {
-    /// Creates the `index`-th file of a day and commit in the run's staging folder.
+    /// Creates the `index`-th file of a day and commit in the run's staging folder; `first` are the rows that come first.
     ///
     /// # Errors
     /// [`TableError::StagingGone`] when that folder is gone; [`TableError::Write`] for other errors of the file system.
-    pub fn create(naming: &FileNaming, commit: CommitNumber, day: Day, index: usize) -> Result<TableFile, TableError> {
+    pub fn create(
+        naming: &FileNaming,
+        commit: CommitNumber,
+        day: Day,
+        index: usize,
+        first: &RecordBatch,
+    ) -> Result<TableFile, TableError> {
         let path = naming.path(commit, day, index);
         let staged = layout::staged_path(&naming.generation, &path);
         let file = naming.store.create(&staged).map_err(|error| TableError::writing(&staged, error))?;
         let sink = Checksummed { file, hash: XxHash3_64::new(), bytes: 0 };
         let options =
-            ArrowWriterOptions::new().with_properties(naming.format.properties.clone()).with_skip_arrow_metadata(true);
+            ArrowWriterOptions::new().with_properties(naming.format.properties(first)).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(sink, naming.format.schema.clone(), options)
             .map_err(|error| TableError::encoding(&staged, error))?;
         let (naming, offsets) = (naming.clone(), Offsets::new());
