@@ -87,7 +87,11 @@ fn rejects_of_all_processes_are_counted_by_the_first() {
     let [zero, one] = start(&book, &topic, &hosts(folder.path()), &["--until-end", "--fail-on-rejects"]);
     let ended = zero.wait(Duration::from_secs(120));
     ended.expect_code(1);
-    ended.expect_said(&["30 of 40 records could not be read", "30 records could not be read, and --fail-on-rejects"]);
+    // How many records were known when it was said depends on whose epoch was closed first.
+    ended.expect_said(&[
+        "records could not be read; to list them",
+        "30 records could not be read, and --fail-on-rejects",
+    ]);
     one.wait(Duration::from_secs(120)).expect_code(0);
     assert_eq!(book.query(&[])["rejects"]["in_range"], 30);
     assert_eq!(book.counts().total(), 10);
