@@ -27,6 +27,18 @@ pub enum FileError {
         /// What would help.
         help: &'static str,
     },
+    /// It has a row of COPY's text form, which its first bytes did not show.
+    #[error(
+        "--input {path} is in COPY's text form: the row at byte {offset} is one that psql does not print, and the first 64 KiB do not show \
+         it, so the rows before were read as psql prints them; print it as CSV and read that into a new book: COPY … TO … WITH (FORMAT \
+         csv), or psql --csv -c …"
+    )]
+    CopyRow {
+        /// The path as it was typed.
+        path: String,
+        /// Where the row begins.
+        offset: i64,
+    },
     /// It is compressed, and would have to be followed.
     #[error("--input {path} is compressed by {compression}, so it cannot be followed while it grows: give --until-end")]
     CannotFollow {
@@ -144,9 +156,10 @@ impl From<SpillError> for FileError {
 impl Classified for FileError {
     fn kind(&self) -> FailureKind {
         match self {
-            FileError::NoInput { .. } | FileError::OtherForm { .. } | FileError::CannotFollow { .. } => {
-                FailureKind::Usage
-            }
+            FileError::NoInput { .. }
+            | FileError::OtherForm { .. }
+            | FileError::CopyRow { .. }
+            | FileError::CannotFollow { .. } => FailureKind::Usage,
             // The bytes that the book continues from are not there any more.
             FileError::Another { .. } | FileError::Shorter { .. } | FileError::Shrunk { .. } => FailureKind::DataLoss,
             // What comes from a pipe comes once.

@@ -1,6 +1,7 @@
 //! What an input is, by its first bytes: how its records are split, or why it cannot be read and what would help.
 //!
-//! Only the beginning decides, so that a file means the same however far it has grown.
+//! Only the first 64 KiB decide. A file that had fewer is looked at again by the next run, and may show more of what it is: what was read of it
+//! means the same then, but for rows with tabs and backslashes that were read under a warning (`records/copy_text.rs`).
 
 use serde::de::IgnoredAny;
 
@@ -21,6 +22,13 @@ pub(super) struct Unreadable {
     pub(super) what: &'static str,
     /// What would help.
     pub(super) help: &'static str,
+}
+
+impl Unreadable {
+    /// How the rest of a file is split that was readable when it was shorter.
+    pub(super) fn form_of_rest(self) -> FileForm {
+        if self == TABS { FileForm::TabRows } else { FileForm::Lines }
+    }
 }
 
 const UNPACK: &str = "unpack it first";

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::{io, mem};
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 use tracing::warn;
 
 use super::batch::{FileBatch, TransactionInfo};
 use super::form::FileForm;
 use super::look::BYTE_ORDER_MARK;
 use super::records::copy_text;
-use super::records::copy_text::{is_tab_row, unescaped};
+use super::records::copy_text::{Writer, unescaped, writer_of_record};
 use super::records::psql::{RowHead, RowPlace, is_frame, line_of, quoted_column};
 use super::records::values::value_of;
 use super::{FileError, Input};
@@ -31,6 +31,8 @@ pub(super) struct BatchBuilder {
     time: Option<String>,
     send: SendBatch,
     form: FileForm,
+    /// Whether a row was read that psql and COPY write differently, and it was logged.
+    has_ambiguous_row: bool,
     batch: FileBatch,
     transactions: TransactionAssembler,
     /// The open transaction, if its records stand in the batch; else they are held.
@@ -51,7 +53,8 @@ impl BatchBuilder {
         let spill = SpillSettings { memory: TRANSACTION_MEMORY, folder: input.spill_folder().to_owned() };
         let (batch, transactions) = (FileBatch::default(), TransactionAssembler::new(spill));
         let (input, form) = (input.clone(), FileForm::Lines);
-        BatchBuilder { input, time: Some(time), send, form, batch, transactions, tail: None }
+        let has_ambiguous_row = false;
+        BatchBuilder { input, time: Some(time), send, form, has_ambiguous_row, batch, transactions, tail: None }
     }
 
     /// Sets how the records are split that are added from now on.
@@ -70,7 +73,7 @@ impl BatchBuilder {
             FileForm::Values => (Cow::Borrowed(value_of(text)), None),
             FileForm::Lines => line_in(text, false),
             FileForm::TabRows => {
-                self.warn_of_backslash(text, offset);
+                self.check_writer(record, offset)?;
                 line_in(text, false)
             }
             FileForm::CopyText => line_of_copy(text).unwrap_or_else(|| line_in(text, false)),
@@ -210,16 +213,26 @@ impl BatchBuilder {
         self.close(open, TransactionInfo { decoded, arrived: None }, offset)
     }
 
-    /// Logs once how rows are read that psql and COPY write differently, where none of the first was such a row.
-    fn warn_of_backslash(&mut self, record: &[u8], offset: i64) {
-        if memchr(b'\\', record).is_some() && is_tab_row(record) {
-            self.form = FileForm::Lines;
-            warn!(
-                input = self.input.name(),
-                "a row with tabs has a backslash, at byte {offset}, and none before: the rows are read as psql prints them; of \
-                 COPY's text form the escapes in values stay as they are, so write it WITH (FORMAT csv)"
-            );
+    /// Refuses a row that only COPY writes, where none of the first rows shows who wrote them; the first row that both write
+    /// differently is logged.
+    fn check_writer(&mut self, record: &[u8], offset: i64) -> Result<(), FileError> {
+        match writer_of_record(record) {
+            None => {}
+            Some(Writer::Psql) => self.form = FileForm::Lines,
+            Some(Writer::Copy) => {
+                return Err(FileError::CopyRow { path: self.input.name().to_owned(), offset });
+            }
+            Some(Writer::Unknown) if self.has_ambiguous_row => {}
+            Some(Writer::Unknown) => {
+                self.has_ambiguous_row = true;
+                warn!(
+                    input = self.input.name(),
+                    "a row with tabs has a backslash, at byte {offset}, and none before: the rows are read as psql prints \
+                     them; of COPY's text form the escapes in values stay as they are, so write it WITH (FORMAT csv)"
+                );
+            }
         }
+        Ok(())
     }
 
     /// Logs once how the day of a change without a commit time is chosen.

@@ -208,6 +208,53 @@ fn rows_that_psql_and_copy_write_differently_are_refused_or_said() {
 }
 
 #[test]
+fn rows_that_only_copy_writes_are_refused_wherever_they_begin() {
+    let plain = "0/5\t7\ttable a.b: INSERT: v[text]:'a'\n".repeat(2000);
+    let insert = "0/8\t7\ttable a.b: INSERT: id[integer]:1\n";
+    let path = "0/6\t7\ttable a.b: INSERT: v[text]:'C:\\new'\n";
+    // Its content is longer here than its size says, which may then be sought in the rows behind it.
+    let message = "0/7\t7\tmessage: transactional: 1 prefix: p, sz: 3 content:a\\nb\n";
+    let other = message.replace("sz: 3", "sz: 2");
+    let next = "0/9\t7\tmessage: transactional: 1 prefix: p, sz: 3 content:abc\n";
+    let bytea = "0/7\t7\ttable a.b: INSERT: v[bytea]:'\\\\x00ff'\n";
+    for (before, row) in [("", message), ("", &other), (path, message), ("", bytea), (path, bytea)] {
+        for behind in [String::new(), [insert, next, insert].concat(), insert.repeat(2000) + next] {
+            let text = [&plain, before, row, &behind].concat();
+            let words = ["COPY's text form", &format!("at byte {} ", plain.len() + before.len()), "FORMAT csv"];
+            let world = World::new(&text);
+            world.run(&[]).expect(2, &words);
+            World::new("").pipe(text.as_bytes()).expect(2, &words);
+        }
+    }
+    // What psql prints: content with line breaks and backslashes, and rows that only psql writes.
+    let printed = "0/7\t7\tmessage: transactional: 1 prefix: p, sz: 7 content:a\\nb\ncd\n";
+    let json = "0/7\t7\ttable a.b: INSERT: v[json]:'\\\"'\n";
+    for rows in [printed.to_owned(), [path, printed].concat(), [json, bytea].concat()] {
+        let text = [&plain, &rows, insert, next].concat();
+        for world in books_of(text.as_bytes()) {
+            let inserts = text.matches("INSERT").count() as u64;
+            assert_eq!((world.total(), world.rejects()), (inserts, vec![]), "{rows}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_grew_by_rows_of_copy_is_refused_by_the_next_run_too() {
+    let plain = "0/5\t7\ttable a.b: INSERT: v[text]:'a'\n";
+    let path = "0/6\t7\ttable a.b: INSERT: v[text]:'C:\\new'\n";
+    let message = "0/7\t7\tmessage: transactional: 1 prefix: p, sz: 3 content:a\\nb\n";
+    let world = World::new(plain);
+    world.run(&[]).expect(0, &[]);
+    // Its first bytes are ambiguous now, which is no reason to refuse what follows.
+    world.append(&[path, &plain.repeat(2000)].concat());
+    world.run(&[]).expect(0, &["a row with tabs has a backslash"]);
+    assert_eq!(world.total(), 2002);
+    world.append(&[message, plain].concat());
+    world.run(&[]).expect(2, &["COPY's text form"]);
+    assert_eq!(world.total(), 2002);
+}
+
+#[test]
 fn json_over_several_lines_and_arrays_are_read_value_by_value() {
     let values = [
         "{\"xid\":7,\"data\":\"table a.b: INSERT: v[text]:']}\\\"'\"}",

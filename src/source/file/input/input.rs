@@ -202,7 +202,7 @@ impl Input {
     /// [`FileError::OtherForm`] with what it is and what would help; [`FileError::Io`].
     pub fn check_form(&self) -> Result<(), FileError> {
         if !self.is_stream {
-            return self.form().map(drop);
+            return self.form()?.map(drop).map_err(|unreadable| self.other_form(unreadable));
         }
         match self.stream_head.wait(self.opener(), STREAM_HEAD_TIMEOUT) {
             Some(Ok((head, is_all))) => {
@@ -215,18 +215,15 @@ impl Input {
 
     /// How the records of a file are split of which an earlier run has read the beginning.
     pub(in crate::source::file) fn known_form(&self) -> Result<FileForm, FileError> {
-        match self.form() {
-            Err(FileError::OtherForm { .. }) => Ok(FileForm::Lines),
-            form => form,
-        }
+        Ok(self.form()?.unwrap_or_else(Unreadable::form_of_rest))
     }
 
     /// How the records of a file are split, by its first bytes.
-    fn form(&self) -> Result<FileForm, FileError> {
+    fn form(&self) -> Result<Result<FileForm, Unreadable>, FileError> {
         let mut head = Vec::new();
         let read = self.text(self.open(0)?)?.take(HEAD_BYTES as u64).read_to_end(&mut head);
         read.map_err(|source| self.failed("read", source))?;
-        look(&head, true).unwrap_or(Ok(FileForm::Lines)).map_err(|unreadable| self.other_form(unreadable))
+        Ok(look(&head, true).unwrap_or(Ok(FileForm::Lines)))
     }
 
     pub(in crate::source::file) fn other_form(&self, Unreadable { what, help }: Unreadable) -> FileError {

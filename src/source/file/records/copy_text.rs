@@ -12,6 +12,7 @@
 
 use memchr::{memchr, memmem};
 
+use super::message::{SIZE, content_end, is_message};
 use super::psql::{RowHead, is_frame};
 use crate::source::file::form::FileForm;
 
@@ -20,7 +21,7 @@ pub(in crate::source::file) const END: &[u8] = b"\\.";
 
 /// Which program wrote a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writer {
+pub(in crate::source::file) enum Writer {
     Psql,
     Copy,
     /// Either, and the row means different things.
@@ -53,6 +54,34 @@ pub(in crate::source::file) fn is_tab_row(record: &[u8]) -> bool {
     RowHead::read(record).is_some_and(|head| record[head.length - 1] == b'\t')
 }
 
+/// Which program wrote a record that was split as one of psql's; `None` if it is no row with tabs, or that makes no difference.
+///
+/// The first line decides: a row of COPY ends there, whatever was taken for its rest.
+pub(in crate::source::file) fn writer_of_record(record: &[u8]) -> Option<Writer> {
+    let backslash = memchr(b'\\', record)?;
+    let line = &record[..memchr(b'\n', record).unwrap_or(record.len())];
+    if backslash >= line.len() || !is_tab_row(line) {
+        return None;
+    }
+    match writer(line.strip_suffix(b"\r").unwrap_or(line)) {
+        Some(Writer::Unknown) if is_message_of_other_length(record, line.len()) => Some(Writer::Copy),
+        writer => writer,
+    }
+}
+
+/// Whether a record is a logical message with a size in its first line, none of which leads to the record's end.
+fn is_message_of_other_length(record: &[u8], line_length: usize) -> bool {
+    let begin = RowHead::read(record).map_or(0, |head| head.length);
+    let (line, message) = (&record[begin..line_length], &record[begin..]);
+    if !is_message(message) {
+        return false;
+    }
+    let ends = memmem::find_iter(line, SIZE).filter_map(|found| content_end(message, found, false));
+    let is_end = |end: usize| message.get(end..).is_some_and(|rest| matches!(rest, b"" | b"\n" | b"\r\n"));
+    let (sizes, fitting) = ends.fold((0, 0), |(all, fitting), end| (all + 1, fitting + usize::from(is_end(end))));
+    sizes > 0 && fitting == 0
+}
+
 /// Which program wrote a line; `None` if that makes no difference.
 fn writer(line: &[u8]) -> Option<Writer> {
     let Some(head) = RowHead::read(line) else {
@@ -68,7 +97,7 @@ fn writer(line: &[u8]) -> Option<Writer> {
     if memmem::find(data, b"[bytea]:'\\\\x").is_some() {
         return Some(Writer::Copy);
     }
-    if data.starts_with(b"message: ") {
+    if is_message(data) {
         return match (has_stated_length(data), has_stated_length(&unescaped)) {
             (true, false) => Some(Writer::Psql),
             (false, true) => Some(Writer::Copy),
@@ -80,12 +109,7 @@ fn writer(line: &[u8]) -> Option<Writer> {
 
 /// Whether the content of a logical message has the length that its line states.
 fn has_stated_length(message: &[u8]) -> bool {
-    memmem::find_iter(message, b", sz: ").any(|found| {
-        let rest = &message[found + b", sz: ".len()..];
-        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let size = str::from_utf8(&rest[..digits]).ok().and_then(|digits| digits.parse::<usize>().ok());
-        rest[digits..].strip_prefix(b" content:").is_some_and(|content| size == Some(content.len()))
-    })
+    memmem::find_iter(message, SIZE).any(|found| content_end(message, found, false) == Some(message.len()))
 }
 
 /// What COPY's text form means; `None` for what COPY does not write.

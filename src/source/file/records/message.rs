@@ -15,7 +15,7 @@ const MOST_RECORDS: usize = 16;
 /// PostgreSQL's longest value.
 const MOST_CONTENT: usize = 1 << 30;
 
-const SIZE: &[u8] = b", sz: ";
+pub(super) const SIZE: &[u8] = b", sz: ";
 const CONTENT: &[u8] = b" content:";
 
 /// What is known about the end of a message.
@@ -103,7 +103,7 @@ pub(in crate::source::file) fn message_end(
 }
 
 /// Where the content ends whose size stands at `found`; `None` if that is no size.
-fn content_end(bytes: &[u8], found: usize, is_bare: bool) -> Option<usize> {
+pub(super) fn content_end(bytes: &[u8], found: usize, is_bare: bool) -> Option<usize> {
     let number = &bytes[found + SIZE.len()..];
     let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let size: usize = str::from_utf8(&number[..digits]).ok()?.parse().ok().filter(|size| *size <= MOST_CONTENT)?;
