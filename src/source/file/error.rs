@@ -47,15 +47,17 @@ pub enum FileError {
         /// By what.
         compression: &'static str,
     },
-    /// It is compressed, and not whole. Nothing of it was read.
-    #[error(
-        "{path} is {damage}: nothing of it was read; get it whole, or read what is left of it into a new book: walbook run BOOK --input - < FILE"
-    )]
+    /// It is compressed, and not whole. This run read nothing of it.
+    #[error("{path} is {damage}: {}", advice(*next, *is_stream))]
     Damaged {
         /// The path as it was typed.
         path: String,
         /// What is wrong, and where.
         damage: Damage,
+        /// The first byte that is not in the book.
+        next: i64,
+        /// Whether it comes only once.
+        is_stream: bool,
     },
     /// It is compressed, and was found to be not whole when it was read.
     #[error(
@@ -103,6 +105,16 @@ pub enum FileError {
         /// The next byte to read.
         next: i64,
     },
+    /// A compressed file was cut while it was read; how much of its text is left is not known.
+    #[error("{path} has {bytes} bytes, and had {before} when the run began: it was cut or written anew")]
+    Cut {
+        /// The path as it was typed.
+        path: String,
+        /// Its bytes now, compressed.
+        bytes: u64,
+        /// Its bytes before.
+        before: u64,
+    },
     /// The file was cut while it was read.
     #[error(
         "{path} ended at byte {read} while it was read, and had {until} bytes when the run began: bytes {read} to {until} (exclusive) are missing; the file was cut or written anew"
@@ -147,6 +159,26 @@ pub enum FileError {
     },
 }
 
+/// What is in the book of a compressed input that is not whole, and what would help.
+fn advice(next: i64, is_stream: bool) -> String {
+    match (next, is_stream) {
+        (0, true) => "nothing of it was read; get it whole".to_owned(),
+        (0, false) => "nothing of it was read; get it whole, or read what is left of it into a new book: walbook run BOOK --input - < FILE"
+            .to_owned(),
+        (next, _) => format!("everything before byte {next} is in the book, and nothing behind it was read; get it whole"),
+    }
+}
+
+impl FileError {
+    /// Says of damage how much of the input is in the book.
+    pub(super) fn behind(mut self, in_book: i64) -> FileError {
+        if let FileError::Damaged { next, .. } = &mut self {
+            *next = in_book;
+        }
+        self
+    }
+}
+
 impl From<SpillError> for FileError {
     fn from(error: SpillError) -> FileError {
         FileError::Spill { folder: error.folder.display().to_string(), source: error.source }
@@ -161,7 +193,10 @@ impl Classified for FileError {
             | FileError::CopyRow { .. }
             | FileError::CannotFollow { .. } => FailureKind::Usage,
             // The bytes that the book continues from are not there any more.
-            FileError::Another { .. } | FileError::Shorter { .. } | FileError::Shrunk { .. } => FailureKind::DataLoss,
+            FileError::Another { .. }
+            | FileError::Shorter { .. }
+            | FileError::Shrunk { .. }
+            | FileError::Cut { .. } => FailureKind::DataLoss,
             // What comes from a pipe comes once.
             FileError::CutShort { .. } | FileError::BrokenOff { .. } | FileError::Damaged { .. } => {
                 FailureKind::DataLoss

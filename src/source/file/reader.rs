@@ -89,7 +89,7 @@ impl FileReader {
     pub(super) fn read(&mut self) -> Result<(), FileError> {
         let mut bytes = match self.input.is_stream() {
             true => Bytes::Once(self.input.open_stream()?),
-            false => match self.input.compressed_text(self.offset)? {
+            false => match self.input.compressed_text(self.offset).map_err(|error| error.behind(self.offset))? {
                 Some(text) => Bytes::Once(text),
                 None => Bytes::File(InputTail::open(&self.input, self.offset)?),
             },

@@ -94,6 +94,6 @@ impl Source for FileSource {
         }
         // In bytes: the number of records is known only after reading.
         let read = self.cursors.next_offset(0);
-        self.input.size().ok().map(|size| (size - read).max(0))
+        self.input.known_size().ok().flatten().map(|size| (size - read).max(0))
     }
 }

@@ -136,7 +136,8 @@ fn a_compressed_file_that_is_not_whole_is_an_error_before_a_book_is_made() {
         let world = world(&bytes);
         world.run(&[]).expect(0, &[]);
         fs::write(world.input(), &bytes[..bytes.len() - 9]).expect("a file can be written");
-        world.run(&[]).expect(3, &[name, "ends too early"]);
+        let in_book = format!("everything before byte {} is in the book", world.position().0);
+        world.run(&[]).expect(3, &[name, "ends too early", &in_book]);
         assert_eq!(world.total(), 10_000);
         world.verify();
     }
@@ -173,6 +174,16 @@ fn what_is_whole_of_a_broken_stream_is_in_the_book_and_the_run_fails() {
         world.pipe(&[&bytes[..], b"rubbish behind it"].concat()).expect(3, &[name, "damaged", "before byte"]);
         assert_eq!((world.total(), world.position().0), (10_000, text.len() as i64));
     }
+}
+
+#[test]
+fn a_frame_that_needs_a_dictionary_is_refused_and_says_how_to_unpack_it() {
+    let bytes = b"\x28\xB5\x2F\xFD\x21\x07\x01\x09\0\0x";
+    let world = world(bytes);
+    let words = ["a dictionary", "zstd -d -c -D"];
+    world.run(&[]).expect(2, &words);
+    world.pipe(bytes).expect(2, &words);
+    assert!(!world.book().exists());
 }
 
 #[test]

@@ -69,11 +69,58 @@ impl InputCheck {
             return Ok(());
         }
         let (fingerprint, next) = self.expected().clone();
-        self.input.check_size(next)?;
-        self.input.check_same(&self.input.open(0)?, &fingerprint)
+        let checked = self.input.check_size(next);
+        checked
+            .and_then(|()| self.input.check_same(&self.input.open(0)?, &fingerprint))
+            .map_err(|error| error.behind(next))
     }
 
     fn expected(&self) -> MutexGuard<'_, (String, i64)> {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).expect("memory");
+        encoder.finish().expect("memory")
+    }
+
+    #[test]
+    fn a_compressed_file_that_shrank_is_an_error_by_its_bytes_alone() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("f");
+        let long = gzip(&(0..9000).map(|number| format!("{number}\n")).collect::<String>().into_bytes());
+        fs::write(&path, &long).expect("a file can be written");
+        let input = Input::look(&path).expect("it exists");
+        let check = InputCheck::new(input.clone());
+        assert!(matches!(input.known_size(), Ok(None)), "it was not read yet");
+        check.begin(None).expect("it is whole");
+        let size = input.known_size().expect("it exists");
+        assert!(size.is_some_and(|size| size > 9000), "{size:?}");
+        // A whole one, so that only its length shows that it is not the same.
+        fs::write(&path, gzip(b"0\n")).expect("a file can be written");
+        assert!(matches!(check.check(), Err(FileError::Cut { before, .. }) if before == long.len() as u64));
+        assert_eq!(input.known_size().expect("it exists"), size);
+    }
+
+    #[test]
+    fn damage_says_what_is_in_the_book() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("f");
+        let bytes = gzip(b"BEGIN 5\nCOMMIT 5\n");
+        fs::write(&path, &bytes[..bytes.len() - 1]).expect("a file can be written");
+        let fingerprint = "sha256:0:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        for (next, words) in [(0, "nothing of it was read"), (8, "everything before byte 8 is in the book")] {
+            let check = InputCheck::new(Input::look(&path).expect("it exists"));
+            let error = check.begin(Some((fingerprint, next))).expect_err("it is damaged").to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

@@ -8,11 +8,14 @@ use std::fmt;
 use std::io::{self, Cursor, ErrorKind, Read};
 
 use flate2::read::MultiGzDecoder;
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
 
 const GZIP: &[u8] = b"\x1F\x8B";
 const ZSTD: &[u8] = b"\x28\xB5\x2F\xFD";
 /// A frame of zstd that holds no text begins with one of sixteen bytes and these.
 const ZSTD_SKIPPABLE: &[u8] = b"\x2A\x4D\x18";
+/// The largest window of a frame that zstd knows, as a power of two.
+const ZSTD_WINDOW_LOG_MAX: u32 = if usize::BITS == 64 { 31 } else { 30 };
 /// Bytes that show whether an input is compressed.
 const MAGIC_BYTES: usize = 4;
 
@@ -49,7 +52,12 @@ impl Compression {
     pub(super) fn text<'a>(self, bytes: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
         let decoder: Box<dyn Read + Send + 'a> = match self {
             Compression::Gzip => Box::new(MultiGzDecoder::new(bytes)),
-            Compression::Zstd => Box::new(zstd::Decoder::new(bytes)?),
+            Compression::Zstd => {
+                let mut decoder = zstd::Decoder::new(bytes)?;
+                // What zstd --long writes too: a frame then takes as much memory as its window, of 2 GiB at most.
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                Box::new(decoder)
+            }
         };
         Ok(Box::new(Text { compression: self, decoder, length: 0 }))
     }
@@ -107,6 +115,14 @@ pub struct Damage {
     /// How many bytes of text stand before it.
     at: u64,
     source: io::Error,
+}
+
+impl Damage {
+    /// Whether it is none: a frame of zstd that cannot be read without its dictionary.
+    pub(in crate::source::file) fn is_of_dictionary(&self) -> bool {
+        let error = self.source.get_ref().and_then(|error| error.downcast_ref::<zstd::Error>());
+        error.is_some_and(|error| error.is(ZSTD_ErrorCode::ZSTD_error_dictionary_wrong))
+    }
 }
 
 impl fmt::Display for Damage {
@@ -216,6 +232,27 @@ mod tests {
                 assert_eq!(read(&bytes, piece), (text.clone(), None), "in pieces of {piece}");
             }
         }
+    }
+
+    #[test]
+    fn frames_with_the_largest_windows_are_read() {
+        for window_log in [27, 28, 31] {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("memory");
+            encoder.window_log(window_log).expect("a known setting");
+            encoder.write_all(LINE.as_bytes()).expect("memory");
+            let bytes = encoder.finish().expect("memory");
+            assert_eq!(read(&bytes, 1 << 20), (LINE.as_bytes().to_vec(), None), "window of 2^{window_log}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_needs_a_dictionary_is_known() {
+        // The header of a frame with the number of a dictionary in one byte, and a raw block of one byte.
+        let bytes = b"\x28\xB5\x2F\xFD\x21\x07\x01\x09\0\0x";
+        let mut text = text_of(Box::new(Cursor::new(bytes.to_vec()))).expect("memory");
+        let error = text.read(&mut [0; 10]).expect_err("there is no dictionary");
+        let damage = error.downcast::<Damage>().expect("it is not the system's");
+        assert!(damage.is_of_dictionary(), "{damage}");
     }
 
     #[test]

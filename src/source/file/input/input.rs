@@ -19,6 +19,8 @@ use crate::source::file::look::{HEAD_BYTES, Unreadable, look};
 
 /// How long a start waits for the first bytes of a stream, to refuse it before a book is made.
 const STREAM_HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+const UNPACK_BY_DICTIONARY: &str = "unpack it with that: zstd -d -c -D DICTIONARY FILE | walbook run BOOK --input -";
+
 /// A file, or a stream: standard input, a pipe, a device.
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -119,17 +121,20 @@ impl Input {
         }
     }
 
-    /// The size of the file's text now, in bytes. A compressed file is read to its end the first time, and if it was cut since then.
+    /// The size of the file's text now, in bytes. A compressed file is read to its end the first time; what it has more since then is the next run's.
     ///
     /// # Errors
-    /// [`FileError::Io`]; [`FileError::Damaged`] for a compressed file that is not whole.
+    /// [`FileError::Io`]; of a compressed file [`FileError::Damaged`] if it is not whole, [`FileError::Cut`] if it became shorter.
     pub fn size(&self) -> Result<i64, FileError> {
         let file_bytes = self.metadata()?.len();
         let Some(compression) = self.compression else { return Ok(i64::try_from(file_bytes).unwrap_or(i64::MAX)) };
         let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
         match &*measured {
-            Some(known) if known.file_bytes <= file_bytes => Ok(known.text_bytes),
-            _ => {
+            Some(Measured { file_bytes: before, .. }) if file_bytes < *before => {
+                Err(FileError::Cut { path: self.name.clone(), bytes: file_bytes, before: *before })
+            }
+            Some(known) => Ok(known.text_bytes),
+            None => {
                 let (input, name) = (&self.name, compression.name());
                 info!(input, "it is compressed by {name}: reading it to its end once, to see that it is whole");
                 let copied = io::copy(&mut self.text(self.open(0)?)?, &mut io::sink());
@@ -139,6 +144,15 @@ impl Input {
                 Ok(text_bytes)
             }
         }
+    }
+
+    /// The size of the file's text as far as it is known without reading: of a compressed file what it had when it was measured.
+    pub(in crate::source::file) fn known_size(&self) -> Result<Option<i64>, FileError> {
+        if self.compression.is_none() {
+            return self.size().map(Some);
+        }
+        // Another thread reads the file to its end while it holds the lock.
+        Ok(self.measured.try_lock().ok().and_then(|measured| measured.map(|known| known.text_bytes)))
     }
 
     /// When its content was written, in microseconds since 1970-01-01 UTC: a file's time of modification, of a stream now.
@@ -234,7 +248,10 @@ impl Input {
     pub(in crate::source::file) fn failed(&self, tried: &'static str, source: io::Error) -> FileError {
         let path = self.name.clone();
         match source.downcast::<Damage>() {
-            Ok(damage) => FileError::Damaged { path, damage },
+            Ok(damage) if damage.is_of_dictionary() => {
+                self.other_form(Unreadable { what: "compressed by zstd with a dictionary", help: UNPACK_BY_DICTIONARY })
+            }
+            Ok(damage) => FileError::Damaged { path, damage, next: 0, is_stream: self.is_stream },
             Err(source) => FileError::Io { tried, path, source },
         }
     }
