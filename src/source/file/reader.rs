@@ -39,6 +39,8 @@ pub(super) struct FileReader {
     is_of_values: bool,
     /// Bytes that are read and not yet part of a record.
     pending: Vec<u8>,
+    /// Where bytes are read into, so that none but those that came are written in `pending`.
+    buffer: Vec<u8>,
     /// The offset of the first of them.
     offset: i64,
     /// Where to stop; without it a file is followed.
@@ -80,6 +82,7 @@ impl FileReader {
             scanner: None,
             is_of_values: false,
             pending: Vec::new(),
+            buffer: vec![0; READ_BYTES],
             offset: start.from,
             until: start.until,
         }
@@ -129,18 +132,16 @@ impl FileReader {
         }
     }
 
-    /// Reads once. A long record is read in steps as long as itself, so that it is scanned only a few times.
+    /// Reads once. A decoder or a pipe may return few bytes: the cost is that of what came, whatever is pending.
     fn fill(&mut self, bytes: &mut Bytes) -> Result<Filled, FileError> {
-        let known = self.pending.len();
-        let position = self.offset + known as i64;
+        let position = self.offset + self.pending.len() as i64;
         let most = self.until.map_or(i64::MAX, |until| until - position).max(0);
-        let want = usize::try_from(most).unwrap_or(usize::MAX).min(known.max(READ_BYTES));
+        let want = usize::try_from(most).unwrap_or(usize::MAX).min(READ_BYTES);
         if want == 0 {
             return Ok(Filled::End);
         }
-        self.pending.resize(known + want, 0);
         let read = loop {
-            let into = &mut self.pending[known..];
+            let into = &mut self.buffer[..want];
             let read = match bytes {
                 Bytes::Once(text) => text.read(into),
                 Bytes::File(file) => file.read(into),
@@ -150,7 +151,7 @@ impl FileReader {
                 read => break read,
             }
         };
-        self.pending.truncate(known + read.as_ref().copied().unwrap_or(0));
+        self.pending.extend_from_slice(&self.buffer[..read.as_ref().copied().unwrap_or(0)]);
         match (read, bytes, self.until) {
             (Err(source), _, _) => Err(self.input.failed("read", source)),
             (Ok(1..), _, _) => Ok(Filled::Some),
@@ -374,6 +375,39 @@ mod tests {
             let (values, _) = read_all("", true, &[piece]);
             assert!(values.len() == 1 && values[0].contains(what), "{values:?}");
         }
+    }
+
+    /// Text that comes in pieces, as from a decoder; nothing else is asked of the buffer.
+    struct Pieces {
+        left: usize,
+        largest: Arc<std::sync::atomic::AtomicUsize>,
+    }
+
+    impl Read for Pieces {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            self.largest.fetch_max(bytes.len(), Ordering::Relaxed);
+            let read = self.left.min(bytes.len()).min(150_000);
+            bytes[..read].fill(b'x');
+            self.left -= read;
+            Ok(read)
+        }
+    }
+
+    #[test]
+    fn a_long_record_is_read_in_steps_that_do_not_grow_with_it() {
+        let (deliver, deliveries) = std::sync::mpsc::sync_channel(1);
+        let sender = DeliverySender { deliver, wake: Arc::new(|| {}) };
+        let input = Input::look(std::path::Path::new("-")).expect("standard input exists");
+        let builder = BatchBuilder::new(&input, "a day".to_owned(), Box::new(|_| Ok(())));
+        let partition = Partition { topic: input.name().to_owned(), number: 0 };
+        let start = PartitionStart::new(partition, 0, Some(i64::MAX));
+        let mut reader = FileReader::new(input, Arc::default(), sender, builder, &start);
+        let (largest, length) = (Arc::default(), 32 << 20);
+        let mut bytes = Bytes::Once(Box::new(Pieces { left: length, largest: Arc::clone(&largest) }));
+        while let Filled::Some = reader.fill(&mut bytes).expect("it does not fail") {}
+        assert_eq!((reader.pending.len(), largest.load(Ordering::Relaxed)), (length, READ_BYTES));
+        assert!(reader.pending.iter().all(|byte| *byte == b'x'));
+        drop(deliveries);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub(in crate::source::file) struct RecordScanner {
     state: ScanState,
     /// Whether the line stands in a struct that Connect printed: a brace or further fields may follow it.
     in_struct: bool,
+    /// Bytes of a printed struct in which neither its line nor a line end was found.
+    searched: usize,
     /// The length of the record if no more bytes come.
     settled: Option<usize>,
     /// Of JSON values that are no lines: how far the present one is scanned.
@@ -96,7 +98,7 @@ impl RecordScanner {
 
     /// Begins the next record.
     fn restart(&mut self) {
-        (self.at, self.state, self.in_struct, self.settled) = (0, ScanState::Begin, false, None);
+        (self.at, self.state, self.in_struct, self.searched, self.settled) = (0, ScanState::Begin, false, 0, None);
         if let Some(value) = &mut self.values {
             *value = ValueScan::default();
         }
@@ -168,16 +170,21 @@ impl RecordScanner {
 
     /// Moves to the line inside a printed struct, if its first line has one.
     fn open_struct(&mut self, bytes: &[u8]) -> ScanStep {
-        let end = memchr(b'\n', bytes);
+        let from = self.searched.saturating_sub("{data=".len());
+        let end = memchr(b'\n', &bytes[from..]).map(|end| from + end);
         let head = &bytes[..end.unwrap_or(bytes.len())];
-        let data = memmem::find_iter(head, b"data=").find(|at| matches!(head[at - 1], b'{' | b','));
+        let mut found = memmem::find_iter(&head[from..], b"data=").map(|at| from + at);
+        let data = found.find(|at| matches!(head[at - 1], b'{' | b','));
         match (data, end) {
             (Some(data), _) => {
                 self.in_struct = true;
                 ScanStep::On(ScanState::Begin, data + b"data=".len())
             }
             (None, Some(_)) => ScanStep::Broken,
-            (None, None) => ScanStep::More(self.at),
+            (None, None) => {
+                self.searched = bytes.len();
+                ScanStep::More(self.at)
+            }
         }
     }
 
