@@ -169,6 +169,26 @@ mod tests {
     }
 
     #[test]
+    fn the_first_line_of_a_record_shows_who_wrote_it() {
+        let message = "0/7\t7\tmessage: transactional: 1 prefix: p, sz: ";
+        for (record, expected) in [
+            (format!("{message}3 content:a\\nb\n"), Some(Writer::Copy)),
+            // The size of another message seems to be its own.
+            (format!("{message}3 content:a\\nb\n{message}3 content:abc\n"), Some(Writer::Copy)),
+            (format!("{message}2 content:a\\nb\n"), Some(Writer::Copy)),
+            (format!("{message}4 content:a\\nb\n"), Some(Writer::Psql)),
+            (format!("{message}7 content:a\\nb\ncd\n"), Some(Writer::Unknown)),
+            ("0/7\t7\ttable a.b: INSERT: v[bytea]:'\\\\x00ff'\n".to_owned(), Some(Writer::Copy)),
+            ("0/7\t7\ttable a.b: INSERT: v[text]:'C:\\new'\n".to_owned(), Some(Writer::Unknown)),
+            ("0/7\t7\ttable a.b: INSERT: v[json]:'\\\"'\n".to_owned(), Some(Writer::Psql)),
+            ("0/7\t7\ttable a.b: INSERT: v[text]:'a\n\\n'\n".to_owned(), None),
+            ("0/7|7|table a.b: INSERT: v[text]:'\\n'\n".to_owned(), None),
+        ] {
+            assert_eq!(writer_of_record(record.as_bytes()), expected, "{record}");
+        }
+    }
+
+    #[test]
     fn escapes_of_copy_are_read_back() {
         assert_eq!(unescaped(b"a\\tb\\\\n\\r\\n\\b\\f\\v"), Some(b"a\tb\\n\r\n\x08\x0C\x0B".to_vec()));
         for other in [&b"\\x"[..], b"\\N", b"\\.", b"a\\", b"\\\\\\"] {
