@@ -61,6 +61,12 @@ impl FileBatch {
         self.records.push(BatchRecord { offset, end: self.bytes.len(), transaction, place });
     }
 
+    /// Makes room for as much as another batch holds: the next is mostly as large as the one before.
+    pub(super) fn reserve_as(&mut self, other: &FileBatch) {
+        self.bytes.reserve(other.bytes.len().min(BATCH_BYTES));
+        self.records.reserve(other.records.len());
+    }
+
     pub(super) fn push_transaction(&mut self, info: TransactionInfo) -> u32 {
         self.transactions.push(info);
         u32::try_from(self.transactions.len() - 1).expect("a batch has few records")

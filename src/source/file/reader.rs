@@ -1,6 +1,6 @@
 //! Reads an input to its end or until it is stopped: bytes → records → batches.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -39,8 +39,6 @@ pub(super) struct FileReader {
     is_of_values: bool,
     /// Bytes that are read and not yet part of a record.
     pending: Vec<u8>,
-    /// Where bytes are read into, so that none but those that came are written in `pending`.
-    buffer: Vec<u8>,
     /// The offset of the first of them.
     offset: i64,
     /// Where to stop; without it a file is followed.
@@ -49,10 +47,16 @@ pub(super) struct FileReader {
 
 /// Where bytes come from.
 enum Bytes {
-    /// A stream, or a compressed file.
-    Once(Box<dyn Read + Send>),
+    /// A stream, or a compressed file, and where its bytes are read into.
+    Once(Box<dyn Read + Send>, Vec<u8>),
     /// A file that may grow.
     File(InputTail),
+}
+
+impl Bytes {
+    fn once(text: Box<dyn Read + Send>) -> Bytes {
+        Bytes::Once(text, vec![0; READ_BYTES])
+    }
 }
 
 /// The result of reading once.
@@ -82,7 +86,6 @@ impl FileReader {
             scanner: None,
             is_of_values: false,
             pending: Vec::new(),
-            buffer: vec![0; READ_BYTES],
             offset: start.from,
             until: start.until,
         }
@@ -91,9 +94,9 @@ impl FileReader {
     /// Reads to the end, or until it is stopped.
     pub(super) fn read(&mut self) -> Result<(), FileError> {
         let mut bytes = match self.input.is_stream() {
-            true => Bytes::Once(self.input.open_stream()?),
+            true => Bytes::once(self.input.open_stream()?),
             false => match self.input.compressed_text(self.offset).map_err(|error| error.behind(self.offset))? {
-                Some(text) => Bytes::Once(text),
+                Some(text) => Bytes::once(text),
                 None => Bytes::File(InputTail::open(&self.input, self.offset)?),
             },
         };
@@ -140,18 +143,16 @@ impl FileReader {
         if want == 0 {
             return Ok(Filled::End);
         }
-        let read = loop {
-            let into = &mut self.buffer[..want];
-            let read = match bytes {
-                Bytes::Once(text) => text.read(into),
-                Bytes::File(file) => file.read(into),
-            };
-            match read {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read,
+        let read = match bytes {
+            Bytes::Once(text, buffer) => read_once(text, &mut buffer[..want]).inspect(|read| {
+                self.pending.extend_from_slice(&buffer[..*read]);
+            }),
+            // It does not wait for more, so what it has is read in place.
+            Bytes::File(file) => {
+                self.pending.reserve(want);
+                file.take(want as u64).read_to_end(&mut self.pending)
             }
         };
-        self.pending.extend_from_slice(&self.buffer[..read.as_ref().copied().unwrap_or(0)]);
         match (read, bytes, self.until) {
             (Err(source), _, _) => Err(self.input.failed("read", source)),
             (Ok(1..), _, _) => Ok(Filled::Some),
@@ -161,7 +162,7 @@ impl FileReader {
                 Err(FileError::Shrunk { path: self.input.name().to_owned(), read: position, until })
             }
             (Ok(0), Bytes::File(file), None) => file.check(position).map(|()| Filled::None),
-            (Ok(0), Bytes::Once(_), None) => Ok(Filled::End),
+            (Ok(0), Bytes::Once(..), None) => Ok(Filled::End),
         }
     }
 
@@ -285,6 +286,16 @@ impl FileReader {
     }
 }
 
+/// Reads once; only part of the buffer may be filled.
+fn read_once(text: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match text.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
 /// Whether these bytes without a line end are a record that cannot be the beginning of a longer one.
 fn is_whole_value(bytes: &[u8]) -> bool {
     matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'"')) && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
@@ -292,8 +303,6 @@ fn is_whole_value(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::super::batch::FileRecords;
     use super::super::reading::Reading;
     use super::*;
@@ -403,7 +412,7 @@ mod tests {
         let start = PartitionStart::new(partition, 0, Some(i64::MAX));
         let mut reader = FileReader::new(input, Arc::default(), sender, builder, &start);
         let (largest, length) = (Arc::default(), 32 << 20);
-        let mut bytes = Bytes::Once(Box::new(Pieces { left: length, largest: Arc::clone(&largest) }));
+        let mut bytes = Bytes::once(Box::new(Pieces { left: length, largest: Arc::clone(&largest) }));
         while let Filled::Some = reader.fill(&mut bytes).expect("it does not fail") {}
         assert_eq!((reader.pending.len(), largest.load(Ordering::Relaxed)), (length, READ_BYTES));
         assert!(reader.pending.iter().all(|byte| *byte == b'x'));

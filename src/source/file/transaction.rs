@@ -130,7 +130,7 @@ impl BatchBuilder {
 
     /// Sends all records that belong to no open transaction.
     pub(super) fn flush(&mut self) -> Result<(), FileError> {
-        let rest = match &mut self.tail {
+        let mut rest = match &mut self.tail {
             Some(tail) => {
                 let mut rest = self.batch.split_off(tail.first);
                 self.batch.next = rest.begin();
@@ -140,6 +140,7 @@ impl BatchBuilder {
             }
             None => FileBatch::default(),
         };
+        rest.reserve_as(&self.batch);
         let batch = mem::replace(&mut self.batch, rest);
         if batch.len() == 0 { Ok(()) } else { self.send(batch, true) }
     }
