@@ -14,11 +14,11 @@
 use std::sync::mpsc::Sender;
 
 use timely::dataflow::operators::{Concat, Probe};
-use timely::dataflow::{ProbeHandle, Scope};
+use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 
 use super::operation_counts::operation_counts;
 use crate::book::{Committing, commit_epochs};
-use crate::change::{ClosedEpoch, Epoch};
+use crate::change::{ClosedEpoch, Epoch, Rows};
 use crate::control::Process;
 use crate::leader::{
     LeaderHandle, LeaderStreams, count_rejects, gather_on_leader, leader_ticks, publish_live, request_ticks,
@@ -54,6 +54,17 @@ pub struct LeaderShare {
 
 /// Builds the dataflow on one worker; its probe passes an epoch when all of it is committed.
 pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
+    build_with(scope, share, |events| events, |rejects| rejects)
+}
+
+/// The same with an operator between the parser and the files of events, and one before those of rejects: a simulation makes rows
+/// wrong there.
+pub fn build_with<'scope>(
+    scope: Scope<'scope, Epoch>,
+    share: Share,
+    change_events: impl FnOnce(StreamVec<'scope, Epoch, Rows>) -> StreamVec<'scope, Epoch, Rows>,
+    change_rejects: impl FnOnce(StreamVec<'scope, Epoch, Rows>) -> StreamVec<'scope, Epoch, Rows>,
+) -> ProbeHandle<Epoch> {
     let Share { leader, source, events, rejects, process } = share;
     let (clock, server, committing) = split(leader);
     let clock_requests = clock.as_ref().map(|clock| clock.tick_requests.clone());
@@ -66,8 +77,10 @@ pub fn build(scope: Scope<'_, Epoch>, share: Share) -> ProbeHandle<Epoch> {
     let parsed: Parsed = parse_records(scope, batches, commands.clone());
     let totals = operation_counts(parsed.deltas, initial_counts);
 
-    let events: Sealed = seal_files(scope, parsed.events, commands.clone(), events, &*process.host);
-    let rejects: Sealed = seal_files(scope, parsed.rejects, commands.clone(), rejects, &*process.host);
+    let event_rows = change_events(parsed.events);
+    let reject_rows = change_rejects(parsed.rejects);
+    let events: Sealed = seal_files(scope, event_rows, commands.clone(), events, &*process.host);
+    let rejects: Sealed = seal_files(scope, reject_rows, commands.clone(), rejects, &*process.host);
     request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_requests);
 
     let tables = parsed.tables.concat(initial_tables);

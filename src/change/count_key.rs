@@ -36,8 +36,8 @@ pub struct CountKey {
 
 /// A hash of a table's name, which is the same in every process.
 ///
-/// Of four billion books of a hundred thousand tables, one is expected to have two tables of the same hash: whoever turns hashes
-/// into names must notice it.
+/// Two tables may have the same hash, so whoever turns hashes into names must check for it. It is unlikely: among four billion
+/// books of a hundred thousand tables each, about one has such a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(u64);
 

@@ -130,7 +130,7 @@ mod tests {
             add_name(&mut names, name(table)).expect("their hashes differ");
         }
         names.insert(TableId::of(&name("b")), name("c"));
-        let error = add_name(&mut names, name("b")).expect_err("the hash is taken");
+        let error = add_name(&mut names, name("b")).expect_err("another table has the hash");
         assert!(error.to_string().contains(r#""public"."c" and "public"."b""#), "{error}");
     }
 }

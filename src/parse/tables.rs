@@ -20,7 +20,7 @@ pub(super) struct TableNumbers {
     /// Increases with each batch; an index of an earlier batch is not valid.
     batch: u64,
     in_batch: BatchTables,
-    /// Those that were met for the first time since they were taken.
+    /// Tables seen for the first time since [`TableNumbers::take_new`] was called.
     new: Vec<Arc<TableName>>,
 }
 
@@ -79,7 +79,7 @@ impl TableNumbers {
         mem::take(&mut self.in_batch)
     }
 
-    /// The tables that were met for the first time since the last call.
+    /// The tables seen for the first time since the last call.
     pub(super) fn take_new(&mut self) -> Vec<Arc<TableName>> {
         mem::take(&mut self.new)
     }

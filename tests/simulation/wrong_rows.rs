@@ -1,7 +1,5 @@
 //! A dataflow that is wrong between parser and files: rows differ from what the tallies, counts and positions of their
 //! records say.
-//!
-//! It is `dataflows/pipeline.rs` with one more operator for each table, and must follow it.
 
 use std::sync::Arc;
 
@@ -10,57 +8,25 @@ use arrow_array::types::Int64Type;
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow_select::take::take_record_batch;
 use timely::dataflow::operators::vec::Map;
-use timely::dataflow::operators::{Concat, Probe};
 use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 
-use walbook::book::commit_epochs;
 use walbook::change::{Day, Epoch, Rows};
-use walbook::dataflows::operation_counts::operation_counts;
-use walbook::dataflows::pipeline::{LeaderShare, Share};
-use walbook::leader::{
-    LeaderStreams, count_rejects, gather_on_leader, leader_ticks, publish_live, request_ticks, wake_on_commit,
-};
-use walbook::parse::{Parsed, Reject, parse_records};
-use walbook::source::{Read, read_partitions};
-use walbook::table::seal_files;
+use walbook::dataflows::pipeline::{self, Share};
+use walbook::parse::Reject;
 
 use super::plan::Mutation;
 use super::world::World;
 
 /// Builds the dataflow of a run whose rows a mutation changes.
 pub(crate) fn build(scope: Scope<'_, Epoch>, share: Share, world: &World, mutation: Mutation) -> ProbeHandle<Epoch> {
-    let Share { leader, source, events, rejects, process } = share;
-    let (clock, server, committing) = match leader {
-        Some(LeaderShare { clock, epochs, committing }) => (Some(clock), epochs, Some(committing)),
-        None => (None, None, None),
-    };
-    let clock_requests = clock.as_ref().map(|clock| clock.tick_requests.clone());
-    let committed = ProbeHandle::new();
-
-    let LeaderStreams { commands, initial_counts, initial_tables, wake: wake_leader } =
-        leader_ticks(scope, clock, committed.clone());
-    let Read { batches, positions, tick_requests, wake: wake_reader } =
-        read_partitions(scope, source, commands.clone(), committed.clone(), process.clone());
-    let parsed: Parsed = parse_records(scope, batches, commands.clone());
-    let totals = operation_counts(parsed.deltas, initial_counts);
-
     let is_of_events = mutation == Mutation::UnorderedEvents;
-    let event_rows = if is_of_events { change_rows(parsed.events, world, mutation) } else { parsed.events };
-    let reject_rows = if is_of_events { parsed.rejects } else { change_rows(parsed.rejects, world, mutation) };
-    let events = seal_files(scope, event_rows, commands.clone(), events, &*process.host);
-    let rejects = seal_files(scope, reject_rows, commands.clone(), rejects, &*process.host);
-    request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_requests);
-
-    let tables = parsed.tables.concat(initial_tables);
-    let epochs = gather_on_leader(scope, totals, tables, parsed.tallies, positions, process.shutdown.clone());
-    publish_live(epochs.clone(), server);
-    count_rejects(epochs.clone(), process.progress.clone());
-
-    let files = events.files.concat(rejects.files);
-    let commits = commit_epochs(scope, files, epochs, commands, committing, process);
-    wake_on_commit(commits.probe_with(&committed), [wake_leader, wake_reader]);
-
-    committed
+    let change_if = |is_of_table: bool, rows| if is_of_table { change_rows(rows, world, mutation) } else { rows };
+    pipeline::build_with(
+        scope,
+        share,
+        |events| change_if(is_of_events, events),
+        |rejects| change_if(!is_of_events, rejects),
+    )
 }
 
 fn change_rows<'scope>(

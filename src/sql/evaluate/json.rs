@@ -1,5 +1,5 @@
-//! `->` and `->>` on the text of a JSON value, as PostgreSQL's type `json` has them: what is taken keeps its text, and of a
-//! field that occurs twice the last one counts.
+//! `->` and `->>` on the text of a JSON value, as PostgreSQL's type `json` has them: the part that is found keeps its text, and of
+//! a field that occurs twice the last one counts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) fn check(text: &str) -> Result<(), Reason> {
     serde_json::from_str::<IgnoredAny>(text).map(drop).map_err(|_| NO_JSON)
 }
 
-/// Takes a field or an element; NULL where there is none.
+/// The value of a field or an element; NULL where there is none.
 pub(super) fn get(value: &Value, key: &JsonKey, as_text: bool, failures: &mut Failures<'_>) -> Value {
     // A missing part is NULL but no failure.
     let mut found = StringBuilder::new();

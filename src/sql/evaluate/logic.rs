@@ -64,19 +64,19 @@ impl Evaluation<'_> {
         rows: Option<&BooleanBuffer>,
     ) -> Value {
         let mut open = self.all_rows(rows);
-        let mut taken = Vec::with_capacity(branches.len());
+        let mut chosen = Vec::with_capacity(branches.len());
         for (condition, value) in branches {
             let condition = self.value(condition, Some(&open)).into_array(self.batch.rows);
             let holds = is_true(condition.as_boolean());
             let here = &open & &holds;
             open = &open & &!&holds;
-            taken.push((here.clone(), self.value(value, Some(&here))));
+            chosen.push((here.clone(), self.value(value, Some(&here))));
         }
         let mut result = match otherwise {
             Some(otherwise) => self.value(otherwise, Some(&open)),
             None => Value { array: new_null_array(&kind.data_type(), 1), is_scalar: true },
         };
-        for (here, value) in taken.into_iter().rev() {
+        for (here, value) in chosen.into_iter().rev() {
             result = choose(here, &value, &result);
         }
         result

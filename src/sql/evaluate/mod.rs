@@ -1,7 +1,7 @@
 //! Expressions over the columns of a batch.
 //!
 //! An operator computes whole columns. Values that it cannot compute become NULL and are counted, but only in the rows that
-//! the surrounding expression uses: those of a branch that is not taken do not count.
+//! the surrounding expression uses: those of a branch that does not apply do not count.
 
 mod arithmetic;
 mod cast;

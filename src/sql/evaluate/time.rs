@@ -160,7 +160,7 @@ fn year_of_era(year: i32) -> i32 {
     if year > 0 { year } else { year - 1 }
 }
 
-/// A day as the instant or the local time at which it begins; and back.
+/// The time at which a day begins, of the same zone.
 pub(super) fn midnight(day: i32) -> i64 {
     i64::from(day) * MICROS_PER_DAY
 }

@@ -234,13 +234,13 @@ type Outputs = (Vec<GroupColumn>, Vec<Aggregate>, Vec<SelectColumn>);
 fn outputs(resolver: &mut Resolver<'_>, items: &[Item<'_>], groups: Vec<Expression>) -> Result<Outputs, SqlError> {
     let (mut aggregates, mut select) = (Vec::new(), Vec::<SelectColumn>::new());
     let mut names: Vec<Option<String>> = vec![None; groups.len()];
-    let mut taken = HashSet::new();
+    let mut used = HashSet::new();
     for Item { syntax, name, .. } in items {
         let place = place_of(*syntax);
         let Some(name) = name.clone().filter(|name| !name.is_empty()) else {
             return Err(resolver.error(place, "this column needs a name, as in … AS amount"));
         };
-        if !taken.insert(name.clone()) {
+        if !used.insert(name.clone()) {
             return Err(resolver.error(place, format!("two columns are named {name}: name one with AS")));
         }
         let output = match as_aggregate(syntax) {

@@ -82,15 +82,8 @@ impl InputCheck {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
+    use super::super::compression::tests::gzip;
     use super::*;
-
-    fn gzip(text: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(text).expect("memory");
-        encoder.finish().expect("memory")
-    }
 
     #[test]
     fn a_compressed_file_that_shrank_is_an_error_by_its_bytes_alone() {

@@ -168,12 +168,12 @@ impl Read for Text<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
 
     use super::*;
 
-    fn gzip(text: &[u8]) -> Vec<u8> {
+    pub(in crate::source::file::input) fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(text).expect("memory");
         encoder.finish().expect("memory")

@@ -56,7 +56,7 @@ pub(in crate::source::file) fn is_tab_row(record: &[u8]) -> bool {
 
 /// Which program wrote a record that was split as one of psql's; `None` if it is no row with tabs, or that makes no difference.
 ///
-/// The first line decides: a row of COPY ends there, whatever was taken for its rest.
+/// Its first line decides: a row of COPY ends there, while one of psql may continue on the next lines.
 pub(in crate::source::file) fn writer_of_record(record: &[u8]) -> Option<Writer> {
     let backslash = memchr(b'\\', record)?;
     let line = &record[..memchr(b'\n', record).unwrap_or(record.len())];
