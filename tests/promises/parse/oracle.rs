@@ -326,16 +326,13 @@ fn keys(object: &Map<String, Value>) -> Box<str> {
     let mut sorted: Vec<&String> = object.keys().collect();
     sorted.sort();
     let mut named = String::new();
-    for key in sorted {
-        let next = format!(
-            "{}{}",
-            if named.is_empty() && key == object.keys().min().expect("some") { "" } else { ", " },
-            key.escape_debug()
-        );
-        if named.len() + next.len() > 48 {
-            return if named.is_empty() { "…".into() } else { format!("{named}, …").into() };
+    for (place, key) in sorted.into_iter().enumerate() {
+        let separator = if place == 0 { "" } else { ", " };
+        let key = key.escape_debug().to_string();
+        if named.len() + separator.len() + key.len() > 48 {
+            return format!("{named}{separator}…").into();
         }
-        named += &next;
+        named = format!("{named}{separator}{key}");
     }
     if named.is_empty() { "none".into() } else { named.into() }
 }
