@@ -5,19 +5,11 @@
 //! name to a line's record: a key shows a system only with a value that this system writes, and systems whose envelopes
 //! have no text in `data` do not explain one that has.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-
-use super::skip::Skipped;
 use crate::parse::Reject;
-
-/// Bytes of keys that a reject names.
-const LONGEST_KEYS: usize = 48;
 
 /// Which keys of other systems' envelopes an object has; one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::parse) struct Signs(u32);
+pub(in crate::parse) struct Signs(u64);
 
 macro_rules! signs {
     ($($name:ident = $bit:literal: $($key:literal)|+;)+) => {
@@ -41,7 +33,7 @@ signs! {
     SOURCE = 2: "source";
     OP = 3: "op";
     ROW = 4: "before" | "after";
-    FLATTENED = 5: "__op" | "__deleted" | "__lsn" | "__txId" | "__source_ts_ms" | "__source_lsn";
+    FLATTENED_OP = 5: "__op";
     STATUS = 6: "status";
     ID = 7: "id";
     COLLECTIONS = 8: "data_collections" | "event_count";
@@ -60,6 +52,11 @@ signs! {
     TS_MS = 21: "ts_ms";
     FLATTENED_TABLE = 22: "__table";
     FLATTENED_TIME = 23: "__ts_ms";
+    FLATTENED_DELETED = 24: "__deleted";
+    FLATTENED_LSN = 25: "__lsn";
+    FLATTENED_TXID = 26: "__txId";
+    FLATTENED_SOURCE_TIME = 27: "__source_ts_ms";
+    FLATTENED_SOURCE_LSN = 28: "__source_lsn";
 }
 
 /// What a field holds, as far as it shows a system.
@@ -74,20 +71,29 @@ pub(in crate::parse) enum Shown<'v> {
 }
 
 impl Signs {
+    /// Any of the fields that Debezium adds to a flattened row.
+    const FLATTENED: Signs = Signs(
+        Signs::FLATTENED_OP.0
+            | Signs::FLATTENED_DELETED.0
+            | Signs::FLATTENED_LSN.0
+            | Signs::FLATTENED_TXID.0
+            | Signs::FLATTENED_SOURCE_TIME.0
+            | Signs::FLATTENED_SOURCE_LSN.0,
+    );
     // Shown by values, and by no key alone.
-    const ACTION_LETTER: Signs = Signs(1 << 24);
-    const OP_LETTER: Signs = Signs(1 << 25);
-    const SOURCE_OBJECT: Signs = Signs(1 << 26);
+    const ACTION_LETTER: Signs = Signs(1 << 61);
+    const OP_LETTER: Signs = Signs(1 << 62);
+    const SOURCE_OBJECT: Signs = Signs(1 << 63);
 
     /// What a field shows; empty where another system's field would have another value.
     pub(in crate::parse) fn of_field(key: &str, value: Shown<'_>) -> Signs {
         let sign = Signs::of_key(key);
         let more = match (sign, value) {
             // Rows before and after a change, and all fields of some systems, may be null.
-            (
-                Signs::CHANGE | Signs::ACTION | Signs::OP | Signs::SOURCE | Signs::FLATTENED | Signs::SPEC_VERSION,
-                Shown::Null,
-            ) => return Signs::default(),
+            (Signs::CHANGE | Signs::ACTION | Signs::OP | Signs::SOURCE | Signs::SPEC_VERSION, Shown::Null) => {
+                return Signs::default();
+            }
+            (sign, Shown::Null) if Signs::FLATTENED.has(&[sign]) => return Signs::default(),
             (Signs::CHANGE, Shown::Array) => sign,
             (Signs::CHANGE, _) => return Signs::default(),
             (Signs::ACTION, Shown::Text("B" | "C" | "I" | "U" | "D" | "T" | "M")) => Signs::ACTION_LETTER,
@@ -96,6 +102,19 @@ impl Signs {
             _ => sign,
         };
         Signs(sign.0 | more.0)
+    }
+
+    /// Notes what a field shows, in place of what an earlier one with the same key did. Keys that share a bit show it whatever they hold.
+    pub(in crate::parse) fn set(&mut self, key: &str, value: Shown<'_>) {
+        let sign = Signs::of_key(key);
+        let by_value = match sign {
+            Signs::ACTION => Signs::ACTION_LETTER,
+            Signs::OP => Signs::OP_LETTER,
+            Signs::SOURCE => Signs::SOURCE_OBJECT,
+            _ => Signs::default(),
+        };
+        self.0 &= !(sign.0 | by_value.0);
+        self.add(Signs::of_field(key, value));
     }
 }
 
@@ -157,45 +176,5 @@ impl Signs {
     /// The system that an object looks like whose `data` is no text.
     pub(in crate::parse) fn system_of_row(self) -> Option<Reject> {
         self.has(&[Signs::METADATA]).then_some(Reject::RowMetadata)
-    }
-}
-
-/// Names the keys of a JSON object, or of the one in its `payload`, in their alphabetic order; cut where they are long.
-pub(in crate::parse) fn keys_of(text: &str, in_payload: bool) -> Box<str> {
-    #[derive(Deserialize)]
-    struct Wrapped {
-        payload: BTreeMap<String, Skipped>,
-    }
-    let keys = match in_payload {
-        true => serde_json::from_str(text).map(|Wrapped { payload }| payload),
-        false => serde_json::from_str(text),
-    };
-    let keys = keys.unwrap_or_default();
-    let mut named = String::new();
-    for (place, key) in keys.keys().enumerate() {
-        let separator = if place == 0 { "" } else { ", " };
-        let key = key.escape_debug().to_string();
-        if named.len() + separator.len() + key.len() > LONGEST_KEYS {
-            named += separator;
-            named.push('…');
-            break;
-        }
-        named += separator;
-        named += &key;
-    }
-    if named.is_empty() { "none".into() } else { named.into() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_named_in_one_order_and_cut() {
-        assert_eq!(&*keys_of(r#"{"b":1,"a":{"x":[]},"":null}"#, false), ", a, b");
-        assert_eq!(&*keys_of(r#"{"schema":{},"payload":{"b":1,"\n":2}}"#, true), "\\n, b");
-        assert_eq!(&*keys_of("{}", false), "none");
-        let long = format!(r#"{{"a":1,"{}":2,"c":3}}"#, "b".repeat(1 << 20));
-        assert_eq!(&*keys_of(&long, false), "a, …");
     }
 }

@@ -9,7 +9,8 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::fields::{Fields, LinePosition, SideField, SideValue, Text, TimeForm};
-use super::foreign::{Shown, Signs, keys_of};
+use super::foreign::{Shown, Signs};
+use super::keys::keys_of;
 use super::skip::Skipped;
 use crate::parse::Reject;
 
@@ -214,7 +215,7 @@ impl<'v> Object<'v> {
                 }
                 _ => {
                     let value = map.next_value::<Field<'_>>()?;
-                    object.signs.add(Signs::of_field(&key, value.shown()));
+                    object.signs.set(&key, value.shown());
                     continue;
                 }
             };

@@ -6,6 +6,7 @@ mod envelope;
 mod fields;
 mod foreign;
 mod json;
+mod keys;
 mod line;
 mod prefix;
 mod scan;

@@ -7,4 +7,5 @@ mod envelopes;
 mod lines;
 mod oracle;
 pub(crate) mod properties;
+mod repeated_keys;
 mod samples;

@@ -173,9 +173,15 @@ fn open_struct(text: &str) -> Result<Opened, Reject> {
     let (mut found, mut names) = (Side::default(), Vec::<(String, Value)>::new());
     let get = |names: &[(String, Value)], key: &str| {
         // The value that shows the most, of equal names.
-        let mut values = names.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
-        let first = values.clone().find(|value| !value.is_null());
-        first.or(values.next()).cloned()
+        let values = names.iter().filter(|(name, _)| name == key).map(|(_, value)| value);
+        let shows = |value: &Value| match key {
+            "change" => value.is_array(),
+            "source" => value.is_object(),
+            "action" => is_letter(value, "BCIUDTM"),
+            "op" => is_letter(value, "cudrtm"),
+            _ => false,
+        };
+        values.max_by_key(|value| (shows(value), !value.is_null())).cloned()
     };
     let mut pieces: Vec<&str> = before.split(',').collect();
     if parts.is_none() {
@@ -236,7 +242,7 @@ fn json_error(error: &serde_json::Error) -> Reject {
 }
 
 /// The keys by which other systems' envelopes are recognized.
-const FOREIGN_KEYS: [&str; 38] = [
+pub(crate) const FOREIGN_KEYS: [&str; 38] = [
     "change",
     "action",
     "source",
@@ -281,9 +287,7 @@ fn system(get: &dyn Fn(&str) -> Option<Value>) -> Option<Reject> {
     let has = |key: &str| get(key).is_some();
     let holds = |key: &str| get(key).is_some_and(|value| !value.is_null());
     let any = |keys: &[&str]| keys.iter().any(|key| has(key));
-    let is_letter = |key: &str, letters: &str| {
-        get(key).is_some_and(|value| value.as_str().is_some_and(|text| text.len() == 1 && letters.contains(text)))
-    };
+    let is_letter = |key: &str, letters: &str| get(key).is_some_and(|value| is_letter(&value, letters));
     let (row, record) = (any(&["before", "after"]), any(&["record", "old_record"]));
     let flattened = ["__op", "__deleted", "__lsn", "__txId", "__source_ts_ms", "__source_lsn"];
     let is_debezium = (holds("op") && (holds("source") || row))
@@ -319,6 +323,10 @@ fn system(get: &dyn Fn(&str) -> Option<Value>) -> Option<Reject> {
     } else {
         has("__table").then_some(Reject::DebeziumFlattened)
     }
+}
+
+fn is_letter(value: &Value, letters: &str) -> bool {
+    value.as_str().is_some_and(|text| text.len() == 1 && letters.contains(text))
 }
 
 /// The keys of an object as a reject names them.
