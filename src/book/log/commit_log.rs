@@ -111,6 +111,15 @@ pub fn ensure_durable(store: &dyn Store, newest: &Entry) -> Result<(), BookError
     }
 }
 
+/// Makes the names of all entries survive a crash, before an entry is put after one that this process has only read: else a power
+/// cut could keep the later name and lose the earlier one.
+///
+/// # Errors
+/// [`BookError::Io`].
+pub(in crate::book) fn sync(store: &dyn Store) -> Result<(), BookError> {
+    store.sync_folder(layout::LOG).at("sync", layout::LOG)
+}
+
 /// The numbered files of a folder, ascending; other names are ignored.
 pub(in crate::book) fn numbers_in(store: &dyn Store, folder: &str) -> Result<Vec<u64>, BookError> {
     let names = match store.list(folder) {
@@ -154,6 +163,6 @@ pub(in crate::book) fn put(staging: &Staging, number: u64, bytes: &[u8]) -> Resu
         }
     }
     staging.remove(&name)?;
-    store.sync_folder(layout::LOG).at("sync", layout::LOG)?;
+    sync(store)?;
     Ok(Put::Done)
 }

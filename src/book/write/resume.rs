@@ -156,6 +156,7 @@ impl Book {
             deltas: Vec::new(),
         };
         self.state.check(&entry)?;
+        commit_log::sync(&*self.store)?;
         let (bytes, digest) = digested::write(&entry);
         let put = commit_log::put(staging, entry.entry, &bytes)?;
         if put == Put::Done {
