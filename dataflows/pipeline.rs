@@ -6,6 +6,7 @@
 //!  partitions ─▶ read ─ batches ─▶ parse ─┬─ events ──▶ seal files ─┐                                │
 //!                 │                       ├─ rejects ─▶ seal files ─┴─ sealed files ─────────────┐   │
 //!                 │                       ├─ tallies, names of tables ─────────┐                 │   │
+//!                 │                       ├─ events ─▶ views ─ groups ─────────┤                 │   │
 //!                 │                       └─ deltas ─▶ counts by key ─ totals ─┤                 ▼   ▼
 //!                 └─ positions ────────────────────────────────────────────────┴▶ gather ─┬─▶ commit ─▶ probe ─▶ credit back to read
 //!                                                                                on leader└─▶ live answers, number of rejects
@@ -17,6 +18,7 @@ use timely::dataflow::operators::{Concat, Probe};
 use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 
 use super::operation_counts::operation_counts;
+use super::views::{InitialViews, keep_views};
 use crate::book::{Committing, commit_epochs};
 use crate::change::{ClosedEpoch, Epoch, Rows};
 use crate::control::Process;
@@ -70,7 +72,7 @@ pub fn build_with<'scope>(
     let clock_requests = clock.as_ref().map(|clock| clock.tick_requests.clone());
     let committed = ProbeHandle::new();
 
-    let LeaderStreams { commands, initial_counts, initial_tables, wake: wake_leader } =
+    let LeaderStreams { commands, initial_counts, initial_tables, initial_groups, initial_values, wake: wake_leader } =
         leader_ticks(scope, clock, committed.clone());
     let Read { batches, positions, tick_requests, wake: wake_reader } =
         read_partitions(scope, source, commands.clone(), committed.clone(), process.clone());
@@ -78,13 +80,15 @@ pub fn build_with<'scope>(
     let totals = operation_counts(parsed.deltas, initial_counts);
 
     let event_rows = change_events(parsed.events);
+    let initial_views = InitialViews { groups: initial_groups, values: initial_values };
+    let views = keep_views(scope, event_rows.clone(), commands.clone(), initial_views, process.shutdown.clone());
     let reject_rows = change_rejects(parsed.rejects);
     let events: Sealed = seal_files(scope, event_rows, commands.clone(), events, &*process.host);
     let rejects: Sealed = seal_files(scope, reject_rows, commands.clone(), rejects, &*process.host);
     request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_requests);
 
     let tables = parsed.tables.concat(initial_tables);
-    let epochs = gather_on_leader(scope, totals, tables, parsed.tallies, positions, process.shutdown.clone());
+    let epochs = gather_on_leader(scope, totals, tables, parsed.tallies, positions, views, process.shutdown.clone());
     publish_live(epochs.clone(), server);
     count_rejects(epochs.clone(), process.progress.clone());
 

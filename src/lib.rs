@@ -7,6 +7,7 @@
 //!  partitions ─▶ read ─ batches ─▶ parse ─┬─ events ──▶ seal files ─┐                                │
 //!                 │                       ├─ rejects ─▶ seal files ─┴─ sealed files ─────────────┐   │
 //!                 │                       ├─ tallies ──────────────────────────┐                 │   │
+//!                 │                       ├─ events ─▶ views ─ groups ─────────┤                 │   │
 //!                 │                       └─ deltas ─▶ counts by key ─ totals ─┤                 ▼   ▼
 //!                 └─ positions ────────────────────────────────────────────────┴▶ gather ─┬─▶ commit ─▶ probe ─▶ credit back to read
 //!                                                                                on leader└─▶ live answers, number of rejects
@@ -66,6 +67,8 @@ pub mod source;
 pub mod parse;
 
 pub mod table;
+
+pub mod views;
 
 pub mod book;
 

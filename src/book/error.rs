@@ -109,6 +109,14 @@ pub enum BookError {
         /// The rule and the value that breaks it.
         rule: String,
     },
+    /// A view cannot be declared, kept or read.
+    #[error("view {view}: {reason}")]
+    View {
+        /// Its name.
+        view: String,
+        /// Why.
+        reason: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Another run owns the book.
     #[error("fenced: {reason}; another run owns the book now, and this one has changed nothing since")]
     Fenced {
@@ -152,6 +160,7 @@ impl Classified for BookError {
             | BookError::NotABook { .. }
             | BookError::NoBook { .. }
             | BookError::OtherSettings { .. }
+            | BookError::View { .. }
             | BookError::UnknownFormat { .. } => FailureKind::Usage,
             BookError::Fenced { .. } => FailureKind::Fenced,
             BookError::Io { .. }

@@ -13,6 +13,8 @@
 //! Committer::commit ── entry put if absent (the commit) ──▶ files renamed out of staging ──▶ counts files renamed over
 //! ```
 //!
+//! Declarations of views are the one thing that other processes put: the run that owns the book follows them before its next entry.
+//!
 //! On disk: [`layout`] has every path, [`log::entry`] a log entry, `checkpoint.rs` the folded state, `counts_file.rs` a day's counts.
 //!
 //! *Why* the order at start is files, staging, counts: committed files may still be in an older run's staging folder, so it can
@@ -37,7 +39,7 @@ pub use log::checkpoint::fuzz_log_line;
 pub use log::day_files::{DayFiles, NameSum};
 pub use log::digested::FORMAT;
 pub use log::entry::Entry;
-pub use log::state::{DayState, Lost, PartitionState, State, TopicState};
+pub use log::state::{DayState, Lost, PartitionState, State, TopicState, ViewState};
 pub use read::complete_to::{AnswerLevel, CompleteTo};
 pub use read::counts_rows::CountsStamp;
 pub(crate) use read::display::printable;
@@ -46,7 +48,8 @@ pub use read::follow::{Follower, LogUpdate};
 pub use read::snapshot::{DataFile, Snapshot};
 pub use verify::{Check, Report, VerifyProgress, verify};
 pub use write::commit_epochs::{CommittedEntry, Committing, commit_epochs};
-pub use write::committer::{CommitContents, CommitOutcome, Committer, CountDelta};
+pub use write::committer::{CommitContents, CommitOutcome, Committer, CountDelta, KeptView};
 pub use write::counts_file::CountsFile;
 pub use write::day_counts::DayCounts;
+pub use write::declare::{ViewChange, change_view};
 pub use write::resume::Book;

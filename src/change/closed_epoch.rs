@@ -1,6 +1,6 @@
 //! What all workers read and counted in an epoch that is closed.
 
-use super::{CountKey, Epoch, Interval, Partition, PartitionRead, PartitionTally};
+use super::{CountKey, Epoch, Interval, Partition, PartitionRead, PartitionTally, ViewChanges};
 
 /// What was read and counted in one epoch, of all workers.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,8 @@ pub struct EpochSummary {
     pub positions: Vec<PartitionRead>,
     /// What the records were.
     pub tallies: Vec<PartitionTally>,
+    /// How views changed.
+    pub views: ViewChanges,
 }
 
 /// What was read and counted since the closed epoch before, for live answers.

@@ -61,6 +61,8 @@ pub struct Start {
     pub until_end: bool,
     /// All partitions of all topics.
     pub partitions: Vec<PartitionStart>,
+    /// The declarations of the views that are kept; a view's number is its place.
+    pub views: Vec<String>,
 }
 
 /// A message of the leader to all workers.

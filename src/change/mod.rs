@@ -3,7 +3,8 @@
 //! In: nothing. Out: the words of the product as types — a [`Record`] comes from a [`Partition`] at an offset, holds
 //! changes of an [`Operation`] to a [`TableName`] on a [`Day`], and is accounted for by an [`Interval`] of offsets and a [`Tally`].
 
-mod batch;
+mod aggregate;
+mod batches;
 mod closed_epoch;
 mod count_key;
 mod day;
@@ -16,9 +17,9 @@ mod operation;
 mod position;
 mod recent_transactions;
 mod record;
-mod rows;
 
-pub use batch::{Batch, PolledBatch};
+pub use aggregate::{Accumulator, Accumulators, ExactSum, GroupKey, GroupValue, ViewBadValues, ViewChanges, WideSum};
+pub use batches::{Batch, PolledBatch, Rows, SealedFile};
 pub use closed_epoch::{ClosedEpoch, EpochSummary};
 pub use count_key::{CountKey, PackedCountKey, TableId, TableName};
 pub use day::{Day, DayError};
@@ -30,4 +31,3 @@ pub use operation::Operation;
 pub use position::{End, Interval, LeaderEpoch, Partition, PartitionRead, PartitionTally, Place, RejectSample, Tally};
 pub use recent_transactions::{CommittedTransaction, RecentTransactions};
 pub use record::{Headers, Record, Records};
-pub use rows::{Rows, SealedFile};

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::progress_line::ProgressLine;
+use super::terminal::progress_line::ProgressLine;
 use crate::change::Failure;
 use crate::query;
 use crate::query::{
@@ -15,6 +15,13 @@ use crate::sql;
 /// Prints counts.
 pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
     let (line, show) = ProgressLine::start_text();
+    if let Some(name) = &args.view {
+        show(format!("reading view {name} of {}", args.book.display()));
+        let order = args.order.as_deref().map(sql::Order::parse).transpose().map_err(QueryError::Order)?;
+        let answer = query::view(&args.book, name, &order.unwrap_or_default(), args.limit)?;
+        drop(line);
+        return print(|out| answer.print(args.format, out));
+    }
     show(format!("summing the counts of {}", args.book.display()));
     let answer = query::counts(&args.book, &filter(&args.filter), &args.by)?;
     drop(line);

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::info;
 
-use super::progress_line::{ProgressLine, RecordRate};
 use super::signals;
+use super::terminal::progress_line::{ProgressLine, RecordRate};
 use crate::capture::{CaptureProgress, capture as capture_slot};
 use crate::change::{Failure, WithContext};
 use crate::control::Shutdown;

@@ -1,7 +1,7 @@
 //! `walbook doctor`: checks everything that was named.
 
 use super::answers::print;
-use super::progress_line::ProgressLine;
+use super::terminal::progress_line::ProgressLine;
 use crate::change::Failure;
 use crate::doctor::examine;
 use crate::replication::Severity;

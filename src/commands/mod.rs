@@ -9,14 +9,14 @@ mod capture;
 mod demo;
 mod doctor;
 mod execute;
-mod logging;
 mod manual;
-mod progress_line;
 mod reject_report;
 mod run;
 mod serve;
 mod signals;
 mod slot;
+mod terminal;
 mod verify;
+mod view;
 
 pub use execute::{execute, exit_code};

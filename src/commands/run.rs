@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use tracing::info;
 
-use super::progress_line::{ProgressLine, RecordRate};
 use super::reject_report::RejectReport;
+use super::terminal::progress_line::{ProgressLine, RecordRate};
 use super::{serve, signals};
 use crate::book::log::entry::SourceKind;
 use crate::change::{Failure, WithContext};

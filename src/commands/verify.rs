@@ -1,7 +1,7 @@
 //! `walbook verify`: recounts a book.
 
 use super::answers::print;
-use super::progress_line::ProgressLine;
+use super::terminal::progress_line::ProgressLine;
 use crate::book;
 use crate::change::Failure;
 use crate::settings::args::{ReportFormat, VerifyArgs};

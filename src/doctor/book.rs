@@ -78,6 +78,7 @@ impl BookFacts {
         }
         match entry.kind {
             EntryKind::Fence => self.runs += usize::from(is_recent),
+            EntryKind::Views => {}
             EntryKind::Commit => {
                 self.committed_at.get_or_insert(entry.written_at);
             }

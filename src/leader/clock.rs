@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use timely::scheduling::SyncActivator;
 use tracing::{info, warn};
 
-use super::{ClockEvent, ClockInput, TickSchedule};
-use crate::change::{CountKey, Failure, FailureKind, PartitionStart, Start, TickRequest};
+use super::{ClockEvent, ClockInput, InitialContents, TickSchedule};
+use crate::change::{Failure, FailureKind, PartitionStart, Start, TickRequest};
 use crate::control::Shutdown;
 
 /// The leading worker's ends of the channels to its clock.
@@ -32,7 +32,7 @@ pub struct Discovery {
 /// Starts the threads that keep time and look for partitions. The clock ends when the dataflow does, the other with the process.
 pub fn start_clock(
     start: Start,
-    initial_counts: Vec<(CountKey, i64)>,
+    contents: InitialContents,
     commit_interval: Duration,
     discovery: Option<Discovery>,
     shutdown: Shutdown,
@@ -57,7 +57,7 @@ pub fn start_clock(
         let Ok(activator) = activators.recv() else { return };
         let clock = Clock { events: event_sender, activator };
         // The clock ends when the dataflow has.
-        let _ = clock.run(start, initial_counts, commit_interval, &inputs);
+        let _ = clock.run(start, contents, commit_interval, &inputs);
     });
     LeaderHandle { events, activator, tick_requests }
 }
@@ -80,12 +80,12 @@ impl Clock {
     fn run(
         &self,
         start: Start,
-        initial_counts: Vec<(CountKey, i64)>,
+        contents: InitialContents,
         commit_interval: Duration,
         inputs: &Receiver<ClockInput>,
     ) -> Result<(), Ended> {
         let mut schedule = TickSchedule::new(start.commit, commit_interval, Instant::now());
-        self.send(ClockEvent::Start(start, initial_counts))?;
+        self.send(ClockEvent::Start(start, contents))?;
         loop {
             let input = match inputs.recv_timeout(schedule.due().saturating_duration_since(Instant::now())) {
                 Ok(input) => Some(input),

@@ -10,8 +10,24 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, StreamVec};
 use timely::progress::Antichain;
 
-use crate::change::{Epoch, EpochSummary, Failure, PackedCountKey, PartitionRead, PartitionTally, TableId, TableName};
+use crate::change::{
+    Accumulators, Epoch, EpochSummary, Failure, GroupKey, GroupValue, PackedCountKey, PartitionRead, PartitionTally,
+    TableId, TableName, ViewBadValues,
+};
 use crate::control::Shutdown;
+
+/// The accumulators of a group: `+1` where they begin to hold, `-1` where they end to.
+type GroupUpdate = ((GroupKey, Accumulators), Epoch, isize);
+
+/// How views change, as updates of all workers.
+pub struct ViewUpdates<'scope> {
+    /// What groups hold.
+    pub groups: StreamVec<'scope, Epoch, GroupUpdate>,
+    /// Values that groups hold for the first time.
+    pub values: StreamVec<'scope, Epoch, (GroupValue, Epoch, isize)>,
+    /// Values that could not be computed.
+    pub bad_values: StreamVec<'scope, Epoch, ViewBadValues>,
+}
 
 /// A total of the arrangement, packed: `+1` where it begins to hold, `-1` where it ends to.
 type TotalUpdate = ((PackedCountKey, isize), Epoch, isize);
@@ -27,6 +43,7 @@ pub fn gather_on_leader<'scope>(
     tables: StreamVec<'scope, Epoch, Arc<TableName>>,
     tallies: StreamVec<'scope, Epoch, PartitionTally>,
     positions: StreamVec<'scope, Epoch, PartitionRead>,
+    views: ViewUpdates<'scope>,
     shutdown: Shutdown,
 ) -> StreamVec<'scope, Epoch, Arc<EpochSummary>> {
     let mut builder = OperatorBuilder::new("GatherOnLeader".to_owned(), scope);
@@ -38,7 +55,12 @@ pub fn gather_on_leader<'scope>(
     let to_leader = Exchange::new(|_: &PartitionTally| 0);
     let mut tallies = builder.new_input_connection(tallies, to_leader, held.clone());
     let to_leader = Exchange::new(|_: &PartitionRead| 0);
-    let mut positions = builder.new_input_connection(positions, to_leader, held);
+    let mut positions = builder.new_input_connection(positions, to_leader, held.clone());
+    let ViewUpdates { groups, values, bad_values } = views;
+    let mut groups = builder.new_input_connection(groups, Exchange::new(|_: &GroupUpdate| 0), held.clone());
+    let to_leader = Exchange::new(|_: &(GroupValue, Epoch, isize)| 0);
+    let mut values = builder.new_input_connection(values, to_leader, held.clone());
+    let mut bad_values = builder.new_input_connection(bad_values, Exchange::new(|_: &ViewBadValues| 0), held);
     builder.build(move |_initial| {
         let mut open: BTreeMap<Epoch, OpenEpoch> = BTreeMap::new();
         let mut names: HashMap<TableId, Arc<TableName>> = HashMap::new();
@@ -68,6 +90,25 @@ pub fn gather_on_leader<'scope>(
                 let capability = stamp.retain_least(0).expect("positions come at an epoch");
                 let of_epoch = open.entry(*capability.time());
                 of_epoch.or_insert_with(|| OpenEpoch::new(capability)).summary.positions.append(positions);
+            });
+            groups.for_each(|stamp, groups| {
+                let capability = stamp.retain_least(0).expect("groups come at an epoch");
+                for ((key, holds), epoch, _) in groups.drain(..).filter(|(_, epoch, diff)| *epoch > 0 && *diff > 0) {
+                    let of_epoch = || OpenEpoch::new(capability.delayed(&epoch));
+                    open.entry(epoch).or_insert_with(of_epoch).summary.views.groups.push((key, holds));
+                }
+            });
+            values.for_each(|stamp, values| {
+                let capability = stamp.retain_least(0).expect("values come at an epoch");
+                for (value, epoch, _) in values.drain(..).filter(|(_, epoch, _)| *epoch > 0) {
+                    let of_epoch = || OpenEpoch::new(capability.delayed(&epoch));
+                    open.entry(epoch).or_insert_with(of_epoch).summary.views.values.push(value);
+                }
+            });
+            bad_values.for_each(|stamp, bad_values| {
+                let capability = stamp.retain_least(0).expect("bad values come at an epoch");
+                let of_epoch = open.entry(*capability.time());
+                of_epoch.or_insert_with(|| OpenEpoch::new(capability)).summary.views.bad_values.append(bad_values);
             });
             while let Some(first) = open.first_entry()
                 && !frontiers.iter().any(|frontier| frontier.less_equal(first.key()))

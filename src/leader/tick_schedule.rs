@@ -4,18 +4,29 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
-use crate::change::{CommitNumber, CountKey, LeaderCommand, PartitionStart, Start, TickRequest};
+use crate::change::{
+    Accumulators, CommitNumber, CountKey, GroupKey, GroupValue, LeaderCommand, PartitionStart, Start, TickRequest,
+};
 
 /// How long an epoch stays open while records arrive: how far a live answer lags behind.
 const BUSY_EPOCH: Duration = Duration::from_millis(100);
 /// How long an epoch stays open when no records arrive: ticks cost processor time too.
 const IDLE_EPOCH: Duration = Duration::from_secs(1);
 
+/// What a book has when a run begins.
+#[derive(Debug, Default)]
+pub struct InitialContents {
+    /// All counts.
+    pub counts: Vec<(CountKey, i64)>,
+    /// The groups of all views, where what counts distinct values is empty, and those values.
+    pub views: (Vec<(GroupKey, Accumulators)>, Vec<GroupValue>),
+}
+
 /// What the clock sends to the operator that leads.
 #[derive(Debug)]
 pub enum ClockEvent {
-    /// The run begins, with the counts that the book has.
-    Start(Start, Vec<(CountKey, i64)>),
+    /// The run begins, with what the book has.
+    Start(Start, InitialContents),
     /// An epoch ends; the next one belongs to this commit.
     Tick(CommitNumber),
     /// Any other command for all workers.

@@ -11,9 +11,10 @@ use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 use timely::scheduling::Activator;
 
-use super::{ClockEvent, LeaderHandle};
+use super::{ClockEvent, InitialContents, LeaderHandle};
 use crate::change::{
-    CommitNumber, CountKey, Epoch, LeaderCommand, PackedCountKey, TableId, TableName, Tick, TickRequest,
+    Accumulators, CommitNumber, CountKey, Epoch, GroupKey, GroupValue, LeaderCommand, PackedCountKey, TableId,
+    TableName, Tick, TickRequest,
 };
 
 /// What [`leader_ticks`] gives.
@@ -24,6 +25,10 @@ pub struct LeaderStreams<'scope> {
     pub initial_counts: StreamVec<'scope, Epoch, (PackedCountKey, Epoch, isize)>,
     /// The tables of these counts.
     pub initial_tables: StreamVec<'scope, Epoch, Arc<TableName>>,
+    /// What the groups of views hold, at epoch 0; what counts distinct values is empty.
+    pub initial_groups: StreamVec<'scope, Epoch, (GroupKey, Epoch, Accumulators)>,
+    /// The distinct values of groups.
+    pub initial_values: StreamVec<'scope, Epoch, (GroupValue, Epoch, isize)>,
     /// Wakes the operator when `committed` may be done.
     pub wake: Activator,
 }
@@ -38,11 +43,15 @@ pub fn leader_ticks<'scope>(
     let (commands_out, commands) = builder.new_output::<Vec<LeaderCommand>>();
     let (initial_out, initial_counts) = builder.new_output::<Vec<(PackedCountKey, Epoch, isize)>>();
     let (tables_out, initial_tables) = builder.new_output::<Vec<Arc<TableName>>>();
+    let (groups_out, initial_groups) = builder.new_output::<Vec<(GroupKey, Epoch, Accumulators)>>();
+    let (values_out, initial_values) = builder.new_output::<Vec<(GroupValue, Epoch, isize)>>();
+    let (mut groups_out, mut values_out) = (OutputBuilder::from(groups_out), OutputBuilder::from(values_out));
     let (mut commands_out, mut initial_out) = (OutputBuilder::from(commands_out), OutputBuilder::from(initial_out));
     let mut tables_out = OutputBuilder::from(tables_out);
     let address = builder.operator_info().address;
     let activator = scope.worker().sync_activator_for(address.to_vec());
     builder.build(move |mut capabilities| {
+        let mut for_views = capabilities.pop().zip(capabilities.pop());
         let (mut for_tables, mut for_initial) = (capabilities.pop(), capabilities.pop());
         let mut for_commands = capabilities.pop();
         let events = clock.map(|LeaderHandle { events, activator: to_clock, .. }| {
@@ -52,12 +61,12 @@ pub fn leader_ticks<'scope>(
         });
         move |_frontiers| {
             let Some(events) = &events else {
-                (for_commands, for_initial, for_tables) = (None, None, None);
+                (for_commands, for_initial, for_tables, for_views) = (None, None, None, None);
                 return;
             };
             while let (Some(capability), Ok(event)) = (for_commands.as_mut(), events.try_recv()) {
                 match event {
-                    ClockEvent::Start(start, counts) => {
+                    ClockEvent::Start(start, InitialContents { counts, views }) => {
                         commands_out.activate().session(&*capability).give(LeaderCommand::Start(start));
                         capability.downgrade(&1);
                         if let Some((initial, tables)) = for_initial.take().zip(for_tables.take()) {
@@ -66,6 +75,13 @@ pub fn leader_ticks<'scope>(
                                 (PackedCountKey::new(day, TableId::of(&table), op), 0, count as isize)
                             });
                             initial_out.activate().session(&initial).give_iterator(counts);
+                        }
+                        if let Some((values, groups)) = for_views.take() {
+                            let (of_groups, of_values) = views;
+                            let of_groups = of_groups.into_iter().map(|(key, holds)| (key, 0, holds));
+                            groups_out.activate().session(&groups).give_iterator(of_groups);
+                            let of_values = of_values.into_iter().map(|value| (value, 0, 1));
+                            values_out.activate().session(&values).give_iterator(of_values);
                         }
                     }
                     ClockEvent::Tick(commit) => {
@@ -83,7 +99,8 @@ pub fn leader_ticks<'scope>(
         }
     });
     let wake = scope.activator_for(address);
-    LeaderStreams { commands: commands.broadcast(), initial_counts, initial_tables, wake }
+    let commands = commands.broadcast();
+    LeaderStreams { commands, initial_counts, initial_tables, initial_groups, initial_values, wake }
 }
 
 fn distinct_tables(counts: &[(CountKey, i64)]) -> HashSet<Arc<TableName>> {

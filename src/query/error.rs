@@ -26,6 +26,25 @@ pub enum QueryError {
     /// A condition that is no SQL, or says what it cannot mean.
     #[error("could not use the condition: {0}")]
     Condition(#[from] SqlError),
+    /// There is no view of this name.
+    #[error("there is no view {name}; views of this book: {known}")]
+    NoView {
+        /// The name.
+        name: String,
+        /// The names of all.
+        known: String,
+    },
+    /// A view has no column of this name.
+    #[error("the view has no column {name:?}; it has {known}")]
+    NoColumn {
+        /// The name.
+        name: String,
+        /// The names of all.
+        known: String,
+    },
+    /// An order that is none.
+    #[error("could not use the order: {0}")]
+    Order(SqlError),
     /// A file of rejects could not be read.
     #[error("could not read {path}: {source}; `walbook verify` shows what is wrong with the book")]
     Rejects {
@@ -45,7 +64,12 @@ pub enum QueryError {
 impl Classified for QueryError {
     fn kind(&self) -> FailureKind {
         match self {
-            QueryError::NoDays { .. } | QueryError::Pattern { .. } | QueryError::Condition(_) => FailureKind::Usage,
+            QueryError::NoDays { .. }
+            | QueryError::Pattern { .. }
+            | QueryError::NoView { .. }
+            | QueryError::NoColumn { .. }
+            | QueryError::Order(_)
+            | QueryError::Condition(_) => FailureKind::Usage,
             QueryError::Rejects { .. } | QueryError::TooSlow => FailureKind::Other,
             QueryError::Read(error) => error.kind(),
         }

@@ -23,6 +23,7 @@ mod print;
 mod reject_count;
 mod reject_filter;
 mod rejects;
+mod views;
 
 pub use counts::{CountsAnswer, counts};
 pub use error::QueryError;
@@ -44,3 +45,4 @@ pub use print::{AnswerHead, Format, RowStyle};
 pub use reject_count::RejectCount;
 pub use reject_filter::RejectFilter;
 pub use rejects::rejects;
+pub use views::{ViewAnswer, view};

@@ -41,6 +41,8 @@ pub(super) enum FieldValue<'a> {
     Null,
     Number(i64),
     Count(u64),
+    /// A number or a literal, as JSON writes it.
+    Exact(String),
     Text(Cow<'a, str>),
 }
 
@@ -62,6 +64,7 @@ impl Serialize for FieldValue<'_> {
             FieldValue::Null => serializer.serialize_none(),
             FieldValue::Number(number) => serializer.serialize_i64(*number),
             FieldValue::Count(count) => serializer.serialize_u64(*count),
+            FieldValue::Exact(text) => serializer.serialize_str(text),
             FieldValue::Text(text) => serializer.serialize_str(text),
         }
     }
@@ -169,6 +172,7 @@ impl RowStyle {
         match value {
             FieldValue::Count(count) => write_number(*count, out),
             FieldValue::Number(number) => write!(out, "{number}").expect(MEMORY),
+            FieldValue::Exact(text) => out.extend_from_slice(text.as_bytes()),
             FieldValue::Null if self == RowStyle::Csv => {}
             FieldValue::Null => out.extend_from_slice(b"null"),
             FieldValue::Text(text) if self == RowStyle::Csv => csv_text(text, out),
@@ -259,7 +263,7 @@ fn table<'a>(out: &mut dyn Write, columns: &[&str], rows: usize, row: &Row<'a>) 
         row(number, &mut values);
         for (index, value) in values.iter().enumerate() {
             widths[index] = widths[index].max(length(&cell(value)));
-            right[index] |= matches!(value, FieldValue::Number(_) | FieldValue::Count(_));
+            right[index] |= matches!(value, FieldValue::Number(_) | FieldValue::Count(_) | FieldValue::Exact(_));
         }
     }
     let mut text = String::new();
@@ -304,6 +308,7 @@ fn cell<'v>(value: &'v FieldValue<'_>) -> Cow<'v, str> {
         FieldValue::Null => Cow::Borrowed(""),
         FieldValue::Number(number) => Cow::Owned(number.to_string()),
         FieldValue::Count(count) => Cow::Owned(count.to_string()),
+        FieldValue::Exact(text) => Cow::Borrowed(text),
         FieldValue::Text(text) => shown(text),
     }
 }

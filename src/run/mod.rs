@@ -16,5 +16,5 @@ mod worker;
 pub use error::RunError;
 pub use origin::{FileOrigin, KafkaInput, KafkaOrigin, Origin, Plan, SlotOrigin};
 pub use processes::{ClusterShape, is_lost_process};
-pub use start::{RunOptions, start};
+pub use start::{RunOptions, start, versions};
 pub use worker::{Workers, run_workers};

@@ -11,11 +11,11 @@ use super::worker::{Workers, run_workers};
 use super::{ClusterShape, Origin, RunError};
 use crate::book::log::commit_log;
 use crate::book::log::entry::{BookSettings, SourceKind, Versions};
-use crate::book::{Book, BookError, Committing, State};
+use crate::book::{Book, BookError, Committing, KeptView, State};
 use crate::change::{Failure, Start, WithContext};
 use crate::control::{Progress, Shutdown};
 use crate::dataflows::pipeline::LeaderShare;
-use crate::leader::{Discovery, start_clock};
+use crate::leader::{Discovery, InitialContents, start_clock};
 use crate::parse::{DayRule, PARSER_VERSION};
 use crate::query::Totals;
 use crate::server::{Access, ServedRun, Server, ServerSettings};
@@ -119,8 +119,11 @@ impl StartingRun<'_> {
             commit: committer.next_commit(),
             until_end: origin.until_end(),
             partitions,
+            views: Vec::new(),
         };
-        let initial_counts = committer.initial_counts()?;
+        let counts = committer.initial_counts()?;
+        let views = committer.take_up_views(options.shape.workers)?;
+        let start = Start { views: views.iter().map(|view| view.declared.clone()).collect(), ..start };
         // Finding the coordinator of Kafka's group takes a second: begin before the first commit.
         origin.on_committed(committer.state());
         info!(
@@ -141,7 +144,7 @@ impl StartingRun<'_> {
                 epochs: of_epochs,
                 commits: of_commits,
                 state: Arc::new(committer.state().clone()),
-                counts: Totals::of(initial_counts.iter().map(|(key, count)| (key, *count))),
+                counts: Totals::of(counts.iter().map(|(key, count)| (key, *count))),
                 partitions: start.partitions.clone(),
                 source: origin.kind(),
                 commit_interval: options.commit_interval,
@@ -169,7 +172,13 @@ impl StartingRun<'_> {
             on_committed: Box::new(move |state| after.on_committed(state)),
             commits,
         };
-        let clock = start_clock(start, initial_counts, options.commit_interval, discovery, self.shutdown.clone());
+        let clock = start_clock(
+            start,
+            InitialContents { counts, views: KeptView::initial(views) },
+            options.commit_interval,
+            discovery,
+            self.shutdown.clone(),
+        );
         Ok(LeaderShare { clock, epochs, committing })
     }
 
@@ -198,12 +207,16 @@ impl StartingRun<'_> {
             let BookSettings { time_zone, day_from } = wanted;
             return Err(RunError::UnknownDayRule { time_zone, day_from }.into());
         }
-        let versions = Versions {
-            walbook: env!("CARGO_PKG_VERSION").to_owned(),
-            parser: PARSER_VERSION,
-            tzdata: chrono_tz::IANA_TZDB_VERSION.to_owned(),
-        };
-        Book::open(Arc::clone(store), wanted, versions).context(path())
+        Book::open(Arc::clone(store), wanted, versions()).context(path())
+    }
+}
+
+/// The versions of this program, as entries record them.
+pub fn versions() -> Versions {
+    Versions {
+        walbook: env!("CARGO_PKG_VERSION").to_owned(),
+        parser: PARSER_VERSION,
+        tzdata: chrono_tz::IANA_TZDB_VERSION.to_owned(),
     }
 }
 

@@ -125,9 +125,12 @@ impl ApiError {
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> ApiError {
         match error {
-            QueryError::NoDays { .. } | QueryError::Pattern { .. } | QueryError::Condition(_) => {
-                ApiError::bad_request(error.to_string())
-            }
+            QueryError::NoDays { .. }
+            | QueryError::Pattern { .. }
+            | QueryError::NoColumn { .. }
+            | QueryError::Order(_)
+            | QueryError::Condition(_) => ApiError::bad_request(error.to_string()),
+            QueryError::NoView { .. } => ApiError::new(StatusCode::NOT_FOUND, "not_found", error.to_string()),
             QueryError::TooSlow => ApiError::too_large(error.to_string()),
             QueryError::Rejects { .. } | QueryError::Read(_) => {
                 warn!(%error, "could not answer from the book");

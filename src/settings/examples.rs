@@ -41,6 +41,10 @@ pub fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
                 "Count the deletes of each table of a schema, for a program",
                 "walbook query book --table 'public.*' --op delete --by table --format json",
             ),
+            (
+                "Print ten rows of a view, the least number of changes first",
+                "walbook query book --view daily --order changes --limit 10",
+            ),
         ],
         "events" => &[
             ("Print the newest 20 changes", "walbook events book --limit 20"),
@@ -67,6 +71,13 @@ pub fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
         "verify" => &[
             ("Recount a book; exit code 0 only if all checks hold", "walbook verify book"),
             ("The same for a program", "walbook verify book --format json"),
+        ],
+        "view" => &[
+            (
+                "Declare a view",
+                "walbook view create book \"CREATE VIEW daily AS SELECT day, count(*) AS changes FROM changes GROUP BY day\"",
+            ),
+            ("Print all views, with how many values could not be computed", "walbook view list book"),
         ],
         "slot" => &[
             ("Create a slot", "walbook slot create --postgres postgresql://app@db/shop --slot shop"),

@@ -3,8 +3,6 @@
 //! In: a text. Out: a typed plan: a [`ViewPlan`], or a [`Filter`], which computes a column of truth for each [`Batch`] of changes and says which
 //! columns it reads and which ranges of values it can accept. A pure library: it reads no file and no clock.
 //!
-//! Declarations of views are parsed, and not yet used: no command takes one.
-//!
 //! Promised: the result is PostgreSQL's, with the differences that docs/sql.md lists; a text that is refused is refused when it
 //! is parsed, with its place and what to write instead; no text overflows the stack or takes more than linear time; a value
 //! that cannot be computed is NULL, is counted in [`BadValues`], and ends nothing.
@@ -40,4 +38,6 @@ pub use filter::{ColumnRange, Filter, RangeValue};
 pub use fuzz::fuzz_sql;
 pub use text::MOST_BYTES;
 pub use types::{DECIMAL_DIGITS, NUMERIC_DIGITS, Type};
-pub use view::{Aggregate, AggregateFunction, GroupColumn, Output, SelectColumn, ViewName, ViewPlan, ViewSource};
+pub use view::{
+    Aggregate, AggregateFunction, GroupColumn, Order, Output, SelectColumn, ViewName, ViewPlan, ViewSource,
+};

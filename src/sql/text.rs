@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 use std::thread;
 
-use sqlparser::ast::{Expr, Ident, Spanned, Statement};
+use sqlparser::ast::{Expr, Ident, OrderByExpr, OrderBySort, Spanned, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -47,6 +47,23 @@ pub(in crate::sql) fn parse_expression(text: &str) -> Result<Expr, SqlError> {
             Err(SqlError::at(text, place(next.span.start), message))
         }
     }
+}
+
+/// Parses what follows ORDER BY: expressions, and whether each is descending.
+pub(in crate::sql) fn parse_order(text: &str) -> Result<Vec<(Expr, bool)>, SqlError> {
+    let mut parser = parser(text)?;
+    let order = parser.parse_comma_separated(Parser::parse_order_by_expr).map_err(|error| unreadable(text, &error))?;
+    let next = parser.peek_token();
+    if next.token != Token::EOF {
+        let message = format!("the order ended before {}: columns are separated by commas", next.token);
+        return Err(SqlError::at(text, place(next.span.start), message));
+    }
+    let part = |OrderByExpr { expr, options, .. }: OrderByExpr| match (options.nulls_first, options.sort) {
+        (None, None | Some(OrderBySort::Asc)) => Ok((expr, false)),
+        (None, Some(OrderBySort::Desc)) => Ok((expr, true)),
+        _ => Err(SqlError::at(text, place_of(&expr), "NULLS FIRST, NULLS LAST and USING are not supported")),
+    };
+    order.into_iter().map(part).collect()
 }
 
 /// Parses one statement, which may end with a semicolon.

@@ -74,7 +74,7 @@ impl Type {
     }
 
     /// The digits after the point of an exact number; `None` if they are not fixed.
-    pub(in crate::sql) fn scale(self) -> Option<u8> {
+    pub fn scale(self) -> Option<u8> {
         match self {
             Type::BigInt => Some(0),
             Type::Decimal { scale } => Some(scale),

@@ -4,6 +4,9 @@
 //! events/day=2026-11-22/c0000000412-w003-0.parquet   commit %010d, worker %03d, index
 //! rejects/day=2026-11-22/c0000000412-w003-0.parquet
 //! counts/day=2026-11-22/counts.parquet
+//! views/NAME/day=2026-11-22/view.parquet             without the day where the view has none
+//! _walbook/views/NAME/day=2026-11-22/state.parquet   what the view's rows follow from
+//! _walbook/views/NAME/day=2026-11-22/values-3.parquet
 //! _walbook/log/00000000000000000412.json             entry, 20 digits
 //! _walbook/checkpoint/00000000000000000384.json      newest entry it holds, 20 digits
 //! _walbook/staging/g0000000410-1f0c93aa/             fence entry %010d, 8 random hexadecimal digits
@@ -19,6 +22,74 @@ pub const LOG: &str = "_walbook/log";
 pub const CHECKPOINTS: &str = "_walbook/checkpoint";
 /// Files being written, in one folder for each generation.
 pub const STAGING: &str = "_walbook/staging";
+
+/// The folder of the rows of views.
+pub const VIEWS: &str = "views";
+/// The folder of what they follow from.
+pub const VIEW_STATES: &str = "_walbook/views";
+
+/// One of the files of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ViewFileKind {
+    /// The rows.
+    Rows,
+    /// The accumulators.
+    State,
+    /// The distinct values of the accumulator at this place.
+    Values(u16),
+}
+
+/// The parts of the path of a view's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewPlace {
+    /// The view's name.
+    pub view: String,
+    /// The day of its rows, in a view that has a folder for each.
+    pub day: Option<Day>,
+    /// What it holds.
+    pub kind: ViewFileKind,
+}
+
+impl ViewPlace {
+    /// Parses a path; `None` for any text that [`ViewPlace::path`] does not return.
+    pub fn parse(path: &str) -> Option<ViewPlace> {
+        let rest = path.strip_prefix(PRIVATE).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path);
+        let mut parts = rest.strip_prefix(VIEWS)?.strip_prefix('/')?.split('/');
+        let (view, mut name) = (parts.next()?.to_owned(), parts.next()?);
+        let day = day_of_folder(name);
+        if day.is_some() {
+            name = parts.next()?;
+        }
+        let kind = match name.strip_suffix(".parquet")? {
+            "view" => ViewFileKind::Rows,
+            "state" => ViewFileKind::State,
+            values => ViewFileKind::Values(values.strip_prefix("values-")?.parse().ok()?),
+        };
+        let place = ViewPlace { view, day, kind };
+        (place.path() == path).then_some(place)
+    }
+
+    /// The path of the file in the book.
+    pub fn path(&self) -> String {
+        let folder = view_folder(if self.kind == ViewFileKind::Rows { VIEWS } else { VIEW_STATES }, &self.view);
+        let day = self.day.map(|day| format!("day={day}/")).unwrap_or_default();
+        match self.kind {
+            ViewFileKind::Rows => format!("{folder}/{day}view.parquet"),
+            ViewFileKind::State => format!("{folder}/{day}state.parquet"),
+            ViewFileKind::Values(place) => format!("{folder}/{day}values-{place}.parquet"),
+        }
+    }
+}
+
+/// The folder of a view below [`VIEWS`] or [`VIEW_STATES`].
+pub fn view_folder(below: &str, view: &str) -> String {
+    format!("{below}/{view}")
+}
+
+/// The name of a view's file in its generation's staging folder: a later file of this path has another.
+pub fn staged_view_name(path: &str, xxh3: &str) -> String {
+    format!("{}.{xxh3}.inprogress", path.replace('/', "."))
+}
 
 /// Ends the name of a generation's folder that is being deleted.
 pub const SWEPT: &str = ".swept";

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, in the order data passes them, with the rooms that it may name.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     // The vocabulary; how work is stopped, paced and observed; files.
     ("change", &[]),
     ("control", &["change"]),
@@ -20,11 +20,12 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("source", &["change", "control", "replication", "store"]),
     ("table", &["change", "control", "store"]),
     ("parse", &["change", "sql", "table"]),
-    ("book", &["change", "control", "store"]),
+    ("views", &["change", "control", "parse", "sql", "store"]),
+    ("book", &["change", "control", "sql", "store", "views"]),
     ("leader", &["change", "control"]),
-    ("dataflows", &["book", "change", "control", "leader", "parse", "source", "table"]),
+    ("dataflows", &["book", "change", "control", "leader", "parse", "source", "table", "views"]),
     // Readers.
-    ("query", &["book", "change", "parse", "sql", "store"]),
+    ("query", &["book", "change", "parse", "sql", "store", "views"]),
     ("server", &["book", "change", "control", "parse", "query", "sql", "store"]),
     // How a run is put together, with the server beside it.
     (

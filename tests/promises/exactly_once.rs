@@ -7,7 +7,10 @@ use crate::support::{
     Fault, MemoryRun, MemoryStore, MemoryTopic, Pause, Strikes, Workload, WorkloadRecord, count_naively,
 };
 use walbook::book;
+use walbook::book::log::entry::Versions;
+use walbook::book::{BookError, ViewChange, change_view};
 use walbook::change::{Failure, FailureKind};
+use walbook::parse::PARSER_VERSION;
 use walbook::store::Store;
 
 use super::counts_match_the_loop::counts;
@@ -18,18 +21,39 @@ type Ended = Result<(), Failure>;
 struct World {
     records: Vec<WorkloadRecord>,
     topic: MemoryTopic,
+    views: &'static [&'static str],
 }
+
+/// Groups with and without a day, of all tables and of one; counts, sums, extremes and distinct values.
+const VIEWS: &[&str] = &[
+    "CREATE VIEW daily AS SELECT day, op, count(*) AS changes, max(new.id::bigint) AS id, count(DISTINCT key.id) AS rows \
+     FROM changes GROUP BY day, op",
+    "CREATE VIEW whole AS SELECT count(*) AS changes, sum(new.id::bigint) AS ids, avg(new.id::double precision) AS mean, \
+     count(DISTINCT \"table\") FILTER (WHERE op = 'INSERT') AS tables FROM changes",
+];
 
 impl World {
     fn new(seed: u64) -> World {
         let workload = Workload { seed, records: 240, days: 3, tables: 4, ..Workload::default() };
         let records: Vec<WorkloadRecord> = workload.records().collect();
-        World { topic: MemoryTopic::new(records.clone()), records }
+        World { topic: MemoryTopic::new(records.clone()), records, views: &[] }
     }
 
     fn run(&self, store: &MemoryStore, workers: usize, seed: u64) -> Ended {
         let run = MemoryRun { workers, seed, largest_batch: 40, epochs_per_commit: 2, ..MemoryRun::default() };
         let store: Arc<dyn Store> = Arc::new(store.clone());
+        if !self.views.is_empty() {
+            run.begin(&store, &self.topic)?;
+        }
+        let no_book = || BookError::NoBook { path: "memory".into() };
+        let versions = Versions { walbook: "test".to_owned(), parser: PARSER_VERSION, tzdata: "test".to_owned() };
+        for declaration in self.views {
+            match change_view(&store, &versions, &ViewChange::Declare((*declaration).to_owned()), &no_book) {
+                // An earlier run has declared it.
+                Err(BookError::View { .. }) => {}
+                declared => drop(declared?),
+            }
+        }
         run.run(&store, &self.topic)
     }
 
@@ -41,6 +65,8 @@ impl World {
         store.write_to(directory.path()).expect("files can be written");
         let report = book::verify(directory.path(), &mut |_| {}).expect("a book to verify");
         assert!(report.ok, "{context}: {report:#?}");
+        let views = report.checks.iter().filter(|check| check.name == "views").count();
+        assert_eq!(views, usize::from(!self.views.is_empty()), "{context}: views are compared");
     }
 }
 
@@ -64,9 +90,17 @@ fn undisturbed(world: &World) -> Vec<String> {
 
 #[test]
 fn a_crash_at_any_operation_loses_and_repeats_nothing() {
-    let world = World::new(1);
+    crash_at_each_operation(&World::new(1));
+}
+
+#[test]
+fn a_crash_at_any_operation_leaves_views_as_the_events_have_them() {
+    crash_at_each_operation(&World { views: VIEWS, ..World::new(3) });
+}
+
+fn crash_at_each_operation(world: &World) {
     let mut struck = Strikes::default();
-    for (turn, number) in strikes(&undisturbed(&world)).into_iter().enumerate() {
+    for (turn, number) in strikes(&undisturbed(world)).into_iter().enumerate() {
         let fault = if turn % 2 == 0 { Fault::CrashBefore } else { Fault::CrashAfter };
         let store = MemoryStore::new();
         store.strike(number, fault.clone());
@@ -84,9 +118,17 @@ fn a_crash_at_any_operation_loses_and_repeats_nothing() {
 
 #[test]
 fn a_run_that_slept_beside_its_successor_is_fenced_and_changes_nothing() {
-    let world = World::new(2);
+    sleep_at_each_operation(&World::new(2));
+}
+
+#[test]
+fn a_run_that_slept_leaves_views_as_the_events_have_them() {
+    sleep_at_each_operation(&World { views: VIEWS, ..World::new(4) });
+}
+
+fn sleep_at_each_operation(world: &World) {
     let (mut fenced, mut struck) = (0, Strikes::default());
-    for (turn, number) in strikes(&undisturbed(&world)).into_iter().enumerate() {
+    for (turn, number) in strikes(&undisturbed(world)).into_iter().enumerate() {
         let context = format!("asleep at operation {number}");
         let store = MemoryStore::new();
         let pause = Pause::new();

@@ -66,6 +66,7 @@ fn start() -> LeaderCommand {
         commit: 1,
         until_end: false,
         partitions: vec![PartitionStart::new(partition, 0, None)],
+        views: Vec::new(),
     })
 }
 

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use timely::scheduling::SyncActivator;
 
 use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
-use walbook::book::{Book, Committer, Committing, State};
+use walbook::book::{Book, Committer, Committing, KeptView, State};
 use walbook::change::{Failure, Partition, PartitionStart, Start, TickRequest};
 use walbook::control::{Host, Process, Progress, Shutdown};
 use walbook::dataflows::pipeline::{self, LeaderShare, Share};
-use walbook::leader::{ClockEvent, ClockInput, LeaderHandle, TickSchedule};
+use walbook::leader::{ClockEvent, ClockInput, InitialContents, LeaderHandle, TickSchedule};
 use walbook::parse::{DayFrom, PARSER_VERSION};
 use walbook::run::ClusterShape;
 use walbook::source::kafka::{EpochEnd, KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
@@ -75,7 +75,8 @@ impl SimulatedRun {
             let is_known = state.topics.contains_key(MemoryTopic::NAME);
             Ok(if is_known { BTreeMap::new() } else { new_topic(world, &starts) })
         })?;
-        let initial_counts = committer.initial_counts()?;
+        let counts = committer.initial_counts()?;
+        let views = committer.take_up_views(1)?;
         let generation = committer.generation().to_owned();
         let start = Start {
             book: committer.book_id().to_owned(),
@@ -85,7 +86,9 @@ impl SimulatedRun {
             commit: committer.next_commit(),
             until_end,
             partitions: starts.clone(),
+            views: views.iter().map(|view| view.declared.clone()).collect(),
         };
+        let contents = InitialContents { counts, views: KeptView::initial(views) };
         let host = Arc::new(SimulatedHost::new(world.clone()));
         let schedule = TickSchedule::new(start.commit, world.plan.commit_interval, host.now());
         let (events, leader_events) = channel();
@@ -98,7 +101,7 @@ impl SimulatedRun {
         let workers = SteppedWorker::build_all(&config, dataflows);
         let activator = activators.recv().expect("the leader's operator is built");
         let clock = Clock { schedule, events, activator, requests };
-        clock.send(ClockEvent::Start(start, initial_counts));
+        clock.send(ClockEvent::Start(start, contents));
         let ends =
             until_end.then(|| starts.iter().map(|start| (start.partition.number, start.until.unwrap_or(0))).collect());
         let partitions = i32::try_from(starts.len()).expect("few partitions");

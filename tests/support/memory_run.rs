@@ -11,11 +11,11 @@ use timely::scheduling::SyncActivator;
 
 use super::{MemorySource, MemoryTopic};
 use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
-use walbook::book::{Book, BookError, CommittedEntry, Committer, Committing, State};
+use walbook::book::{Book, BookError, CommittedEntry, Committer, Committing, KeptView, State};
 use walbook::change::{ClosedEpoch, Failure, PartitionStart, Start, TickRequest};
 use walbook::control::{Progress, Shutdown};
 use walbook::dataflows::pipeline::LeaderShare;
-use walbook::leader::{ClockEvent, LeaderHandle};
+use walbook::leader::{ClockEvent, InitialContents, LeaderHandle};
 use walbook::parse::{DayFrom, PARSER_VERSION};
 use walbook::run::{ClusterShape, Workers, run_workers};
 use walbook::source::Source;
@@ -90,6 +90,7 @@ impl MemoryRun {
             commit: committer.next_commit(),
             until_end: true,
             partitions: starts,
+            views: Vec::new(),
         };
         Ok(BegunRun { run: self.clone(), store: Arc::clone(store), topic: topic.clone(), committer, start })
     }
@@ -147,9 +148,12 @@ impl BegunRun {
     /// As [`MemoryRun::run`].
     pub fn read(self) -> Result<(), Failure> {
         let BegunRun { run, store, topic, mut committer, start } = self;
-        let initial_counts = committer.initial_counts()?;
+        let counts = committer.initial_counts()?;
+        let views = committer.take_up_views(run.workers)?;
+        let start = Start { views: views.iter().map(|view| view.declared.clone()).collect(), ..start };
         let commit = start.commit;
-        let leader = run.start_clock(ClockEvent::Start(start, initial_counts), commit);
+        let contents = InitialContents { counts, views: KeptView::initial(views) };
+        let leader = run.start_clock(ClockEvent::Start(start, contents), commit);
         let shutdown = Shutdown::new();
         let output = |format| FileOutput {
             store: Arc::clone(&store),

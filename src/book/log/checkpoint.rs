@@ -1,7 +1,7 @@
 //! The folded state on disk, so that a start does not read the whole log.
 //!
 //! A file `_walbook/checkpoint/<newest entry it folds, 20 digits>.json` in the two lines of a log entry:
-//! `{"format":1,"state":{…}}` and its digest. It is written when its newest entry is redone; the newest two are kept.
+//! `{"format":1,"state":{…}}` (2 with views) and its digest. It is written when its newest entry is redone; the newest two are kept.
 
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -26,7 +26,8 @@ struct Checkpoint<S> {
 
 /// The bytes of a checkpoint.
 pub fn encode(state: &State) -> Vec<u8> {
-    digested::write(&Checkpoint { format: digested::FORMAT, state }).0
+    let format = if state.views.is_empty() { digested::FORMAT } else { digested::FORMAT_OF_VIEWS };
+    digested::write(&Checkpoint { format, state }).0
 }
 
 /// Writes the checkpoint of `state`, whose newest entry must be redone, and removes those that it replaces.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::digested;
+
 use crate::change::{
     CommitNumber, CommittedTransaction, CountKey, Interval, LeaderEpoch, RecentTransactions, TableName, Tally,
 };
@@ -50,9 +52,18 @@ pub struct Entry {
     pub removed: Vec<String>,
     /// How many changes were added by day, schema, table and operation; sorted, each positive.
     pub deltas: Vec<Delta>,
+    /// By name: what happens to views. A commit names every view that it brings to its end, also one that does not change.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub views: BTreeMap<String, ViewEntry>,
 }
 
 impl Entry {
+    /// The format that its contents need.
+    pub(in crate::book) fn format_needed(&self) -> u32 {
+        let has_views = self.kind == EntryKind::Views || !self.views.is_empty();
+        if has_views { digested::FORMAT_OF_VIEWS } else { digested::FORMAT }
+    }
+
     /// Whether it adds files of rejects.
     pub fn adds_rejects(&self) -> bool {
         self.topics.values().flat_map(|topic| topic.positions.values()).any(|read| read.tally.rejects > 0)
@@ -67,6 +78,53 @@ pub enum EntryKind {
     Fence,
     /// Adds files and counts.
     Commit,
+    /// Declares, drops or builds views, and adds nothing else. Any process may put one that only declares or drops.
+    Views,
+}
+
+/// One view in an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewEntry {
+    /// Its declaration, where the entry declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<String>,
+    /// Whether the entry drops it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dropped: bool,
+    /// Whether the files are all of its files: it was computed from all events of the book.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub built: bool,
+    /// Files that replace those of their paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<AddedFile>,
+    /// Values that could not be computed and counted as NULL, of the changes that the entry adds to it.
+    #[serde(default, skip_serializing_if = "BadValueCount::is_none")]
+    pub bad_values: BadValueCount,
+}
+
+/// How many values could not be computed, and the first of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadValueCount {
+    /// How many.
+    pub count: u64,
+    /// The first one: its expression, its value, and what is wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<(String, String, String)>,
+}
+
+impl BadValueCount {
+    /// Whether there is none.
+    pub fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds later ones.
+    pub fn add(&mut self, later: &BadValueCount) {
+        self.count = self.count.saturating_add(later.count);
+        if self.first.is_none() {
+            self.first.clone_from(&later.first);
+        }
+    }
 }
 
 /// Settings that are fixed when a book is made.

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::{Day, Interval, LeaderEpoch, Tally};
 
-use super::digested;
-use super::entry::{Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
+use super::entry::{Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, ViewEntry};
 use super::state::State;
 use crate::book::BookError;
-use crate::book::layout::{FilePlace, Table};
+use crate::book::layout::{FilePlace, Table, ViewPlace};
 use crate::change::{CountKey, TableName};
+use crate::sql::ViewName;
 
 impl State {
     /// Whether `entry` may follow.
@@ -21,7 +21,7 @@ impl State {
     }
 
     fn rules(&self, entry: &Entry) -> Result<(), String> {
-        same("format", &entry.format, &digested::FORMAT)?;
+        same("format", &entry.format, &entry.format_needed())?;
         same("entry", &entry.entry, &self.entries)?;
         same("previous", &entry.previous, &self.digest)?;
         if self.entries > 0 {
@@ -32,14 +32,24 @@ impl State {
         }
         holds(entry.redone_to < entry.entry.max(1), || format!("redone_to {} lies ahead", entry.redone_to))?;
         holds(entry.commit_time.is_none() || !entry.deltas.is_empty(), || "a commit time without changes".into())?;
-        holds(entry.removed.is_empty(), || "files are removed, which format 1 does not have".into())?;
+        holds(entry.removed.is_empty(), || "files are removed, which no format has yet".into())?;
         for (name, topic) in &entry.topics {
             self.topic_rules(name, topic, entry.kind).map_err(|rule| format!("topic {name:?}: {rule}"))?;
         }
+        for (name, said) in &entry.views {
+            self.view_rules(name, said, entry.kind).map_err(|rule| format!("view {name:?}: {rule}"))?;
+        }
         match entry.kind {
+            EntryKind::Views => {
+                same("commit", &entry.commit, &self.commit)?;
+                let adds = !entry.added.is_empty() || !entry.deltas.is_empty() || !entry.topics.is_empty();
+                holds(!adds && !entry.views.is_empty(), || "an entry of views adds rows, or has no views".into())
+            }
             EntryKind::Fence => {
                 same("commit", &entry.commit, &self.commit)?;
-                holds(entry.added.is_empty() && entry.deltas.is_empty(), || "a fence adds rows".into())
+                holds(entry.added.is_empty() && entry.deltas.is_empty() && entry.views.is_empty(), || {
+                    "a fence adds rows".into()
+                })
             }
             EntryKind::Commit => {
                 holds(entry.commit > self.commit, || {
@@ -54,6 +64,29 @@ impl State {
         }
     }
 
+    fn view_rules(&self, name: &str, said: &ViewEntry, kind: EntryKind) -> Result<(), String> {
+        ViewName::parse(name)?;
+        let known = self.views.get(name).filter(|_| !said.dropped);
+        let ViewEntry { declared, dropped, built, files, bad_values: _ } = said;
+        if kind != EntryKind::Views {
+            holds(declared.is_none() && !dropped && !built, || "declared, dropped or built in a commit".into())?;
+        }
+        holds(!dropped || self.views.contains_key(name), || "dropped, and there is no such view".into())?;
+        holds(declared.is_none() || known.is_none(), || "declared, and there is one of this name".into())?;
+        if !dropped || declared.is_some() {
+            holds(known.is_some() || declared.is_some(), || "there is no such view".into())?;
+        }
+        let continues = !built && (!files.is_empty() || kind == EntryKind::Commit);
+        holds(!continues || known.is_some_and(|known| known.is_current), || {
+            "it is continued before it is built".into()
+        })?;
+        for file in files {
+            let is_own = ViewPlace::parse(&file.path).is_some_and(|place| place.view == name);
+            holds(is_own, || format!("adds {:?}", file.path))?;
+        }
+        Ok(())
+    }
+
     fn topic_rules(&self, name: &str, topic: &TopicEntry, kind: EntryKind) -> Result<(), String> {
         let known = self.topics.get(name);
         source_rules(topic)?;
@@ -64,7 +97,7 @@ impl State {
                 EntryKind::Fence => holds(topic.timeline >= known.timeline, || {
                     format!("timeline {:?}, was {:?}", topic.timeline, known.timeline)
                 })?,
-                EntryKind::Commit => same("timeline", &topic.timeline, &known.timeline)?,
+                EntryKind::Commit | EntryKind::Views => same("timeline", &topic.timeline, &known.timeline)?,
             }
             holds(topic.partitions >= known.partitions, || {
                 format!("{} partitions, were {}", topic.partitions, known.partitions)

@@ -8,9 +8,11 @@ use crate::change::{CommitNumber, Day, Interval, LeaderEpoch, Partition, Place, 
 
 use super::day_files;
 use super::day_files::DayFiles;
-use super::entry::{BookSettings, Delta, Entry, PartitionEntry, SourceKind};
+use super::entry::{
+    AddedFile, BadValueCount, BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, ViewEntry,
+};
 use super::reject_days;
-use crate::book::BookError;
+use crate::book::{BookError, layout};
 
 /// Everything in the log except the counts by key, which are in the counts files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,62 @@ pub struct State {
     /// The days with files of events or rejects; `None` in checkpoints of versions that did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<BTreeMap<Day, DayFiles>>,
+    /// The views by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub views: BTreeMap<String, ViewState>,
+}
+
+/// A view over all entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewState {
+    /// Its declaration.
+    pub declared: String,
+    /// The entry that declares it.
+    pub entry: u64,
+    /// Whether its files hold all changes up to the newest commit. If not, the next run builds it from the events.
+    pub is_current: bool,
+    /// Its files by path.
+    pub files: BTreeMap<String, ViewFileState>,
+    /// Values that could not be computed and counted as NULL.
+    #[serde(default, skip_serializing_if = "BadValueCount::is_none")]
+    pub bad_values: BadValueCount,
+}
+
+/// A file of a view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewFileState {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Number of rows.
+    pub rows: u64,
+    /// XXH3-64 of all bytes, 16 hexadecimal digits.
+    pub xxh3: String,
+    /// The generation in whose staging folder it may still be.
+    pub generation: String,
+}
+
+impl ViewState {
+    /// How many groups it has, in how many files of rows.
+    pub fn sizes(&self) -> (u64, usize) {
+        let is_rows = |path: &&String| path.starts_with(layout::VIEWS);
+        let files = self.files.iter().filter(|(path, _)| is_rows(path));
+        (files.clone().map(|(_, file)| file.rows).sum(), files.count())
+    }
+
+    /// Adds what an entry says of the view.
+    fn follow(&mut self, entry: &Entry, said: &ViewEntry) {
+        if said.built {
+            self.files.clear();
+            self.bad_values = BadValueCount::default();
+            self.is_current = true;
+        }
+        for AddedFile { path, bytes, rows, xxh3 } in &said.files {
+            let file =
+                ViewFileState { bytes: *bytes, rows: *rows, xxh3: xxh3.clone(), generation: entry.generation.clone() };
+            self.files.insert(path.clone(), file);
+        }
+        self.bad_values.add(&said.bad_values);
+    }
 }
 
 /// A topic over all entries.
@@ -116,6 +174,7 @@ impl State {
             days: BTreeMap::new(),
             rejects: Some(BTreeMap::new()),
             files: Some(BTreeMap::new()),
+            views: BTreeMap::new(),
         }
     }
 
@@ -198,7 +257,37 @@ impl State {
         if let Some(files) = &mut self.files {
             day_files::add_entry(files, entry);
         }
+        self.follow_views(entry);
         Ok(())
+    }
+}
+
+impl State {
+    fn follow_views(&mut self, entry: &Entry) {
+        for (name, said) in &entry.views {
+            if said.dropped {
+                self.views.remove(name);
+            }
+            if let Some(declared) = &said.declared {
+                let view = ViewState {
+                    declared: declared.clone(),
+                    entry: entry.entry,
+                    is_current: false,
+                    files: BTreeMap::new(),
+                    bad_values: BadValueCount::default(),
+                };
+                self.views.insert(name.clone(), view);
+            }
+            if let Some(view) = self.views.get_mut(name) {
+                view.follow(entry, said);
+            }
+        }
+        if entry.kind == EntryKind::Commit && !entry.deltas.is_empty() {
+            // A run that does not keep it, or a version that knows no views, has added changes.
+            for (name, view) in &mut self.views {
+                view.is_current &= entry.views.contains_key(name);
+            }
+        }
     }
 }
 

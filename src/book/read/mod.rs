@@ -9,3 +9,4 @@ pub(in crate::book) mod follow;
 pub(in crate::book) mod listing;
 pub(in crate::book) mod snapshot;
 pub(in crate::book) mod table_counts;
+pub(in crate::book) mod view_files;

@@ -10,13 +10,17 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use arrow_schema::Schema;
 use tracing::warn;
 
 use super::checksum;
 use super::complete_to::CompleteTo;
 use super::counts_rows::CountsRows;
 use super::listing::Listing;
+use super::view_files;
 use crate::book::error::At;
 use crate::book::layout::{FilePlace, Table, entry_path, staged_path};
 use crate::book::log::checkpoint;
@@ -24,9 +28,13 @@ use crate::book::log::commit_log::{LoggedEntry, ensure_durable, numbers, read_en
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::named_files::NamedFiles;
 use crate::book::log::tail::Tail;
-use crate::book::{BookError, State};
+use crate::book::{BookError, Entry, State};
 use crate::change::{Day, Operation};
 use crate::store::Disk;
+use crate::views::View;
+
+/// The columns of a view, and its rows.
+pub(crate) type ViewRows = (Arc<Schema>, Vec<RecordBatch>);
 
 /// How many numbers after the newest entry are looked up: an entry there means that one before it is missing.
 const LOOK_AHEAD: u64 = 8;
@@ -101,6 +109,11 @@ impl Snapshot {
         &self.state
     }
 
+    /// The entries whose files may not be in their places yet.
+    pub(in crate::book) fn tail(&self) -> &[Entry] {
+        &self.tail.entries
+    }
+
     /// What an answer from this snapshot is complete to.
     pub fn complete_to(&self) -> CompleteTo {
         CompleteTo::new(&self.state)
@@ -148,6 +161,24 @@ impl Snapshot {
             wrong = Some(format!("the counts are {sum} at entry {}, the log has {total}", self.tail.newest));
         }
         wrong.map_or(Ok(()), |what| Err(BookError::Disagree { day, what }))
+    }
+
+    /// The rows of a view, by day where it has a folder for each; `None` if the book has no view of this name.
+    ///
+    /// # Errors
+    /// [`BookError::View`] for a view that is not built up to the newest commit; [`BookError::Damaged`] for a file that is missing
+    /// or not as committed: a run may have replaced it since the snapshot.
+    pub(crate) fn view_rows(&self, name: &str) -> Result<Option<ViewRows>, BookError> {
+        let Some(known) = self.state.views.get(name) else { return Ok(None) };
+        if !known.is_current {
+            let reason = "it is declared, and not built yet: the next start of `walbook run` builds it, and so does `walbook view build`";
+            return Err(BookError::View { view: name.to_owned(), reason: reason.into() });
+        }
+        let time_zone = self.time_zone().parse().unwrap_or(chrono_tz::Tz::UTC);
+        let view = View::parse(0, &known.declared, time_zone)
+            .map_err(|error| BookError::View { view: name.to_owned(), reason: Box::new(error) })?;
+        let rows = view_files::read_rows(&self.disk, &view, known)?;
+        Ok(Some((view.schema(), rows.into_values().flatten().collect())))
     }
 
     /// The files of events on the days that `wanted` accepts, of commits up to this one, each once.

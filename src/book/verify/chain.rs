@@ -192,6 +192,11 @@ impl Chain {
                     wrong.push(format!("it is a fence with commit {}, not {}", entry.commit, before.commit));
                 }
             }
+            EntryKind::Views => {
+                if adjoins && (entry.generation != before.generation || entry.commit != before.commit) {
+                    wrong.push("it changes generation or commit, and says something of views only".to_owned());
+                }
+            }
             EntryKind::Commit => {
                 if adjoins && entry.generation != before.generation {
                     wrong.push(format!(

@@ -14,6 +14,7 @@ mod report;
 mod unreferenced_files;
 #[expect(clippy::module_inception, reason = "the act is the room's noun")]
 mod verify;
+mod views;
 
 pub use report::{Check, Report};
 pub use verify::{VerifyProgress, verify};

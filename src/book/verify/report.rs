@@ -48,6 +48,11 @@ pub(super) struct Problems {
 }
 
 impl Problems {
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Adds a problem of an entry.
     pub(super) fn add(&mut self, entry: u64, what: impl Into<String>) {
         self.count += 1;

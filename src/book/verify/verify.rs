@@ -12,8 +12,9 @@ use super::chain::Chain;
 use super::checkpoints::verify_checkpoint;
 use super::counts::{LoggedCounts, verify_counts};
 use super::files::{EntryFindings, EntryToVerify, verify_files};
-use super::report::{Problems, Report};
+use super::report::{Check, Problems, Report};
 use super::unreferenced_files::{ReferencedPaths, verify_unreferenced_files};
+use super::views::verify_views;
 use crate::book::BookError;
 use crate::book::log::commit_log;
 use crate::book::log::entry::{Delta, Entry};
@@ -62,7 +63,7 @@ pub fn verify(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<R
         verification.walk(&disk, &evidence.checkpoints, work_sender, &findings_receiver, progress);
     });
     verification.compare(&evidence);
-    Ok(verification.report(&disk))
+    Ok(verification.report(&disk, verify_views(root)))
 }
 
 /// Verifies the files of one entry after the other, until the channel closes.
@@ -211,7 +212,7 @@ impl Verification {
         }
     }
 
-    fn report(mut self, disk: &Disk) -> Report {
+    fn report(mut self, disk: &Disk, views: Option<Check>) -> Report {
         for (path, entry) in std::mem::take(&mut self.missing) {
             // A later entry may have removed it from the book.
             if self.referenced.holds(&path) {
@@ -254,7 +255,7 @@ impl Verification {
             }
         };
         let unreferenced = verify_unreferenced_files(disk, &self.referenced, self.newest, self.complete_to.commit);
-        let checks = vec![
+        let mut checks = vec![
             self.log.check("log", log_seen),
             self.positions.check("positions", positions_seen),
             self.damaged.check("files", files_seen),
@@ -263,6 +264,7 @@ impl Verification {
             unreferenced,
             self.repeats.note("repeats", repeats_seen),
         ];
+        checks.splice(5..5, views);
         Report { unreadable_fields: sums.unreadable_fields, ..Report::new(checks, self.complete_to) }
     }
 }

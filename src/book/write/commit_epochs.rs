@@ -19,7 +19,7 @@ use timely::scheduling::SyncActivator;
 use crate::book::{CommitContents, CommitOutcome, Committer, CountDelta, Entry, State};
 use crate::change::{
     CommitNumber, CommittedTransaction, CountKey, Epoch, EpochSummary, Failure, Interval, LeaderCommand, LeaderEpoch,
-    Partition, PartitionRead, SealedFile, Tally,
+    Partition, PartitionRead, SealedFile, Tally, ViewChanges,
 };
 use crate::control::{Background, Process};
 
@@ -143,9 +143,11 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
     let mut all_totals: Vec<(CountKey, isize, isize)> = Vec::new();
     let mut files = Vec::new();
     let mut commit_time = None;
+    let mut views = ViewChanges::default();
     for parts in epochs.into_values() {
         files.extend(parts.files);
-        let EpochSummary { totals, positions, tallies } = parts.summary.map(Arc::unwrap_or_clone).unwrap_or_default();
+        let EpochSummary { totals, positions, tallies, views: changed } =
+            parts.summary.map(Arc::unwrap_or_clone).unwrap_or_default();
         // Epochs come in order, so what is known of the last record stays: also that its leader epoch is not known.
         for tallied in tallies.iter().filter(|tallied| tallied.tally.records() > 0) {
             leader_epochs.remove(&tallied.partition);
@@ -163,6 +165,7 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
             commit_time = commit_time.max(tallied.commit_time);
         }
         all_totals.extend(totals);
+        views.append(changed);
     }
     files.sort();
     CommitContents {
@@ -173,6 +176,7 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
         leader_epochs,
         files,
         deltas: deltas(all_totals),
+        views,
     }
 }
 
@@ -254,7 +258,12 @@ mod tests {
                 commit_time: None,
                 rejects: Vec::new(),
             };
-            let summary = EpochSummary { totals: Vec::new(), positions: vec![read], tallies: vec![tally] };
+            let summary = EpochSummary {
+                totals: Vec::new(),
+                positions: vec![read],
+                tallies: vec![tally],
+                ..EpochSummary::default()
+            };
             EpochParts { files: Vec::new(), summary: Some(Arc::new(summary)) }
         };
         let last = |epochs: [EpochParts; 2]| {

@@ -2,20 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
 use crate::change::{
-    CommitNumber, CommittedTransaction, CountKey, Day, Interval, LeaderEpoch, Partition, SealedFile, TableName, Tally,
+    Accumulator, Accumulators, CommitNumber, CommittedTransaction, CountKey, Day, GroupKey, GroupValue, Interval,
+    LeaderEpoch, Partition, SealedFile, TableName, Tally, ViewChanges,
 };
-use crate::store::Store;
+use tracing::{info, warn};
 
+use super::build_views::build_views;
+use super::entry_parts::{entry_of_views, write_time};
+use super::kept_views::{KeptViews, damaged, remove_unnamed, sync_staged, write_files};
 use super::redo::Redo;
 use super::staging::Staging;
 use crate::book::log::commit_log;
 use crate::book::log::commit_log::Put;
-use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions};
+use crate::book::log::entry::{
+    AddedFile, BadValueCount, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions, ViewEntry,
+};
 use crate::book::log::{checkpoint, digested};
+use crate::book::read::view_files;
 use crate::book::{BookError, State};
+use crate::views::{View, ViewContents};
 
 /// What a commit adds to the book.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +41,8 @@ pub struct CommitContents {
     pub files: Vec<SealedFile>,
     /// The counts that changed.
     pub deltas: Vec<CountDelta>,
+    /// How views changed.
+    pub views: ViewChanges,
 }
 
 /// How a count changed.
@@ -56,6 +65,32 @@ pub enum CommitOutcome {
     Committed(Arc<Entry>),
 }
 
+/// A view of the book, and what it holds when a run begins.
+#[derive(Debug)]
+pub struct KeptView {
+    /// Its declaration.
+    pub declared: String,
+    /// The places of accumulators that count distinct values.
+    pub distinct: Vec<usize>,
+    /// All of its groups.
+    pub contents: ViewContents,
+}
+
+impl KeptView {
+    /// What views hold, as a dataflow begins with it: distinct values are counted there.
+    pub fn initial(views: Vec<KeptView>) -> (Vec<(GroupKey, Accumulators)>, Vec<GroupValue>) {
+        let (mut groups, mut values) = (Vec::new(), Vec::new());
+        for KeptView { contents, distinct, .. } in views {
+            groups.extend(contents.groups.into_iter().map(|(key, mut holds)| {
+                distinct.iter().for_each(|place| holds.0[*place] = Accumulator::Empty);
+                (key, holds)
+            }));
+            values.extend(contents.values);
+        }
+        (groups, values)
+    }
+}
+
 /// A book that this run owns.
 pub struct Committer {
     staging: Arc<Staging>,
@@ -64,6 +99,7 @@ pub struct Committer {
     versions: Versions,
     checkpointed: u64,
     failed: bool,
+    views: KeptViews,
 }
 
 impl Committer {
@@ -74,7 +110,8 @@ impl Committer {
         versions: Versions,
         checkpointed: u64,
     ) -> Result<Committer, BookError> {
-        let mut committer = Committer { staging, redo, state, versions, checkpointed, failed: false };
+        let mut committer =
+            Committer { staging, redo, state, versions, checkpointed, failed: false, views: KeptViews::default() };
         let damaged = checkpoint::damaged(committer.staging.store())?;
         checkpoint::remove(&committer.staging, &damaged)?;
         if damaged.is_empty() {
@@ -160,27 +197,137 @@ impl Committer {
     fn try_commit(&mut self, contents: CommitContents) -> Result<CommitOutcome, BookError> {
         let unsound = |rule: String| BookError::Unsound { entry: self.state.entries, rule };
         if contents.positions.iter().all(|(_, interval, _)| interval.from == interval.to) {
-            if !contents.files.is_empty() || !contents.deltas.is_empty() {
+            if !contents.files.is_empty() || !contents.deltas.is_empty() || !contents.views.is_empty() {
                 return Err(unsound("there are rows, but no position moved".into()));
             }
             return Ok(CommitOutcome::Nothing);
         }
-        let (entry, deltas) = self.entry(contents).map_err(unsound)?;
+        let mut contents = contents;
+        let views = std::mem::take(&mut contents.views);
+        let (mut entry, deltas) = self.entry(contents).map_err(unsound)?;
         self.state.check(&entry)?;
-        let (bytes, digest) = digested::write(&entry);
-        match commit_log::put(&self.staging, entry.entry, &bytes)? {
-            Put::Done => self.state.follow(&entry, &digest)?,
-            Put::Lost(reason) => return Err(BookError::Fenced { reason }),
-        }
+        entry.views = self.views.stage(&self.staging, &self.state, views)?;
+        let entry = self.put(entry)?.expect("a commit is put whatever happens to views");
         self.redo(&entry, &deltas)?;
         self.checkpoint_if_due()?;
         Ok(CommitOutcome::Committed(Arc::new(entry)))
+    }
+
+    /// Puts an entry, after the declarations that other processes have put meanwhile.
+    ///
+    /// `None` for an entry of views that have all been dropped meanwhile.
+    fn put(&mut self, mut entry: Entry) -> Result<Option<Entry>, BookError> {
+        loop {
+            entry.entry = self.state.entries;
+            entry.previous.clone_from(&self.state.digest);
+            if entry.kind == EntryKind::Views && entry.views.is_empty() {
+                return Ok(None);
+            }
+            entry.format = entry.format_needed();
+            self.state.check(&entry)?;
+            let (bytes, digest) = digested::write(&entry);
+            match commit_log::put(&self.staging, entry.entry, &bytes)? {
+                Put::Done => {
+                    self.state.follow(&entry, &digest)?;
+                    return Ok(Some(entry));
+                }
+                Put::Lost(reason) => {
+                    let other = commit_log::read_entry(self.staging.store(), entry.entry)?;
+                    let declares =
+                        |entry: &Entry| entry.kind == EntryKind::Views && entry.generation == self.state.generation;
+                    let Some(other) = other.filter(|other| declares(&other.entry)) else {
+                        return Err(BookError::Fenced { reason });
+                    };
+                    commit_log::sync(self.staging.store())?;
+                    self.state.follow(&other.entry, &other.digest)?;
+                    for (name, said) in &other.entry.views {
+                        // What this run has of the name is of a view that is gone.
+                        entry.views.remove(name);
+                        match said.dropped {
+                            true => {
+                                info!(view = name, "a view was dropped");
+                                remove_unnamed(&self.staging, &self.state)?;
+                            }
+                            false => {
+                                info!(view = name, "a view was declared: the next start of a run builds and keeps it")
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes up all views of the book, numbered in the order of their names, with what they hold; those that are not current, or
+    /// whose files are not as they were written, are built from the events, by this many threads.
+    ///
+    /// # Errors
+    /// [`BookError::View`] for a declaration that this version cannot read; those of reading events; [`BookError::Fenced`].
+    pub fn take_up_views(&mut self, threads: usize) -> Result<Vec<KeptView>, BookError> {
+        let time_zone = self.state.settings.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
+        let mut kept = Vec::new();
+        let mut to_build = Vec::new();
+        for (number, (name, known)) in (0..).zip(&self.state.views) {
+            let parse = |error| BookError::View { view: name.clone(), reason: Box::new(error) };
+            let view = View::parse(number, &known.declared, time_zone).map_err(parse)?;
+            let contents = match known.is_current {
+                true => view_files::read_all(self.staging.store(), &self.state, &view)
+                    .inspect_err(|error| warn!(view = name, %error, "building a view again from the events")),
+                false => Err(BookError::damaged(name, "it is not built")),
+            };
+            if contents.is_err() {
+                to_build.push(usize::from(number));
+            }
+            kept.push((view, known.declared.clone(), contents.unwrap_or_default()));
+        }
+        if !to_build.is_empty() {
+            let views: Vec<&View> = to_build.iter().map(|place| &kept[*place].0).collect();
+            let built = build_views(&self.staging.shared_store(), &self.state, &[], &views, threads)?;
+            let mut entries = BTreeMap::new();
+            for (view, contents) in views.iter().zip(&built) {
+                let first = contents.bad_values.first.as_ref();
+                let first = first.map(|bad| (bad.expression.to_string(), bad.value.clone(), bad.reason.to_owned()));
+                let bad_values = BadValueCount { count: contents.bad_values.count, first };
+                let mut files = Vec::new();
+                for (day, part) in contents.clone().by_day(view).map_err(|reason| damaged(view, reason))? {
+                    files.append(&mut write_files(&self.staging, view, day, &part)?);
+                }
+                let said = ViewEntry { built: true, files, bad_values, ..ViewEntry::default() };
+                entries.insert(view.name().to_owned(), said);
+            }
+            self.failed = true;
+            sync_staged(&self.staging, entries.values())?;
+            if let Some(entry) = self.put(self.entry_of_views(entries))? {
+                self.redo.place_view_files(std::slice::from_ref(&entry), &self.state)?;
+                self.state.redone_to = entry.entry;
+            }
+            self.failed = false;
+            for (place, contents) in to_build.into_iter().zip(built) {
+                kept[place].2 = contents;
+            }
+        }
+        // Files of an earlier view of a name are not the new one's.
+        remove_unnamed(&self.staging, &self.state)?;
+        let (mut views, mut all) = (Vec::new(), Vec::new());
+        for (view, declared, contents) in kept {
+            all.push(KeptView { declared, distinct: view.distinct_slots().collect(), contents });
+            views.push(view);
+        }
+        self.views = KeptViews::new(views);
+        Ok(all)
+    }
+
+    /// An entry that says something of views only.
+    fn entry_of_views(&self, views: BTreeMap<String, ViewEntry>) -> Entry {
+        let generation = self.staging.generation().to_owned();
+        entry_of_views(self.staging.store(), &self.state, generation, self.versions.clone(), views)
     }
 
     fn redo(&mut self, entry: &Entry, deltas: &[CountDelta]) -> Result<(), BookError> {
         let days: BTreeSet<Day> = deltas.iter().map(|delta| delta.key.day).collect();
         let entries = std::slice::from_ref(entry);
         self.redo.place_files(entries)?;
+        self.redo.place_view_files(entries, &self.state)?;
         self.redo.update_counts_files(&self.state, entries, &days, &mut |file| {
             let day = file.stamp.day;
             let begin = deltas.partition_point(|delta| delta.key.day < day);
@@ -204,8 +351,16 @@ impl Committer {
     /// # Errors
     /// The rule that `contents` break.
     fn entry(&self, contents: CommitContents) -> Result<(Entry, Vec<CountDelta>), String> {
-        let CommitContents { commit, commit_time, positions, leader_epochs, last_transactions, files, mut deltas } =
-            contents;
+        let CommitContents {
+            commit,
+            commit_time,
+            positions,
+            leader_epochs,
+            last_transactions,
+            files,
+            mut deltas,
+            views: _,
+        } = contents;
         let mut added: Vec<AddedFile> = files
             .into_iter()
             .map(|SealedFile { commit: _, path, bytes, rows, checksum }| AddedFile {
@@ -237,6 +392,7 @@ impl Committer {
             added,
             removed: Vec::new(),
             deltas: deltas.iter().map(|delta| Delta { key: delta.key.clone(), count: delta.added }).collect(),
+            views: BTreeMap::new(),
         };
         Ok((entry, deltas))
     }
@@ -285,10 +441,4 @@ impl Committer {
         }
         Ok(topics)
     }
-}
-
-/// Microseconds since 1970-01-01 UTC; 0 for a clock before that.
-pub(in crate::book) fn write_time(store: &dyn Store) -> i64 {
-    let since = store.write_time().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

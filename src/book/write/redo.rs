@@ -51,6 +51,42 @@ impl Redo {
         })
     }
 
+    /// Moves the files of views that `entries` replace out of staging, those that no later entry replaces.
+    ///
+    /// What is missing is built again from the events by the next run.
+    pub(in crate::book) fn place_view_files(&mut self, entries: &[Entry], state: &State) -> Result<(), BookError> {
+        let mut folders = BTreeSet::new();
+        for entry in entries {
+            for (name, said) in &entry.views {
+                let Some(view) = state.views.get(name) else { continue };
+                let is_newest =
+                    |file: &&AddedFile| view.files.get(&file.path).is_some_and(|known| known.xxh3 == file.xxh3);
+                for file in said.files.iter().filter(is_newest) {
+                    let folder = layout::parent(&file.path);
+                    self.make_folders(std::iter::once(folder))?;
+                    let staged = layout::staged_view_name(&file.path, &file.xxh3);
+                    let staged = format!("{}/{staged}", layout::staging_folder(&entry.generation));
+                    let mut renamed = self.staging.store().rename(&staged, &file.path);
+                    if renamed.is_err() && self.staging.store().exists(&staged).at("look up", &staged)? {
+                        // Its folder is gone.
+                        self.durable_folders.clear();
+                        self.make_folders(std::iter::once(folder))?;
+                        renamed = self.staging.store().rename(&staged, &file.path);
+                    }
+                    match renamed {
+                        // It is in its place, or will be missed when it is read.
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                        renamed => {
+                            renamed.at("rename a staged file to", &file.path)?;
+                            folders.insert(folder);
+                        }
+                    }
+                }
+            }
+        }
+        folders.into_iter().try_for_each(|folder| self.sync(folder))
+    }
+
     fn place(&self, entry: &Entry, path: &str) -> Result<(), BookError> {
         let store = self.staging.store();
         let staged = layout::staged_path(&entry.generation, path);
@@ -188,7 +224,7 @@ impl Redo {
     fn make_folders<'a>(&mut self, folders: impl Iterator<Item = &'a str>) -> Result<(), BookError> {
         let mut parents = BTreeSet::new();
         let mut made = Vec::new();
-        for folder in folders.flat_map(|folder| [layout::parent(folder), folder]) {
+        for folder in folders.flat_map(with_parents) {
             if !self.durable_folders.contains(folder) && !made.contains(&folder) {
                 self.staging.store().create_folder(folder).at("make", folder)?;
                 parents.insert(layout::parent(folder));
@@ -203,6 +239,12 @@ impl Redo {
     fn sync(&self, folder: &str) -> Result<(), BookError> {
         self.staging.store().sync_folder(folder).at("sync", folder)
     }
+}
+
+/// A folder and those above it, the outermost first.
+fn with_parents(folder: &str) -> impl Iterator<Item = &str> {
+    let ends = folder.match_indices('/').map(|(end, _)| end).chain(std::iter::once(folder.len()));
+    ends.map(|end| &folder[..end])
 }
 
 /// The outcome of updating a day's counts file.

@@ -9,8 +9,9 @@ use tracing::info;
 use crate::change::Day;
 use crate::store::Store;
 
-use super::committer::{Committer, write_time};
+use super::committer::Committer;
 use super::create::{check_free, make};
+use super::entry_parts::write_time;
 use super::redo::Redo;
 use super::staging::Staging;
 use crate::book::log::commit_log;
@@ -154,6 +155,7 @@ impl Book {
             added: Vec::new(),
             removed: Vec::new(),
             deltas: Vec::new(),
+            views: BTreeMap::new(),
         };
         self.state.check(&entry)?;
         commit_log::sync(&*self.store)?;
@@ -197,6 +199,7 @@ impl Book {
         }
         let mut redo = Redo::new(Arc::clone(staging));
         redo.place_files(&entries)?;
+        redo.place_view_files(&entries, &self.state)?;
         // After placing: staging held committed files. Before counts: a suspended run may be about to rename an older
         // counts file over the one that is written here.
         staging.sweep_older()?;
@@ -215,7 +218,7 @@ fn entries(store: &dyn Store, numbers: Range<u64>) -> Result<Vec<Entry>, BookErr
 }
 
 /// The whole log as a state, and the number of entries in the newest checkpoint; `None` where there is no log.
-fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, BookError> {
+pub(in crate::book) fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, BookError> {
     let evidence = LogEvidence::read(store)?;
     let Some(listed) = commit_log::numbers(store)?.pop() else {
         evidence.compare(None)?;

@@ -38,6 +38,10 @@ impl Staging {
         &*self.store
     }
 
+    pub(in crate::book) fn shared_store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
     pub(in crate::book) fn generation(&self) -> &str {
         &self.generation
     }

@@ -1,23 +1,18 @@
 //! A condition in SQL on the rows of events.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, Date32Array, RecordBatch, StringArray, UInt32Array};
-use arrow_select::take::take;
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use chrono_tz::Tz;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::pruning::{column as group_column, text_bounds};
 use super::row_filter::{Accepts, RowFilter};
-use crate::book::read::columns::{Texts, column, numbers};
 use crate::change::Day;
-use crate::parse::NamedColumns;
 use crate::query::Filter;
 use crate::sql::{self, BadValues, Batch, ColumnRange, EventColumn, RangeValue};
+use crate::views::event_inputs;
 
 /// A filter of changes with a condition: rows that the filter accepts are judged by the condition, a batch at once.
 pub(in crate::query) struct Condition<'a> {
@@ -47,20 +42,7 @@ impl<'a> Condition<'a> {
 
     /// The columns of some rows of a batch, as the condition needs them.
     fn inputs(&self, batch: &RecordBatch, rows: &UInt32Array, day: Option<Day>) -> Result<Vec<ArrayRef>, String> {
-        let all = self.condition.columns();
-        let mut inputs: Vec<Option<ArrayRef>> = vec![None; all.as_slice().len()];
-        for (place, column) in all.event_columns() {
-            inputs[place] = Some(event_column(batch, column, rows, day)?);
-        }
-        let (places, wanted): (Vec<usize>, Vec<_>) =
-            all.row_columns().map(|(place, side, name)| (place, (side, name))).unzip();
-        if !places.is_empty() {
-            let data = column(batch, "data")?.as_string_opt::<i32>().ok_or("its column data has another type")?;
-            let mut values = NamedColumns::new(wanted);
-            rows.values().iter().for_each(|row| values.push(data.value(*row as usize)));
-            places.into_iter().zip(values.finish()).for_each(|(place, values)| inputs[place] = Some(values));
-        }
-        Ok(inputs.into_iter().flatten().collect())
+        event_inputs(self.condition.columns(), batch, rows, &|_| day)
     }
 }
 
@@ -114,36 +96,6 @@ fn group_range(group: &RowGroupMetaData, event_column: EventColumn) -> Option<Co
         _ => {
             let (low, high) = text_bounds(group, name)?;
             Some((RangeValue::Text(low.to_vec()), RangeValue::Text(high.to_vec())))
-        }
-    }
-}
-
-/// Some rows of a column of events, stored as expressions expect it.
-fn event_column(
-    batch: &RecordBatch,
-    event_column: EventColumn,
-    rows: &UInt32Array,
-    day: Option<Day>,
-) -> Result<ArrayRef, String> {
-    let name = event_column.name();
-    let some = |values: &dyn Array| take(values, rows, None).map_err(|error| error.to_string());
-    match event_column {
-        EventColumn::Day => Ok(Arc::new(Date32Array::from(vec![day.map(Day::days); rows.len()]))),
-        EventColumn::Schema | EventColumn::Table | EventColumn::Op | EventColumn::Topic => {
-            let texts = Texts::of(batch, name)?;
-            let some = rows.values().iter().map(|row| texts.text(*row as usize));
-            Ok(Arc::new(StringArray::from_iter_values(some)))
-        }
-        EventColumn::Partition => {
-            let partitions = numbers::<Int32Type>(batch, name)?;
-            some(&partitions.unary::<_, Int64Type>(i64::from))
-        }
-        EventColumn::Offset | EventColumn::Lsn | EventColumn::CommitLsn | EventColumn::Xid => {
-            some(numbers::<Int64Type>(batch, name)?)
-        }
-        EventColumn::KafkaTime | EventColumn::CommitTime => {
-            let times = numbers::<TimestampMicrosecondType>(batch, name)?.clone().with_timezone("UTC");
-            some(&times)
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::heading::{COUNTING, FILTER, OUTPUT};
+use super::heading::{COUNTING, FILTER, OUTPUT, VIEW};
 use crate::change::{Day, Operation};
 use crate::query::{Format, GroupBy, RowKey, TablePattern};
 use crate::settings::values;
@@ -48,6 +48,18 @@ pub struct QueryArgs {
         value_parser = values::group_by(), help_heading = COUNTING
     )]
     pub by: Vec<GroupBy>,
+    /// Print this view instead of counts
+    #[arg(
+        long, env = "WALBOOK_VIEW", value_name = "NAME", help_heading = VIEW,
+        conflicts_with_all = ["from", "to", "table", "op"]
+    )]
+    pub view: Option<String>,
+    /// Order of a view's rows, as in 'orders DESC, region'
+    #[arg(long, env = "WALBOOK_ORDER", value_name = "COLUMN [DESC],…", requires = "view", help_heading = VIEW)]
+    pub order: Option<String>,
+    /// Largest number of a view's rows
+    #[arg(long, env = "WALBOOK_LIMIT", value_name = "N", requires = "view", help_heading = VIEW)]
+    pub limit: Option<usize>,
     /// Output format
     #[arg(
         long, env = "WALBOOK_FORMAT", default_value = "table", value_parser = values::format(), help_heading = OUTPUT

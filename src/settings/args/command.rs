@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use super::heading::{GLOBAL, LOGGING};
 use super::{
     CaptureArgs, CompletionsArgs, DemoArgs, DoctorArgs, EventsArgs, ManArgs, QueryArgs, RejectsArgs, RunArgs,
-    ServeArgs, SlotArgs, VerifyArgs,
+    ServeArgs, SlotArgs, VerifyArgs, ViewArgs,
 };
 
 /// Keeps the day book of a PostgreSQL write-ahead log: counts per table, day and operation, exactly once, in Parquet
@@ -56,6 +56,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Recount a book, and check its log, offsets, sizes, rows and checksums
     Verify(VerifyArgs),
+    /// Declare, build, show or drop views: your own aggregates, in SQL
+    View(ViewArgs),
     /// Create, show or drop a PostgreSQL replication slot
     Slot(SlotArgs),
     /// Check server, slot, topic and book, and print how to fix each problem

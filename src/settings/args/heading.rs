@@ -5,6 +5,7 @@ pub(super) const KAFKA: &str = "Kafka";
 pub(super) const POSTGRESQL: &str = "PostgreSQL";
 pub(super) const FILTER: &str = "Filter";
 pub(super) const COUNTING: &str = "Counting";
+pub(super) const VIEW: &str = "View";
 pub(super) const COMMIT: &str = "Commit";
 pub(super) const CLUSTER: &str = "Cluster";
 pub(super) const SERVING: &str = "Serving";

@@ -12,6 +12,7 @@ mod manual;
 mod run;
 mod serve;
 mod slot;
+mod view;
 
 pub use book::{EventsArgs, FilterArgs, QueryArgs, RejectsArgs, ReportFormat, VerifyArgs};
 pub use capture::CaptureArgs;
@@ -21,3 +22,4 @@ pub use manual::{CompletionsArgs, ManArgs};
 pub use run::{OriginKind, RunArgs, StartAt};
 pub use serve::{AccessArgs, DemoArgs, ServeArgs};
 pub use slot::{SlotAction, SlotArgs, SlotSourceArgs};
+pub use view::{ViewAction, ViewArgs};

@@ -25,8 +25,10 @@
 mod aggregate;
 mod declaration;
 mod name;
+mod order;
 mod plan;
 
 pub use aggregate::{Aggregate, AggregateFunction};
 pub use name::ViewName;
+pub use order::Order;
 pub use plan::{GroupColumn, Output, SelectColumn, ViewPlan, ViewSource};

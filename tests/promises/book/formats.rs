@@ -58,6 +58,7 @@ fn fence() -> Entry {
         added: Vec::new(),
         removed: Vec::new(),
         deltas: Vec::new(),
+        views: BTreeMap::new(),
     }
 }
 

@@ -338,6 +338,7 @@ fn first_entry(state: &State) -> Entry {
         added: Vec::new(),
         removed: Vec::new(),
         deltas: Vec::new(),
+        views: BTreeMap::new(),
     }
 }
 

@@ -27,13 +27,13 @@ const COLUMNS: usize = 80;
 static IS_DRAWN: AtomicBool = AtomicBool::new(false);
 
 /// Draws the line until it is dropped.
-pub(super) struct ProgressLine {
+pub(in crate::commands) struct ProgressLine {
     drawing: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl ProgressLine {
     /// Starts to draw what `describe` returns; nothing while that is `None`.
-    pub(super) fn start(mut describe: impl FnMut() -> Option<String> + Send + 'static) -> ProgressLine {
+    pub(in crate::commands) fn start(mut describe: impl FnMut() -> Option<String> + Send + 'static) -> ProgressLine {
         let is_terminal = io::stderr().is_terminal();
         if !is_terminal && !enabled!(Level::DEBUG) {
             return ProgressLine { drawing: None };
@@ -57,7 +57,7 @@ impl ProgressLine {
     }
 
     /// Starts to draw the text that was set last, and the time since now; returns the function that sets the text.
-    pub(super) fn start_text() -> (ProgressLine, impl Fn(String)) {
+    pub(in crate::commands) fn start_text() -> (ProgressLine, impl Fn(String)) {
         let (start, text) = (Instant::now(), Arc::new(Mutex::new(None::<String>)));
         let newest = Arc::clone(&text);
         let line = ProgressLine::start(move || {
@@ -79,7 +79,7 @@ impl Drop for ProgressLine {
 }
 
 /// Standard error for the next log line, without the progress line.
-pub(super) fn stderr() -> Stderr {
+pub(in crate::commands) fn stderr() -> Stderr {
     erase();
     io::stderr()
 }
@@ -107,19 +107,19 @@ fn fit(line: &str, columns: usize) -> String {
 }
 
 /// How fast a counter grows.
-pub(super) struct RecordRate {
+pub(in crate::commands) struct RecordRate {
     count: u64,
     since: Instant,
 }
 
 impl RecordRate {
     /// A counter that is at zero now.
-    pub(super) fn new() -> RecordRate {
+    pub(in crate::commands) fn new() -> RecordRate {
         RecordRate { count: 0, since: Instant::now() }
     }
 
     /// How much the counter grew per second since the last call.
-    pub(super) fn per_second(&mut self, count: u64) -> u64 {
+    pub(in crate::commands) fn per_second(&mut self, count: u64) -> u64 {
         let (grown, seconds) = (count.saturating_sub(self.count), self.since.elapsed().as_secs_f64());
         *self = RecordRate { count, since: Instant::now() };
         per_second(grown, seconds)

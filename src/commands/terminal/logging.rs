@@ -12,7 +12,7 @@ use crate::settings::args::LogFormat;
 ///
 /// # Errors
 /// [`SettingsError::Wrong`] for a filter that cannot be read.
-pub(super) fn begin(format: LogFormat, filter: &str) -> Result<(), SettingsError> {
+pub(in crate::commands) fn begin(format: LogFormat, filter: &str) -> Result<(), SettingsError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| SettingsError::Wrong(format!("--log {filter:?}: not a level or a filter: {error}")))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(progress_line::stderr);

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
-use super::{CommitNumber, Day};
+use crate::change::{CommitNumber, Day};
 
 /// Rows of one table from one batch of records, in the order they were read.
 #[derive(Clone, Debug)]

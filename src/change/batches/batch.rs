@@ -1,6 +1,6 @@
 //! Records that travel together.
 
-use super::{CommitNumber, Records};
+use crate::change::{CommitNumber, Records};
 
 /// Records of one poll.
 pub struct PolledBatch {

@@ -1,0 +1,142 @@
+//! Whether each view has the rows that the events have, and a state from which they follow.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use arrow_array::RecordBatch;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_select::concat::concat_batches;
+
+use super::report::{Check, Problems};
+use crate::book::read::snapshot::Snapshot;
+use crate::book::read::view_files;
+use crate::book::write::build_views::build_views;
+use crate::book::{BookError, State};
+use crate::change::{Day, with_causes};
+use crate::store::{Disk, Store};
+use crate::views::{View, ViewContents};
+
+/// How often the comparison begins again because a run has replaced files meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// Computes each view that is built from all events, and compares every row; `None` for a book without such views.
+pub(super) fn verify_views(root: &Path) -> Option<Check> {
+    let mut attempt = 0;
+    loop {
+        let snapshot = Snapshot::take(root).ok()?;
+        let state = snapshot.state();
+        if !state.views.values().any(|view| view.is_current) {
+            return None;
+        }
+        let (mut problems, mut seen) = (Problems::default(), String::new());
+        let newest = state.newest_entry().unwrap_or(0);
+        match compare(root, &snapshot, &mut |what| problems.add(newest, what)) {
+            Ok(compared) => seen = compared,
+            Err(error) => problems.add(newest, with_causes(&error)),
+        }
+        attempt += 1;
+        let is_newer = || Snapshot::take(root).is_ok_and(|later| later.state().entries > state.entries);
+        if problems.is_empty() || attempt == ATTEMPTS || !is_newer() {
+            return Some(problems.check("views", seen));
+        }
+    }
+}
+
+/// Compares all views; returns what was compared.
+fn compare(root: &Path, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> Result<String, BookError> {
+    let (state, disk) = (snapshot.state(), Disk::new(root));
+    let store: Arc<dyn Store> = Arc::new(disk.clone());
+    let views = current_views(state)?;
+    let views: Vec<&View> = views.iter().collect();
+    // First what a run may replace at any moment.
+    let mut found = Vec::new();
+    for view in &views {
+        let known = &state.views[view.name()];
+        found.push((view_files::read_rows(&disk, view, known)?, view_files::read_all(&disk, state, view)?));
+    }
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let built = build_views(&store, state, snapshot.tail(), &views, threads)?;
+    let (mut groups, not_built) = (0, state.views.len() - views.len());
+    for ((view, contents), (mut rows, from_state)) in views.into_iter().zip(built).zip(found) {
+        groups += contents.groups.len();
+        let name = view.name();
+        let by_day = |contents: ViewContents| contents.by_day(view).map_err(|reason| BookError::damaged(name, reason));
+        let (mut expected, mut from_state) = (by_day(contents)?, by_day(from_state)?);
+        let days: BTreeSet<Option<Day>> =
+            expected.keys().chain(rows.keys()).chain(from_state.keys()).copied().collect();
+        for day in days {
+            let part = Part {
+                rows: rows.remove(&day).unwrap_or_default(),
+                from_state: from_state.remove(&day).unwrap_or_default(),
+                expected: expected.remove(&day).unwrap_or_default(),
+            };
+            if let Some(what) = part.difference(view).map_err(|reason| BookError::damaged(name, reason))? {
+                wrong(format!("{}: {what}", printed_part(name, day)));
+            }
+        }
+    }
+    let rest = if not_built == 0 { String::new() } else { format!("; {not_built} are not built yet") };
+    Ok(format!("{groups} groups of {} views, each as the events have it{rest}", state.views.len() - not_built))
+}
+
+fn current_views(state: &State) -> Result<Vec<View>, BookError> {
+    let time_zone = state.settings.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
+    let current = state.views.iter().filter(|(_, known)| known.is_current);
+    let view = |(number, (name, known)): (u16, (&String, &crate::book::ViewState))| {
+        View::parse(number, &known.declared, time_zone)
+            .map_err(|error| BookError::View { view: name.clone(), reason: Box::new(error) })
+    };
+    (0..).zip(current).map(view).collect()
+}
+
+/// One day of a view, or all of it.
+struct Part {
+    rows: Vec<RecordBatch>,
+    from_state: ViewContents,
+    expected: ViewContents,
+}
+
+impl Part {
+    /// How the files differ from the events.
+    fn difference(&self, view: &View) -> Result<Option<String>, String> {
+        let rows = concat_batches(&view.schema(), &self.rows).map_err(|error| error.to_string())?;
+        let expected = view.rows(&self.expected)?;
+        let in_state = || Ok::<_, String>(difference(&view.rows(&self.from_state)?, &expected));
+        if let Some(what) = difference(&rows, &expected) {
+            return Ok(Some(what));
+        }
+        Ok(match in_state()? {
+            Some(what) => Some(format!("in its state {what}")),
+            None if self.from_state.values != self.expected.values => Some("its distinct values are others".to_owned()),
+            None => None,
+        })
+    }
+}
+
+/// The first difference, if there is one.
+fn difference(rows: &RecordBatch, expected: &RecordBatch) -> Option<String> {
+    if rows == expected {
+        return None;
+    }
+    if rows.num_rows() != expected.num_rows() {
+        return Some(format!("it has {} rows, by the events {}", rows.num_rows(), expected.num_rows()));
+    }
+    let row = (0..rows.num_rows()).find(|row| rows.slice(*row, 1) != expected.slice(*row, 1))?;
+    Some(format!("row {row} is {}, by the events {}", printed(rows, row), printed(expected, row)))
+}
+
+fn printed(rows: &RecordBatch, row: usize) -> String {
+    let options = FormatOptions::default().with_null("NULL");
+    let value = |column| match ArrayFormatter::try_new(column, &options) {
+        Ok(formatter) => formatter.value(row).try_to_string().unwrap_or_else(|_| "…".to_owned()),
+        Err(_) => "…".to_owned(),
+    };
+    let values: Vec<String> = rows.columns().iter().map(|column| value(column.as_ref())).collect();
+    format!("({})", values.join(", "))
+}
+
+fn printed_part(name: &str, day: Option<Day>) -> String {
+    day.map_or_else(|| name.to_owned(), |day| format!("{name} of {day}"))
+}

@@ -1,0 +1,87 @@
+//! Declaring and dropping views: an entry that any process may put, while a run owns the book.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::entry_parts::entry_of_views;
+use super::resume::fold;
+use super::staging::Staging;
+use crate::book::log::commit_log::{self, LoggedEntry, Put};
+use crate::book::log::digested;
+use crate::book::log::entry::{Versions, ViewEntry};
+use crate::book::{BookError, State};
+use crate::store::Store;
+use crate::views::View;
+
+/// What is done to a view.
+#[derive(Clone, Debug)]
+pub enum ViewChange {
+    /// `CREATE VIEW …`.
+    Declare(String),
+    /// Drop the one of this name.
+    Drop(String),
+}
+
+/// Puts an entry that declares a view, or drops one. The run that owns the book goes on, and removes the files of a view that
+/// was dropped; returns the name.
+///
+/// # Errors
+/// [`BookError::View`] for a declaration that is none, or for a name that is taken or unknown; [`BookError::NoBook`] as `no_book`
+/// says; [`BookError::Io`].
+pub fn change_view(
+    store: &Arc<dyn Store>,
+    versions: &Versions,
+    change: &ViewChange,
+    no_book: &dyn Fn() -> BookError,
+) -> Result<String, BookError> {
+    loop {
+        let (state, _) = fold(&**store)?.ok_or_else(no_book)?;
+        let (name, said) = entry_of(&state, change)?;
+        let views = BTreeMap::from([(name.clone(), said)]);
+        let entry = entry_of_views(&**store, &state, state.generation.clone(), versions.clone(), views);
+        state.check(&entry)?;
+        commit_log::sync(&**store)?;
+        let staging = Staging::make(Arc::clone(store), entry.entry)?;
+        let (bytes, digest) = digested::write(&entry);
+        let put = commit_log::put(&staging, entry.entry, &bytes);
+        // What is left of the folder goes with the next start.
+        let abandoned = staging.abandon();
+        // A run that has just begun may have removed the folder, also right after the entry was put.
+        let is_ours = |logged: &LoggedEntry| logged.digest == digest;
+        match put {
+            Ok(Put::Done) => return Ok(name),
+            _ if commit_log::read_entry(&**store, entry.entry)?.as_ref().is_some_and(is_ours) => {
+                commit_log::sync(&**store)?;
+                return Ok(name);
+            }
+            // Another entry has this number: look again.
+            Ok(Put::Lost(_)) | Err(BookError::StagingGone { .. } | BookError::Fenced { .. }) => abandoned?,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What the entry says, and of which view.
+fn entry_of(state: &State, change: &ViewChange) -> Result<(String, ViewEntry), BookError> {
+    let refused = |view: &str, reason: String| BookError::View { view: view.to_owned(), reason: reason.into() };
+    match change {
+        ViewChange::Declare(text) => {
+            let time_zone = state.settings.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
+            let view = View::parse(0, text, time_zone)
+                .map_err(|error| BookError::View { view: "not declared".to_owned(), reason: Box::new(error) })?;
+            let name = view.name().to_owned();
+            if state.views.contains_key(&name) {
+                return Err(refused(&name, "there is a view of this name: drop it first, or use another name".into()));
+            }
+            Ok((name, ViewEntry { declared: Some(text.trim().to_owned()), ..ViewEntry::default() }))
+        }
+        ViewChange::Drop(name) => {
+            if !state.views.contains_key(name) {
+                let known: Vec<&str> = state.views.keys().map(String::as_str).collect();
+                let known = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
+                return Err(refused(name, format!("there is no view of this name; views of this book: {known}")));
+            }
+            Ok((name.clone(), ViewEntry { dropped: true, ..ViewEntry::default() }))
+        }
+    }
+}

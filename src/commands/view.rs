@@ -1,0 +1,184 @@
+//! `walbook view`: declares, builds, shows and drops views.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use super::answers::print;
+use crate::book::log::entry::BookSettings;
+use crate::book::{Book, BookError, Snapshot, ViewChange, ViewState, change_view, printable};
+use crate::change::{Failure, WithContext};
+use crate::run::versions;
+use crate::settings::SettingsError;
+use crate::settings::args::{ReportFormat, ViewAction, ViewArgs};
+use crate::store::{Disk, Store};
+
+/// Runs the action that was typed.
+pub(super) fn view(args: &ViewArgs) -> Result<(), Failure> {
+    let name = || args.view.clone().ok_or_else(|| SettingsError::missing("the name of a view"));
+    match args.action {
+        ViewAction::Create => create(args),
+        ViewAction::Build => build(&args.book),
+        ViewAction::List => list(&args.book, args.format),
+        ViewAction::Show => show(&args.book, &name()?, args.format),
+        ViewAction::Drop => change(&args.book, &ViewChange::Drop(name()?)),
+    }
+}
+
+fn create(args: &ViewArgs) -> Result<(), Failure> {
+    let declarations = match (&args.view, &args.file) {
+        (Some(declaration), None) => vec![declaration.clone()],
+        (None, Some(file)) => {
+            let text = fs::read_to_string(file).context(file.display().to_string())?;
+            divided(&text)
+        }
+        _ => return Err(SettingsError::missing("one of 'CREATE VIEW …' and --file FILE").into()),
+    };
+    declarations.into_iter().try_for_each(|declaration| change(&args.book, &ViewChange::Declare(declaration)))
+}
+
+/// The statements of a file. A semicolon in quotes or in a comment ends none.
+fn divided(text: &str) -> Vec<String> {
+    let (mut statements, mut begin, mut letters) = (Vec::new(), 0, text.char_indices().peekable());
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '\'' | '"' => letters.by_ref().take_while(|(_, other)| *other != letter).for_each(|_| {}),
+            '-' if letters.peek().is_some_and(|(_, next)| *next == '-') => {
+                letters.by_ref().take_while(|(_, other)| *other != '\n').for_each(|_| {});
+            }
+            ';' => {
+                statements.push(&text[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    statements.push(&text[begin..]);
+    statements.into_iter().map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
+}
+
+fn change(book: &Path, change: &ViewChange) -> Result<(), Failure> {
+    let store: Arc<dyn Store> = Arc::new(Disk::new(book));
+    let no_book = || BookError::NoBook { path: book.to_owned() };
+    if !book.is_dir() {
+        return Err(no_book().into());
+    }
+    let name = change_view(&store, &versions(), change, &no_book)?;
+    print(|out| match change {
+        ViewChange::Declare(_) => writeln!(
+            out,
+            "View {name} is declared. The next start of `walbook run` builds it from the events of the book and keeps it; \
+             without a run, `walbook view build` builds it now."
+        ),
+        ViewChange::Drop(_) => {
+            writeln!(out, "View {name} is dropped. The run that has the book, or the next one, removes its files.")
+        }
+    })
+}
+
+fn build(book: &Path) -> Result<(), Failure> {
+    let snapshot = Snapshot::take(book)?;
+    let BookSettings { time_zone, day_from } = snapshot.state().settings.clone();
+    let store: Arc<dyn Store> = Arc::new(Disk::new(book));
+    let opened = Book::open(store, BookSettings { time_zone, day_from }, versions())?;
+    let mut committer = opened.fence(|_| Ok::<_, BookError>(Default::default()))?;
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let built = committer.take_up_views(threads)?;
+    print(|out| {
+        writeln!(
+            out,
+            "{} of the book: each has all changes up to the newest commit.",
+            counted(built.len() as u64, "view")
+        )
+    })
+}
+
+fn list(book: &Path, format: ReportFormat) -> Result<(), Failure> {
+    let snapshot = Snapshot::take(book)?;
+    let views = &snapshot.state().views;
+    print(|out| match format {
+        ReportFormat::Json => {
+            let views: Vec<_> = views.iter().map(|(name, view)| json(name, view)).collect();
+            writeln!(out, "{}", serde_json::json!({ "complete_to": snapshot.complete_to(), "views": views }))
+        }
+        ReportFormat::Table if views.is_empty() => writeln!(out, "There are no views: see `walbook view create`."),
+        ReportFormat::Table => {
+            let width = views.keys().map(String::len).max().unwrap_or(0);
+            for (name, view) in views {
+                writeln!(out, "{name:width$}  {}", state_of(view))?;
+                print_bad_values(view, &" ".repeat(width + 2), out)?;
+            }
+            writeln!(out, "{}", snapshot.complete_to())
+        }
+    })
+}
+
+fn show(book: &Path, name: &str, format: ReportFormat) -> Result<(), Failure> {
+    let snapshot = Snapshot::take(book)?;
+    let Some(view) = snapshot.state().views.get(name) else {
+        let reason = "there is no view of this name: `walbook view list` prints all".into();
+        return Err(BookError::View { view: name.to_owned(), reason }.into());
+    };
+    print(|out| match format {
+        ReportFormat::Json => writeln!(out, "{}", json(name, view)),
+        ReportFormat::Table => {
+            writeln!(out, "{}\n\n{}", printable(&view.declared), state_of(view))?;
+            print_bad_values(view, "", out)?;
+            writeln!(out, "{}", snapshot.complete_to())
+        }
+    })
+}
+
+/// How many groups there are in how many files of rows.
+fn state_of(view: &ViewState) -> String {
+    if !view.is_current {
+        return "not built yet: the next start of `walbook run` builds it, and so does `walbook view build`".to_owned();
+    }
+    let (groups, files) = view.sizes();
+    format!("{} in {}", counted(groups, "group"), counted(files as u64, "file"))
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn print_bad_values(view: &ViewState, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    match &view.bad_values.first {
+        Some((expression, value, reason)) => writeln!(
+            out,
+            "{indent}{} could not be computed and counted as NULL, first {expression} of {value:?}: {reason}",
+            counted(view.bad_values.count, "value")
+        ),
+        None => Ok(()),
+    }
+}
+
+fn json(name: &str, view: &ViewState) -> serde_json::Value {
+    let (groups, files) = view.sizes();
+    serde_json::json!({
+        "name": name,
+        "declared": view.declared,
+        "is_current": view.is_current,
+        "groups": groups,
+        "files": files,
+        "bad_values": view.bad_values,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_end_at_semicolons_outside_of_quotes_and_comments() {
+        let text = "CREATE VIEW a AS SELECT ';' x; -- one; two\nCREATE VIEW b AS SELECT \"a;b\" FROM t\n;;  ";
+        assert_eq!(
+            divided(text),
+            ["CREATE VIEW a AS SELECT ';' x", "-- one; two\nCREATE VIEW b AS SELECT \"a;b\" FROM t"]
+        );
+        assert_eq!(divided("SELECT 'it''s; one'"), ["SELECT 'it''s; one'"]);
+        assert!(divided(" ;\n").is_empty());
+    }
+}

@@ -1,0 +1,102 @@
+//! All groups of a view, or those of one day: what its files hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Date32Type;
+
+use super::deltas::GroupDeltas;
+use super::view::View;
+use crate::change::{Accumulator, Accumulators, Day, GroupKey, GroupValue};
+use crate::sql::BadValues;
+use differential_dataflow::difference::Semigroup;
+
+/// Groups with what they hold, in the order of their values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewContents {
+    /// By key; what counts distinct values counts those of `values`.
+    pub groups: BTreeMap<GroupKey, Accumulators>,
+    /// The distinct values of groups.
+    pub values: BTreeSet<GroupValue>,
+    /// Values that could not be computed, where that is known.
+    pub bad_values: BadValues,
+}
+
+impl ViewContents {
+    /// Adds what some changes add.
+    pub fn add(&mut self, deltas: GroupDeltas) {
+        let GroupDeltas { groups, values, bad_values } = deltas;
+        self.bad_values.merge(bad_values);
+        for (key, added) in groups {
+            match self.groups.entry(key) {
+                std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().plus_equals(&added),
+                std::collections::btree_map::Entry::Vacant(new) => drop(new.insert(added)),
+            }
+        }
+        for value in values {
+            self.add_value(value);
+        }
+    }
+
+    /// Adds a value that a group has, once.
+    pub fn add_value(&mut self, value: GroupValue) {
+        let place = usize::from(value.accumulator);
+        if let Some(group) = self.groups.get_mut(&value.group)
+            && self.values.insert(value)
+            && let Some(accumulator) = group.0.get_mut(place)
+        {
+            accumulator.merge(&Accumulator::Count(1));
+        }
+    }
+
+    /// Adds the groups of other changes.
+    pub fn merge(&mut self, other: ViewContents) {
+        let ViewContents { groups, values, bad_values } = other;
+        let mut groups: Vec<(GroupKey, Accumulators)> = groups.into_iter().collect();
+        // Distinct values are counted again: both may have the same.
+        for value in &values {
+            let place = groups.binary_search_by(|(key, _)| key.cmp(&value.group));
+            if let Ok(place) = place
+                && let Some(accumulator) = groups[place].1.0.get_mut(usize::from(value.accumulator))
+            {
+                *accumulator = Accumulator::Empty;
+            }
+        }
+        self.add(GroupDeltas { groups, values: values.into_iter().collect(), bad_values });
+    }
+
+    /// Divides the groups by day, in a view that has a folder for each; else all are under `None`.
+    ///
+    /// # Errors
+    /// For keys that are not of this view.
+    pub fn by_day(self, view: &View) -> Result<BTreeMap<Option<Day>, ViewContents>, String> {
+        let mut divided: BTreeMap<Option<Day>, ViewContents> = BTreeMap::new();
+        let days = view.days(self.groups.keys())?;
+        let mut day_of: BTreeMap<GroupKey, Option<Day>> = BTreeMap::new();
+        for ((key, accumulators), day) in self.groups.into_iter().zip(days) {
+            if !self.values.is_empty() {
+                day_of.insert(key.clone(), day);
+            }
+            divided.entry(day).or_default().groups.insert(key, accumulators);
+        }
+        for value in self.values {
+            let day = day_of.get(&value.group).copied().ok_or("a value of no group")?;
+            divided.entry(day).or_default().values.insert(value);
+        }
+        Ok(divided)
+    }
+}
+
+impl View {
+    /// The day of each group, in a view that has a folder for each; else `None` for each.
+    ///
+    /// # Errors
+    /// For keys that are not of this view.
+    pub fn days<'k>(&self, keys: impl ExactSizeIterator<Item = &'k GroupKey>) -> Result<Vec<Option<Day>>, String> {
+        let Some(place) = self.plan.day_group() else { return Ok(vec![None; keys.len()]) };
+        let columns = self.group_columns(keys)?;
+        let days = columns[place].as_primitive_opt::<Date32Type>().ok_or("days of another type")?;
+        let day = |day: Option<i32>| day.and_then(|day| Day::from_days(day.into()).ok());
+        days.iter().map(|of_group| day(of_group).map(Some).ok_or_else(|| "a group without a day".to_owned())).collect()
+    }
+}

@@ -1,0 +1,242 @@
+//! The files of a view: its rows for people, and what they follow from for the next run.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `views/NAME[/day=…]/view.parquet` | the rows, in the order of their group columns |
+//! | `_walbook/views/NAME[/day=…]/state.parquet` | the group columns, and a column for each accumulator |
+//! | `_walbook/views/NAME[/day=…]/values-N.parquet` | the group columns and `value`: the values that accumulator N counts |
+//!
+//! Accumulators are typed columns where they hold a value; sums are bytes, since they may be wider than any type.
+
+use std::sync::Arc;
+
+use arrow_array::builder::BinaryBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Schema};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use super::contents::ViewContents;
+use super::results::extremes;
+use super::view::{Measure, Slot, View};
+use crate::change::{Accumulator, Accumulators, ExactSum, GroupKey, GroupValue, WideSum};
+use crate::control::catch_panic;
+use crate::store::layout::ViewFileKind;
+
+impl View {
+    /// The files of one of its days, or of all of it: each kind, its bytes and the number of its rows.
+    ///
+    /// # Errors
+    /// For contents that are not of this view.
+    pub fn encode(&self, contents: &ViewContents) -> Result<Vec<(ViewFileKind, Vec<u8>, usize)>, String> {
+        let rows = self.rows(contents)?;
+        let state = self.state(contents)?;
+        let mut files = vec![
+            (ViewFileKind::Rows, parquet(&rows), rows.num_rows()),
+            (ViewFileKind::State, parquet(&state), state.num_rows()),
+        ];
+        for place in self.distinct_slots() {
+            let values = self.values(contents, place)?;
+            files.push((ViewFileKind::Values(place as u16), parquet(&values), values.num_rows()));
+        }
+        Ok(files)
+    }
+
+    /// The contents that follow from the files of state and values.
+    ///
+    /// # Errors
+    /// For anything but what [`View::encode`] writes.
+    pub fn decode(&self, state: Bytes, values: &[(u16, Bytes)]) -> Result<ViewContents, String> {
+        let mut contents = ViewContents::default();
+        for batch in batches(state)? {
+            let batch = batch?;
+            let keys = self.keys_of(&batch)?;
+            let mut accumulators = vec![vec![Accumulator::Empty; self.slots.len()]; batch.num_rows()];
+            for (place, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.measure != Measure::Distinct) {
+                let column = column(&batch, &format!("accumulator_{place}"))?;
+                for (row, value) in slot_values(slot, column)?.into_iter().enumerate() {
+                    accumulators[row][place] = value;
+                }
+            }
+            let accumulators = accumulators.into_iter().map(|all| Accumulators(all.into()));
+            contents.groups.extend(keys.into_iter().zip(accumulators));
+        }
+        for (place, bytes) in values {
+            let slot = self.slots.get(usize::from(*place)).ok_or("values of an aggregate that is not there")?;
+            let converter = slot.converter.as_ref().ok_or("values of an aggregate that has none")?;
+            for batch in batches(bytes.clone())? {
+                let batch = batch?;
+                let keys = self.keys_of(&batch)?;
+                let packed = converter
+                    .convert_columns(&[restored(column(&batch, "value")?, slot.kind().data_type())?])
+                    .map_err(|error| error.to_string())?;
+                for (group, value) in keys.into_iter().zip(&packed) {
+                    let value = value.data().to_vec();
+                    contents.add_value(GroupValue { group, accumulator: *place, value });
+                }
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Rows of a file of rows, in the types of the view.
+    ///
+    /// # Errors
+    /// For anything but what [`View::encode`] writes.
+    pub(crate) fn restored(&self, rows: &RecordBatch) -> Result<RecordBatch, String> {
+        let schema = self.schema();
+        let columns =
+            schema.fields().iter().map(|field| restored(column(rows, field.name())?, field.data_type().clone()));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let columns = columns.collect::<Result<Vec<_>, String>>()?;
+        RecordBatch::try_new_with_options(schema, columns, &options).map_err(|error| error.to_string())
+    }
+
+    fn state(&self, contents: &ViewContents) -> Result<RecordBatch, String> {
+        let mut columns = self.key_fields(contents.groups.keys())?;
+        // Also those that count distinct values: a file without any column has no rows.
+        for (place, slot) in self.slots.iter().enumerate() {
+            let values: Vec<&Accumulator> = contents.groups.values().map(|all| &all.0[place]).collect();
+            columns.push((format!("accumulator_{place}"), slot_column(slot, &values)?));
+        }
+        record_batch(columns, contents.groups.len())
+    }
+
+    fn values(&self, contents: &ViewContents, place: usize) -> Result<RecordBatch, String> {
+        let values: Vec<&GroupValue> =
+            contents.values.iter().filter(|value| usize::from(value.accumulator) == place).collect();
+        let mut columns = self.key_fields(values.iter().map(|value| &value.group))?;
+        let packed: Vec<Accumulator> =
+            values.iter().map(|value| Accumulator::Least(value.value.as_slice().into())).collect();
+        columns.push(("value".to_owned(), extremes(&self.slots[place], packed.iter())?));
+        record_batch(columns, values.len())
+    }
+
+    fn key_fields<'k>(
+        &self,
+        keys: impl ExactSizeIterator<Item = &'k GroupKey>,
+    ) -> Result<Vec<(String, ArrayRef)>, String> {
+        let columns = self.group_columns(keys)?.into_iter().enumerate();
+        Ok(columns.map(|(place, column)| (format!("group_{place}"), column)).collect())
+    }
+
+    /// The keys of the rows of a file.
+    fn keys_of(&self, batch: &RecordBatch) -> Result<Vec<GroupKey>, String> {
+        let Some(converter) = &self.keys else {
+            return Ok(vec![GroupKey::new(self.number, &[]); batch.num_rows()]);
+        };
+        let columns = self.plan.groups.iter().enumerate().map(|(place, group)| {
+            restored(column(batch, &format!("group_{place}"))?, group.expression.kind().data_type())
+        });
+        let columns = columns.collect::<Result<Vec<_>, String>>()?;
+        let rows = converter.convert_columns(&columns).map_err(|error| error.to_string())?;
+        Ok(rows.iter().map(|row| GroupKey::new(self.number, row.data())).collect())
+    }
+}
+
+/// The values of an accumulator as a column.
+fn slot_column(slot: &Slot, values: &[&Accumulator]) -> Result<ArrayRef, String> {
+    Ok(match slot.measure {
+        Measure::Count | Measure::Distinct => {
+            Arc::new(Int64Array::from_iter_values(values.iter().map(|value| value.count())))
+        }
+        Measure::Sum | Measure::DoubleSum => {
+            let mut bytes = BinaryBuilder::new();
+            for value in values {
+                match value {
+                    Accumulator::DoubleSum(sum) => bytes.append_value(sum.to_bytes()),
+                    value => bytes.append_option(value.as_sum().map(WideSum::to_bytes)),
+                }
+            }
+            Arc::new(bytes.finish())
+        }
+        Measure::Least | Measure::Greatest => extremes(slot, values.iter().copied())?,
+    })
+}
+
+/// The accumulators of a column.
+fn slot_values(slot: &Slot, column: &ArrayRef) -> Result<Vec<Accumulator>, String> {
+    let wrong = || "a column of accumulators has another type".to_owned();
+    let valid = |row: usize| column.is_valid(row);
+    match slot.measure {
+        Measure::Count | Measure::Distinct => {
+            let counts = column.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+            let count = |count: i64| if count == 0 { Accumulator::Empty } else { Accumulator::Count(count) };
+            Ok(counts.values().iter().map(|number| count(*number)).collect())
+        }
+        Measure::Sum | Measure::DoubleSum => {
+            let bytes = column.as_binary_opt::<i32>().ok_or_else(wrong)?;
+            let value = |bytes: &[u8]| match slot.measure {
+                Measure::Sum => WideSum::from_bytes(bytes).map(Accumulator::sum),
+                _ => ExactSum::from_bytes(bytes).map(|sum| Accumulator::DoubleSum(Box::new(sum))),
+            };
+            let rows = (0..column.len()).map(|row| match valid(row) {
+                true => value(bytes.value(row)).ok_or_else(|| "a sum that is none".to_owned()),
+                false => Ok(Accumulator::Empty),
+            });
+            rows.collect()
+        }
+        Measure::Least | Measure::Greatest => {
+            let converter = slot.converter.as_ref().ok_or_else(wrong)?;
+            let values = restored(column, slot.kind().data_type())?;
+            let rows = converter.convert_columns(&[values]).map_err(|error| error.to_string())?;
+            let value = |row: usize| -> Accumulator {
+                let value: Box<[u8]> = rows.row(row).data().into();
+                match (valid(row), slot.measure) {
+                    (false, _) => Accumulator::Empty,
+                    (true, Measure::Least) => Accumulator::Least(value),
+                    (true, _) => Accumulator::Greatest(value),
+                }
+            };
+            Ok((0..column.len()).map(value).collect())
+        }
+    }
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
+    batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"))
+}
+
+/// A column of a file in the type that was written: a file without Arrow's schema has Parquet's own types.
+fn restored(column: &ArrayRef, kind: DataType) -> Result<ArrayRef, String> {
+    if *column.data_type() == kind {
+        return Ok(Arc::clone(column));
+    }
+    arrow_cast::cast(column, &kind).map_err(|error| error.to_string())
+}
+
+fn record_batch(columns: Vec<(String, ArrayRef)>, rows: usize) -> Result<RecordBatch, String> {
+    let field = |(name, column): &(String, ArrayRef)| Field::new(name, column.data_type().clone(), true);
+    let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let columns = columns.into_iter().map(|(_, column)| column).collect();
+    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options).map_err(|error| error.to_string())
+}
+
+/// The bytes of a file.
+fn parquet(rows: &RecordBatch) -> Vec<u8> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
+        .set_created_by(concat!("walbook version ", env!("CARGO_PKG_VERSION")).to_owned())
+        .build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options)
+        .expect("each type of a view is one of Parquet's");
+    writer.write(rows).expect("memory takes all bytes");
+    writer.into_inner().expect("memory takes all bytes")
+}
+
+/// The batches of a file whose bytes were compared with the log.
+pub(crate) fn batches(bytes: Bytes) -> Result<impl Iterator<Item = Result<RecordBatch, String>>, String> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let open = || ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?.build();
+    let reader = catch_panic(open).map_err(|panic| format!("the decoder panicked: {panic}"))?;
+    let reader = reader.map_err(|error| error.to_string())?;
+    Ok(reader.map(|batch| batch.map_err(|error| error.to_string())))
+}

@@ -1,0 +1,31 @@
+//! Views: aggregates that users declare, computed from changes.
+//!
+//! In: batches of changed rows, and the text of each view. Out: group deltas, one for each group of a batch; and from what the groups
+//! add up to, the rows of a view and its files. [`View`] is a [`ViewPlan`](crate::sql::ViewPlan) made ready for this.
+//!
+//! Promised: a view's rows depend on the changes alone, not on their order, their batches or the number of workers.
+//!
+//! ```text
+//! rows of a batch ─▶ inputs ─▶ filter ─▶ groups and arguments ─▶ group deltas
+//! ```
+//!
+//! Group columns and values are packed in arrow's row format, in memory only: files have typed columns.
+//! *Why not DataFusion*: see [`crate::sql`].
+
+mod columns;
+mod compute_deltas;
+mod contents;
+mod deltas;
+mod files;
+mod inputs;
+mod results;
+mod view;
+#[cfg(test)]
+mod view_tests;
+
+pub use compute_deltas::{ViewDeltas, compute_group_deltas};
+pub use contents::ViewContents;
+pub use deltas::GroupDeltas;
+pub(crate) use files::batches;
+pub(crate) use inputs::event_inputs;
+pub use view::{View, ViewError};
