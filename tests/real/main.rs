@@ -65,3 +65,4 @@ mod strange_records;
 mod succession;
 mod transactions;
 mod truncation;
+mod views;
