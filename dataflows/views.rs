@@ -8,7 +8,8 @@
 //!             initial values ────┴─▶ distinct ─▶ values that are new
 //! ```
 //!
-//! What a group adds up to is the difference of its key: counts, sums and extremes are merged, never taken back.
+//! The accumulators of a group are the difference of its key in the arrangement: changes are only added, so accumulators are only
+//! merged.
 
 use differential_dataflow::AsCollection;
 use differential_dataflow::operators::{CountTotal, ThresholdTotal};

@@ -23,7 +23,7 @@
 //! # Where to begin
 //!
 //! [`dataflows::pipeline`] is the whole product on one screen. Then the rooms in the order in which data passes them, as
-//! their `mod` lines are listed below: [`source`] → [`parse`] → [`table`] → [`book`], and for readers [`query`]. How a run is
+//! their `mod` lines are listed below: [`source`] → [`parse`] → [`table`] and [`views`] → [`book`], and for readers [`query`]. How a run is
 //! put together: `run/start.rs`; where its records come from: `run/origin.rs`. Where output becomes
 //! visible: `book/log/commit_log.rs`. What happens after a crash: `book/write/resume.rs`. Who may call whom: `tests/promises/architecture.rs`.
 //!

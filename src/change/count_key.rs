@@ -36,7 +36,7 @@ pub struct CountKey {
 
 /// A hash of a table's name, which is the same in every process.
 ///
-/// Two tables may have the same hash, so whoever turns hashes into names must check for it. It is unlikely: among four billion
+/// Two tables may have the same hash, so code that turns hashes into names must check for it. It is unlikely: among four billion
 /// books of a hundred thousand tables each, about one has such a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(u64);

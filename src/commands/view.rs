@@ -13,6 +13,7 @@ use crate::change::{Failure, WithContext};
 use crate::run::versions;
 use crate::settings::SettingsError;
 use crate::settings::args::{ReportFormat, ViewAction, ViewArgs};
+use crate::sql;
 use crate::store::{Disk, Store};
 
 /// Runs the action that was typed.
@@ -32,31 +33,15 @@ fn create(args: &ViewArgs) -> Result<(), Failure> {
         (Some(declaration), None) => vec![declaration.clone()],
         (None, Some(file)) => {
             let text = fs::read_to_string(file).context(file.display().to_string())?;
-            divided(&text)
+            let statements = sql::statements(&text).map_err(|error| BookError::View {
+                view: format!("declared in {}", file.display()),
+                reason: Box::new(error),
+            })?;
+            statements.into_iter().map(str::to_owned).collect()
         }
         _ => return Err(SettingsError::missing("one of 'CREATE VIEW …' and --file FILE").into()),
     };
     declarations.into_iter().try_for_each(|declaration| change(&args.book, &ViewChange::Declare(declaration)))
-}
-
-/// The statements of a file. A semicolon in quotes or in a comment ends none.
-fn divided(text: &str) -> Vec<String> {
-    let (mut statements, mut begin, mut letters) = (Vec::new(), 0, text.char_indices().peekable());
-    while let Some((at, letter)) = letters.next() {
-        match letter {
-            '\'' | '"' => letters.by_ref().take_while(|(_, other)| *other != letter).for_each(|_| {}),
-            '-' if letters.peek().is_some_and(|(_, next)| *next == '-') => {
-                letters.by_ref().take_while(|(_, other)| *other != '\n').for_each(|_| {});
-            }
-            ';' => {
-                statements.push(&text[begin..at]);
-                begin = at + 1;
-            }
-            _ => {}
-        }
-    }
-    statements.push(&text[begin..]);
-    statements.into_iter().map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
 }
 
 fn change(book: &Path, change: &ViewChange) -> Result<(), Failure> {
@@ -165,20 +150,4 @@ fn json(name: &str, view: &ViewState) -> serde_json::Value {
         "files": files,
         "bad_values": view.bad_values,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statements_end_at_semicolons_outside_of_quotes_and_comments() {
-        let text = "CREATE VIEW a AS SELECT ';' x; -- one; two\nCREATE VIEW b AS SELECT \"a;b\" FROM t\n;;  ";
-        assert_eq!(
-            divided(text),
-            ["CREATE VIEW a AS SELECT ';' x", "-- one; two\nCREATE VIEW b AS SELECT \"a;b\" FROM t"]
-        );
-        assert_eq!(divided("SELECT 'it''s; one'"), ["SELECT 'it''s; one'"]);
-        assert!(divided(" ;\n").is_empty());
-    }
 }

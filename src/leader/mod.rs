@@ -1,7 +1,7 @@
 //! The leader: its clock, the commands that it sends to all workers, and what all workers send to it.
 //!
 //! In: how the run begins, requests of the workers, and what each of them counted and read. Out: commands for all workers, at
-//! the epochs in which they apply; on worker 0, counts, tallies and positions of all workers, for commits and live answers.
+//! the epochs in which they apply; on worker 0, counts, changes of views, tallies and positions of all workers, for commits and live answers.
 //!
 //! The leader is process 0: its *clock* thread closes epochs and ends commits; everything else follows its ticks.
 

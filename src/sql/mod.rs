@@ -36,7 +36,7 @@ pub use expression::Expression;
 pub use filter::{ColumnRange, Filter, RangeValue};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::fuzz_sql;
-pub use text::MOST_BYTES;
+pub use text::{MOST_BYTES, statements};
 pub use types::{DECIMAL_DIGITS, NUMERIC_DIGITS, Type};
 pub use view::{
     Aggregate, AggregateFunction, GroupColumn, Order, Output, SelectColumn, ViewName, ViewPlan, ViewSource,

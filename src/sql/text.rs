@@ -66,6 +66,37 @@ pub(in crate::sql) fn parse_order(text: &str) -> Result<Vec<(Expr, bool)>, SqlEr
     order.into_iter().map(part).collect()
 }
 
+/// The statements of a text, without the semicolons that end them, and without what holds blanks and comments only.
+///
+/// # Errors
+/// [`SqlError`] where a quote or a comment has no end.
+pub fn statements(text: &str) -> Result<Vec<&str>, SqlError> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location();
+    let tokens = tokens.map_err(|error| SqlError::at(text, place(error.location), lower_first(&error.message)))?;
+    let mut starts = vec![0];
+    starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
+    // Columns count characters, from 1.
+    let offset = |location: Location| {
+        let start = starts.get((location.line as usize).saturating_sub(1)).copied().unwrap_or(text.len());
+        let line = &text[start..];
+        start + line.char_indices().nth((location.column as usize).saturating_sub(1)).map_or(line.len(), |(at, _)| at)
+    };
+    let (mut statements, mut begin, mut is_blank) = (Vec::new(), 0, true);
+    for TokenWithSpan { token, span } in &tokens {
+        match token {
+            Token::SemiColon => {
+                let end = offset(span.start);
+                statements.extend(Some(&text[begin..end]).filter(|_| !is_blank));
+                (begin, is_blank) = (end + 1, true);
+            }
+            Token::Whitespace(_) | Token::EOF => {}
+            _ => is_blank = false,
+        }
+    }
+    statements.extend(Some(&text[begin..]).filter(|_| !is_blank));
+    Ok(statements.into_iter().map(str::trim).collect())
+}
+
 /// Parses one statement, which may end with a semicolon.
 pub(in crate::sql) fn parse_statement(text: &str) -> Result<Statement, SqlError> {
     let mut parser = parser(text)?;
@@ -172,6 +203,19 @@ fn lower_first(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statements_end_at_semicolons_outside_of_quotes_and_comments() {
+        let text =
+            "CREATE VIEW ä AS SELECT ';ö' x; -- one; two\nCREATE VIEW b AS SELECT \"a;b\" FROM t\n;; /* ; */ -- end";
+        assert_eq!(
+            statements(text),
+            Ok(vec!["CREATE VIEW ä AS SELECT ';ö' x", "-- one; two\nCREATE VIEW b AS SELECT \"a;b\" FROM t"])
+        );
+        assert_eq!(statements("SELECT 'it''s; one'"), Ok(vec!["SELECT 'it''s; one'"]));
+        assert_eq!(statements(" ;\n"), Ok(Vec::new()));
+        assert!(statements("SELECT 'no end; ").is_err());
+    }
 
     fn refused(text: &str) -> SqlError {
         parse_expression(text).expect_err(text)

@@ -1,6 +1,6 @@
 //! All groups of a view, or those of one day: what its files hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
@@ -29,8 +29,8 @@ impl ViewContents {
         self.bad_values.merge(bad_values);
         for (key, added) in groups {
             match self.groups.entry(key) {
-                std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().plus_equals(&added),
-                std::collections::btree_map::Entry::Vacant(new) => drop(new.insert(added)),
+                btree_map::Entry::Occupied(mut known) => known.get_mut().plus_equals(&added),
+                btree_map::Entry::Vacant(new) => drop(new.insert(added)),
             }
         }
         for value in values {

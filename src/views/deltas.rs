@@ -8,8 +8,8 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow_select::filter::filter;
 use foldhash::fast::RandomState;
 
-use super::columns::normalized;
 use super::inputs::{event_inputs, rows_of_table};
+use super::normalized::normalized;
 use super::view::{Measure, Slot, View};
 use crate::change::{Accumulator, Accumulators, Day, ExactSum, GroupKey, GroupValue, WideSum};
 use crate::sql::{BadValues, Batch, ViewSource};

@@ -12,12 +12,12 @@
 //! Group columns and values are packed in arrow's row format, in memory only: files have typed columns.
 //! *Why not DataFusion*: see [`crate::sql`].
 
-mod columns;
 mod compute_deltas;
 mod contents;
 mod deltas;
 mod files;
 mod inputs;
+mod normalized;
 mod results;
 mod view;
 #[cfg(test)]

@@ -120,7 +120,7 @@ impl View {
     }
 
     /// Values that it could not compute, as they are sent and recorded.
-    pub(super) fn bad_values(&self, bad: &BadValues) -> ViewBadValues {
+    pub(crate) fn bad_values(&self, bad: &BadValues) -> ViewBadValues {
         let first = bad.first.as_ref();
         let first = first.map(|bad| (bad.expression.to_string(), bad.value.clone(), bad.reason.to_owned()));
         ViewBadValues { view: self.number, count: bad.count, first }

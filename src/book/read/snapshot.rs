@@ -31,7 +31,6 @@ use crate::book::log::tail::Tail;
 use crate::book::{BookError, Entry, State};
 use crate::change::{Day, Operation};
 use crate::store::Disk;
-use crate::views::View;
 
 /// The columns of a view, and its rows.
 pub(crate) type ViewRows = (Arc<Schema>, Vec<RecordBatch>);
@@ -174,9 +173,7 @@ impl Snapshot {
             let reason = "it is declared, and not built yet: the next start of `walbook run` builds it, and so does `walbook view build`";
             return Err(BookError::View { view: name.to_owned(), reason: reason.into() });
         }
-        let time_zone = self.time_zone().parse().unwrap_or(chrono_tz::Tz::UTC);
-        let view = View::parse(0, &known.declared, time_zone)
-            .map_err(|error| BookError::View { view: name.to_owned(), reason: Box::new(error) })?;
+        let view = view_files::parse_view(&self.state, 0, name, &known.declared)?;
         let rows = view_files::read_rows(&self.disk, &view, known)?;
         Ok(Some((view.schema(), rows.into_values().flatten().collect())))
     }

@@ -16,6 +16,17 @@ use crate::store::Store;
 use crate::store::layout::{ViewFileKind, ViewPlace};
 use crate::views::{View, ViewContents, batches};
 
+/// A view of the book by its declaration.
+///
+/// # Errors
+/// [`BookError::View`] for a declaration that this version cannot read.
+pub(in crate::book) fn parse_view(state: &State, number: u16, name: &str, declared: &str) -> Result<View, BookError> {
+    // A book is made with a zone of this list only.
+    let time_zone = state.settings.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
+    View::parse(number, declared, time_zone)
+        .map_err(|error| BookError::View { view: name.to_owned(), reason: Box::new(error) })
+}
+
 /// What a view holds on a day, or all of it where it has no folder for each; nothing if there are no files.
 pub(in crate::book) fn read_part(
     store: &dyn Store,

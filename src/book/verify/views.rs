@@ -82,13 +82,11 @@ fn compare(root: &Path, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> R
 }
 
 fn current_views(state: &State) -> Result<Vec<View>, BookError> {
-    let time_zone = state.settings.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
     let current = state.views.iter().filter(|(_, known)| known.is_current);
-    let view = |(number, (name, known)): (u16, (&String, &crate::book::ViewState))| {
-        View::parse(number, &known.declared, time_zone)
-            .map_err(|error| BookError::View { view: name.clone(), reason: Box::new(error) })
-    };
-    (0..).zip(current).map(view).collect()
+    (0..)
+        .zip(current)
+        .map(|(number, (name, known))| view_files::parse_view(state, number, name, &known.declared))
+        .collect()
 }
 
 /// One day of a view, or all of it.
@@ -103,11 +101,10 @@ impl Part {
     fn difference(&self, view: &View) -> Result<Option<String>, String> {
         let rows = concat_batches(&view.schema(), &self.rows).map_err(|error| error.to_string())?;
         let expected = view.rows(&self.expected)?;
-        let in_state = || Ok::<_, String>(difference(&view.rows(&self.from_state)?, &expected));
         if let Some(what) = difference(&rows, &expected) {
             return Ok(Some(what));
         }
-        Ok(match in_state()? {
+        Ok(match difference(&view.rows(&self.from_state)?, &expected) {
             Some(what) => Some(format!("in its state {what}")),
             None if self.from_state.values != self.expected.values => Some("its distinct values are others".to_owned()),
             None => None,

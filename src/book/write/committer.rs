@@ -4,25 +4,21 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::change::{
-    Accumulator, Accumulators, CommitNumber, CommittedTransaction, CountKey, Day, GroupKey, GroupValue, Interval,
-    LeaderEpoch, Partition, SealedFile, TableName, Tally, ViewChanges,
+    CommitNumber, CommittedTransaction, CountKey, Day, Interval, LeaderEpoch, Partition, SealedFile, TableName, Tally,
+    ViewChanges,
 };
-use tracing::{info, warn};
+use tracing::info;
 
-use super::build_views::build_views;
 use super::entry_parts::{entry_of_views, write_time};
-use super::kept_views::{KeptViews, damaged, remove_unnamed, sync_staged, write_files};
+use super::kept_views::{KeptViews, remove_unnamed};
 use super::redo::Redo;
 use super::staging::Staging;
+use super::views_at_start::{KeptView, ViewsAtStart, views_at_start};
 use crate::book::log::commit_log;
 use crate::book::log::commit_log::Put;
-use crate::book::log::entry::{
-    AddedFile, BadValueCount, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions, ViewEntry,
-};
+use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions};
 use crate::book::log::{checkpoint, digested};
-use crate::book::read::view_files;
 use crate::book::{BookError, State};
-use crate::views::{View, ViewContents};
 
 /// What a commit adds to the book.
 #[derive(Clone, Debug, Default)]
@@ -63,32 +59,6 @@ pub enum CommitOutcome {
     Nothing,
     /// The entry is in the log and redone.
     Committed(Arc<Entry>),
-}
-
-/// A view of the book, and what it holds when a run begins.
-#[derive(Debug)]
-pub struct KeptView {
-    /// Its declaration.
-    pub declared: String,
-    /// The places of accumulators that count distinct values.
-    pub distinct: Vec<usize>,
-    /// All of its groups.
-    pub contents: ViewContents,
-}
-
-impl KeptView {
-    /// What views hold, as a dataflow begins with it: distinct values are counted there.
-    pub fn initial(views: Vec<KeptView>) -> (Vec<(GroupKey, Accumulators)>, Vec<GroupValue>) {
-        let (mut groups, mut values) = (Vec::new(), Vec::new());
-        for KeptView { contents, distinct, .. } in views {
-            groups.extend(contents.groups.into_iter().map(|(key, mut holds)| {
-                distinct.iter().for_each(|place| holds.0[*place] = Accumulator::Empty);
-                (key, holds)
-            }));
-            values.extend(contents.values);
-        }
-        (groups, values)
-    }
 }
 
 /// A book that this run owns.
@@ -264,63 +234,21 @@ impl Committer {
     /// # Errors
     /// [`BookError::View`] for a declaration that this version cannot read; those of reading events; [`BookError::Fenced`].
     pub fn take_up_views(&mut self, threads: usize) -> Result<Vec<KeptView>, BookError> {
-        let time_zone = self.state.settings.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
-        let mut kept = Vec::new();
-        let mut to_build = Vec::new();
-        for (number, (name, known)) in (0..).zip(&self.state.views) {
-            let parse = |error| BookError::View { view: name.clone(), reason: Box::new(error) };
-            let view = View::parse(number, &known.declared, time_zone).map_err(parse)?;
-            let contents = match known.is_current {
-                true => view_files::read_all(self.staging.store(), &self.state, &view)
-                    .inspect_err(|error| warn!(view = name, %error, "building a view again from the events")),
-                false => Err(BookError::damaged(name, "it is not built")),
-            };
-            if contents.is_err() {
-                to_build.push(usize::from(number));
-            }
-            kept.push((view, known.declared.clone(), contents.unwrap_or_default()));
-        }
-        if !to_build.is_empty() {
-            let views: Vec<&View> = to_build.iter().map(|place| &kept[*place].0).collect();
-            let built = build_views(&self.staging.shared_store(), &self.state, &[], &views, threads)?;
-            let mut entries = BTreeMap::new();
-            for (view, contents) in views.iter().zip(&built) {
-                let first = contents.bad_values.first.as_ref();
-                let first = first.map(|bad| (bad.expression.to_string(), bad.value.clone(), bad.reason.to_owned()));
-                let bad_values = BadValueCount { count: contents.bad_values.count, first };
-                let mut files = Vec::new();
-                for (day, part) in contents.clone().by_day(view).map_err(|reason| damaged(view, reason))? {
-                    files.append(&mut write_files(&self.staging, view, day, &part)?);
-                }
-                let said = ViewEntry { built: true, files, bad_values, ..ViewEntry::default() };
-                entries.insert(view.name().to_owned(), said);
-            }
+        let ViewsAtStart { built, views, kept } = views_at_start(&self.staging, &self.state, threads)?;
+        if !built.is_empty() {
             self.failed = true;
-            sync_staged(&self.staging, entries.values())?;
-            if let Some(entry) = self.put(self.entry_of_views(entries))? {
+            let generation = self.staging.generation().to_owned();
+            let entry = entry_of_views(self.staging.store(), &self.state, generation, self.versions.clone(), built);
+            if let Some(entry) = self.put(entry)? {
                 self.redo.place_view_files(std::slice::from_ref(&entry), &self.state)?;
                 self.state.redone_to = entry.entry;
             }
             self.failed = false;
-            for (place, contents) in to_build.into_iter().zip(built) {
-                kept[place].2 = contents;
-            }
         }
         // Files of an earlier view of a name are not the new one's.
         remove_unnamed(&self.staging, &self.state)?;
-        let (mut views, mut all) = (Vec::new(), Vec::new());
-        for (view, declared, contents) in kept {
-            all.push(KeptView { declared, distinct: view.distinct_slots().collect(), contents });
-            views.push(view);
-        }
         self.views = KeptViews::new(views);
-        Ok(all)
-    }
-
-    /// An entry that says something of views only.
-    fn entry_of_views(&self, views: BTreeMap<String, ViewEntry>) -> Entry {
-        let generation = self.staging.generation().to_owned();
-        entry_of_views(self.staging.store(), &self.state, generation, self.versions.clone(), views)
+        Ok(kept)
     }
 
     fn redo(&mut self, entry: &Entry, deltas: &[CountDelta]) -> Result<(), BookError> {

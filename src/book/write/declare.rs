@@ -9,9 +9,9 @@ use super::staging::Staging;
 use crate::book::log::commit_log::{self, LoggedEntry, Put};
 use crate::book::log::digested;
 use crate::book::log::entry::{Versions, ViewEntry};
+use crate::book::read::view_files::parse_view;
 use crate::book::{BookError, State};
 use crate::store::Store;
-use crate::views::View;
 
 /// What is done to a view.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub enum ViewChange {
 /// was dropped; returns the name.
 ///
 /// # Errors
-/// [`BookError::View`] for a declaration that is none, or for a name that is taken or unknown; [`BookError::NoBook`] as `no_book`
-/// says; [`BookError::Io`].
+/// [`BookError::View`] for a text that declares no view, for a name that exists already, and for one to drop that does not exist;
+/// the error of `no_book` where there is no book; [`BookError::Io`].
 pub fn change_view(
     store: &Arc<dyn Store>,
     versions: &Versions,
@@ -66,10 +66,7 @@ fn entry_of(state: &State, change: &ViewChange) -> Result<(String, ViewEntry), B
     let refused = |view: &str, reason: String| BookError::View { view: view.to_owned(), reason: reason.into() };
     match change {
         ViewChange::Declare(text) => {
-            let time_zone = state.settings.time_zone.parse().unwrap_or(chrono_tz::Tz::UTC);
-            let view = View::parse(0, text, time_zone)
-                .map_err(|error| BookError::View { view: "not declared".to_owned(), reason: Box::new(error) })?;
-            let name = view.name().to_owned();
+            let name = parse_view(state, 0, "not declared", text)?.name().to_owned();
             if state.views.contains_key(&name) {
                 return Err(refused(&name, "there is a view of this name: drop it first, or use another name".into()));
             }

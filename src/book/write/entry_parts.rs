@@ -1,4 +1,4 @@
-//! What entries are made of, whoever puts them.
+//! Parts of entries that more than one writer needs.
 
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;

@@ -1,6 +1,6 @@
 //! The views of a run: what their files hold, and the files that a commit replaces.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::io::ErrorKind;
 
 use twox_hash::XxHash3_64;
@@ -91,7 +91,7 @@ impl KeptViews {
         let mut parts = BTreeSet::new();
         for ((key, holds), day) in groups.into_iter().zip(days) {
             let part = (number, day);
-            if let std::collections::btree_map::Entry::Vacant(new) = self.cached.entry(part) {
+            if let btree_map::Entry::Vacant(new) = self.cached.entry(part) {
                 new.insert(view_files::read_part(staging.store(), state, view, day)?);
             }
             let contents = self.cached.get_mut(&part).expect("it was just read");
@@ -139,12 +139,12 @@ pub(in crate::book) fn damaged(view: &View, reason: String) -> BookError {
 
 /// Removes the files of views that the book does not have, and those that an earlier view of a name has left.
 ///
-/// What is removed is first renamed into the own staging folder: a run that was suspended and whose folder is gone removes nothing. Names that no
-/// view can have are left alone. A reader may still have the files open.
+/// A file is first renamed into the run's own staging folder: a suspended run whose folder is gone removes nothing. Names that no view
+/// can have are left alone. A reader may still have the files open.
 pub(in crate::book) fn remove_unnamed(staging: &Staging, state: &State) -> Result<(), BookError> {
     let store = staging.store();
     let names = |folder: &str| match store.list(folder) {
-        // A file where a folder should be is nobody's.
+        // A file stands where a folder should be: no run has made it.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Vec::new()),
         listed => listed.at("list", folder),
     };

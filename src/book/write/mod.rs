@@ -13,3 +13,4 @@ pub(in crate::book) mod recount;
 pub(in crate::book) mod redo;
 pub(in crate::book) mod resume;
 pub(in crate::book) mod staging;
+pub(in crate::book) mod views_at_start;

@@ -1,7 +1,7 @@
 //! What views keep of groups of changes: keys, and accumulators that only ever grow.
 //!
-//! Changes are never taken back, so each aggregate is a semigroup: the accumulators of two sets of changes are merged into
-//! those of both, in any order and grouping, with one result. [`Accumulators`] are the difference type of an arrangement.
+//! Changes are only added, so each aggregate is a semigroup: the accumulators of two sets of changes are merged into those of
+//! both, in any order and grouping, with one result. [`Accumulators`] are the difference type of an arrangement.
 
 mod accumulator;
 mod exact_sum;

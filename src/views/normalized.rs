@@ -1,4 +1,4 @@
-//! Columns of a batch as groups and as accumulators.
+//! One form for each value: equal values must have equal bytes.
 
 use std::sync::Arc;
 
