@@ -19,6 +19,7 @@ mod world;
 mod wrong_rows;
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -31,6 +32,8 @@ use plan::{Fault, Mutation};
 const HISTORIES: u64 = 1_000;
 /// Histories with `WALBOOK_LONG=1`.
 const MANY_HISTORIES: u64 = 100_000;
+/// Histories that one process plays: what the workers of a killed run hold is never freed, about half a megabyte a history.
+const HISTORIES_OF_A_PROCESS: u64 = 2_500;
 /// Histories a minute that must be played: two processors do six times as many, but other work may share them.
 const FEWEST_A_MINUTE: f64 = 200.0;
 /// Within how many seeds a mutation must be found.
@@ -66,6 +69,27 @@ fn play_all(seeds: std::ops::Range<u64>) -> Vec<(u64, Result<History, String>)> 
     played.into_inner().expect("no panic")
 }
 
+/// Plays seeds in one process after another, each of which judges its own.
+fn play_in_processes(seeds: std::ops::Range<u64>) {
+    let mut wrong = Vec::new();
+    for first in seeds.clone().step_by(HISTORIES_OF_A_PROCESS as usize) {
+        let count = HISTORIES_OF_A_PROCESS.min(seeds.end - first);
+        let status = Command::new(std::env::current_exe().expect("this test's own file"))
+            .args(["--exact", "histories_lose_nothing_repeat_nothing_and_are_never_silent", "--nocapture"])
+            .env("WALBOOK_SEED", first.to_string())
+            .env("WALBOOK_HISTORIES", count.to_string())
+            .status()
+            .expect("a process of this test");
+        if !status.success() {
+            wrong.push(first);
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "histories are wrong among the {HISTORIES_OF_A_PROCESS} from each of the seeds {wrong:?}: see above"
+    );
+}
+
 #[test]
 fn histories_lose_nothing_repeat_nothing_and_are_never_silent() {
     let first = number("WALBOOK_SEED");
@@ -76,6 +100,9 @@ fn histories_lose_nothing_repeat_nothing_and_are_never_silent() {
         (None, None, None) => HISTORIES,
     };
     let first = first.unwrap_or(1);
+    if count > HISTORIES_OF_A_PROCESS {
+        return play_in_processes(first..first + count);
+    }
     let begin = Instant::now();
     let (mut hits, mut ends) = (BTreeMap::<Fault, u64>::new(), BTreeMap::<&str, u64>::new());
     let (mut runs, mut operations, mut wrong) = (0, 0, Vec::new());
