@@ -1,7 +1,7 @@
 //! An instant → the day it counts for, in the book's time zone.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
 use chrono::{DateTime, Offset, TimeZone};
@@ -115,6 +115,28 @@ impl DayRule {
             self.last_day = day;
         }
         Ok(day)
+    }
+
+    /// Bounds of the commit times, or Kafka's where there is none, of changes that count for a day; `None` where the rule looks at
+    /// other times.
+    pub fn times_of(&self, day: Day) -> Option<RangeInclusive<i64>> {
+        (self.from != DayFrom::Kafka).then(|| self.instants_of(day))
+    }
+
+    /// Bounds of Kafka's timestamps of rejects that belong to a day; `None` for the day of those without a usable one.
+    pub fn times_of_rejects(&self, day: Day) -> Option<RangeInclusive<i64>> {
+        (day != Day::EPOCH).then(|| self.instants_of(day))
+    }
+
+    /// All instants of a day, and few others.
+    fn instants_of(&self, day: Day) -> RangeInclusive<i64> {
+        let midnight = i64::from(day.days()) * DAY;
+        // No zone is or was further from UTC than sixteen hours.
+        let around = (midnight - 16 * HOUR..=midnight + DAY + 16 * HOUR).step_by(HOUR as usize);
+        let (least, greatest) = around
+            .map(|instant| self.offset_at(instant))
+            .fold((i64::MAX, i64::MIN), |(least, greatest), offset| (least.min(offset), greatest.max(offset)));
+        midnight - greatest..=midnight + DAY - 1 - least
     }
 
     /// Microseconds that the zone's clocks are ahead of UTC.

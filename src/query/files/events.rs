@@ -1,6 +1,7 @@
 //! Which changes: the newest ones that a filter accepts, or a page of them.
 
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -14,6 +15,8 @@ use super::order::{PageRequest, RowKey, RowOrder};
 use super::row_filter::RowFilter;
 use crate::book::read::columns::{Texts, column, numbers};
 use crate::book::{BookError, CompleteTo, Snapshot};
+use crate::change::Day;
+use crate::parse::DayRule;
 use crate::query::print::{AnswerHead, Format, print};
 use crate::query::{EventFilter, QueryBudget, QueryError, RejectCount, RowStyle};
 use crate::sql::BadValues;
@@ -144,6 +147,10 @@ impl BookRow for Event {
     const COLUMNS: &'static [&'static str] = &Event::COLUMNS;
     const TIMES: &'static [&'static str] = &["commit_time", "kafka_time"];
     const HAS_ORDINAL: bool = true;
+
+    fn times_of_day(rule: &DayRule, day: Day) -> Option<RangeInclusive<i64>> {
+        rule.times_of(day)
+    }
 
     fn read(batch: &RecordBatch) -> Result<Vec<Event>, String> {
         whole_rows(batch)

@@ -1,12 +1,13 @@
 //! Rows of many files in one order.
 //!
-//! Two passes. The first reads only the columns that order and filter, row group by row group in the order of the page, and keeps
-//! the best places; it ends when no remaining group can have a better one. The second reads those rows whole. A file's rows
+//! Two passes. The first reads only the columns that order and filter, day by day and row group by row group in the order of the
+//! page, and keeps the best places; it ends when no remaining day or group can have a better one. The second reads those rows whole. A file's rows
 //! are decoded only after all of its bytes were compared with the log; a file that its footer excludes is not read. Memory
 //! holds the rows of a page and lists of files and row groups, independent of the size of the book.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
@@ -14,12 +15,16 @@ use arrow_array::{Array, RecordBatch};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::file::metadata::RowGroupMetaData;
 
+use super::day_order::{DayFiles, FirstTime, in_order_of_page};
 use super::order::{BestRows, PageRequest, RowKey, RowOrder, RowPlace};
 use super::pruning::key_bounds;
 use super::row_filter::{Accepts, RowFilter};
+use crate::book::log::entry::BookSettings;
 use crate::book::read::columns;
 use crate::book::read::columns::{Texts, numbers, read_group};
 use crate::book::{BookError, DataFile, Snapshot};
+use crate::change::Day;
+use crate::parse::DayRule;
 use crate::query::{QueryBudget, QueryError};
 
 /// The most rows that are read whole at once.
@@ -38,6 +43,9 @@ pub(in crate::query) trait BookRow: Sized {
     /// Whether rows have an ordinal. The others are ordered by their place in the files of their commit: records of a slot's
     /// transaction share an offset.
     const HAS_ORDINAL: bool;
+
+    /// Bounds of the times, the first of [`Self::TIMES`] that is not null, of rows of a day; `None` where they may be any.
+    fn times_of_day(rule: &DayRule, day: Day) -> Option<RangeInclusive<i64>>;
 
     /// Reads the rows of a batch.
     fn read(batch: &RecordBatch) -> Result<Vec<Self>, String>;
@@ -64,9 +72,43 @@ pub(in crate::query) fn find_rows<T: BookRow>(
     page: &PageRequest,
     budget: &QueryBudget<'_>,
 ) -> Result<FoundRows<T>, QueryError> {
+    // One more than the page shows whether there are more.
+    let one_more = PageRequest { limit: page.limit.saturating_add(1), ..page.clone() };
+    let mut best = BestRows::new(&one_more);
+    let BookSettings { time_zone, day_from } = &snapshot.state().settings;
+    let rule = DayRule::from_names(time_zone, day_from);
+    let times_of_day = |day| T::times_of_day(rule.as_ref()?, day);
+    for DayFiles { first, files: places } in in_order_of_page(files, &one_more, &times_of_day) {
+        if let FirstTime::Known(time) = first
+            && !best.wants(time)
+        {
+            break;
+        }
+        find_on_day::<T>(snapshot, files, &places, filter, budget, &mut best)?;
+    }
+    let mut candidates = best.into_sorted();
+    let has_more = candidates.len() > page.limit;
+    candidates.truncate(page.limit);
+    let places: Vec<RowPlace> = candidates.iter().map(|candidate| candidate.place).collect();
+    let rows = read_rows(snapshot, files, &places, budget)?;
+    let has_more = has_more || rows.len() < candidates.len();
+    let keys = candidates.into_iter().take(rows.len()).map(|candidate| candidate.key).collect();
+    Ok(FoundRows { rows, keys, has_more })
+}
+
+/// Offers the wanted rows of the files of a day; `places` are those among all files.
+fn find_on_day<T: BookRow>(
+    snapshot: &Snapshot,
+    files: &[DataFile],
+    places: &[usize],
+    filter: &dyn RowFilter,
+    budget: &QueryBudget<'_>,
+    best: &mut BestRows<'_>,
+) -> Result<(), QueryError> {
     let mut groups = Vec::new();
-    for (index, file) in files.iter().enumerate() {
+    for place in places {
         budget.check()?;
+        let file = &files[*place];
         let reader = match RowReader::open(snapshot, file) {
             // Unreferenced files in the folder of a day need not be readable.
             Err(_) if !snapshot.is_whole(file)? => continue,
@@ -78,40 +120,30 @@ pub(in crate::query) fn find_rows<T: BookRow>(
         }
         for (number, group) in row_groups.iter().enumerate() {
             if filter.may_hold(group, file.day()) {
-                groups.push((key_bounds(group, T::TIMES), index, number));
+                groups.push((key_bounds(group, T::TIMES), *place, number));
             }
         }
     }
 
-    // One more than the page shows whether there are more.
-    let one_more = PageRequest { limit: page.limit.saturating_add(1), ..page.clone() };
-    let mut best = BestRows::new(&one_more);
     // Those without bounds come first: they are read in any case.
-    groups.sort_by(|(one, ..), (other, ..)| match page.order {
+    groups.sort_by(|(one, ..), (other, ..)| match best.order() {
         RowOrder::Newest => one.as_ref().map(|one| &one.least).cmp(&other.as_ref().map(|other| &other.least)),
         RowOrder::Oldest => {
             one.as_ref().map(|one| Reverse(&one.greatest)).cmp(&other.as_ref().map(|other| Reverse(&other.greatest)))
         }
     });
-    for (bounds, file, group) in groups {
+    for (bounds, place, group) in groups {
         match bounds {
             Some(bounds) if best.is_past(&bounds) => break,
             Some(bounds) if best.is_before(&bounds) => continue,
             _ => {}
         }
         budget.check()?;
-        if snapshot.is_whole(&files[file])? {
-            RowReader::open(snapshot, &files[file])?.find::<T>(file, group, filter, budget, &mut best)?;
+        if snapshot.is_whole(&files[place])? {
+            RowReader::open(snapshot, &files[place])?.find::<T>(place, group, filter, budget, best)?;
         }
     }
-    let mut candidates = best.into_sorted();
-    let has_more = candidates.len() > page.limit;
-    candidates.truncate(page.limit);
-    let places: Vec<RowPlace> = candidates.iter().map(|candidate| candidate.place).collect();
-    let rows = read_rows(snapshot, files, &places, budget)?;
-    let has_more = has_more || rows.len() < candidates.len();
-    let keys = candidates.into_iter().take(rows.len()).map(|candidate| candidate.key).collect();
-    Ok(FoundRows { rows, keys, has_more })
+    Ok(())
 }
 
 /// A file of events or rejects.
@@ -307,6 +339,10 @@ mod tests {
         const COLUMNS: &'static [&'static str] = &[];
         const TIMES: &'static [&'static str] = &[];
         const HAS_ORDINAL: bool = false;
+
+        fn times_of_day(_rule: &DayRule, _day: Day) -> Option<RangeInclusive<i64>> {
+            None
+        }
 
         fn read(_batch: &RecordBatch) -> Result<Vec<usize>, String> {
             Ok(Vec::new())

@@ -2,6 +2,7 @@
 
 pub(in crate::query) mod budget;
 pub(in crate::query) mod condition;
+mod day_order;
 pub(in crate::query) mod event;
 pub(in crate::query) mod event_columns;
 pub(in crate::query) mod events;

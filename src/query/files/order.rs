@@ -17,6 +17,14 @@ pub enum RowOrder {
 }
 
 impl RowOrder {
+    /// Compares times, of which a row may have none.
+    pub(in crate::query) fn compare_times(self, one: Option<i64>, other: Option<i64>) -> Ordering {
+        match self {
+            RowOrder::Newest => other.cmp(&one),
+            RowOrder::Oldest => one.cmp(&other),
+        }
+    }
+
     /// The reverse order.
     #[must_use]
     pub fn reversed(self) -> RowOrder {
@@ -155,17 +163,22 @@ impl<'a> BestRows<'a> {
         BestRows { page, heap: BinaryHeap::new() }
     }
 
+    /// The order of the page.
+    pub(in crate::query) fn order(&self) -> RowOrder {
+        self.page.order
+    }
+
     /// Whether a row of this time may be among the best.
     pub(in crate::query) fn wants(&self, time: Option<i64>) -> bool {
         if let Some(after) = &self.page.after
-            && self.compare(time, after.time.0) == Ordering::Less
+            && self.page.order.compare_times(time, after.time.0) == Ordering::Less
         {
             return false;
         }
         match self.heap.peek() {
             None => self.page.limit > 0,
             Some(_) if self.heap.len() < self.page.limit => true,
-            Some(worst) => self.compare(time, worst.key.time.0) != Ordering::Greater,
+            Some(worst) => self.page.order.compare_times(time, worst.key.time.0) != Ordering::Greater,
         }
     }
 
@@ -208,14 +221,6 @@ impl<'a> BestRows<'a> {
     /// In the order of the page.
     pub(in crate::query) fn into_sorted(self) -> Vec<Candidate> {
         self.heap.into_sorted_vec()
-    }
-
-    /// Compares times in the order of the page.
-    fn compare(&self, one: Option<i64>, other: Option<i64>) -> Ordering {
-        match self.page.order {
-            RowOrder::Newest => other.cmp(&one),
-            RowOrder::Oldest => one.cmp(&other),
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows of the rejects table, page by page.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -12,6 +13,8 @@ use super::find::{BookRow, FoundRows, find_rows};
 use super::order::{PageRequest, RowKey};
 use crate::book::read::columns::{Texts, column, metadata, numbers, read_group};
 use crate::book::{CompleteTo, DataFile, Snapshot};
+use crate::change::Day;
+use crate::parse::DayRule;
 use crate::query::{QueryBudget, QueryError, RejectCount, RejectFilter};
 use crate::store::columns::{REJECT_COLUMNS, column_names};
 
@@ -83,6 +86,10 @@ impl BookRow for RejectRow {
     const COLUMNS: &'static [&'static str] = &COLUMNS;
     const TIMES: &'static [&'static str] = &["kafka_time"];
     const HAS_ORDINAL: bool = false;
+
+    fn times_of_day(rule: &DayRule, day: Day) -> Option<RangeInclusive<i64>> {
+        rule.times_of_rejects(day)
+    }
 
     fn read(batch: &RecordBatch) -> Result<Vec<RejectRow>, String> {
         whole_rows(batch)

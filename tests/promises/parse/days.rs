@@ -95,6 +95,21 @@ fn days_of_23_and_25_hours_and_days_left_out() {
 
 proptest! {
     #[test]
+    fn a_day_bounds_the_times_that_count_for_it(
+        zone in prop::sample::select(&chrono_tz::TZ_VARIANTS[..]),
+        hours in -1_200_000i64..700_000,
+        minutes in 0i64..60,
+    ) {
+        let instant = hours * HOUR + minutes * (HOUR / 60);
+        let rule = DayRule::new(zone, DayFrom::Auto);
+        let times = rule.times_of(slow_day(zone, instant)).expect("bounds");
+        prop_assert!(times.contains(&instant), "{zone} {instant} {times:?}");
+        // A day of at most 25 hours, or two that have one date.
+        prop_assert!(times.end() - times.start() < 50 * HOUR, "{zone} {instant} {times:?}");
+        prop_assert_eq!(DayRule::new(zone, DayFrom::Kafka).times_of(slow_day(zone, instant)), None);
+    }
+
+    #[test]
     fn the_day_does_not_depend_on_the_days_before(
         zone in prop::sample::select(&chrono_tz::TZ_VARIANTS[..]),
         // Full hours of the years 1833 to 2049: clocks change there.

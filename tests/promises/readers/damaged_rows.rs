@@ -7,7 +7,9 @@ use std::process::Command;
 use tempfile::TempDir;
 use walbook::change::Classified;
 use walbook::query::events;
-use walbook::query::{EventsAnswer, Filter, GroupBy, QueryError, counts, rejects};
+use walbook::query::{
+    EventsAnswer, Filter, GroupBy, PageRequest, QueryBudget, QueryError, RowKey, RowOrder, counts, events_page, rejects,
+};
 
 use super::loop_of_rows::{folder, names, newest_entry, open};
 use super::random::{Rows, day, newest};
@@ -61,6 +63,53 @@ fn a_flipped_byte_in_events_gives_the_same_rows_or_none() {
         fs::write(&path, whole).expect("a file can be written");
     }
     assert_eq!(ask(root, usize::MAX).expect("whole again").rows, expected);
+}
+
+#[test]
+fn a_page_opens_no_file_of_days_that_cannot_have_its_rows() {
+    let folder = folder();
+    let root = folder.path();
+    let mut rows = Rows::new(5);
+    let mut book = open(root);
+    for _ in 0..4 {
+        book.commit(rows.commit(100, 5)).expect("a commit");
+    }
+    let of_day =
+        |number: u64| rows.events.iter().filter(move |(on, _)| *on == day(number)).cloned().collect::<Vec<_>>();
+    let first_of = |number: u64, order: RowOrder| {
+        let limit = rows.events.iter().filter(|(_, event)| event.commit_time.or(event.kafka_time).is_some());
+        let at_once = PageRequest { limit: limit.count(), order, after: None };
+        let all = events_page(root, &Filter::default(), &at_once, &QueryBudget::UNLIMITED).expect("all rows");
+        let first = newest(&of_day(number), &Filter::default(), usize::MAX);
+        let times = first.iter().map(|event| event.commit_time.or(event.kafka_time));
+        let time = if order == RowOrder::Newest { times.max() } else { times.flatten().min().map(Some) };
+        let place = all.answer.rows.iter().position(|event| Some(event.commit_time.or(event.kafka_time)) == time);
+        all.keys[place.expect("a row of the day")].clone()
+    };
+    let (newest_of_2, oldest_of_2) = (first_of(2, RowOrder::Newest), first_of(2, RowOrder::Oldest));
+
+    // Only day 2 can be read.
+    for number in [0, 1, 3, 4] {
+        let on = day(number).to_string();
+        let paths = files_of(root, "events").into_iter().filter(|path| path.contains(&on));
+        paths.for_each(|path| fs::write(root.join(path), "no Parquet").expect("a file can be written"));
+    }
+    let page = |order, after: &RowKey, limit| {
+        let page = PageRequest { limit, order, after: Some(after.clone()) };
+        events_page(root, &Filter::default(), &page, &QueryBudget::UNLIMITED)
+    };
+    for (order, cursor) in [(RowOrder::Newest, &newest_of_2), (RowOrder::Oldest, &oldest_of_2)] {
+        let mut expected = newest(&of_day(2), &Filter::default(), usize::MAX);
+        expected.retain(|event| event.commit_time.or(event.kafka_time).is_some());
+        if order == RowOrder::Oldest {
+            expected.reverse();
+        }
+        let found = page(order, cursor, 20).expect("a page within the day");
+        assert_eq!(found.answer.rows, expected[1..=20], "{order:?}");
+        assert!(found.has_more);
+        let error = page(order, cursor, 1000).expect_err("rows of other days");
+        assert_eq!(error.exit_code(), 1, "{error}");
+    }
 }
 
 #[test]

@@ -34,6 +34,9 @@ const REASONS: [&str; 2] = ["not a line of test_decoding", "JSON ends early"];
 const TABLES: [(&str, &str); 5] =
     [("public", "orders"), ("public", "order lines"), ("a.b", "<script>"), ("a", "b.<script>"), ("odd", "two\nlines")];
 
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
 /// 2026-11-01 and the days after it.
 pub(crate) fn day(number: u64) -> Day {
     Day::from_days(20_758 + number as i64).expect("a day of this century")
@@ -72,7 +75,7 @@ impl Rows {
                 kind => {
                     let changes = if kind == 1 { 3 } else { 1 };
                     for ordinal in 0..changes {
-                        let event = self.event(topic, partition, offset, ordinal);
+                        let event = self.event(on, topic, partition, offset, ordinal);
                         contents.events.push((on, event));
                     }
                 }
@@ -83,18 +86,21 @@ impl Rows {
         contents
     }
 
-    fn event(&mut self, topic: &str, partition: i32, offset: i64, ordinal: i32) -> Event {
+    fn event(&mut self, on: Day, topic: &str, partition: i32, offset: i64, ordinal: i32) -> Event {
         let random = &mut self.random;
         let (schema, table) = *random.one_of(&TABLES);
         self.places += 1;
         let known = random.below(4) > 0;
+        // The day is that of the commit time, else of Kafka's; which may be of any other day beside a commit time.
+        let midnight = i64::from(on.days()) * DAY;
+        let sent = midnight + [0, 1, DAY - 1, random.below(50) as i64][random.below(4) as usize];
         Event {
             topic: topic.to_owned(),
             partition,
             offset,
             ordinal,
-            kafka_time: (random.below(10) > 0).then(|| 1_793_500_000_000_000 + random.below(50) as i64),
-            commit_time: known.then_some(1_793_400_000_000_000 + self.places),
+            kafka_time: (random.below(10) > 0).then(|| sent + if known { random.below(3) as i64 * DAY } else { 0 }),
+            commit_time: known.then_some(midnight + self.places),
             lsn: known.then_some(self.places * 8),
             commit_lsn: known.then_some(self.places * 8 + 1),
             seq: known.then_some(0),
