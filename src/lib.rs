@@ -82,6 +82,9 @@ pub mod query;
 
 pub mod server;
 
+// The processes of a run.
+pub mod cluster;
+
 // How a run is put together, with a server beside it.
 pub mod run;
 

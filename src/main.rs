@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use walbook::commands;
 use walbook::control;
-use walbook::run;
 use walbook::settings::parse;
 
 fn main() -> ExitCode {
@@ -12,10 +11,6 @@ fn main() -> ExitCode {
     // A panic anywhere ends the process: a worker's panic would leave its siblings waiting.
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if run::is_lost_process(panic) {
-            eprintln!("walbook: another process of the cluster is gone, so this one ends too; start all of them again");
-            std::process::exit(1);
-        }
         if control::is_catching_panics() {
             // The caller that catches it makes it an error.
             return;

@@ -13,6 +13,8 @@ pub enum FailureKind {
     DataLoss,
     /// Another run owns what this one writes: a restart would take it back.
     Fenced,
+    /// Another process of the cluster is gone or silent: a restart of all may help.
+    Cluster,
     /// Anything else: a restart may help.
     Other,
 }
@@ -25,6 +27,18 @@ impl FailureKind {
             FailureKind::Usage => 2,
             FailureKind::DataLoss => 3,
             FailureKind::Fenced => 4,
+            FailureKind::Cluster => 5,
+        }
+    }
+
+    /// The kind that has an exit code.
+    pub fn of_exit_code(code: u8) -> FailureKind {
+        match code {
+            2 => FailureKind::Usage,
+            3 => FailureKind::DataLoss,
+            4 => FailureKind::Fenced,
+            5 => FailureKind::Cluster,
+            _ => FailureKind::Other,
         }
     }
 }

@@ -10,12 +10,13 @@ use super::answers::{print, rejects_command};
 use super::{serve, signals};
 use crate::book;
 use crate::change::{CountKey, Day, Failure, WithContext};
+use crate::cluster::{ClusterOptions, ClusterShape};
 use crate::control::{Progress, Shutdown};
 use crate::demo::{Broker, Shop};
 use crate::query;
 use crate::query::{Filter, Format, GroupBy};
 use crate::run;
-use crate::run::{ClusterShape, KafkaInput, KafkaOrigin, RunOptions};
+use crate::run::{KafkaInput, KafkaOrigin, RunOptions};
 use crate::server::{Access, Server};
 use crate::settings::args::{AccessArgs, DemoArgs};
 use crate::source::kafka::{KafkaSettings, StartFrom, write_log_lines};
@@ -72,6 +73,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
     let options = RunOptions {
         book: dir.to_owned(),
         shape: ClusterShape::single(WORKERS),
+        cluster: ClusterOptions::default(),
         commit_interval: COMMIT_INTERVAL,
         commit_bytes: COMMIT_BYTES,
         time_zone: None,

@@ -1,47 +1,11 @@
 //! Why a run cannot begin.
 
-use std::io;
-
 use crate::book::log::entry::SourceKind;
 use crate::change::{Classified, FailureKind};
 
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The file of hosts cannot be read.
-    #[error("could not read the hosts file {path}: {source}")]
-    HostsUnreadable {
-        /// The file.
-        path: String,
-        /// What the file system answered.
-        source: io::Error,
-    },
-    /// The file of hosts does not name as many processes as there are.
-    #[error("{path} names {found} hosts, but -n is {processes}")]
-    HostsNumber {
-        /// The file.
-        path: String,
-        /// The hosts in it.
-        found: usize,
-        /// The processes that were asked for.
-        processes: usize,
-    },
-    /// A line of the file of hosts is no address.
-    #[error("{address:?} in {path} is not host:port")]
-    HostAddress {
-        /// The file.
-        path: String,
-        /// The line.
-        address: String,
-    },
-    /// The index of this process is too large.
-    #[error("-p {process} is not below -n {processes}: indexes start at 0")]
-    ProcessNumber {
-        /// The index.
-        process: usize,
-        /// The processes that were asked for.
-        processes: usize,
-    },
     /// The book's parent does not exist.
     #[error("{parent} does not exist: a book is made in an existing directory")]
     NoParent {
@@ -108,11 +72,7 @@ impl Classified for RunError {
     fn kind(&self) -> FailureKind {
         match self {
             RunError::Workers(_) => FailureKind::Other,
-            RunError::HostsUnreadable { .. }
-            | RunError::HostsNumber { .. }
-            | RunError::HostAddress { .. }
-            | RunError::ProcessNumber { .. }
-            | RunError::NoParent { .. }
+            RunError::NoParent { .. }
             | RunError::BookIsFile { .. }
             | RunError::NoKafkaTimes
             | RunError::UnknownDayRule { .. }

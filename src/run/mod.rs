@@ -1,4 +1,4 @@
-//! How a run is put together: where its records come from, its processes and workers, and its steps from start to finish.
+//! How a run is put together: where its records come from, its workers, and its steps from start to finish.
 //!
 //! In: [`RunOptions`], an [`Origin`], and, if the run is to be served, a server that listens. Out: the dataflow, running until
 //! it is done, asked to end, or failed. Workers meet only in the dataflow, so 1 × 4, 2 × 2 and 4 × 1 are the same program.
@@ -9,12 +9,10 @@
 
 mod error;
 mod origin;
-mod processes;
 mod start;
 mod worker;
 
 pub use error::RunError;
 pub use origin::{FileOrigin, KafkaInput, KafkaOrigin, Origin, Plan, SlotOrigin};
-pub use processes::{ClusterShape, is_lost_process};
 pub use start::{RunOptions, start, versions};
-pub use worker::{Workers, run_workers};
+pub use worker::{Workers, run_workers, worker_config};

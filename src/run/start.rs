@@ -8,11 +8,12 @@ use std::time::Duration;
 use tracing::info;
 
 use super::worker::{Workers, run_workers};
-use super::{ClusterShape, Origin, RunError};
+use super::{Origin, RunError};
 use crate::book::log::commit_log;
 use crate::book::log::entry::{BookSettings, SourceKind, Versions};
 use crate::book::{Book, BookError, Committing, KeptView, State};
 use crate::change::{Failure, Start, WithContext};
+use crate::cluster::{Cluster, ClusterOptions, ClusterShape};
 use crate::control::{Progress, Shutdown};
 use crate::dataflows::pipeline::LeaderShare;
 use crate::leader::{Discovery, InitialContents, start_clock};
@@ -29,6 +30,8 @@ pub struct RunOptions {
     pub book: PathBuf,
     /// The cluster's shape.
     pub shape: ClusterShape,
+    /// How its processes connect and what they agree on.
+    pub cluster: ClusterOptions,
     /// The time between two commits.
     pub commit_interval: Duration,
     /// Size of a worker's files that ends a commit early.
@@ -51,8 +54,41 @@ pub fn start(
     progress: &Progress,
 ) -> Result<(), Failure> {
     origin.check()?;
+    // Nothing is written before all processes have agreed.
+    let mut cluster = options.cluster.clone();
+    cluster.settings.push(("the id of the book".to_owned(), book_id(options)));
+    let mut cluster = Cluster::form(&options.shape, &cluster, shutdown)?;
+    match run(options, &origin, server, &mut cluster, shutdown, progress) {
+        Ok(()) => cluster.finish(shutdown),
+        Err(failure) => {
+            // Another process may have failed before.
+            shutdown.fail(failure);
+            let failure = shutdown.take_failure().unwrap_or_else(|| Failure::new("the run failed"));
+            cluster.fail(&failure);
+            Err(failure)
+        }
+    }
+}
+
+/// The id of the book as this process finds it: all must see one directory. What is wrong with it is said when it is opened.
+fn book_id(options: &RunOptions) -> String {
+    let store = Disk::new(&options.book);
+    let newest = commit_log::newest(&store).ok().flatten();
+    let entry = newest.and_then(|newest| commit_log::read_entry(&store, newest).ok().flatten());
+    entry.map_or_else(|| "unknown, as there is no book yet,".to_owned(), |logged| logged.entry.book)
+}
+
+/// Runs with all processes connected.
+fn run(
+    options: &RunOptions,
+    origin: &Arc<dyn Origin>,
+    server: Option<(Server, Access)>,
+    cluster: &mut Cluster,
+    shutdown: &Shutdown,
+    progress: &Progress,
+) -> Result<(), Failure> {
     let store: Arc<dyn Store> = Arc::new(Disk::new(&options.book));
-    let run = StartingRun { options, origin: &origin, store: &store, shutdown, progress };
+    let run = StartingRun { options, origin, store: &store, shutdown, progress };
     let leader = match options.shape.is_leader() {
         true => Some(run.lead(server)?),
         false => None,
@@ -65,9 +101,10 @@ pub fn start(
         commit_bytes: options.commit_bytes,
         shutdown: shutdown.clone(),
     };
-    let of_workers = Arc::clone(&origin);
+    let of_workers = Arc::clone(origin);
     let ended = run_workers(Workers {
-        shape: options.shape.clone(),
+        workers: options.shape.workers,
+        cluster,
         leader,
         source: Arc::new(move |worker| of_workers.source(worker)),
         events: output(RowFormat::events()),
@@ -106,6 +143,10 @@ impl StartingRun<'_> {
             is_planned = false;
             let plan = origin.plan(state)?;
             is_planned = true;
+            // A cluster that has lost a process takes nothing over.
+            if let Some(failure) = self.shutdown.take_failure() {
+                return Err(failure);
+            }
             partitions = plan.starts;
             Ok(plan.topics)
         });

@@ -1,16 +1,16 @@
 //! A worker's life: build the dataflow, step it, stop.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use timely::WorkerConfig;
 use timely::worker::Worker;
-use tracing::error;
 
-use super::{ClusterShape, RunError};
-use crate::change::{Epoch, Failure};
+use super::RunError;
+use crate::change::{Epoch, Failure, WithContext};
+use crate::cluster::Cluster;
 use crate::control::{Process, Progress, Shutdown};
 use crate::dataflows::pipeline;
 use crate::dataflows::pipeline::{LeaderShare, Share};
@@ -19,13 +19,13 @@ use crate::table::FileOutput;
 
 /// How long a worker without work sleeps before it checks whether the process has failed.
 const PARK_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long the processes of a cluster wait for each other.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the workers of one process need.
-pub struct Workers {
-    /// The cluster's shape.
-    pub shape: ClusterShape,
+pub struct Workers<'a> {
+    /// How many there are.
+    pub workers: usize,
+    /// The connections to those of other processes.
+    pub cluster: &'a mut Cluster,
     /// What worker 0 needs in addition, in the leading process.
     pub leader: Option<LeaderShare>,
     /// Makes the source of the worker with this index.
@@ -44,18 +44,15 @@ pub struct Workers {
 ///
 /// # Errors
 /// The first failure of any of its parts, or that the workers could not be started.
-pub fn run_workers(workers: Workers) -> Result<(), Failure> {
-    let Workers { shape, leader, source, events, rejects, progress, shutdown } = workers;
+pub fn run_workers(workers: Workers<'_>) -> Result<(), Failure> {
+    let Workers { workers, cluster, leader, source, events, rejects, progress, shutdown } = workers;
     // Worker 0 takes it out; all workers of the process share the closure.
     let leader = Mutex::new(leader);
     let (at_work, working) = channel::<()>();
-    let at_work = Mutex::new(vec![at_work; shape.workers]);
-    let connected = Arc::new(AtomicBool::new(false));
-    if shape.total() > shape.workers {
-        end_unless_connected(Arc::clone(&connected));
-    }
-    let (of_workers, of_shape) = (shutdown.clone(), shape.clone());
-    let guards = timely::execute(shape.config(), move |worker| {
+    let at_work = Mutex::new(vec![at_work; workers]);
+    let of_workers = shutdown.clone();
+    let (allocators, connections) = cluster.allocators()?;
+    let guards = timely::execute::execute_from(allocators, connections, worker_config(), move |worker| {
         let _at_work = at_work.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let leader = match worker.index() {
             0 => leader.lock().unwrap_or_else(PoisonError::into_inner).take(),
@@ -74,8 +71,7 @@ pub fn run_workers(workers: Workers) -> Result<(), Failure> {
         };
         work(worker, share, &of_workers);
     })
-    .map_err(|error| RunError::Workers(format!("{error}{}", own_address(&of_shape))))?;
-    connected.store(true, Ordering::Relaxed);
+    .map_err(RunError::Workers)?;
     // Ends when the last worker has dropped its end.
     while working.recv().is_ok() {}
     shutdown.mark_finished();
@@ -84,30 +80,31 @@ pub fn run_workers(workers: Workers) -> Result<(), Failure> {
         std::mem::forget(guards);
         return Err(failure);
     }
-    guards.join().into_iter().collect::<Result<(), String>>().map_err(|error| RunError::Workers(error).into())
-}
-
-/// Where this process listens to the others, for errors: timely's do not say it.
-fn own_address(shape: &ClusterShape) -> String {
-    shape
-        .addresses
-        .get(shape.process)
-        .map_or_else(String::new, |address| format!(" (this process listens on {address})"))
-}
-
-/// Ends this process if the others do not come: timely would wait without end, also for one that died before it connected.
-fn end_unless_connected(connected: Arc<AtomicBool>) {
-    let watch = move || {
-        thread::sleep(CONNECT_TIMEOUT);
-        if !connected.load(Ordering::Relaxed) {
-            error!(
-                "the other processes of the cluster did not connect within {} s; start all of them again",
-                CONNECT_TIMEOUT.as_secs()
-            );
-            std::process::exit(1);
+    // Timely's threads end when those of the other processes do; a process that is lost meanwhile ends them never.
+    let (joined, joining) = channel();
+    let join = move || drop(joined.send(guards.join().into_iter().collect::<Result<(), String>>()));
+    thread::Builder::new().name("join".to_owned()).spawn(join).context("could not start a thread")?;
+    loop {
+        match joining.recv_timeout(PARK_TIMEOUT) {
+            Ok(ended) => return ended.map_err(|error| RunError::Workers(error).into()),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(RunError::Workers("they ended in a panic".to_owned()).into());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
         }
-    };
-    thread::Builder::new().name("connect".to_owned()).spawn(watch).expect("a thread can be started");
+        if let Some(failure) = shutdown.take_failure() {
+            return Err(failure);
+        }
+    }
+}
+
+/// The settings of timely and differential.
+pub fn worker_config() -> WorkerConfig {
+    let mut config = WorkerConfig::default();
+    // Idle workers merge what the arrangement has.
+    let differential = differential_dataflow::Config::default().idle_merge_effort(Some(1000));
+    differential_dataflow::configure(&mut config, &differential);
+    config
 }
 
 /// Steps the dataflow until everything is committed, or until the process has failed.

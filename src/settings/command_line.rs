@@ -7,12 +7,13 @@ use super::args::heading::GLOBAL;
 use super::examples::examples;
 
 /// What the process's exit codes mean.
-pub const EXIT_CODES: [&str; 5] = [
+pub const EXIT_CODES: [&str; 6] = [
     "0 done",
     "1 failed while running",
     "2 wrong usage or settings",
     "3 data is missing; the message names the exact range",
     "4 fenced: another run owns the book",
+    "5 another process of the cluster is gone",
 ];
 
 /// The command line, for parsing, for shell completions and for manual pages.

@@ -1,9 +1,9 @@
 //! Wrong usage or settings.
 
 use crate::change::{Classified, FailureKind};
+use crate::cluster::ClusterError;
 use crate::postgres::PostgresError;
 use crate::replication::SlotError;
-use crate::run::RunError;
 use crate::source::kafka::KafkaError;
 
 /// Wrong usage or settings: exit code 2.
@@ -20,9 +20,9 @@ pub enum SettingsError {
     /// A setting is missing or wrong.
     #[error("{0}")]
     Wrong(String),
-    /// The cluster's shape is wrong.
+    /// The cluster's shape, or a file that protects its connections, is wrong.
     #[error(transparent)]
-    ClusterShape(#[from] RunError),
+    Cluster(#[from] ClusterError),
     /// A setting of the connection to PostgreSQL is wrong.
     #[error(transparent)]
     Postgres(#[from] PostgresError),

@@ -9,6 +9,7 @@
 
 pub mod args;
 mod capture;
+mod cluster;
 mod command_line;
 mod doctor;
 mod error;

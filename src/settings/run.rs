@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::args::{AccessArgs, RunArgs};
-use super::{OriginSettings, SettingsError};
-use crate::run::{ClusterShape, RunOptions};
+use super::{OriginSettings, SettingsError, cluster};
+use crate::run::RunOptions;
 
 /// What a run needs.
 #[derive(Debug)]
@@ -48,18 +48,15 @@ impl RunSettings {
         if args.commit_bytes < ByteSize::kb(64) {
             return wrong("--commit-bytes: expected at least 64kB".to_owned());
         }
-        let shape = match (args.processes, &args.hosts) {
-            (0, _) => return wrong("-n 0: expected at least one process".to_owned()),
-            (1, None) if args.process == 0 => ClusterShape::single(workers),
-            (_, None) => return wrong("-n and -p need --hosts FILE with one host:port per process".to_owned()),
-            (processes, Some(hosts)) => ClusterShape::cluster(workers, processes, args.process, hosts)?,
-        };
+        let shape = cluster::shape(&args, workers)?;
+        let cluster = cluster::options(&args, &shape, &origin)?;
         Ok(RunSettings {
             origin,
             until_end: args.until_end,
             options: RunOptions {
                 book: args.book,
                 shape,
+                cluster,
                 commit_interval: args.commit_interval,
                 commit_bytes: args.commit_bytes.as_u64(),
                 time_zone: args.time_zone.map(|zone| zone.name().to_owned()),

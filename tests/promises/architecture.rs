@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, in the order data passes them, with the rooms that it may name.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     // The vocabulary; how work is stopped, paced and observed; files.
     ("change", &[]),
     ("control", &["change"]),
@@ -23,6 +23,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("views", &["change", "control", "parse", "sql", "store"]),
     ("book", &["change", "control", "sql", "store", "views"]),
     ("leader", &["change", "control"]),
+    ("cluster", &["change", "control"]),
     ("dataflows", &["book", "change", "control", "leader", "parse", "source", "table", "views"]),
     // Readers.
     ("query", &["book", "change", "parse", "sql", "store", "views"]),
@@ -33,6 +34,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
         &[
             "book",
             "change",
+            "cluster",
             "control",
             "dataflows",
             "leader",
@@ -51,7 +53,19 @@ const ROOMS: [(&str, &[&str]); 22] = [
     // The edge.
     (
         "settings",
-        &["capture", "change", "doctor", "parse", "postgres", "query", "replication", "run", "source", "store"],
+        &[
+            "capture",
+            "change",
+            "cluster",
+            "doctor",
+            "parse",
+            "postgres",
+            "query",
+            "replication",
+            "run",
+            "source",
+            "store",
+        ],
     ),
     (
         "commands",
@@ -59,6 +73,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
             "book",
             "capture",
             "change",
+            "cluster",
             "control",
             "demo",
             "doctor",

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod book;
+mod cluster;
 mod counts_match_the_loop;
 mod demo_truth;
 mod exactly_once;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::book::{Book, Running};
-use crate::client::{ask, get};
+use crate::certificates::Certificates;
 use crate::dice::Dice;
 use crate::environment;
 use crate::kills::workload;
@@ -54,7 +54,8 @@ fn two_processes_share_the_work_and_die_together() {
         killed.kill();
         // A process that dies before it has connected is waited for during a minute.
         let ended = survivor.wait(Duration::from_secs(90));
-        ended.expect_code(1);
+        ended.expect_code(5);
+        ended.expect_said(&["of the cluster"]);
     }
 
     let processes = start(&book, &topic, &hosts(folder.path()), &["--until-end"]);
@@ -99,42 +100,127 @@ fn rejects_of_all_processes_are_counted_by_the_first() {
 }
 
 #[test]
-fn a_cluster_with_a_stopped_process_is_unhealthy_until_it_continues() {
+fn a_process_that_does_not_answer_ends_all_of_them() {
     let (lines, truth_of_one) = workload("cluster_still");
     let topic = Topic::create_with("cluster_still", PARTITIONS, &[("max.message.bytes", "20000000")]);
     let produce = || topic.produce(lines::records(&lines, Shape::Connect, PARTITIONS, DAY.0));
     produce();
     let folder = environment::folder("hosts");
     let book = Book::new("cluster_still");
-    let serving = ["--commit-interval", "1s", "--serve", "127.0.0.1:0"];
-    let [zero, mut one] = start(&book, &topic, &hosts(folder.path()), &serving);
-    let address = zero.page();
-    book.await_total(truth_of_one.on_day(DAY.1).total(), &mut one);
-    let health = || ask(address, "GET", "/healthz", &[]);
-    assert_eq!(health().status, 200);
-
-    one.signal("STOP");
-    produce();
-    await_that("it is unwell", || health().status == 503);
-    assert_eq!(health().json()["error"]["code"], "stuck");
-    assert_eq!(get(address, "/api/status").json()["state"], "catching_up");
-    assert_eq!(get(address, "/readyz").status, 200);
-
-    one.signal("CONT");
-    await_that("it is well again", || health().status == 200);
-    let truth = truth_of_one.on_day(DAY.1).times(2);
-    book.await_total(truth.total(), &mut one);
-    for process in [zero, one] {
-        process.signal("TERM");
-        process.wait(Duration::from_secs(60)).expect_code(0);
+    for victim in [1, 0] {
+        let [mut zero, mut one] = start(&book, &topic, &hosts(folder.path()), &["--commit-interval", "1s"]);
+        zero.await_said("reading cluster_still");
+        one.await_said("are connected");
+        book.await_total(truth_of_one.on_day(DAY.1).total(), &mut one);
+        let (stopped, other) = if victim == 1 { (one, zero) } else { (zero, one) };
+        stopped.signal("STOP");
+        let begin = Instant::now();
+        let ended = other.wait(Duration::from_secs(30));
+        ended.expect_code(5);
+        ended.expect_said(&[
+            &format!("process {victim} ("),
+            "of the cluster does not answer: nothing came from it for 10 s",
+        ]);
+        assert!(begin.elapsed() < Duration::from_secs(15), "it took {:?}", begin.elapsed());
+        stopped.signal("CONT");
+        stopped.wait(Duration::from_secs(15)).expect_code(5);
     }
-    assert_same("after a pause", &book.counts(), &truth);
+    produce();
+    for process in start(&book, &topic, &hosts(folder.path()), &["--until-end"]) {
+        process.wait(Duration::from_secs(120)).expect_code(0);
+    }
+    assert_same("after two silent processes", &book.counts(), &truth_of_one.on_day(DAY.1).times(2));
+    book.verify();
 }
 
-fn await_that(what: &str, is: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "{what}: not within a minute");
-        thread::sleep(Duration::from_millis(200));
+#[test]
+fn a_cluster_that_is_fenced_ends_with_one_code() {
+    let (lines, truth_of_one) = workload("cluster_fenced");
+    let topic = Topic::create_with("cluster_fenced", PARTITIONS, &[("max.message.bytes", "20000000")]);
+    topic.produce(lines::records(&lines, Shape::Connect, PARTITIONS, DAY.0));
+    let (folder, book) = (environment::folder("hosts"), Book::new("cluster_fenced"));
+    let [mut zero, mut one] = start(&book, &topic, &hosts(folder.path()), &["--commit-interval", "200ms"]);
+    let truth = truth_of_one.on_day(DAY.1);
+    book.await_total(truth.total(), &mut zero);
+
+    // A leader that waits for its own followers does not touch the book.
+    let fences = book.fences();
+    let alone = hosts(folder.path());
+    let alone = alone.to_str().expect("temporary folders have plain names");
+    let mut leader = book.run(&[&topic], &["-n", "2", "-p", "0", "-w", "2", "--hosts", alone]);
+    leader.await_said("waits for the others");
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(book.fences(), fences);
+    zero.expect_alive();
+    one.expect_alive();
+    leader.signal("TERM");
+    leader.wait(Duration::from_secs(30));
+
+    let mut single = book.run(&[&topic], &["--commit-interval", "200ms"]);
+    single.await_said("reading cluster_fenced");
+    // Something to commit, so that the cluster learns of the newer run.
+    topic.produce(lines::records(&lines, Shape::Connect, PARTITIONS, DAY.0));
+    for process in [zero, one] {
+        let ended = process.wait(Duration::from_secs(60));
+        ended.expect_code(4);
+    }
+    book.await_total(2 * truth.total(), &mut single);
+    single.signal("TERM");
+    single.wait(Duration::from_secs(60)).expect_code(0);
+    assert_same("after a fence", &book.counts(), &truth.times(2));
+    book.verify();
+}
+
+#[test]
+fn processes_are_protected_by_certificates_and_a_secret() {
+    let (lines, truth_of_one) = workload("cluster_tls");
+    let topic = Topic::create_with("cluster_tls", PARTITIONS, &[("max.message.bytes", "20000000")]);
+    topic.produce(lines::records(&lines, Shape::Connect, PARTITIONS, DAY.0));
+    let (folder, certificates) = (environment::folder("hosts"), Certificates::new());
+    let extensions = "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n";
+    for authority in ["ca", "other_ca"] {
+        certificates.make_self_signed(authority, &format!("/CN={authority}"));
+    }
+    certificates.make_signed("node", "ca", "/CN=node", extensions);
+    certificates.make_signed("stranger", "other_ca", "/CN=stranger", extensions);
+    let token = folder.path().join("token");
+    fs::write(&token, "the secret of this cluster\n").expect("the folder is ours");
+    let file = |name: &str| certificates.path(name).display().to_string();
+    let protected = |name: &str| -> Vec<String> {
+        let token = token.display().to_string();
+        let (cert, key) = (file(&format!("{name}.crt")), file(&format!("{name}.key")));
+        let flags = [
+            ("--cluster-token-file", token),
+            ("--cluster-cert", cert),
+            ("--cluster-key", key),
+            ("--cluster-ca", file("ca.crt")),
+        ];
+        flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
+    };
+    let start = |book: &Book, of_one: &[String]| {
+        let hosts = hosts(folder.path());
+        let hosts = hosts.to_str().expect("temporary folders have plain names");
+        let (node, cluster) = (protected("node"), ["-n", "2", "-w", "2", "--hosts", hosts, "--until-end"]);
+        let process = |index: &str, security: &[String]| {
+            let security: Vec<&str> = security.iter().map(String::as_str).collect();
+            book.run(&[&topic], &[&cluster, ["-p", index].as_slice(), &security].concat())
+        };
+        [process("0", &node), process("1", of_one)]
+    };
+    let book = Book::new("cluster_tls");
+    for process in start(&book, &protected("node")) {
+        process.wait(Duration::from_secs(120)).expect_code(0);
+    }
+    assert_same("through TLS", &book.counts(), &truth_of_one.on_day(DAY.1));
+    book.verify();
+
+    // Neither another authority's certificate nor none at all: the first waits on, and the other cannot come in.
+    let refused = Book::new("cluster_tls_refused");
+    for of_one in [protected("stranger"), Vec::new()] {
+        let [mut zero, one] = start(&refused, &of_one);
+        zero.await_said("is refused");
+        assert!(refused.log().is_empty(), "nothing is written");
+        one.kill();
+        zero.kill();
     }
 }

@@ -254,6 +254,8 @@ impl Driver {
                 FailureKind::Usage => ("exit 2", life.is_faulted()),
                 FailureKind::DataLoss => ("exit 3", self.loss.get().is_some()),
                 FailureKind::Fenced => ("exit 4", life.is_overlapped()),
+                // Each run is one process.
+                FailureKind::Cluster => ("exit 5", false),
             },
         };
         *self.ends.borrow_mut().entry(kind).or_default() += 1;

@@ -14,7 +14,7 @@ use walbook::control::{Host, Process, Progress, Shutdown};
 use walbook::dataflows::pipeline::{self, LeaderShare, Share};
 use walbook::leader::{ClockEvent, ClockInput, InitialContents, LeaderHandle, TickSchedule};
 use walbook::parse::{DayFrom, PARSER_VERSION};
-use walbook::run::ClusterShape;
+use walbook::run::worker_config;
 use walbook::source::kafka::{EpochEnd, KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
 use walbook::store::Store;
 use walbook::table::{FileOutput, RowFormat};
@@ -97,7 +97,7 @@ impl SimulatedRun {
         let leader = LeaderHandle { events: leader_events, activator, tick_requests };
         let (shutdown, wakers) = (Shutdown::new(), Wakers::default());
         let dataflows = dataflows(world, &life, workers, store, committer, leader, &host, &wakers, &shutdown);
-        let config = ClusterShape::single(workers).config().worker;
+        let config = worker_config();
         let workers = SteppedWorker::build_all(&config, dataflows);
         let activator = activators.recv().expect("the leader's operator is built");
         let clock = Clock { schedule, events, activator, requests };

@@ -13,11 +13,12 @@ use super::{MemorySource, MemoryTopic};
 use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use walbook::book::{Book, BookError, CommittedEntry, Committer, Committing, KeptView, State};
 use walbook::change::{ClosedEpoch, Failure, PartitionStart, Start, TickRequest};
+use walbook::cluster::{Cluster, ClusterOptions, ClusterShape};
 use walbook::control::{Progress, Shutdown};
 use walbook::dataflows::pipeline::LeaderShare;
 use walbook::leader::{ClockEvent, InitialContents, LeaderHandle};
 use walbook::parse::{DayFrom, PARSER_VERSION};
-use walbook::run::{ClusterShape, Workers, run_workers};
+use walbook::run::{Workers, run_workers};
 use walbook::source::Source;
 use walbook::store::Store;
 use walbook::table::{FileOutput, RowFormat};
@@ -163,8 +164,11 @@ impl BegunRun {
             shutdown: shutdown.clone(),
         };
         let (seed, largest_batch) = (run.seed, run.largest_batch);
+        let shape = ClusterShape::single(run.workers);
+        let mut cluster = Cluster::form(&shape, &ClusterOptions::default(), &shutdown)?;
         run_workers(Workers {
-            shape: ClusterShape::single(run.workers),
+            workers: run.workers,
+            cluster: &mut cluster,
             leader: Some(LeaderShare {
                 clock: leader,
                 epochs: run.listener,

@@ -100,10 +100,39 @@ pub struct RunArgs {
     pub process: usize,
     /// A file with one host:port per process
     ///
-    /// The same file for all processes. The network between them must be trusted: their connections have neither
-    /// encryption nor authentication.
+    /// The same file for all processes.
     #[arg(long, env = "WALBOOK_HOSTS", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = CLUSTER)]
     pub hosts: Option<PathBuf>,
+    /// A file with a secret that all processes share
+    ///
+    /// At least 16 bytes. Each proves to the others that it has the secret, which is never sent; who has it not is refused.
+    #[arg(
+        long, env = "WALBOOK_CLUSTER_TOKEN_FILE", value_name = "FILE", value_hint = ValueHint::FilePath,
+        help_heading = CLUSTER
+    )]
+    pub cluster_token_file: Option<PathBuf>,
+    /// This process's certificate, for TLS between processes
+    ///
+    /// In PEM form, with those between it and the authority; for the host of its line in the hosts file.
+    #[arg(
+        long, env = "WALBOOK_CLUSTER_CERT", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = CLUSTER
+    )]
+    pub cluster_cert: Option<PathBuf>,
+    /// The certificate's key
+    #[arg(
+        long, env = "WALBOOK_CLUSTER_KEY", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = CLUSTER
+    )]
+    pub cluster_key: Option<PathBuf>,
+    /// The authority that signed all processes' certificates
+    #[arg(
+        long, env = "WALBOOK_CLUSTER_CA", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = CLUSTER
+    )]
+    pub cluster_ca: Option<PathBuf>,
+    /// Allow plain connections to other machines
+    ///
+    /// Without TLS, connections between processes stay on this machine, unless the network between them is trusted.
+    #[arg(long, env = "WALBOOK_CLUSTER_INSECURE", help_heading = CLUSTER)]
+    pub cluster_insecure: bool,
     /// Serve the page and the HTTP API while running
     ///
     /// In a cluster the first process serves.
