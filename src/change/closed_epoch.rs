@@ -1,5 +1,7 @@
 //! What all workers read and counted in an epoch that is closed.
 
+use std::sync::Arc;
+
 use super::{CountKey, Epoch, Interval, Partition, PartitionRead, PartitionTally, ViewChanges};
 
 /// What was read and counted in one epoch, of all workers.
@@ -11,8 +13,8 @@ pub struct EpochSummary {
     pub positions: Vec<PartitionRead>,
     /// What the records were.
     pub tallies: Vec<PartitionTally>,
-    /// How views changed.
-    pub views: ViewChanges,
+    /// How views changed; the commit and the server share it.
+    pub views: Arc<ViewChanges>,
 }
 
 /// What was read and counted since the closed epoch before, for live answers.
@@ -26,4 +28,6 @@ pub struct ClosedEpoch {
     pub positions: Vec<(Partition, Interval)>,
     /// What the records were.
     pub tallies: Vec<PartitionTally>,
+    /// How views changed, oldest first.
+    pub views: Vec<Arc<ViewChanges>>,
 }

@@ -7,10 +7,10 @@ use super::terminal::progress_line::ProgressLine;
 use crate::change::Failure;
 use crate::query;
 use crate::query::{
-    EventFilter, Filter, Format, PageRequest, QueryBudget, QueryError, RejectCount, RejectFilter, RowOrder,
+    EventFilter, Filter, Format, PageRequest, QueryBudget, QueryError, RejectCount, RejectFilter, RowOrder, ViewQuery,
 };
 use crate::settings::args::{EventsArgs, FilterArgs, QueryArgs, RejectsArgs};
-use crate::sql;
+use crate::sql::{self, BadValues};
 
 /// Prints counts.
 pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
@@ -18,9 +18,16 @@ pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
     if let Some(name) = &args.view {
         show(format!("reading view {name} of {}", args.book.display()));
         let order = args.order.as_deref().map(sql::Order::parse).transpose().map_err(QueryError::Order)?;
-        let answer = query::view(&args.book, name, &order.unwrap_or_default(), args.limit)?;
+        let query = ViewQuery {
+            condition: args.condition.clone(),
+            order: order.unwrap_or_default(),
+            limit: args.limit,
+            ..ViewQuery::default()
+        };
+        let answer = query::view(&args.book, name, &query)?;
         drop(line);
-        return print(|out| answer.print(args.format, out));
+        print(|out| answer.print(args.format, out))?;
+        return print_bad_values(answer.bad_values.as_ref(), args.format);
     }
     show(format!("summing the counts of {}", args.book.display()));
     let answer = query::counts(&args.book, &filter(&args.filter), &args.by)?;
@@ -43,9 +50,13 @@ pub(super) fn events(args: &EventsArgs) -> Result<(), Failure> {
         answer.print(args.format, out)?;
         print_command(&args.book, &args.filter, args.format, answer.rejects, out)
     })?;
-    // Rows in CSV have no place for it.
-    match answer.bad_values {
-        Some(bad) if bad.count > 0 && args.format == Format::Csv => Ok(writeln!(io::stderr(), "{bad}")?),
+    print_bad_values(answer.bad_values.as_ref(), args.format)
+}
+
+/// Says what a condition could not compute, where rows in CSV have no place for it.
+fn print_bad_values(bad_values: Option<&BadValues>, format: Format) -> Result<(), Failure> {
+    match bad_values {
+        Some(bad) if bad.count > 0 && format == Format::Csv => Ok(writeln!(io::stderr(), "{bad}")?),
         _ => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use timely::progress::Antichain;
 
 use crate::change::{
     Accumulators, Epoch, EpochSummary, Failure, GroupKey, GroupValue, PackedCountKey, PartitionRead, PartitionTally,
-    TableId, TableName, ViewBadValues,
+    TableId, TableName, ViewBadValues, ViewChanges,
 };
 use crate::control::Shutdown;
 
@@ -95,20 +95,20 @@ pub fn gather_on_leader<'scope>(
                 let capability = stamp.retain_least(0).expect("groups come at an epoch");
                 for ((key, holds), epoch, _) in groups.drain(..).filter(|(_, epoch, diff)| *epoch > 0 && *diff > 0) {
                     let of_epoch = || OpenEpoch::new(capability.delayed(&epoch));
-                    open.entry(epoch).or_insert_with(of_epoch).summary.views.groups.push((key, holds));
+                    open.entry(epoch).or_insert_with(of_epoch).views.groups.push((key, holds));
                 }
             });
             values.for_each(|stamp, values| {
                 let capability = stamp.retain_least(0).expect("values come at an epoch");
                 for (value, epoch, _) in values.drain(..).filter(|(_, epoch, _)| *epoch > 0) {
                     let of_epoch = || OpenEpoch::new(capability.delayed(&epoch));
-                    open.entry(epoch).or_insert_with(of_epoch).summary.views.values.push(value);
+                    open.entry(epoch).or_insert_with(of_epoch).views.values.push(value);
                 }
             });
             bad_values.for_each(|stamp, bad_values| {
                 let capability = stamp.retain_least(0).expect("bad values come at an epoch");
                 let of_epoch = open.entry(*capability.time());
-                of_epoch.or_insert_with(|| OpenEpoch::new(capability)).summary.views.bad_values.append(bad_values);
+                of_epoch.or_insert_with(|| OpenEpoch::new(capability)).views.bad_values.append(bad_values);
             });
             while let Some(first) = open.first_entry()
                 && !frontiers.iter().any(|frontier| frontier.less_equal(first.key()))
@@ -117,12 +117,13 @@ pub fn gather_on_leader<'scope>(
                     // Two tables may have been counted as one.
                     return;
                 }
-                let OpenEpoch { capability, totals, mut summary } = first.remove();
+                let OpenEpoch { capability, totals, mut summary, views } = first.remove();
                 let named = totals.into_iter().map(|(key, total, diff)| {
                     let name = names.get(&key.table()).expect("a table is named before its keys are gathered");
                     (key.with_name(Arc::clone(name)), total, diff)
                 });
                 summary.totals = named.collect();
+                summary.views = Arc::new(views);
                 epochs_out.session(&capability).give(Arc::new(summary));
             }
         }
@@ -134,13 +135,14 @@ pub fn gather_on_leader<'scope>(
 struct OpenEpoch {
     capability: Capability<Epoch>,
     totals: Vec<(PackedCountKey, isize, isize)>,
-    /// The rest of it; without totals.
+    /// The rest of it; without totals and views.
     summary: EpochSummary,
+    views: ViewChanges,
 }
 
 impl OpenEpoch {
     fn new(capability: Capability<Epoch>) -> OpenEpoch {
-        OpenEpoch { capability, totals: Vec::new(), summary: EpochSummary::default() }
+        OpenEpoch { capability, totals: Vec::new(), summary: EpochSummary::default(), views: ViewChanges::default() }
     }
 }
 

@@ -46,6 +46,9 @@ fn merge(epoch: Epoch, epochs: BTreeMap<Epoch, Arc<EpochSummary>>) -> ClosedEpoc
         all.totals.extend(totals.map(|(key, total, _)| (key.clone(), u64::try_from(*total).unwrap_or(0))));
         all.positions.extend(summary.positions.iter().map(|read| (read.partition.clone(), read.interval)));
         all.tallies.extend_from_slice(&summary.tallies);
+        if !summary.views.is_empty() {
+            all.views.push(Arc::clone(&summary.views));
+        }
     }
     all
 }

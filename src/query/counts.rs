@@ -52,7 +52,8 @@ impl CountsAnswer {
         let days: HashSet<Day> = self.rows.iter().filter_map(|row| row.day).collect();
         let days: HashMap<Option<Day>, String> = days.into_iter().map(|day| (Some(day), day.to_string())).collect();
         let CountsAnswer { complete_to, time_zone, rejects, .. } = self;
-        let head = AnswerHead { complete_to, time_zone, rejects: *rejects, bad_values: None, next: None };
+        let head =
+            AnswerHead { complete_to, time_zone, rejects: *rejects, bad_values: None, next: None, columns: None };
         print(format, out, head, &columns, self.rows.len(), &|row, values| {
             let row = &self.rows[row];
             for part in &self.by {

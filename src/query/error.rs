@@ -42,6 +42,14 @@ pub enum QueryError {
         /// The names of all.
         known: String,
     },
+    /// Days of a view that has none.
+    #[error(
+        "the view {view} has no days to choose from: only a view of which day itself is a group column has; order and limit its rows"
+    )]
+    NoViewDays {
+        /// The view.
+        view: String,
+    },
     /// An order that is none.
     #[error("could not use the order: {0}")]
     Order(SqlError),
@@ -68,6 +76,7 @@ impl Classified for QueryError {
             | QueryError::Pattern { .. }
             | QueryError::NoView { .. }
             | QueryError::NoColumn { .. }
+            | QueryError::NoViewDays { .. }
             | QueryError::Order(_)
             | QueryError::Condition(_) => FailureKind::Usage,
             QueryError::Rejects { .. } | QueryError::TooSlow => FailureKind::Other,

@@ -10,7 +10,7 @@
 //! hides rows until `walbook verify` names the file. To compare every file would make each question as slow as a
 //! verification.
 //!
-//! `files/` answers from Parquet files, `memory/` from counts in memory. *Why* our own printer: csv's `Writer` owns its buffer, where
+//! `files/` answers from Parquet files, `memory/` from counts in memory, `views/` from both for the rows of views. *Why* our own printer: csv's `Writer` owns its buffer, where
 //! streams here join cached fields, and quoting is six lines; comfy-table copies all rows of an answer before it prints one.
 
 mod counts;
@@ -45,4 +45,4 @@ pub use print::{AnswerHead, Format, RowStyle};
 pub use reject_count::RejectCount;
 pub use reject_filter::RejectFilter;
 pub use rejects::rejects;
-pub use views::{ViewAnswer, view};
+pub use views::{ReadableView, SelectedRows, ViewAnswer, ViewColumn, ViewGroup, ViewGroups, ViewQuery, ViewText, view};

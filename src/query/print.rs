@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::RejectCount;
+use super::{RejectCount, ViewColumn};
 use crate::book::CompleteTo;
 use crate::book::printable;
 use crate::sql::BadValues;
@@ -86,6 +86,8 @@ pub struct AnswerHead<'a> {
     pub bad_values: Option<&'a BadValues>,
     /// The cursor of the next page, where there is one.
     pub next: Option<&'a str>,
+    /// The columns of the rows, where they are not always the same.
+    pub columns: Option<&'a [ViewColumn]>,
 }
 
 /// Writes `rows` rows.
@@ -100,7 +102,7 @@ pub(super) fn print<'a>(
     match format {
         Format::Table => {
             table(out, columns, rows, row)?;
-            let AnswerHead { complete_to, time_zone, rejects, bad_values, next } = head;
+            let AnswerHead { complete_to, time_zone, rejects, bad_values, next, columns: _ } = head;
             let next = next.map_or_else(String::new, |next| format!(" There are more: --cursor {next}"));
             writeln!(out, "{complete_to} Days are those of {time_zone}. {rejects}{next}")?;
             match bad_values {
@@ -128,7 +130,12 @@ impl AnswerHead<'_> {
             .bad_values
             .map_or_else(String::new, |bad| format!("\"bad_values\":{},", json(serde_json::to_string(bad))));
         let next = self.next.map_or_else(String::new, |next| format!("\"next\":\"{next}\","));
-        format!("{{\"complete_to\":{complete_to},\"time_zone\":{time_zone},\"rejects\":{rejects},{bad}{next}\"rows\":[")
+        let columns = self
+            .columns
+            .map_or_else(String::new, |columns| format!("\"columns\":{},", json(serde_json::to_string(columns))));
+        format!(
+            "{{\"complete_to\":{complete_to},\"time_zone\":{time_zone},\"rejects\":{rejects},{bad}{next}{columns}\"rows\":["
+        )
     }
 }
 

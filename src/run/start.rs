@@ -187,6 +187,7 @@ impl StartingRun<'_> {
                 state: Arc::new(committer.state().clone()),
                 counts: Totals::of(counts.iter().map(|(key, count)| (key, *count))),
                 partitions: start.partitions.clone(),
+                views: start.views.clone(),
                 source: origin.kind(),
                 commit_interval: options.commit_interval,
                 discover_interval: origin.discover_interval().unwrap_or(Duration::MAX),

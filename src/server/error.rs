@@ -128,9 +128,10 @@ impl From<QueryError> for ApiError {
             QueryError::NoDays { .. }
             | QueryError::Pattern { .. }
             | QueryError::NoColumn { .. }
+            | QueryError::NoViewDays { .. }
             | QueryError::Order(_)
             | QueryError::Condition(_) => ApiError::bad_request(error.to_string()),
-            QueryError::NoView { .. } => ApiError::new(StatusCode::NOT_FOUND, "not_found", error.to_string()),
+            QueryError::NoView { .. } => ApiError::new(StatusCode::NOT_FOUND, "no_view", error.to_string()),
             QueryError::TooSlow => ApiError::too_large(error.to_string()),
             QueryError::Rejects { .. } | QueryError::Read(_) => {
                 warn!(%error, "could not answer from the book");

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  commit log, or commits ─▶ durable ─┐               ┌─▶ /api/counts, tables, days, status, metrics   from memory
-//!                                     ├─▶ AppState ───┼─▶ /api/live                                    from memory
+//!                                     ├─▶ AppState ───┼─▶ /api/views, live                             from memory
 //!  closed epochs of a run ─▶ live ────┘               └─▶ /api/events, rejects                         from the book's files
 //! ```
 //!
@@ -17,7 +17,8 @@
 //! All its threads have names that begin with `serve`, so that its cost is visible beside that of the run.
 //!
 //! *Why* counts are kept in memory: a page asks for a year of all tables again and again. Entries of the log hold deltas, so the
-//! counts are read once, and each state shares the unchanged days with the one before.
+//! counts are read once, and each state shares the unchanged days with the one before. Views may be many and large: one is read when
+//! a client asks for it, and then kept like counts.
 
 mod api;
 mod error;

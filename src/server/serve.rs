@@ -50,6 +50,8 @@ pub struct ServedRun {
     pub counts: Totals,
     /// The partitions that it reads, with the first offset of each.
     pub partitions: Vec<PartitionStart>,
+    /// The declarations of the views that it keeps, by their numbers.
+    pub views: Vec<String>,
     /// Where records come from.
     pub source: SourceKind,
     /// The time between two commits.
@@ -117,7 +119,7 @@ impl Server {
         let snapshot = Snapshot::take(&settings.book)?;
         let state = if snapshot.state().generation == run.state.generation {
             let durable = DurableState::read(&settings.book, &run.state, run.counts, snapshot.reject_days()?);
-            let live = LiveState::starting_at(&durable, &run.partitions);
+            let live = LiveState::starting_at(&durable, &run.partitions, &run.views);
             let state = Arc::new(AppState::new(&settings.book, durable, Some(live), Some(run_state)));
             follow_run(&state, run.epochs, run.commits, PendingRejects::all(&snapshot)?);
             state

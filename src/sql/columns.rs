@@ -126,6 +126,13 @@ pub enum InputColumn {
         /// The column's name, unquoted.
         name: String,
     },
+    /// A column of a view.
+    View {
+        /// Its name.
+        name: String,
+        /// Its type.
+        kind: Type,
+    },
 }
 
 impl InputColumn {
@@ -134,6 +141,7 @@ impl InputColumn {
         match self {
             InputColumn::Event(column) => column.kind(),
             InputColumn::Row { .. } => Type::Text,
+            InputColumn::View { kind, .. } => *kind,
         }
     }
 }
@@ -143,6 +151,7 @@ impl fmt::Display for InputColumn {
         match self {
             InputColumn::Event(column) => f.write_str(column.name()),
             InputColumn::Row { side, name } => write!(f, "{}.{name}", side.name()),
+            InputColumn::View { name, .. } => f.write_str(name),
         }
     }
 }
@@ -161,7 +170,7 @@ impl InputColumns {
     pub fn row_columns(&self) -> impl Iterator<Item = (usize, RowSide, &str)> {
         self.0.iter().enumerate().filter_map(|(place, column)| match column {
             InputColumn::Row { side, name } => Some((place, *side, name.as_str())),
-            InputColumn::Event(_) => None,
+            InputColumn::Event(_) | InputColumn::View { .. } => None,
         })
     }
 
@@ -169,7 +178,15 @@ impl InputColumns {
     pub fn event_columns(&self) -> impl Iterator<Item = (usize, EventColumn)> {
         self.0.iter().enumerate().filter_map(|(place, column)| match column {
             InputColumn::Event(column) => Some((place, *column)),
-            InputColumn::Row { .. } => None,
+            InputColumn::Row { .. } | InputColumn::View { .. } => None,
+        })
+    }
+
+    /// The names of columns of a view, in the order of all columns.
+    pub fn view_columns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|column| match column {
+            InputColumn::View { name, .. } => Some(name.as_str()),
+            InputColumn::Event(_) | InputColumn::Row { .. } => None,
         })
     }
 

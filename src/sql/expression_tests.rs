@@ -26,6 +26,7 @@ fn columns(inputs: &[InputColumn], rows: Rows<'_>) -> Vec<ArrayRef> {
             }
             InputColumn::Event(EventColumn::Op) => Arc::new(StringArray::from(vec!["UPDATE"; rows.len()])),
             InputColumn::Event(_) => Arc::new(Int64Array::from(vec![7; rows.len()])),
+            InputColumn::View { name, .. } => panic!("expressions about changes name no column of a view: {name}"),
         }
     };
     inputs.iter().map(column).collect()

@@ -1,4 +1,4 @@
-//! A condition on changes.
+//! A condition on changes, or on the rows of a view.
 
 use std::cmp::Ordering;
 
@@ -14,8 +14,9 @@ use super::evaluate::{Batch, constant_value};
 use super::expression::{Comparison, Expression, Node};
 use super::resolve::Resolver;
 use super::text::{on_deep_stack, parse_expression};
+use super::types::Type;
 
-/// A condition on changes.
+/// A condition on changes, or on the rows of a view.
 ///
 /// ```
 /// use walbook::sql::Filter;
@@ -57,12 +58,25 @@ impl Filter {
         })
     }
 
+    /// Parses a condition on the rows of a view with these columns.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub fn parse_for_view(text: &str, columns: &[(String, Type)]) -> Result<Filter, SqlError> {
+        on_deep_stack(|| {
+            let syntax = parse_expression(text)?;
+            let mut resolver = Resolver::of_view(text, columns);
+            let condition = resolver.condition(&syntax)?;
+            Ok(Filter { condition, columns: resolver.columns })
+        })
+    }
+
     /// The columns that it reads, in the order that [`Batch`] expects.
     pub fn columns(&self) -> &InputColumns {
         &self.columns
     }
 
-    /// For each change, whether the condition is true. The result has no NULLs: unknown is not true.
+    /// For each row, whether the condition is true. The result has no NULLs: unknown is not true.
     ///
     /// # Panics
     /// When a column is missing or stored as another type.
@@ -89,7 +103,7 @@ impl Filter {
     ) -> bool {
         let known = |column: &Expression| match self.columns.as_slice()[column.as_column()?] {
             InputColumn::Event(column) => range(column),
-            InputColumn::Row { .. } => None,
+            InputColumn::Row { .. } | InputColumn::View { .. } => None,
         };
         match &condition.node {
             Node::And(parts) => parts.iter().all(|part| self.may_be_true(part, time_zone, range)),
@@ -172,4 +186,53 @@ fn constant_range(constant: &Expression, time_zone: Tz) -> Option<RangeValue> {
         return number(times.value(0));
     }
     value.as_primitive_opt::<Int64Type>().and_then(|numbers| number(numbers.value(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Decimal128Array, Int64Array, StringArray};
+
+    use super::*;
+
+    fn columns() -> Vec<(String, Type)> {
+        let columns = [("orders", Type::BigInt), ("Region", Type::Text), ("amount", Type::Decimal { scale: 2 })];
+        columns.map(|(name, kind)| (name.to_owned(), kind)).into()
+    }
+
+    #[test]
+    fn a_condition_on_rows_of_a_view_names_its_columns() {
+        let text = "ORDERS > 1 AND (\"Region\" = 'north' OR amount < 1.5)";
+        let filter = Filter::parse_for_view(text, &columns()).expect("a condition");
+        assert_eq!(filter.columns().view_columns().collect::<Vec<_>>(), ["orders", "Region", "amount"]);
+        assert!(filter.columns().event_columns().next().is_none() && filter.columns().row_columns().next().is_none());
+        let amounts = Decimal128Array::from(vec![Some(900), Some(149), Some(150), None]);
+        let values: [ArrayRef; 3] = [
+            Arc::new(Int64Array::from(vec![2, 2, 2, 1])),
+            Arc::new(StringArray::from(vec![Some("north"), None, Some("south"), Some("north")])),
+            Arc::new(amounts.with_precision_and_scale(38, 2).expect("it fits")),
+        ];
+        let batch = Batch { rows: 4, columns: &values, time_zone: Tz::UTC };
+        let accepted = filter.accepts(&batch, &mut BadValues::default());
+        assert_eq!(accepted.values().iter().collect::<Vec<_>>(), [true, true, false, false]);
+        assert!(filter.may_accept(Tz::UTC, &|_| None));
+    }
+
+    #[test]
+    fn other_names_are_refused_with_those_that_there_are() {
+        for (text, message) in [
+            ("order > 1", "did you mean orders?"),
+            ("orderz > 1", "the view has no column orderz: did you mean orders?"),
+            ("region = 'north'", "the view has no column region"),
+            ("op = 'INSERT'", "the view has no column op; it has orders, Region, amount"),
+            ("new.state = 'paid'", "a column of a view has no prefix"),
+            ("orders", "a condition"),
+            ("\"Region\" > 3", ""),
+            ("count(*) > 3", "count"),
+        ] {
+            let error = Filter::parse_for_view(text, &columns()).expect_err(text).to_string();
+            assert!(error.to_lowercase().contains(&message.to_lowercase()), "{text}: {error}");
+        }
+    }
 }

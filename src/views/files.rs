@@ -8,6 +8,7 @@
 //!
 //! Accumulators are typed columns where they hold a value; sums are bytes, since they may be wider than any type.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::BinaryBuilder;
@@ -53,20 +54,12 @@ impl View {
     /// # Errors
     /// For anything but what [`View::encode`] writes.
     pub fn decode(&self, state: Bytes, values: &[(u16, Bytes)]) -> Result<ViewContents, String> {
-        let mut contents = ViewContents::default();
-        for batch in batches(state)? {
-            let batch = batch?;
-            let keys = self.keys_of(&batch)?;
-            let mut accumulators = vec![vec![Accumulator::Empty; self.slots.len()]; batch.num_rows()];
-            for (place, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.measure != Measure::Distinct) {
-                let column = column(&batch, &format!("accumulator_{place}"))?;
-                for (row, value) in slot_values(slot, column)?.into_iter().enumerate() {
-                    accumulators[row][place] = value;
-                }
-            }
-            let accumulators = accumulators.into_iter().map(|all| Accumulators(all.into()));
-            contents.groups.extend(keys.into_iter().zip(accumulators));
+        let mut groups = self.decode_groups(state)?;
+        for place in self.distinct_slots() {
+            // Their values are counted below.
+            groups.values_mut().for_each(|holds| holds.0[place] = Accumulator::Empty);
         }
+        let mut contents = ViewContents { groups, ..ViewContents::default() };
         for (place, bytes) in values {
             let slot = self.slots.get(usize::from(*place)).ok_or("values of an aggregate that is not there")?;
             let converter = slot.converter.as_ref().ok_or("values of an aggregate that has none")?;
@@ -83,6 +76,28 @@ impl View {
             }
         }
         Ok(contents)
+    }
+
+    /// The groups of a file of state, with the counts of distinct values that it has.
+    ///
+    /// # Errors
+    /// As [`View::decode`].
+    pub fn decode_groups(&self, state: Bytes) -> Result<BTreeMap<GroupKey, Accumulators>, String> {
+        let mut groups = BTreeMap::new();
+        for batch in batches(state)? {
+            let batch = batch?;
+            let keys = self.keys_of(&batch)?;
+            let mut accumulators = vec![vec![Accumulator::Empty; self.slots.len()]; batch.num_rows()];
+            for (place, slot) in self.slots.iter().enumerate() {
+                let column = column(&batch, &format!("accumulator_{place}"))?;
+                for (row, value) in slot_values(slot, column)?.into_iter().enumerate() {
+                    accumulators[row][place] = value;
+                }
+            }
+            let accumulators = accumulators.into_iter().map(|all| Accumulators(all.into()));
+            groups.extend(keys.into_iter().zip(accumulators));
+        }
+        Ok(groups)
     }
 
     /// Rows of a file of rows, in the types of the view.

@@ -8,7 +8,7 @@ use arrow_array::{
     ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array,
 };
 use arrow_buffer::i256;
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{Field, Schema};
 
 use super::contents::ViewContents;
 use super::view::{Measure, Outcome, Slot, View};
@@ -49,12 +49,18 @@ impl View {
 
     /// The columns of the view's rows.
     pub fn schema(&self) -> Arc<Schema> {
-        let field = |name: &str, kind: Type, nullable| Field::new(name, stored_type(kind), nullable);
-        let fields = self.plan.select.iter().map(|select| match select.output {
-            Output::Group(place) => field(&select.name, self.plan.groups[place].expression.kind(), true),
-            Output::Aggregate(place) => field(&select.name, self.plan.aggregates[place].kind, true),
-        });
-        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+        let field = |(name, kind): (String, Type)| Field::new(name, kind.data_type(), true);
+        Arc::new(Schema::new(self.stored_columns().into_iter().map(field).collect::<Vec<_>>()))
+    }
+
+    /// The names of the columns of its rows, and their types as they are stored.
+    pub fn stored_columns(&self) -> Vec<(String, Type)> {
+        let kind = |output: Output| match output {
+            Output::Group(place) => self.plan.groups[place].expression.kind(),
+            Output::Aggregate(place) => self.plan.aggregates[place].kind,
+        };
+        let stored = |kind: Type| if kind == Type::Numeric { Type::Double } else { kind };
+        self.plan.select.iter().map(|select| (select.name.clone(), stored(kind(select.output)))).collect()
     }
 
     /// The group columns of keys.
@@ -91,14 +97,6 @@ impl View {
                 Ok(Arc::new(averages.collect::<Float64Array>()))
             }
         }
-    }
-}
-
-/// How a column of this type is stored in the files of a view.
-fn stored_type(kind: Type) -> DataType {
-    match kind {
-        Type::Numeric => DataType::Float64,
-        other => other.data_type(),
     }
 }
 

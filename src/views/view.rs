@@ -108,6 +108,11 @@ impl View {
         self.plan.name.as_str()
     }
 
+    /// The zone of the book's days, in which its expressions are computed.
+    pub fn time_zone(&self) -> Tz {
+        self.time_zone
+    }
+
     /// Its number in this run.
     pub fn number(&self) -> u16 {
         self.number

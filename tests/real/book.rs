@@ -102,6 +102,14 @@ impl Book {
         Running::start(walbook, self.folder.path())
     }
 
+    /// Declares a view.
+    #[track_caller]
+    pub(crate) fn declare_view(&self, declaration: &str) {
+        let mut walbook = Command::new(&self.program);
+        walbook.args(["view", "create"]).arg(&self.path).arg(declaration);
+        Running::start(walbook, self.folder.path()).wait(TIMEOUT).expect_code(0);
+    }
+
     /// What `query --format json` says.
     #[track_caller]
     pub(crate) fn query(&self, arguments: &[&str]) -> Value {

@@ -59,6 +59,7 @@ mod page;
 mod reading_along;
 mod readme;
 mod served_slot;
+mod served_views;
 mod set_back;
 mod slots;
 mod strange_records;

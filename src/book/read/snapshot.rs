@@ -10,10 +10,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::Schema;
 use tracing::warn;
 
 use super::checksum;
@@ -29,11 +27,9 @@ use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::named_files::NamedFiles;
 use crate::book::log::tail::Tail;
 use crate::book::{BookError, Entry, State};
-use crate::change::{Day, Operation};
+use crate::change::{Accumulators, Day, GroupKey, Operation};
 use crate::store::Disk;
-
-/// The columns of a view, and its rows.
-pub(crate) type ViewRows = (Arc<Schema>, Vec<RecordBatch>);
+use crate::views::View;
 
 /// How many numbers after the newest entry are looked up: an entry there means that one before it is missing.
 const LOOK_AHEAD: u64 = 8;
@@ -162,20 +158,47 @@ impl Snapshot {
         wrong.map_or(Ok(()), |what| Err(BookError::Disagree { day, what }))
     }
 
-    /// The rows of a view, by day where it has a folder for each; `None` if the book has no view of this name.
+    /// A view by its declaration; `None` if the book has no view of this name.
     ///
     /// # Errors
-    /// [`BookError::View`] for a view that is not built up to the newest commit; [`BookError::Damaged`] for a file that is missing
-    /// or not as committed: a run may have replaced it since the snapshot.
-    pub(crate) fn view_rows(&self, name: &str) -> Result<Option<ViewRows>, BookError> {
+    /// [`BookError::View`] for a view that is not built up to the newest commit, or that this version cannot read.
+    pub(crate) fn view(&self, name: &str) -> Result<Option<View>, BookError> {
         let Some(known) = self.state.views.get(name) else { return Ok(None) };
         if !known.is_current {
             let reason = "it is declared, and not built yet: the next start of `walbook run` builds it, and so does `walbook view build`";
             return Err(BookError::View { view: name.to_owned(), reason: reason.into() });
         }
-        let view = view_files::parse_view(&self.state, 0, name, &known.declared)?;
-        let rows = view_files::read_rows(&self.disk, &view, known)?;
-        Ok(Some((view.schema(), rows.into_values().flatten().collect())))
+        view_files::parse_view(&self.state, 0, name, &known.declared).map(Some)
+    }
+
+    /// The rows of a view on the days that `wanted` accepts, in the order of days; `None` is the day of all rows where the view has
+    /// no folder for each.
+    ///
+    /// # Errors
+    /// [`BookError::Damaged`] for a file that is missing or not as committed: a run may have replaced it since the snapshot.
+    pub(crate) fn view_rows(
+        &self,
+        view: &View,
+        wanted: &dyn Fn(Option<Day>) -> bool,
+    ) -> Result<Vec<RecordBatch>, BookError> {
+        let Some(known) = self.state.views.get(view.name()) else { return Ok(Vec::new()) };
+        let rows = view_files::read_rows(&self.disk, view, known, wanted)?;
+        Ok(rows.into_values().flatten().collect())
+    }
+
+    /// What the groups of a view hold on the days that `wanted` accepts.
+    ///
+    /// # Errors
+    /// As [`Snapshot::view_rows`].
+    pub(crate) fn view_groups(
+        &self,
+        view: &View,
+        wanted: &dyn Fn(Option<Day>) -> bool,
+    ) -> Result<BTreeMap<GroupKey, Accumulators>, BookError> {
+        match self.state.views.get(view.name()) {
+            Some(known) => view_files::read_groups(&self.disk, view, known, wanted),
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     /// The files of events on the days that `wanted` accepts, of commits up to this one, each once.

@@ -11,7 +11,7 @@ use crate::book::error::At;
 use crate::book::log::entry::AddedFile;
 use crate::book::log::state::{ViewFileState, ViewState};
 use crate::book::{BookError, State, layout};
-use crate::change::Day;
+use crate::change::{Accumulators, Day, GroupKey};
 use crate::store::Store;
 use crate::store::layout::{ViewFileKind, ViewPlace};
 use crate::views::{View, ViewContents, batches};
@@ -68,19 +68,42 @@ pub(in crate::book) fn read_all(store: &dyn Store, state: &State, view: &View) -
     Ok(all)
 }
 
-/// The rows of a view, by day where it has a folder for each.
+/// What the groups of a view hold on the days that `wanted` accepts.
+pub(in crate::book) fn read_groups(
+    store: &dyn Store,
+    view: &View,
+    known: &ViewState,
+    wanted: &dyn Fn(Option<Day>) -> bool,
+) -> Result<BTreeMap<GroupKey, Accumulators>, BookError> {
+    let mut groups = BTreeMap::new();
+    for (_, path, file) in files_of(view, known, ViewFileKind::State).filter(|(place, ..)| wanted(place.day)) {
+        let bytes = read(store, path, file)?;
+        groups.extend(view.decode_groups(bytes).map_err(|reason| BookError::damaged(path, reason))?);
+    }
+    Ok(groups)
+}
+
+/// The files of a view that are of one kind.
+fn files_of<'s>(
+    view: &View,
+    known: &'s ViewState,
+    kind: ViewFileKind,
+) -> impl Iterator<Item = (ViewPlace, &'s String, &'s ViewFileState)> {
+    known.files.iter().filter_map(move |(path, file)| {
+        let place = ViewPlace::parse(path).filter(|place| place.kind == kind && place.view == view.name())?;
+        Some((place, path, file))
+    })
+}
+
+/// The rows of a view on the days that `wanted` accepts, by day where it has a folder for each.
 pub(in crate::book) fn read_rows(
     store: &dyn Store,
     view: &View,
     known: &ViewState,
+    wanted: &dyn Fn(Option<Day>) -> bool,
 ) -> Result<BTreeMap<Option<Day>, Vec<RecordBatch>>, BookError> {
     let mut rows = BTreeMap::new();
-    for (path, file) in &known.files {
-        let Some(place) =
-            ViewPlace::parse(path).filter(|place| place.kind == ViewFileKind::Rows && place.view == view.name())
-        else {
-            continue;
-        };
+    for (place, path, file) in files_of(view, known, ViewFileKind::Rows).filter(|(place, ..)| wanted(place.day)) {
         let unreadable = |reason: String| BookError::damaged(path, reason);
         let bytes = read(store, path, file)?;
         let of_day = batches(bytes)

@@ -54,7 +54,7 @@ fn compare(root: &Path, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> R
     let mut found = Vec::new();
     for view in &views {
         let known = &state.views[view.name()];
-        found.push((view_files::read_rows(&disk, view, known)?, view_files::read_all(&disk, state, view)?));
+        found.push((view_files::read_rows(&disk, view, known, &|_| true)?, view_files::read_all(&disk, state, view)?));
     }
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let built = build_views(&store, state, snapshot.tail(), &views, threads)?;

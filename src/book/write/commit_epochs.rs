@@ -19,7 +19,7 @@ use timely::scheduling::SyncActivator;
 use crate::book::{CommitContents, CommitOutcome, Committer, CountDelta, Entry, State};
 use crate::change::{
     CommitNumber, CommittedTransaction, CountKey, Epoch, EpochSummary, Failure, Interval, LeaderCommand, LeaderEpoch,
-    Partition, PartitionRead, SealedFile, Tally, ViewChanges,
+    Partition, PartitionRead, SealedFile, Tally,
 };
 use crate::control::{Background, Process};
 
@@ -29,6 +29,8 @@ pub struct CommittedEntry {
     pub entry: Arc<Entry>,
     /// The log folded up to it.
     pub state: Arc<State>,
+    /// The first epoch that is not in it.
+    pub end: Epoch,
 }
 
 /// The book that is committed to, and what happens before and after each commit.
@@ -104,11 +106,11 @@ pub fn commit_epochs<'scope>(
             }
             if let Some((commit, end)) = passed {
                 let open = parts.split_off(&end);
-                task.send(merge(commit, std::mem::replace(&mut parts, open)));
+                task.send((merge(commit, std::mem::replace(&mut parts, open)), end));
                 in_progress.push_back(Some(end));
             }
             if ends.is_empty() && !last_sent && data.iter().all(MutableAntichain::is_empty) {
-                task.send(merge(commit, std::mem::take(&mut parts)));
+                task.send((merge(commit, std::mem::take(&mut parts)), Epoch::MAX));
                 in_progress.push_back(None);
                 last_sent = true;
             }
@@ -143,7 +145,7 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
     let mut all_totals: Vec<(CountKey, isize, isize)> = Vec::new();
     let mut files = Vec::new();
     let mut commit_time = None;
-    let mut views = ViewChanges::default();
+    let mut views = Vec::new();
     for parts in epochs.into_values() {
         files.extend(parts.files);
         let EpochSummary { totals, positions, tallies, views: changed } =
@@ -165,7 +167,7 @@ fn merge(commit: CommitNumber, epochs: BTreeMap<Epoch, EpochParts>) -> CommitCon
             commit_time = commit_time.max(tallied.commit_time);
         }
         all_totals.extend(totals);
-        views.append(changed);
+        views.push(changed);
     }
     files.sort();
     CommitContents {
@@ -192,6 +194,9 @@ fn deltas(mut totals: Vec<(CountKey, isize, isize)>) -> Vec<CountDelta> {
     of_keys.collect()
 }
 
+/// A job of the task: what to commit, and the first epoch after it.
+type CommitJob = (CommitContents, Epoch);
+
 /// The task's answer to each job: the commit, if there was anything to commit.
 type CommitReply = Option<CommitNumber>;
 
@@ -200,11 +205,11 @@ fn start_committing(
     committing: Committing,
     wake: SyncActivator,
     process: Process,
-) -> Background<CommitContents, CommitReply> {
+) -> Background<CommitJob, CommitReply> {
     let Committing { mut committer, mut precommit_check, mut on_committed, mut commits } = committing;
     let Process { progress, shutdown, host } = process;
     let clock = Arc::clone(&host);
-    Background::start(&*host, "commit", wake, move |contents: CommitContents| {
+    Background::start(&*host, "commit", wake, move |(contents, end): CommitJob| {
         let commit = contents.commit;
         if shutdown.has_failed() {
             // What was found after it was read may be why: it must not be committed.
@@ -226,7 +231,7 @@ fn start_committing(
                 // A server that has ended leaves the run alone.
                 commits = commits.take().filter(|commits| {
                     let state = Arc::new(committer.state().clone());
-                    commits.send(CommittedEntry { entry, state }).is_ok()
+                    commits.send(CommittedEntry { entry, state, end }).is_ok()
                 });
                 Some(Some(commit))
             }

@@ -37,8 +37,8 @@ pub struct CommitContents {
     pub files: Vec<SealedFile>,
     /// The counts that changed.
     pub deltas: Vec<CountDelta>,
-    /// How views changed.
-    pub views: ViewChanges,
+    /// How views changed, oldest first.
+    pub views: Vec<Arc<ViewChanges>>,
 }
 
 /// How a count changed.
@@ -167,13 +167,14 @@ impl Committer {
     fn try_commit(&mut self, contents: CommitContents) -> Result<CommitOutcome, BookError> {
         let unsound = |rule: String| BookError::Unsound { entry: self.state.entries, rule };
         if contents.positions.iter().all(|(_, interval, _)| interval.from == interval.to) {
-            if !contents.files.is_empty() || !contents.deltas.is_empty() || !contents.views.is_empty() {
+            let has_changed_views = contents.views.iter().any(|changes| !changes.is_empty());
+            if !contents.files.is_empty() || !contents.deltas.is_empty() || has_changed_views {
                 return Err(unsound("there are rows, but no position moved".into()));
             }
             return Ok(CommitOutcome::Nothing);
         }
         let mut contents = contents;
-        let views = std::mem::take(&mut contents.views);
+        let views = ViewChanges::merged(std::mem::take(&mut contents.views));
         let (mut entry, deltas) = self.entry(contents).map_err(unsound)?;
         self.state.check(&entry)?;
         entry.views = self.views.stage(&self.staging, &self.state, views)?;

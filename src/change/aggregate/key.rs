@@ -1,5 +1,7 @@
 //! Groups of views and their values, packed into bytes.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::Accumulators;
@@ -69,8 +71,14 @@ impl ViewChanges {
         self.groups.is_empty() && self.values.is_empty() && self.bad_values.is_empty()
     }
 
-    /// Adds what changed later.
-    pub fn append(&mut self, mut later: ViewChanges) {
+    /// The changes of several epochs, oldest first, as one; those that nothing else shares are not copied.
+    pub fn merged(epochs: Vec<Arc<ViewChanges>>) -> ViewChanges {
+        let mut all = ViewChanges::default();
+        epochs.into_iter().for_each(|changes| all.append(Arc::unwrap_or_clone(changes)));
+        all
+    }
+
+    fn append(&mut self, mut later: ViewChanges) {
         self.groups.append(&mut later.groups);
         self.values.append(&mut later.values);
         self.bad_values.append(&mut later.bad_values);

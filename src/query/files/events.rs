@@ -136,7 +136,7 @@ impl EventsAnswer {
     pub fn print(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
         let EventsAnswer { complete_to, time_zone, rejects, bad_values, rows } = self;
         let bad_values = bad_values.as_ref();
-        let head = AnswerHead { complete_to, time_zone, rejects: *rejects, bad_values, next: None };
+        let head = AnswerHead { complete_to, time_zone, rejects: *rejects, bad_values, next: None, columns: None };
         print(format, out, head, &Event::COLUMNS, rows.len(), &|row, values| {
             self.rows[row].values(values);
         })

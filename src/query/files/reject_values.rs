@@ -32,7 +32,14 @@ impl RejectsPage {
     pub fn print(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
         let RejectsPage { complete_to, time_zone, rejects, rows, keys, has_more } = self;
         let next = keys.last().filter(|_| *has_more).map(ToString::to_string);
-        let head = AnswerHead { complete_to, time_zone, rejects: *rejects, bad_values: None, next: next.as_deref() };
+        let head = AnswerHead {
+            complete_to,
+            time_zone,
+            rejects: *rejects,
+            bad_values: None,
+            next: next.as_deref(),
+            columns: None,
+        };
         let columns: &[&str] = if format == Format::Table { &TABLE_COLUMNS } else { &ALL_COLUMNS };
         print(format, out, head, columns, rows.len(), &|row, values| match format {
             Format::Table => rows[row].beginning(values),

@@ -18,6 +18,7 @@ use crate::server::http::accepted_parameters::{
 use crate::server::http::answer_format::AnswerFormat;
 use crate::server::http::blocking::run_blocking;
 use crate::server::http::parameters::Parameters;
+use crate::server::http::requested_level::{LEVEL, RequestedLevel};
 use crate::server::http::response_budget::with_permit;
 use crate::server::http::{body, headers};
 use crate::server::state::{AppState, CountsSnapshot};
@@ -35,11 +36,6 @@ const BY: AcceptedParameter = AcceptedParameter::new(
     "by",
     "Columns to group by, in the order of columns and rows: day, table, op",
     Values::TextOr { default: "day,table,op" },
-);
-const LEVEL: AcceptedParameter = AcceptedParameter::new(
-    "level",
-    "live: up to the newest closed epoch of the run; durable: the newest commit. Default: live if there is a run",
-    Values::OneOf(&["live", "durable"]),
 );
 const FORMAT: AcceptedParameter =
     AcceptedParameter::new("format", "Instead of Accept", Values::OneOf(&["json", "csv", "arrow", "parquet"]));
@@ -100,7 +96,11 @@ pub(in crate::server) async fn counts(
     let parameters = Parameters::read(query.as_deref(), CountsParameters::ACCEPTED)?;
     let (filter, by) = (parameters.filter()?, parameters.by()?);
     let format = AnswerFormat::requested(&parameters, &request_headers)?;
-    let counts = counts_at(&state, parameters.text("level"))?;
+    let snapshot = state.snapshot();
+    let counts = match RequestedLevel::read(&parameters, &snapshot)? {
+        RequestedLevel::Newest => Arc::clone(snapshot.counts()),
+        RequestedLevel::Durable => Arc::clone(&snapshot.durable.counts),
+    };
     let selection = counts.totals.select(&filter, &by)?;
     let is_text = matches!(format, AnswerFormat::Json | AnswerFormat::Csv);
     let most = if is_text && selection.is_day_by_day() { MOST_ROWS } else { MOST_ROWS_AT_ONCE };
@@ -139,20 +139,6 @@ pub(in crate::server) async fn counts(
         headers::add_download(&mut response, &state.name, "counts", days, format);
     }
     Ok(response)
-}
-
-/// The counts of the requested level; by default live if there is a run.
-fn counts_at(state: &AppState, level: Option<&str>) -> Result<Arc<CountsSnapshot>, ApiError> {
-    let snapshot = state.snapshot();
-    match level {
-        None => Ok(Arc::clone(snapshot.counts())),
-        Some("durable") => Ok(Arc::clone(&snapshot.durable.counts)),
-        Some("live") if snapshot.live.is_some() => Ok(Arc::clone(snapshot.counts())),
-        Some("live") => {
-            Err(ApiError::bad_request("level: no run of this process writes the book, all answers are durable"))
-        }
-        Some(other) => Err(ApiError::bad_request(format!("no level {other:?}: one of live, durable"))),
-    }
 }
 
 /// The pieces of a text; gives the selection back for other formats.

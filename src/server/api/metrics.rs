@@ -57,6 +57,14 @@ fn add_book(registry: &mut Registry, state: &AppState, snapshot: &StateSnapshot)
     for (reason, sum) in state.rejects().by_reason() {
         rejects.get_or_create(&vec![("reason", reason.to_owned())]).inc_by(sum.count);
     }
+    let (groups, bad_values) = (Family::<Labels, Gauge>::default(), Family::<Labels, Counter>::default());
+    registry.register("view_groups", "Groups of a view at the newest commit", groups.clone());
+    registry.register("view_bad_values", "Values that a view could not compute", bad_values.clone());
+    for (name, view) in durable.views.iter() {
+        let labels = vec![("view", name.clone())];
+        groups.get_or_create(&labels).set(count(view.groups));
+        bad_values.get_or_create(&labels).inc_by(view.bad_values.count);
+    }
     let watching = gauge(registry, "watchers", "Clients of the live stream");
     watching.set(count(state.watching() as u64));
 }

@@ -16,3 +16,4 @@ pub(in crate::server) mod schema;
 pub(in crate::server) mod status;
 mod status_body;
 pub(in crate::server) mod tables;
+pub(in crate::server) mod views;

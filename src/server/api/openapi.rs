@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::schema::{ApiErrors, Error};
-use super::{counts, days, events, health, live, metrics, rejects, status, tables};
+use super::{counts, days, events, health, live, metrics, rejects, status, tables, views};
 use crate::server::error::{Answer, ErrorBody};
 use crate::server::http::body;
 use crate::server::page::assets;
@@ -25,6 +25,8 @@ use crate::server::page::assets;
         counts::counts,
         events::events,
         tables::tables,
+        views::views,
+        views::view,
         days::days,
         status::status,
         rejects::rejects,
@@ -34,7 +36,7 @@ use crate::server::page::assets;
         health::healthz,
         health::readyz
     ),
-    components(schemas(ErrorBody, live::LiveSnapshot, live::LiveDelta), responses(Error)),
+    components(schemas(ErrorBody, live::LiveSnapshot, live::LiveDelta, live::LiveViewSnapshot, live::LiveViewDelta), responses(Error)),
     modifiers(&TokenScheme),
     security(("token" = []), ())
 )]

@@ -76,6 +76,6 @@ impl IntoResponses for ApiErrors {
     }
 }
 
-fn errors<const N: usize>(statuses: [&str; N]) -> BTreeMap<String, RefOr<Response>> {
+pub(super) fn errors<const N: usize>(statuses: [&str; N]) -> BTreeMap<String, RefOr<Response>> {
     statuses.map(|status| (status.to_owned(), Ref::from_response_name("Error").into())).into()
 }

@@ -17,5 +17,7 @@ pub(in crate::server) mod guard;
 pub(in crate::server) mod gzip;
 pub(in crate::server) mod headers;
 pub(in crate::server) mod parameters;
+pub(in crate::server) mod path_name;
+pub(in crate::server) mod requested_level;
 pub(in crate::server) mod response_budget;
 pub(in crate::server) mod routes;

@@ -12,19 +12,21 @@ use tower_service::Service;
 use super::guard::Access;
 use super::response_budget::ResponseBudget;
 use super::{gzip, headers};
-use crate::server::api::{counts, days, events, health, live, metrics, openapi, rejects, status, tables};
+use crate::server::api::{counts, days, events, health, live, metrics, openapi, rejects, status, tables, views};
 use crate::server::error::ApiError;
 use crate::server::page::assets;
 use crate::server::state::AppState;
 
 /// All paths; requests change nothing.
-fn routes() -> [(&'static str, MethodRouter<Arc<AppState>>); 14] {
+fn routes() -> [(&'static str, MethodRouter<Arc<AppState>>); 16] {
     [
         ("/", get(assets::page)),
         ("/assets/{name}", get(assets::asset)),
         ("/api/counts", get(counts::counts)),
         ("/api/events", get(events::events)),
         ("/api/tables", get(tables::tables)),
+        ("/api/views", get(views::views)),
+        ("/api/views/{name}", get(views::view)),
         ("/api/days", get(days::days)),
         ("/api/status", get(status::status)),
         ("/api/rejects", get(rejects::rejects)),

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use axum::body::Body;
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use sha2::{Digest, Sha256};
@@ -11,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::server::api::schema::{Binary, Error, GuardErrors};
 use crate::server::error::{Answer, ApiError};
 use crate::server::http::body;
+use crate::server::http::path_name::PathName;
 
 /// A file of the page.
 struct Asset {
@@ -94,8 +94,8 @@ pub(in crate::server) async fn page(headers: HeaderMap) -> Answer {
     (status = 404, response = Error),
     (status = 503, response = Error),
 ))]
-pub(in crate::server) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Answer {
-    file(&name, &headers)
+pub(in crate::server) async fn asset(PathName(name): PathName, headers: HeaderMap) -> Answer {
+    file(&name?, &headers)
 }
 
 /// Nothing: the page has its own icon

@@ -1,6 +1,7 @@
 //! The state of the server: every handler reads it, and no reader waits for a writer.
 
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -8,14 +9,17 @@ use tokio::sync::Semaphore;
 
 use super::counts::{CountsCache, CountsSnapshot};
 use super::durable_state::DurableState;
-use super::frames::{Frame, Frames, MAX_TEXT_BYTES};
+use super::frames::{Changes, Frame, Frames, MAX_TEXT_BYTES};
 use super::live_state::LiveState;
 use super::rate::Rate;
 use super::run_state::RunState;
 use super::run_status::{ObservedSlot, RunStatus};
 use super::snapshot::StateSnapshot;
+use super::views::{UncommittedViews, ViewTable};
+use crate::book::{CommittedEntry, Snapshot};
 use crate::change::instant::now_micros;
-use crate::query::{CountId, RejectSums};
+use crate::change::{ClosedEpoch, CommitNumber};
+use crate::query::RejectSums;
 use crate::server::http::blocking::BlockingPermits;
 use crate::server::http::response_budget::ResponseBudget;
 
@@ -45,8 +49,8 @@ pub(in crate::server) struct AppState {
     rejects: ArcSwap<RejectSums>,
     /// Why these sums are too low, if they are.
     unread_rejects: ArcSwapOption<String>,
-    /// Held by writers beside a live state: once that has ended it must not come back.
-    live_update: Mutex<()>,
+    /// Held by writers of both states: a live one that has ended must not come back. What it holds belongs to the live state.
+    live_update: Mutex<UncommittedViews>,
     /// What the clients of the stream are sent.
     pub(in crate::server) frames: Frames,
     rate: Mutex<Rate>,
@@ -109,6 +113,18 @@ impl AppState {
         StateSnapshot { now: now_micros(), durable, live }
     }
 
+    /// What the server knows now, and the newest frame before it: what changes later is in frames after that.
+    pub(in crate::server) fn since_newest_frame(&self) -> (u64, StateSnapshot) {
+        loop {
+            let frame = self.frames.newest().number;
+            let snapshot = self.snapshot();
+            // A thread that makes a state publishes it before it makes the next one.
+            if self.frames.newest().number == frame {
+                return (frame, snapshot);
+            }
+        }
+    }
+
     pub(in crate::server) fn durable(&self) -> Arc<DurableState> {
         self.durable.load_full()
     }
@@ -117,28 +133,73 @@ impl AppState {
         self.live.load_full()
     }
 
+    /// Replaces the durable state by that after further entries of a book that another process writes.
     pub(in crate::server) fn set_durable(&self, durable: DurableState) {
+        let _update = self.lock_live();
         self.durable.store(Arc::new(durable));
     }
 
-    /// Replaces the live state by a newer one; does nothing once it has ended.
-    pub(in crate::server) fn update_live(&self, newer: impl FnOnce(&LiveState) -> LiveState) {
-        let _update = self.lock_live();
+    /// Replaces the live state by that after further epochs; does nothing once it has ended.
+    pub(in crate::server) fn update_live(
+        &self,
+        epochs: &[ClosedEpoch],
+        newer: impl FnOnce(&LiveState, &DurableState) -> LiveState,
+    ) {
+        let mut uncommitted = self.lock_live();
         if let Some(live) = self.live() {
-            self.live.store(Some(Arc::new(newer(&live))));
+            self.live.store(Some(Arc::new(newer(&live, &self.durable()))));
+            epochs.iter().for_each(|closed| uncommitted.add(closed));
         }
     }
 
-    /// Replaces the durable state by that after a commit of the run; does nothing once the live state has ended.
-    pub(in crate::server) fn update_durable(&self, newer: impl FnOnce(&DurableState) -> DurableState) {
+    /// Replaces the durable state by that after a commit of the run, which the live state covers; does nothing once that has
+    /// ended.
+    pub(in crate::server) fn add_commit(&self, commit: &CommittedEntry) {
+        let mut uncommitted = self.lock_live();
+        if let Some(live) = self.live() {
+            let durable = self.durable().after(from_ref(&*commit.entry), &commit.state).0;
+            uncommitted.drop_before(commit.end);
+            self.live.store(Some(Arc::new(live.without_dropped_views(&durable))));
+            self.durable.store(Arc::new(durable));
+        }
+    }
+
+    /// Takes up views that were declared or dropped since the newest commit; `false` if the book is not at that commit.
+    pub(in crate::server) fn update_views(&self, book: &Snapshot) -> bool {
         let _update = self.lock_live();
-        if self.live().is_some() {
-            self.set_durable(newer(&self.durable()));
+        let durable = self.durable();
+        let is_same = durable.id == book.state().book && durable.counts.complete_to.commit == book.state().commit;
+        if let Some(live) = self.live().filter(|_| is_same) {
+            let durable = durable.with_views_of(book.state());
+            self.live.store(Some(Arc::new(live.without_dropped_views(&durable))));
+            self.durable.store(Arc::new(durable));
         }
+        is_same
     }
 
-    /// Publishes the newest live state as a frame, given the counts that changed; does nothing once it has ended.
-    pub(in crate::server) fn publish_live(&self, changed: Vec<CountId>) {
+    /// Adds the groups of a view at a commit to the present state; `None` if that is at another commit.
+    pub(in crate::server) fn add_view_table(
+        &self,
+        name: &str,
+        table: ViewTable,
+        commit: CommitNumber,
+    ) -> Option<(StateSnapshot, ViewTable)> {
+        let uncommitted = self.lock_live();
+        let durable = self.durable();
+        if durable.counts.complete_to.commit != commit {
+            return None;
+        }
+        match self.live() {
+            Some(live) => self.live.store(Some(Arc::new(live.with_view_table(name, table, &uncommitted)?))),
+            None => self.durable.store(Arc::new(durable.with_view_table(name, table))),
+        }
+        let snapshot = self.snapshot();
+        let table = snapshot.view_table(name)?.clone();
+        Some((snapshot, table))
+    }
+
+    /// Publishes the newest live state as a frame, given what changed; does nothing once it has ended.
+    pub(in crate::server) fn publish_live(&self, changed: Changes) {
         let _update = self.lock_live();
         if self.live().is_some() {
             self.frames.publish(Frame::of(self.snapshot()), changed);
@@ -147,15 +208,16 @@ impl AppState {
 
     /// Starts again with a book that another run writes: all answers are durable from now on.
     pub(in crate::server) fn restart(&self, durable: DurableState) {
-        let _update = self.lock_live();
+        let mut uncommitted = self.lock_live();
+        uncommitted.clear();
         self.live.store(None);
-        self.set_durable(durable);
+        self.durable.store(Arc::new(durable));
         self.set_rejects(RejectSums::default(), Some(NOT_READ_YET.to_owned()));
         self.frames.restart(Frame::of(self.snapshot()));
         self.live_cache.close();
     }
 
-    fn lock_live(&self) -> MutexGuard<'_, ()> {
+    fn lock_live(&self) -> MutexGuard<'_, UncommittedViews> {
         self.live_update.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -31,10 +31,20 @@ pub(in crate::server) struct CountsSnapshot {
 impl CountsSnapshot {
     /// What precedes the rows of an answer in JSON.
     pub(in crate::server) fn json_head(&self, filter: &Filter) -> Vec<u8> {
+        self.head(filter).json().into_bytes()
+    }
+
+    /// What an answer says about itself.
+    pub(in crate::server) fn head(&self, filter: &Filter) -> AnswerHead<'_> {
         let CountsSnapshot { complete_to, time_zone, .. } = self;
-        AnswerHead { complete_to, time_zone, rejects: self.rejects(filter), bad_values: None, next: None }
-            .json()
-            .into_bytes()
+        AnswerHead {
+            complete_to,
+            time_zone,
+            rejects: self.rejects(filter),
+            bad_values: None,
+            next: None,
+            columns: None,
+        }
     }
 
     /// The rejects on the days of a filter.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::counts::CountsSnapshot;
+use super::views::{KnownViews, ViewTable, ViewTables};
 use crate::book::log::commit_log;
 use crate::book::log::entry::{EntryKind, SourceKind};
 use crate::book::log::reject_days;
@@ -41,6 +42,10 @@ pub(in crate::server) struct DurableState {
     pub(in crate::server) lost: BTreeMap<Partition, Lost>,
     /// Fields beside lines that could not be read.
     pub(in crate::server) unreadable_fields: u64,
+    /// Its views.
+    pub(in crate::server) views: KnownViews,
+    /// Those in memory, of a book that another process writes.
+    pub(in crate::server) tables: ViewTables,
 }
 
 /// What entries hold that the folded log does not.
@@ -69,7 +74,7 @@ impl DurableState {
             changes: commit.as_ref().map(changes),
             made_at: read(0).map(|entry| entry.written_at),
         };
-        DurableState::new(state, totals, facts, Arc::new(rejects))
+        DurableState::new(state, totals, facts, Arc::new(rejects), &KnownViews::default())
     }
 
     /// The book after further entries, and the counts that changed.
@@ -86,10 +91,26 @@ impl DurableState {
         for entry in entries.iter().filter(|entry| entry.adds_rejects()) {
             reject_days::add(Arc::make_mut(&mut rejects), entry);
         }
-        (DurableState::new(state, totals, facts, rejects), cells)
+        (DurableState::new(state, totals, facts, rejects, &self.views), cells)
     }
 
-    fn new(state: &State, totals: Totals, facts: CommitFacts, rejects: Arc<BTreeMap<Day, u64>>) -> DurableState {
+    /// The same with the views of a later entry.
+    pub(in crate::server) fn with_views_of(&self, log: &State) -> DurableState {
+        DurableState { views: KnownViews::at(log, &self.views), ..self.clone() }
+    }
+
+    /// The same with a view in memory, given its groups at this entry.
+    pub(in crate::server) fn with_view_table(&self, name: &str, table: ViewTable) -> DurableState {
+        DurableState { tables: self.tables.with(name, table), ..self.clone() }
+    }
+
+    fn new(
+        state: &State,
+        totals: Totals,
+        facts: CommitFacts,
+        rejects: Arc<BTreeMap<Day, u64>>,
+        views_before: &KnownViews,
+    ) -> DurableState {
         let CommitFacts { committed_at, changes, made_at } = facts;
         let (complete_to, time_zone) = (CompleteTo::new(state), state.settings.time_zone.clone());
         DurableState {
@@ -104,6 +125,8 @@ impl DurableState {
             sources: state.topics.iter().map(|(name, topic)| (name.clone(), topic.source)).collect(),
             lost: lost(state),
             unreadable_fields: positions(state).map(|(_, position)| position.unreadable_fields).sum(),
+            views: KnownViews::at(state, views_before),
+            tables: ViewTables::default(),
         }
     }
 }
@@ -133,6 +156,12 @@ impl DurableState {
         let settings =
             crate::book::log::entry::BookSettings { time_zone: "UTC".to_owned(), day_from: "auto".to_owned() };
         let facts = CommitFacts { committed_at: None, changes: None, made_at: None };
-        DurableState::new(&State::new(String::new(), settings), totals.clone(), facts, Arc::default())
+        DurableState::new(
+            &State::new(String::new(), settings),
+            totals.clone(),
+            facts,
+            Arc::default(),
+            &KnownViews::default(),
+        )
     }
 }

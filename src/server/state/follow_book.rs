@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::app_state::AppState;
 use super::durable_state::DurableState;
-use super::frames::Frame;
+use super::frames::{Changes, Frame};
 use super::pending_rejects::PendingRejects;
 use crate::book::log::entry::EntryKind;
-use crate::book::{Entry, Follower, LogUpdate, Snapshot, State};
+use crate::book::{Entry, Follower, LogUpdate, Snapshot};
 use crate::change::instant::now_micros;
 use crate::query::Totals;
 use crate::server::ServeError;
@@ -55,7 +55,7 @@ impl BookFollower {
                 self.rejects.add(&entries);
                 // Before the counts, so that the frame that has the new counts has these sums too.
                 self.rejects.sum_into(state);
-                advance(state, &entries, snapshot.state());
+                advance(state, &entries, &snapshot);
                 snapshot
             }
             LogUpdate::Another(snapshot) => {
@@ -70,9 +70,11 @@ impl BookFollower {
     }
 }
 
-fn advance(state: &AppState, entries: &[Entry], log: &State) {
+fn advance(state: &AppState, entries: &[Entry], snapshot: &Snapshot) {
     let before = state.durable();
-    let (durable, changed) = before.after(entries, log);
+    let (mut durable, changed) = before.after(entries, snapshot.state());
+    let mut changed = Changes::of_counts(changed);
+    durable.tables = before.tables.after_entries(entries, snapshot, &durable.views, &mut changed);
     state.set_durable(durable);
     if let Some(commit) = entries.iter().rev().find(|entry| entry.kind == EntryKind::Commit) {
         let positions =

@@ -20,17 +20,17 @@ use tracing::warn;
 
 use super::app_state::AppState;
 use super::follow_book::BookFollower;
+use super::frames::Changes;
 use super::pending_rejects::PendingRejects;
 use crate::book::log::commit_log;
-use crate::book::{BookError, CommittedEntry, CompleteTo};
+use crate::book::{BookError, CommittedEntry, CompleteTo, Snapshot};
 use crate::change::ClosedEpoch;
-use crate::query::CountId;
 use crate::server::ServeError;
 use crate::server::error::ErrorLog;
 use crate::store::Disk;
 use crate::store::layout::entry_path;
 
-/// Changed counts that are kept for the next frame before repeated ones are dropped.
+/// Changes that are kept for the next frame before repeated ones are dropped.
 const MANY_CELLS: usize = 100_000;
 /// How long a commit may wait for the epochs that it covers before that is logged.
 const LATE: Duration = Duration::from_secs(10);
@@ -53,7 +53,7 @@ pub(in crate::server) fn follow_run(
     let live = LiveFollower {
         state: Arc::clone(state),
         uncovered: Arc::clone(&uncovered),
-        changed: Vec::new(),
+        changed: Changes::default(),
         has_news: false,
         last_frame: Instant::now(),
     };
@@ -64,6 +64,7 @@ pub(in crate::server) fn follow_run(
         disk: Disk::new(&state.book),
         generation: newest.generation.clone(),
         newest: newest.entry,
+        viewed: newest.entry,
     };
     spawn("serve-live", move || live.follow(&epochs));
     spawn("serve-commits", move || durable.follow(&commits));
@@ -90,11 +91,11 @@ impl UncoveredCommits {
         commits.extend(new);
         // The live state has ended: another run writes the book, and commits of this one cannot follow.
         let Some(live) = self.state.live() else { return commits.clear() };
-        while let Some(CommittedEntry { entry, state }) = commits.front() {
-            if !live.partitions.reach(&CompleteTo::new(state).positions) {
-                return self.warn_if_late(entry.entry);
+        while let Some(commit) = commits.front() {
+            if !live.partitions.reach(&CompleteTo::new(&commit.state).positions) {
+                return self.warn_if_late(commit.entry.entry);
             }
-            self.state.update_durable(|before| before.after(from_ref(&**entry), state).0);
+            self.state.add_commit(commit);
             commits.pop_front();
             *self.last_covered() = Some(Instant::now());
         }
@@ -119,8 +120,8 @@ impl UncoveredCommits {
 struct LiveFollower {
     state: Arc<AppState>,
     uncovered: Arc<UncoveredCommits>,
-    /// The counts that changed since the last frame.
-    changed: Vec<CountId>,
+    /// What changed since the last frame.
+    changed: Changes,
     /// Whether an epoch was closed since the last frame.
     has_news: bool,
     last_frame: Instant,
@@ -132,7 +133,7 @@ impl LiveFollower {
             let wait = self.next_frame().map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
             match epochs.recv_timeout(wait) {
                 // All that wait become one step: no client could have seen the states between.
-                Ok(first) => self.fold(std::iter::once(first).chain(epochs.try_iter())),
+                Ok(first) => self.fold(&std::iter::once(first).chain(epochs.try_iter()).collect::<Vec<_>>()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.publish(),
             }
@@ -142,17 +143,16 @@ impl LiveFollower {
         }
     }
 
-    fn fold(&mut self, epochs: impl Iterator<Item = ClosedEpoch>) {
+    fn fold(&mut self, epochs: &[ClosedEpoch]) {
         let (state, changed) = (&self.state, &mut self.changed);
-        state.update_live(|before| {
-            let (live, records) = before.after(epochs, &state.durable(), changed);
+        state.update_live(epochs, |before, durable| {
+            let (live, records) = before.after(epochs, durable, changed);
             state.rate().add(before.closed_at, live.closed_at, records);
             live
         });
         self.uncovered.cover(Vec::new());
         if self.changed.len() > MANY_CELLS {
-            self.changed.sort_unstable();
-            self.changed.dedup();
+            self.changed.deduplicate();
         }
         self.has_news = true;
     }
@@ -166,8 +166,7 @@ impl LiveFollower {
         self.has_news = false;
         self.last_frame = Instant::now();
         let mut changed = std::mem::take(&mut self.changed);
-        changed.sort_unstable();
-        changed.dedup();
+        changed.deduplicate();
         self.state.publish_live(changed);
     }
 }
@@ -181,6 +180,8 @@ struct CommitFollower {
     generation: String,
     /// The newest entry of this run.
     newest: u64,
+    /// The newest entry whose views the state has: other processes declare and drop views while nothing is committed.
+    viewed: u64,
 }
 
 impl CommitFollower {
@@ -214,7 +215,7 @@ impl CommitFollower {
     }
 
     /// Makes what another run has written durable, if there is something.
-    fn follow_other_run(&self) -> Result<Option<BookFollower>, ServeError> {
+    fn follow_other_run(&mut self) -> Result<Option<BookFollower>, ServeError> {
         let exists = |number| {
             let path = entry_path(number);
             let found = self.disk.root().join(&path).try_exists();
@@ -230,6 +231,10 @@ impl CommitFollower {
                 next += 1;
             }
             if !exists(next)? {
+                let last = next - 1;
+                if last > self.newest.max(self.viewed) && self.state.update_views(&Snapshot::take(&self.state.book)?) {
+                    self.viewed = last;
+                }
                 return Ok(None);
             }
         }

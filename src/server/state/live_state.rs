@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::counts::CountsSnapshot;
 use super::durable_state::DurableState;
+use super::frames::Changes;
+use super::views::{LiveViews, UncommittedViews, ViewTable};
 use crate::book::{AnswerLevel, CompleteTo};
 use crate::change::instant::now_micros;
 use crate::change::{ClosedEpoch, Epoch, Interval, Partition, PartitionStart};
-use crate::query::CountId;
 
 /// A run at its newest closed epoch.
+#[derive(Clone)]
 pub(in crate::server) struct LiveState {
     /// The counts.
     pub(in crate::server) counts: Arc<CountsSnapshot>,
@@ -22,11 +24,17 @@ pub(in crate::server) struct LiveState {
     pub(in crate::server) partitions: ReadPositions,
     /// Records that could not be parsed since the run began.
     pub(in crate::server) rejects: u64,
+    /// The views that the run keeps.
+    pub(in crate::server) views: LiveViews,
 }
 
 impl LiveState {
     /// A run that has closed no epoch yet: its counts are those of the book.
-    pub(in crate::server) fn starting_at(durable: &DurableState, starts: &[PartitionStart]) -> LiveState {
+    pub(in crate::server) fn starting_at(
+        durable: &DurableState,
+        starts: &[PartitionStart],
+        declared: &[String],
+    ) -> LiveState {
         let CountsSnapshot { totals, complete_to, time_zone, rejects } = &*durable.counts;
         let known = complete_to.positions.iter().flat_map(|(topic, positions)| {
             positions.iter().map(|(number, next)| (Partition { topic: topic.clone(), number: *number }, *next))
@@ -36,26 +44,27 @@ impl LiveState {
         let complete_to = CompleteTo { level: AnswerLevel::Live { epoch: 0 }, ..complete_to.clone() };
         let (totals, time_zone, rejects) = (totals.clone(), time_zone.clone(), Arc::clone(rejects));
         let counts = CountsSnapshot { totals, complete_to, time_zone, rejects };
-        LiveState { counts: Arc::new(counts), epoch: 0, closed_at: now_micros(), partitions, rejects: 0 }
+        let views = LiveViews::starting_at(declared, &durable.views, &counts.time_zone);
+        LiveState { counts: Arc::new(counts), epoch: 0, closed_at: now_micros(), partitions, rejects: 0, views }
     }
 
-    /// The state after further epochs, and the number of records in them; the counts that changed go to `changed`.
+    /// The state after further epochs, and the number of records in them; what changed goes to `changed`.
     pub(in crate::server) fn after(
         &self,
-        epochs: impl Iterator<Item = ClosedEpoch>,
+        epochs: &[ClosedEpoch],
         durable: &DurableState,
-        changed: &mut Vec<CountId>,
+        changed: &mut Changes,
     ) -> (LiveState, u64) {
         let mut totals = self.counts.totals.clone();
         let mut partitions = self.partitions.clone();
         let (mut epoch, mut rejects, mut records) = (self.epoch, self.rejects, 0);
         for closed in epochs {
             epoch = closed.epoch;
-            changed.extend(closed.totals.iter().map(|(key, total)| totals.set(key, *total)));
-            for (partition, interval) in closed.positions {
-                partitions.advance(partition, interval);
+            changed.counts.extend(closed.totals.iter().map(|(key, total)| totals.set(key, *total)));
+            for (partition, interval) in &closed.positions {
+                partitions.advance(partition, *interval);
             }
-            for read in closed.tallies {
+            for read in &closed.tallies {
                 rejects += read.tally.rejects;
                 records += read.tally.records();
                 if let Some(kafka_time) = read.kafka_time {
@@ -72,8 +81,25 @@ impl LiveState {
         };
         let (time_zone, of_commit) = (self.counts.time_zone.clone(), Arc::clone(&durable.counts.rejects));
         let counts = CountsSnapshot { totals, complete_to, time_zone, rejects: of_commit };
-        let live = LiveState { counts: Arc::new(counts), epoch, closed_at: now_micros(), partitions, rejects };
+        let views = self.views.after(epochs, &durable.views, changed);
+        let live = LiveState { counts: Arc::new(counts), epoch, closed_at: now_micros(), partitions, rejects, views };
         (live, records)
+    }
+
+    /// The same state without the views that the book does not have any more.
+    pub(in crate::server) fn without_dropped_views(&self, durable: &DurableState) -> LiveState {
+        LiveState { views: self.views.without_dropped(&durable.views), ..self.clone() }
+    }
+
+    /// The same state with a view in memory, given its groups at the newest commit; `None` for a view that the run does not
+    /// keep.
+    pub(in crate::server) fn with_view_table(
+        &self,
+        name: &str,
+        table: ViewTable,
+        uncommitted: &UncommittedViews,
+    ) -> Option<LiveState> {
+        Some(LiveState { views: self.views.with_table(name, table, uncommitted)?, ..self.clone() })
     }
 }
 
@@ -106,8 +132,11 @@ impl ReadPositions {
         ReadPositions { read, others: known.into_iter().collect() }
     }
 
-    fn advance(&mut self, partition: Partition, interval: Interval) {
-        let read = self.read.entry(partition).or_insert(ReadPosition { next: interval.from, kafka_time: None });
+    fn advance(&mut self, partition: &Partition, interval: Interval) {
+        if !self.read.contains_key(partition) {
+            self.read.insert(partition.clone(), ReadPosition { next: interval.from, kafka_time: None });
+        }
+        let read = self.read.get_mut(partition).expect("it was just inserted");
         read.next = read.next.max(interval.to);
     }
 
@@ -152,7 +181,7 @@ mod tests {
         let partition = |topic: &str| Partition { topic: topic.to_owned(), number: 0 };
         let known = [(partition("old"), 7), (partition("shop"), 3)];
         let mut partitions = ReadPositions::starting_at([(partition("shop"), 5)], known);
-        partitions.advance(partition("shop"), Interval { from: 5, to: 9 });
+        partitions.advance(&partition("shop"), Interval { from: 5, to: 9 });
         assert_eq!(partitions.iter().map(|(partition, _)| partition.topic.as_str()).collect::<Vec<_>>(), ["shop"]);
         let positions = partitions.positions();
         assert_eq!((positions["old"][&0], positions["shop"][&0]), (7, 9));

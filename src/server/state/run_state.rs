@@ -227,6 +227,7 @@ mod tests {
     use crate::query::Totals;
     use crate::server::state::live_state::ReadPositions;
     use crate::server::state::snapshot::StateSnapshot;
+    use crate::server::state::views::LiveViews;
 
     const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -247,7 +248,7 @@ mod tests {
         let run = run(SourceKind::Kafka, SourceProgress::default());
         let counts = Arc::clone(StateSnapshot::holding(&Totals::default()).counts());
         let partitions = ReadPositions::starting_at([(partition(0), 5)], []);
-        let live = LiveState { counts, epoch: 1, closed_at: 0, partitions, rejects: 0 };
+        let live = LiveState { counts, epoch: 1, closed_at: 0, partitions, rejects: 0, views: LiveViews::default() };
         let behind = |end: i64, now: i64| {
             run.ends().note(now, Ok(vec![(partition(0), End::at(end)), (partition(1), End::at(7))]));
             let lags: Vec<_> = run.partitions(&live, now).iter().map(|partition| partition.lag).collect();

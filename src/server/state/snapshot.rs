@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::counts::CountsSnapshot;
 use super::durable_state::DurableState;
 use super::live_state::LiveState;
+use super::views::ViewTable;
 use crate::change::Day;
 use crate::change::instant::now_micros;
 use crate::parse::DayRule;
@@ -28,6 +29,11 @@ impl StateSnapshot {
     /// The newest counts: live if there is a run.
     pub(in crate::server) fn counts(&self) -> &Arc<CountsSnapshot> {
         self.live.as_ref().map_or(&self.durable.counts, |live| &live.counts)
+    }
+
+    /// The groups of a view, if they are in memory: live if there is a run.
+    pub(in crate::server) fn view_table(&self, name: &str) -> Option<&ViewTable> {
+        self.live.as_ref().map_or(&self.durable.tables, |live| &live.views.tables).get(name)
     }
 
     /// The day of an instant in the book's time zone.

@@ -54,6 +54,11 @@ pub struct QueryArgs {
         conflicts_with_all = ["from", "to", "table", "op"]
     )]
     pub view: Option<String>,
+    /// Only rows of the view for which this SQL is true
+    ///
+    /// An expression over the view's columns, as in 'orders > 10'. See docs/sql.md.
+    #[arg(long = "where", env = "WALBOOK_WHERE", value_name = "EXPRESSION", requires = "view", help_heading = VIEW)]
+    pub condition: Option<String>,
     /// Order of a view's rows, as in 'orders DESC, region'
     #[arg(long, env = "WALBOOK_ORDER", value_name = "COLUMN [DESC],…", requires = "view", help_heading = VIEW)]
     pub order: Option<String>,

@@ -7,6 +7,7 @@ use crate::sql::columns::{EventColumn, InputColumn, RowSide};
 use crate::sql::error::{Place, SqlError, nearest};
 use crate::sql::expression::{Expression, Node};
 use crate::sql::text::place_of_ident;
+use crate::sql::types::Type;
 
 /// A name as PostgreSQL reads it: in lower case unless it is quoted.
 pub(in crate::sql) fn folded(name: &Ident) -> String {
@@ -20,6 +21,9 @@ impl Resolver<'_> {
     /// `op`, `"table"`.
     pub(super) fn column(&mut self, name: &Ident) -> Result<Expression, SqlError> {
         let text = folded(name);
+        if let Some(columns) = self.view {
+            return self.view_column(name, &text, columns);
+        }
         if let Some(column) = EventColumn::named(&text) {
             return Ok(self.input(InputColumn::Event(column), place_of_ident(name)));
         }
@@ -44,9 +48,30 @@ impl Resolver<'_> {
         Err(self.error(place, message))
     }
 
+    /// A column of the view.
+    fn view_column(&mut self, name: &Ident, text: &str, columns: &[(String, Type)]) -> Result<Expression, SqlError> {
+        let place = place_of_ident(name);
+        if let Some((name, kind)) = columns.iter().find(|(known, _)| known == text) {
+            return Ok(self.input(InputColumn::View { name: name.clone(), kind: *kind }, place));
+        }
+        let known = || columns.iter().map(|(name, _)| name.as_str());
+        Err(self.error(
+            place,
+            match nearest(text, known()) {
+                Some(near) => format!("the view has no column {text}: did you mean {near}?"),
+                None => format!("the view has no column {text}; it has {}", known().collect::<Vec<_>>().join(", ")),
+            },
+        ))
+    }
+
     /// `new.state`.
     pub(super) fn row_column(&mut self, parts: &[Ident]) -> Result<Expression, SqlError> {
         let place = parts.first().map(place_of_ident).unwrap_or_default();
+        if self.view.is_some() {
+            let message =
+                "a column of a view has no prefix; the values of changed rows can be named when a view is declared";
+            return Err(self.error(place, message));
+        }
         let [side, name] = parts else {
             let message = "a column has at most one prefix: new.x, old.x or key.x";
             return Err(self.error(place, message));

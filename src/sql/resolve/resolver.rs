@@ -22,13 +22,20 @@ const MOST_COPIES: usize = 50_000;
 pub(in crate::sql) struct Resolver<'a> {
     pub(in crate::sql) text: &'a str,
     pub(in crate::sql) columns: InputColumns,
+    /// The columns of a view, whose rows the expressions are about; `None` for changes.
+    pub(super) view: Option<&'a [(String, Type)]>,
     depth: usize,
     copies: usize,
 }
 
 impl<'a> Resolver<'a> {
     pub(in crate::sql) fn new(text: &'a str) -> Resolver<'a> {
-        Resolver { text, columns: InputColumns::default(), depth: 0, copies: 0 }
+        Resolver { text, columns: InputColumns::default(), view: None, depth: 0, copies: 0 }
+    }
+
+    /// For expressions about the rows of a view with these columns.
+    pub(in crate::sql) fn of_view(text: &'a str, columns: &'a [(String, Type)]) -> Resolver<'a> {
+        Resolver { view: Some(columns), ..Resolver::new(text) }
     }
 
     /// Resolves a condition.

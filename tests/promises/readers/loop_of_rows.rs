@@ -76,7 +76,9 @@ fn compare_in_memory(root: &Path, rows: &mut Rows, what: &str) {
             let (head, tail) = match format {
                 Format::Json => {
                     let CountsAnswer { complete_to, time_zone, rejects, .. } = &answer;
-                    let head = AnswerHead { complete_to, time_zone, rejects: *rejects, bad_values: None, next: None };
+                    let rejects = *rejects;
+                    let head =
+                        AnswerHead { complete_to, time_zone, rejects, bad_values: None, next: None, columns: None };
                     (head.json().into_bytes(), b"]}\n".to_vec())
                 }
                 _ => (Vec::new(), Vec::new()),

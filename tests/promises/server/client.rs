@@ -130,16 +130,22 @@ impl Watching {
     /// The next event; waits for it.
     #[track_caller]
     pub(crate) fn next(&mut self) -> Event {
+        self.next_or_end().expect("the stream has not ended")
+    }
+
+    /// The next event; `None` when the stream has ended.
+    #[track_caller]
+    pub(crate) fn next_or_end(&mut self) -> Option<Event> {
         loop {
             while let Some(end) = self.text.find("\n\n") {
                 let block: String = self.text.drain(..end + 2).collect();
                 let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
                 if let (Some(kind), Some(id), Some(data)) = (field("event: "), field("id: "), field("data: ")) {
                     let data = serde_json::from_str(&data).unwrap_or_else(|error| panic!("{error}: {data}"));
-                    return Event { kind, id, data };
+                    return Some(Event { kind, id, data });
                 }
             }
-            let mut chunk = read_chunk(&mut self.reader).expect("the stream has not ended");
+            let mut chunk = read_chunk(&mut self.reader)?;
             if let Some(unpack) = &mut self.unpack {
                 unpack.write_all(&chunk).and_then(|()| unpack.flush()).expect("gzip");
                 chunk = std::mem::take(unpack.get_mut());

@@ -12,6 +12,7 @@ use walbook::server::Access;
 use super::client::{ask, get, watch};
 use super::played::{Played, await_status, up_to};
 use super::serve;
+use super::viewed_book::{ALL, BY_OP, Book, DAILY};
 use crate::readers::loop_of_rows::{folder, open};
 use crate::readers::random::{Rows, day};
 use crate::support::book_builder::{BookBuilder, Contents, rewrite_log};
@@ -256,6 +257,52 @@ fn every_answer_beside_a_run_is_as_described() {
     }
 }
 
+#[test]
+fn every_answer_about_views_is_as_described() {
+    let mut book = Book::new(30, 1, &[DAILY, ALL]);
+    book.declare(BY_OP);
+    let address = serve(book.root(), Access::default());
+    let description = Description::of(address);
+    description.check(address, "/api/views", &[]);
+    let of_view = |address, query: &str| {
+        let answer = ask(address, "GET", &format!("/api/views/{query}"), &[]);
+        let content_type = answer.header("content-type").expect("a content type");
+        let content_type = content_type.split(';').next().unwrap_or_default();
+        let schema = &description.response("/api/views/{name}", answer.status)["content"][content_type]["schema"];
+        assert!(!schema.is_null(), "{query}: {content_type} is not described");
+        if content_type == "application/json" {
+            description.compare(schema, &answer.json(), query);
+        }
+        answer.status
+    };
+    for (query, status) in [
+        ("daily", 200),
+        ("daily?where=n/(n-1)%3E0", 200),
+        ("everything", 200),
+        ("daily?format=csv", 200),
+        ("daily?format=arrow", 200),
+        ("daily?order=x", 400),
+        ("other", 404),
+        ("by_op", 409),
+    ] {
+        assert_eq!(of_view(address, query), status, "{query}");
+    }
+    let compare = |event: &super::client::Event, schema: &str| {
+        description.compare(&description.0["components"]["schemas"][schema], &event.data, schema);
+    };
+    let mut watching = watch(address, "/api/live?view=daily", &[]);
+    compare(&watching.next(), "LiveViewSnapshot");
+    book.grow(50);
+    let delta = watching.next();
+    assert_eq!(delta.kind, "delta");
+    compare(&delta, "LiveViewDelta");
+    let (begun, address) = book.begin();
+    assert_eq!(of_view(address, "daily"), 200);
+    assert_eq!(of_view(address, "daily?level=durable"), 200);
+    compare(&watch(address, "/api/live?view=daily", &[]).next(), "LiveViewSnapshot");
+    begun.read().expect("an undisturbed run");
+}
+
 /// A path, headers, and the status of the answer.
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
 
@@ -292,7 +339,8 @@ fn every_error_is_as_described() {
     // An unknown parameter is refused with the list of the known ones.
     for (path, operations) in description.0["paths"].as_object().expect("paths") {
         let parameters = operations["get"]["parameters"].as_array().into_iter().flatten();
-        let names: Vec<&str> = parameters.filter_map(|parameter| parameter["name"].as_str()).collect();
+        let in_query = parameters.filter(|parameter| parameter["in"] == "query");
+        let names: Vec<&str> = in_query.filter_map(|parameter| parameter["name"].as_str()).collect();
         if path.starts_with("/api/") && path != "/api/openapi.json" {
             let answer = ask(address, "GET", &format!("{path}?unknown=1"), &[permitted]);
             let message = answer.json()["error"]["message"].clone();

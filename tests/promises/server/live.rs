@@ -75,6 +75,7 @@ fn check(workers: usize, seed: u64) {
         state: Arc::new(book.state().clone()),
         counts: totals,
         partitions: Vec::new(),
+        views: Vec::new(),
         source: SourceKind::Kafka,
         commit_interval: Duration::from_secs(10),
         discover_interval: Duration::from_secs(10),

@@ -14,6 +14,10 @@ mod slow;
 mod status;
 mod stream;
 mod takeover;
+mod view_list;
+mod view_stream;
+mod viewed_book;
+mod views;
 
 use std::net::SocketAddr;
 use std::path::Path;

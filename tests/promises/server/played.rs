@@ -11,8 +11,7 @@ use crate::support::book_builder::Contents;
 use serde_json::Value;
 use walbook::book::log::entry::SourceKind;
 use walbook::book::{CommittedEntry, Snapshot};
-use walbook::change::ClosedEpoch;
-use walbook::change::{End, Interval, Partition, PartitionStart};
+use walbook::change::{ClosedEpoch, End, Epoch, Interval, Partition, PartitionStart};
 use walbook::control::{Progress, SourceProgress};
 use walbook::query::{Event, Totals};
 use walbook::server::{Access, AskSlot, ServedRun, ServerSettings, SlotReport, listen_on};
@@ -93,6 +92,7 @@ impl Played {
             state: Arc::new(book.state().clone()),
             counts: Totals::read(book).expect("counts"),
             partitions: vec![PartitionStart::new(partition(0), 100, None)],
+            views: Vec::new(),
             source,
             commit_interval: Duration::from_secs(10),
             discover_interval: Duration::from_secs(10),
@@ -133,5 +133,5 @@ impl Played {
 /// The newest commit of a book, as its committer reports it.
 pub(super) fn newest_commit(root: &Path) -> CommittedEntry {
     let state = Snapshot::take(root).expect("a book").state().clone();
-    CommittedEntry { entry: Arc::new(newest_entry(root)), state: Arc::new(state) }
+    CommittedEntry { entry: Arc::new(newest_entry(root)), state: Arc::new(state), end: Epoch::MAX }
 }

@@ -11,12 +11,13 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::sync::watch;
 
-use super::snapshot::StateSnapshot;
-use crate::query::{CountId, Filter};
+use super::changes::Changes;
+use crate::query::{CountId, Filter, ViewGroup};
+use crate::server::state::snapshot::StateSnapshot;
 
 /// Frames whose changes are kept.
 const MAX_FRAMES: usize = 2_000;
-/// Changes that are kept, over all frames.
+/// Changes that are kept, over all frames: of a group it is what it held then.
 const MAX_CELLS: usize = 200_000;
 
 /// Bytes of texts that are kept of one frame.
@@ -58,7 +59,7 @@ pub(in crate::server) struct Frames {
 struct FrameHistory {
     frame: Frame,
     /// By frame, the newest last: what changed since the one before.
-    changes: VecDeque<(u64, Arc<[CountId]>)>,
+    changes: VecDeque<(u64, Arc<Changes>)>,
     cells: usize,
     /// All changes after this frame are kept.
     known_from: u64,
@@ -85,19 +86,24 @@ pub(in crate::server) struct FrameChanges {
     since: u64,
     /// The second of them.
     pub(in crate::server) frame: Frame,
-    changes: Vec<Arc<[CountId]>>,
+    changes: Vec<Arc<Changes>>,
 }
 
 impl FrameChanges {
-    /// How many changes it has; a count that changed twice is there twice.
-    pub(in crate::server) fn len(&self) -> usize {
-        self.changes.iter().map(|cells| cells.len()).sum()
+    /// How many counts changed; one that changed twice is there twice.
+    pub(in crate::server) fn counts(&self) -> usize {
+        self.changes.iter().map(|changes| changes.counts.len()).sum()
     }
 
     /// The counts that changed, as rows in JSON.
-    pub(in crate::server) fn rows(&self, filter: &Filter) -> Vec<u8> {
-        let cells: Vec<CountId> = self.changes.iter().flat_map(|cells| cells.iter()).copied().collect();
-        self.frame.snapshot.counts().totals.counts_json(&cells, filter)
+    pub(in crate::server) fn counts_json(&self, filter: &Filter) -> Vec<u8> {
+        let counts: Vec<CountId> = self.changes.iter().flat_map(|changes| &changes.counts).copied().collect();
+        self.frame.snapshot.counts().totals.counts_json(&counts, filter)
+    }
+
+    /// The groups that changed of a view, by the load that brought it into memory; one that changed twice is there twice.
+    pub(in crate::server) fn groups(&self, load: u64) -> impl Iterator<Item = &Arc<ViewGroup>> {
+        self.changes.iter().flat_map(move |changes| changes.groups(load))
     }
 }
 
@@ -133,14 +139,14 @@ impl Frames {
     }
 
     /// Publishes a frame, given what changed since the one before.
-    pub(in crate::server) fn publish(&self, frame: Frame, changes: Vec<CountId>) {
+    pub(in crate::server) fn publish(&self, frame: Frame, changes: Changes) {
         let mut history = self.history();
         let number = history.push(frame);
         history.cells += changes.len();
-        history.changes.push_back((number, changes.into()));
+        history.changes.push_back((number, Arc::new(changes)));
         while history.changes.len() > MAX_FRAMES || history.cells > MAX_CELLS {
-            let Some((number, cells)) = history.changes.pop_front() else { break };
-            history.cells -= cells.len();
+            let Some((number, changes)) = history.changes.pop_front() else { break };
+            history.cells -= changes.len();
             history.known_from = number;
         }
         history.clear_texts();
@@ -200,7 +206,7 @@ impl Frames {
             return FrameDelta::Text(newest, text);
         }
         let after = history.changes.iter().rev().take_while(|(changed, _)| *changed > number);
-        let changes = after.map(|(_, cells)| Arc::clone(cells)).collect();
+        let changes = after.map(|(_, changes)| Arc::clone(changes)).collect();
         FrameDelta::Changed(FrameChanges { since: number, frame: history.frame.clone(), changes })
     }
 
@@ -247,12 +253,12 @@ mod tests {
             op: Operation::Insert,
         };
         for (number, table) in [(2, "a"), (3, "b"), (4, "a")] {
-            let changes = vec![totals.add(&key(table), number)];
+            let changes = Changes::of_counts(vec![totals.add(&key(table), number)]);
             frames.publish(frame(number, &totals), changes);
         }
         let FrameDelta::Changed(difference) = frames.since(2, "all") else { panic!("both changes are known") };
-        assert_eq!((difference.len(), difference.frame.number), (2, 4));
-        let rows = String::from_utf8(difference.rows(&Filter::default())).expect("text");
+        assert_eq!((difference.counts(), difference.frame.number), (2, 4));
+        let rows = String::from_utf8(difference.counts_json(&Filter::default())).expect("text");
         assert!(rows.contains(r#""count":6,"day":"1970-01-01","op":"INSERT","schema":"public","table":"a""#), "{rows}");
         let text = Bytes::from(rows);
         frames.keep_text(&difference, "all", &text);
@@ -275,7 +281,7 @@ mod tests {
                 && matches!(frames.since(2, "z"), FrameDelta::Changed(_))
         );
         // A text of one frame is not used for the next, nor is a text that arrives late.
-        frames.publish(empty(5), Vec::new());
+        frames.publish(empty(5), Changes::default());
         frames.keep_text(&difference, "all", &text);
         assert!(matches!(frames.since(2, "all"), FrameDelta::Changed(_)));
     }
@@ -293,7 +299,7 @@ mod tests {
             assert!(newest.has_changed().expect("the sender exists") && *newest.borrow_and_update() > 40);
         }
         let number = frames.newest().number;
-        frames.publish(empty(4), Vec::new());
+        frames.publish(empty(4), Changes::default());
         assert!(frames.newest().number > number);
         assert_eq!(frames.resume(&frames.id(number)), Some(number));
     }

@@ -1,4 +1,4 @@
-//! `/api/live`: Server-Sent Events, a snapshot and then what changes.
+//! The task of a client of the stream.
 //!
 //! Each client has a task, and a channel for one piece that was not sent yet. While the client does not read, nothing is
 //! computed for it; when it reads again, it gets the difference to the newest frame. A client that reads nothing for a minute
@@ -8,33 +8,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::yield_now;
 use tokio::time::{timeout, timeout_at};
-use utoipa::ToSchema;
 
-use super::counts::CountsAnswerRow;
-use super::schema::ApiErrors;
-use super::status::live_status;
-use super::status_body::LiveStatus;
-use crate::book::CompleteTo;
-use crate::query::{Filter, GroupBy, RejectCount, RowStyle};
-use crate::server::error::{Answer, ApiError};
-use crate::server::http::accepted_parameters::{
-    AcceptedParameter, DAY, FROM, OP, TABLE, TO, Values, accepted_parameters,
-};
+use super::watched::{Sent, SnapshotText, Watched};
+use crate::server::api::status::live_status;
 use crate::server::http::blocking::run_blocking;
-use crate::server::http::parameters::Parameters;
 use crate::server::http::{body, gzip};
-use crate::server::state::{AppState, Frame, FrameDelta};
+use crate::server::state::{AppState, FrameDelta, StateSnapshot};
 
-/// Changes that are written at once; more are written on a blocking thread.
-const FEW_CHANGES: usize = 2_000;
-/// About how many bytes a change has in an event.
-const CHANGE_BYTES: usize = 100;
 /// How often a watcher checks whether the budget has room.
 const BUDGET_RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// How long sending one event may take: others may wait for its part of the budget.
@@ -44,79 +28,16 @@ const PIECE: usize = 64 << 10;
 /// How long nothing is sent before a heartbeat.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 
-const LAST_EVENT_ID: AcceptedParameter = AcceptedParameter::new(
-    "last_event_id",
-    "As the header Last-Event-ID: the id of the last event that was received",
-    Values::Text,
-);
-accepted_parameters!(LiveParameters: FROM, TO, DAY, TABLE, OP, LAST_EVENT_ID);
-
-/// The data of an event `snapshot`: all counts.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what is written piece by piece")]
-pub(in crate::server) struct LiveSnapshot {
-    complete_to: CompleteTo,
-    /// The book's time zone.
-    time_zone: String,
-    rejects: RejectCount,
-    rows: Vec<CountsAnswerRow>,
-    status: LiveStatus,
-}
-
-/// The data of an event `delta`: the counts that changed, with their new values.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what is written row by row")]
-pub(in crate::server) struct LiveDelta {
-    complete_to: CompleteTo,
-    rows: Vec<CountsAnswerRow>,
-    status: LiveStatus,
-}
-
-/// Counts as they change: Server-Sent Events snapshot and delta
-///
-/// The data of a snapshot is a LiveSnapshot, that of a delta a LiveDelta.
-#[utoipa::path(get, path = "/api/live", params(LiveParameters), responses(
-    (status = 200, description = "A stream without end", body = String, content_type = "text/event-stream"),
-    ApiErrors,
-))]
-pub(in crate::server) async fn live(
-    State(state): State<Arc<AppState>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Answer {
-    let parameters = Parameters::read(query.as_deref(), LiveParameters::ACCEPTED)?;
-    let filter = parameters.filter()?;
-    // Refuse an invalid range of days now, not within the stream.
-    state.frames.newest().snapshot.counts().totals.select(&filter, &[])?;
-    let permit = Arc::clone(&state.watchers).try_acquire_owned();
-    let permit = permit.map_err(|_| ApiError::busy("too many clients watch; try again later"))?;
-    let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).or(parameters.text("last_event_id"));
-    let resume = last_id.and_then(|id| state.frames.resume(id));
-    let (pieces, receiver) = channel(1);
-    let is_gzip = gzip::is_accepted(&headers);
-    let selection =
-        ["from", "to", "day", "table", "op"].map(|name| parameters.text(name).unwrap_or_default()).join("\n");
-    let watched = format!("{is_gzip}\n{selection}");
-    let watcher = Watcher { newest: state.frames.watch(), state, filter, watched, is_gzip, pieces, _permit: permit };
-    tokio::spawn(watcher.run(resume));
-    let mut response = body::answer("text/event-stream", body::received(receiver));
-    // A proxy that buffers would delay every event.
-    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    if is_gzip {
-        gzip::mark(response.headers_mut());
-    }
-    Ok(response)
-}
-
-struct Watcher {
-    state: Arc<AppState>,
-    filter: Filter,
-    /// Filter and encoding: watchers with the same ones share the texts of deltas.
-    watched: String,
-    is_gzip: bool,
-    newest: watch::Receiver<u64>,
-    pieces: Sender<Bytes>,
-    _permit: OwnedSemaphorePermit,
+/// Sends events to a client as long as it is connected.
+pub(super) struct Watcher {
+    pub(super) state: Arc<AppState>,
+    pub(super) watched: Watched,
+    /// What is watched, and how it is encoded: watchers with the same share the texts of deltas.
+    pub(super) encoding: String,
+    pub(super) is_gzip: bool,
+    pub(super) newest: watch::Receiver<u64>,
+    pub(super) pieces: Sender<Bytes>,
+    pub(super) _permit: OwnedSemaphorePermit,
 }
 
 /// The client has disconnected, or must reconnect.
@@ -124,8 +45,8 @@ struct Disconnected;
 
 /// The next delta of a watcher.
 enum NextDelta {
-    /// The newest frame, and the event that leads to it.
-    Text(u64, Bytes),
+    /// What the client has with it, and the event.
+    Text(Sent, Bytes),
     /// Other clients have not read their deltas yet.
     NoRoom,
     /// The changes since the watcher's frame are not known any more.
@@ -133,24 +54,24 @@ enum NextDelta {
 }
 
 impl Watcher {
-    async fn run(mut self, resume: Option<u64>) {
+    pub(super) async fn run(mut self, resume: Option<Sent>) {
         // A disconnected client needs no answer.
         let _ = self.send_events(resume).await;
     }
 
-    async fn send_events(&mut self, resume: Option<u64>) -> Result<(), Disconnected> {
+    async fn send_events(&mut self, resume: Option<Sent>) -> Result<(), Disconnected> {
         if self.is_gzip {
             self.send(Bytes::from_static(&gzip::HEAD)).await?;
         }
         self.send(self.encoded(b"retry: 2000\n\n".to_vec())).await?;
         let mut sent = match resume {
-            Some(frame) => frame,
+            Some(sent) => sent,
             None => self.send_snapshot().await?,
         };
         loop {
             let newest = *self.newest.borrow_and_update();
             // A frame is visible a moment before its notification.
-            if newest > sent {
+            if newest > sent.frame {
                 sent = self.send_delta(sent).await?;
                 continue;
             }
@@ -164,8 +85,8 @@ impl Watcher {
         }
     }
 
-    /// Sends what changed since the frame that was sent last; returns the newest frame.
-    async fn send_delta(&self, sent: u64) -> Result<u64, Disconnected> {
+    /// Sends what changed since the frame that was sent last.
+    async fn send_delta(&self, sent: Sent) -> Result<Sent, Disconnected> {
         let mut last_heartbeat = Instant::now();
         loop {
             match self.next_delta(sent).await? {
@@ -187,62 +108,63 @@ impl Watcher {
     ///
     /// One watcher at a time computes it, and then lets other tasks run: otherwise a request would wait until hundreds of
     /// watchers have their delta.
-    async fn next_delta(&self, sent: u64) -> Result<NextDelta, Disconnected> {
+    async fn next_delta(&self, sent: Sent) -> Result<NextDelta, Disconnected> {
         let _turn = self.state.turns.lock().await;
         let frames = &self.state.frames;
-        let changes = match frames.since(sent, &self.watched) {
-            FrameDelta::Text(newest, text) => {
+        let key = match sent.load {
+            None => self.encoding.clone(),
+            Some(load) => format!("{}\n{load}", self.encoding),
+        };
+        let changes = match frames.since(sent.frame, &key) {
+            FrameDelta::Text(frame, text) => {
                 yield_now().await;
-                return Ok(NextDelta::Text(newest, text));
+                return Ok(NextDelta::Text(Sent { frame, ..sent }, text));
             }
             FrameDelta::Unknown => return Ok(NextDelta::Unknown),
             FrameDelta::Changed(changes) => changes,
         };
-        let (newest, count) = (changes.frame.number, changes.len());
-        if !self.filter.names_tables() && !self.state.delta_budget.has_room(count * CHANGE_BYTES) {
+        let Some(cost) = self.watched.delta_cost(&changes, sent) else { return Ok(NextDelta::Unknown) };
+        if !self.state.delta_budget.has_room(cost.bytes) {
             return Ok(NextDelta::NoRoom);
         }
-        let (id, end) = (frames.id(newest), self.end(&changes.frame));
-        let (filter, is_gzip) = (self.filter.clone(), self.is_gzip);
+        let newest = Sent { frame: changes.frame.number, ..sent };
+        let (id, end) = (newest.id(&self.state), self.end(&changes.frame.snapshot));
+        let (watched, is_gzip) = (self.watched.clone(), self.is_gzip);
         let write = move || {
+            let rows = watched.delta_rows(&changes, sent)?;
             let complete_to = changes.frame.snapshot.counts().complete_to();
             let head = format!("event: delta\nid: {id}\ndata: {{\"complete_to\":{complete_to},\"rows\":[");
-            let text = [head.as_bytes(), &changes.rows(&filter), end.as_bytes()].concat();
-            (if is_gzip { gzip::deflated(&text) } else { text }, changes)
+            let text = [head.as_bytes(), &rows, end.as_bytes()].concat();
+            Some((if is_gzip { gzip::deflated(&text) } else { text }, changes))
         };
-        let (text, changes) = match count {
-            0..FEW_CHANGES => write(),
-            _ => run_blocking(write).await.map_err(|_| Disconnected)?,
-        };
+        let written = if cost.is_quick { write() } else { run_blocking(write).await.map_err(|_| Disconnected)? };
+        let Some((text, changes)) = written else { return Ok(NextDelta::Unknown) };
         let Ok(text) = self.state.delta_budget.charge(text) else { return Ok(NextDelta::NoRoom) };
-        frames.keep_text(&changes, &self.watched, text.bytes());
+        frames.keep_text(&changes, &key, text.bytes());
         yield_now().await;
         Ok(NextDelta::Text(newest, text.bytes().clone()))
     }
 
-    /// Sends all counts; returns the newest frame.
-    async fn send_snapshot(&self) -> Result<u64, Disconnected> {
+    /// Sends all of what is watched.
+    async fn send_snapshot(&self) -> Result<Sent, Disconnected> {
         let mut last_heartbeat = Instant::now();
         let mut size = 0;
-        let (frame, mut pieces, _permit) = loop {
+        let (sent, mut pieces, _permit) = loop {
             if !self.state.snapshot_budget.has_room(size) {
                 self.wait_for_room(&mut last_heartbeat).await?;
                 continue;
             }
-            let frame = self.state.frames.newest();
-            let counts = frame.snapshot.counts();
-            let selection = counts.totals.select(&self.filter, &GroupBy::DEFAULT).map_err(|_| Disconnected)?;
-            let id = self.state.frames.id(frame.number);
-            let mut head = format!("event: snapshot\nid: {id}\ndata: ").into_bytes();
-            head.extend(counts.json_head(&self.filter));
-            let pieces = selection.text(RowStyle::Json, head, self.end(&frame).into_bytes());
-            size = pieces.most_bytes();
+            let snapshot = self.watched.snapshot(&self.state, |snapshot| self.end(snapshot)).await;
+            // The client connects again, and gets the reason.
+            let SnapshotText { sent, bytes, pieces } = snapshot.map_err(|_| Disconnected)?;
+            size = bytes;
             if let Ok(permit) = self.state.snapshot_budget.acquire(size) {
-                break (frame, pieces, permit);
+                break (sent, pieces, permit);
             }
         };
         let deadline = Instant::now() + EVENT_TIMEOUT;
         while let Some(piece) = self.in_turn(|| pieces.next()).await {
+            let piece = piece.map_err(|_| Disconnected)?;
             if piece.is_empty() {
                 continue;
             }
@@ -253,7 +175,7 @@ impl Watcher {
             };
             self.send_until(deadline, piece.into()).await?;
         }
-        Ok(frame.number)
+        Ok(sent)
     }
 
     /// Waits a moment for other clients to read their events; sends heartbeats meanwhile.
@@ -269,6 +191,7 @@ impl Watcher {
     }
 
     async fn send_heartbeat(&self) -> Result<(), Disconnected> {
+        self.watched.note_use(&self.state);
         self.send(self.encoded(b": still here\n\n".to_vec())).await
     }
 
@@ -281,8 +204,8 @@ impl Watcher {
     }
 
     /// What follows the rows of an event.
-    fn end(&self, frame: &Frame) -> String {
-        let status = body::to_json(&live_status(&self.state, &frame.snapshot.at_now()));
+    fn end(&self, snapshot: &StateSnapshot) -> String {
+        let status = body::to_json(&live_status(&self.state, &snapshot.at_now()));
         format!("],\"status\":{status}}}\n\n")
     }
 
