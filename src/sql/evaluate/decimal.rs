@@ -79,9 +79,25 @@ impl Decimal {
         }
     }
 
+    /// The same where the number, the power of ten and the result have at most 128 bits, which is fast; else `None`.
+    fn with_scale_small(self, scale: u8) -> Option<i128> {
+        let digits = self.digits.to_i128()?;
+        match scale.cmp(&self.scale) {
+            Ordering::Equal => Some(digits),
+            Ordering::Greater => digits.checked_mul(pow10(scale - self.scale)?),
+            Ordering::Less => {
+                let divisor = pow10(self.scale - scale)?;
+                let (quotient, remainder) = (digits / divisor, digits % divisor);
+                let is_away = remainder.unsigned_abs() >= divisor.unsigned_abs() - remainder.unsigned_abs();
+                Some(if is_away { quotient + digits.signum() } else { quotient })
+            }
+        }
+    }
+
     /// As a value of a column of some scale; `precision` are the most digits.
     pub(super) fn to_decimal128(self, scale: u8, precision: u8) -> Result<i128, Reason> {
-        let digits = self.with_scale(scale).and_then(i256::to_i128).ok_or(TOO_LARGE)?;
+        let digits = self.with_scale_small(scale).or_else(|| self.with_scale(scale).and_then(i256::to_i128));
+        let digits = digits.ok_or(TOO_LARGE)?;
         let limit = 10u128.pow(precision.min(DECIMAL_DIGITS).into());
         if digits.unsigned_abs() < limit { Ok(digits) } else { Err(TOO_LARGE) }
     }
@@ -165,8 +181,46 @@ pub fn average(sum: i256, scale: u8, count: i64) -> Option<i256> {
     Decimal { digits: sum, scale }.divide(count).and_then(Decimal::to_numeric).ok()
 }
 
+/// The most digits of a number that is read without wide arithmetic; one more fits 64 bits.
+const MOST_SHORT_DIGITS: usize = 18;
+
+/// The number of a text of a few digits, with a sign or a point or neither; `None` for any other text.
+fn parse_short(text: &str) -> Option<Decimal> {
+    let (is_negative, unsigned) = match text.as_bytes() {
+        [b'-', unsigned @ ..] => (true, unsigned),
+        unsigned => (false, unsigned),
+    };
+    if unsigned.len() > MOST_SHORT_DIGITS + 1 {
+        return None;
+    }
+    let (mut digits, mut count, mut point) = (0u64, 0, None);
+    for byte in unsigned {
+        match byte {
+            b'0'..=b'9' => {
+                digits = 10 * digits + u64::from(byte - b'0');
+                count += 1;
+            }
+            b'.' if point.is_none() => point = Some(count),
+            _ => return None,
+        }
+    }
+    if count == 0 || count > MOST_SHORT_DIGITS {
+        return None;
+    }
+    let digits = if is_negative { -i128::from(digits) } else { digits.into() };
+    let scale = point.map_or(0, |whole| count - whole);
+    Some(Decimal { digits: i256::from_i128(digits), scale: scale as u8 })
+}
+
 /// Reads a number as PostgreSQL does: `-1.50`, `1e-3`, with blanks around it; not `NaN` or `Infinity`.
 pub(super) fn parse_decimal(text: &str) -> Result<Decimal, Reason> {
+    match parse_short(text) {
+        Some(number) => Ok(number),
+        None => parse_any(text),
+    }
+}
+
+fn parse_any(text: &str) -> Result<Decimal, Reason> {
     const NO_NUMBER: Reason = "not a number";
     let text = text.trim_matches(|letter: char| letter.is_ascii_whitespace() || letter == '\x0b');
     let (negative, unsigned) = match text.as_bytes().first() {
@@ -311,6 +365,23 @@ mod tests {
             assert_eq!(printed(number(one).divide(number(other))), expected, "{one} / {other}");
         }
         assert_eq!(number("1").divide(number("0.00")), Err(DIVISION_BY_ZERO));
+    }
+
+    #[test]
+    fn short_numbers_are_read_and_scaled_as_all_others() {
+        let random = &mut fastrand::Rng::with_seed(13);
+        for _ in 0..50_000 {
+            let letters = b"0123456789059.-+ e";
+            let text: String =
+                (0..random.usize(0..24)).map(|_| char::from(letters[random.usize(0..letters.len())])).collect();
+            assert_eq!(parse_decimal(&text), parse_any(&text), "{text}");
+            let digits = random.i128(..) >> random.u32(0..128);
+            let number = Decimal { digits: i256::from_i128(digits), scale: random.u8(0..=76) };
+            let scale = random.u8(0..=38);
+            if let Some(small) = number.with_scale_small(scale) {
+                assert_eq!(number.with_scale(scale), Some(i256::from_i128(small)), "{number:?} to {scale}");
+            }
+        }
     }
 
     #[test]
