@@ -39,4 +39,7 @@ pub use day::{DayFrom, DayRule};
 pub use envelope::{Content, Envelope, EnvelopeLine, PARSER_VERSION, UnreadableFields};
 pub use parse::{Parsed, parse_records};
 pub use reject::Reject;
-pub use test_decoding::{Column, ColumnValue, Name, NamedColumns, Names, RowChange, Statement, read_line, read_row};
+pub use test_decoding::{
+    Column, ColumnValue, Name, NamedColumns, Names, PrintedText, RowChange, RowValues, Statement, append_value,
+    read_line, read_row,
+};

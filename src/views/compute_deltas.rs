@@ -8,7 +8,7 @@ use timely::dataflow::{Scope, StreamVec};
 use timely::progress::Antichain;
 use timely::progress::operate::FrontierInterest;
 
-use super::View;
+use super::{View, ViewInputs};
 use crate::change::{Accumulators, Epoch, Failure, GroupKey, GroupValue, LeaderCommand, Rows, ViewBadValues};
 use crate::control::Shutdown;
 
@@ -42,11 +42,13 @@ pub fn compute_group_deltas<'scope>(
     builder.set_notify_for(1, FrontierInterest::Never);
     builder.build(move |_initial| {
         let mut views: Vec<View> = Vec::new();
+        let mut inputs = ViewInputs::new([]);
         move |_frontiers| {
             commands.for_each(|_stamp, commands| {
                 for command in commands.drain(..) {
                     if let LeaderCommand::Start(start) = command {
                         views = parse_views(&start.views, &start.time_zone);
+                        inputs = ViewInputs::new(&views);
                     }
                 }
             });
@@ -59,12 +61,16 @@ pub fn compute_group_deltas<'scope>(
                 }
                 let epoch = *stamp.least().expect("rows come at an epoch");
                 for rows in batches.flat_map(|batches| batches.drain(..)) {
-                    for view in &views {
-                        let deltas = match view.deltas(&rows.columns, &rows.days) {
-                            Ok(deltas) => deltas,
-                            Err(reason) => {
-                                shutdown.fail(Failure::new(format!("view {}: {reason}", view.name())));
-                                return;
+                    let of_views = match inputs.read(&rows.columns, &rows.days) {
+                        Ok(of_views) => of_views,
+                        Err(reason) => return shutdown.fail(Failure::new(format!("columns of views: {reason}"))),
+                    };
+                    for (view, input) in views.iter().zip(of_views) {
+                        let deltas = match input.map(|input| view.deltas(input)) {
+                            None => continue,
+                            Some(Ok(deltas)) => deltas,
+                            Some(Err(reason)) => {
+                                return shutdown.fail(Failure::new(format!("view {}: {reason}", view.name())));
                             }
                         };
                         let groups = deltas.groups.into_iter();

@@ -1,18 +1,18 @@
 //! What the changes of one batch add to the groups of a view.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Decimal256Type, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use arrow_select::filter::filter;
 use foldhash::fast::RandomState;
 
-use super::inputs::{event_inputs, rows_of_table};
+use super::accumulate::{accumulate, distinct_values};
 use super::normalized::normalized;
 use super::view::{Measure, Slot, View};
-use crate::change::{Accumulator, Accumulators, Day, ExactSum, GroupKey, GroupValue, WideSum};
-use crate::sql::{BadValues, Batch, ViewSource};
+use super::view_inputs::ViewInput;
+use crate::change::{Accumulator, Accumulators, GroupKey, GroupValue};
+use crate::sql::{BadValues, Batch};
 
 /// What some changes add to a view.
 #[derive(Debug, Default)]
@@ -26,22 +26,13 @@ pub struct GroupDeltas {
 }
 
 impl View {
-    /// What the rows of a batch of events add; `days` are stretches of equal day: the day and the row after its last.
+    /// What the rows of a batch of events add.
     ///
     /// # Errors
-    /// When a column of the batch is missing or has another type.
-    pub fn deltas(&self, batch: &RecordBatch, days: &[(Day, usize)]) -> Result<GroupDeltas, String> {
-        let rows = match &self.plan.source {
-            ViewSource::AllChanges => (0..batch.num_rows() as u32).collect(),
-            ViewSource::Table(table) => rows_of_table(batch, table)?,
-        };
+    /// When values cannot be packed.
+    pub fn deltas(&self, input: ViewInput) -> Result<GroupDeltas, String> {
+        let ViewInput { rows: mut count, mut columns } = input;
         let mut bad_values = BadValues::default();
-        if rows.is_empty() {
-            return Ok(GroupDeltas::default());
-        }
-        let day = |row: usize| days.get(days.partition_point(|(_, end)| *end <= row)).map(|(day, _)| *day);
-        let mut columns = event_inputs(&self.plan.columns, batch, &rows, &day)?;
-        let mut count = rows.len();
         if let Some(condition) = &self.plan.filter {
             let accepted = condition.evaluate(&self.batch(count, &columns), &mut bad_values);
             (count, columns) = filtered(accepted.as_boolean(), &columns)?;
@@ -67,7 +58,7 @@ impl View {
             };
             let Measured { group_of_row, values: argument } = measured;
             if slot.measure == Measure::Distinct {
-                let places = distinct(slot, argument, group_of_row.values())?;
+                let places = distinct_values(slot, argument, group_of_row.values())?;
                 values.extend(places.into_iter().map(|(group, value)| GroupValue {
                     group: keys[group as usize].clone(),
                     accumulator: place as u16,
@@ -157,114 +148,4 @@ fn truth(condition: &BooleanArray) -> BooleanArray {
         None => condition.clone(),
         Some(nulls) => BooleanArray::new(condition.values() & nulls.inner(), None),
     }
-}
-
-/// Adds the values of a column to the accumulators of their groups.
-fn accumulate(
-    slot: &Slot,
-    argument: Option<ArrayRef>,
-    group_of_row: &[u32],
-    add: &mut dyn FnMut(u32, Accumulator),
-) -> Result<(), String> {
-    let Some(values) = argument else {
-        count_rows(group_of_row.iter().copied(), add);
-        return Ok(());
-    };
-    let is_valid = |row: usize| values.is_valid(row);
-    let valid = || group_of_row.iter().copied().enumerate().filter(|(row, _)| is_valid(*row));
-    match slot.measure {
-        Measure::Count => count_rows(valid().map(|(_, group)| group), add),
-        Measure::Distinct => {}
-        Measure::DoubleSum => {
-            let doubles = values.as_primitive::<Float64Type>().values();
-            let mut sums: HashMap<u32, ExactSum, RandomState> = HashMap::default();
-            valid().for_each(|(row, group)| sums.entry(group).or_default().add_value(doubles[row]));
-            sums.into_iter().for_each(|(group, sum)| add(group, Accumulator::DoubleSum(Box::new(sum))));
-        }
-        Measure::Sum => {
-            if let Some(numbers) = values.as_primitive_opt::<Int64Type>() {
-                sum_rows(valid().map(|(row, group)| (group, i128::from(numbers.value(row)))), add);
-            } else if let Some(numbers) = values.as_primitive_opt::<Decimal128Type>() {
-                sum_rows(valid().map(|(row, group)| (group, numbers.value(row))), add);
-            } else {
-                let numbers = values.as_primitive_opt::<Decimal256Type>().ok_or("a sum of no numbers")?;
-                valid().for_each(|(row, group)| {
-                    let (low, high) = numbers.value(row).to_parts();
-                    add(group, Accumulator::sum(WideSum::of_halves(high, low)));
-                });
-            }
-        }
-        Measure::Least | Measure::Greatest => {
-            let converter = slot.converter.as_ref().ok_or("values that are not packed")?;
-            let rows = converter.convert_columns(std::slice::from_ref(&values)).map_err(|error| error.to_string())?;
-            let mut extremes: HashMap<u32, usize, RandomState> = HashMap::default();
-            for (row, group) in valid() {
-                let known = extremes.entry(group).or_insert(row);
-                let is_more = match slot.measure {
-                    Measure::Least => rows.row(row) < rows.row(*known),
-                    _ => rows.row(row) > rows.row(*known),
-                };
-                if is_more {
-                    *known = row;
-                }
-            }
-            for (group, row) in extremes {
-                let value: Box<[u8]> = rows.row(row).data().into();
-                add(
-                    group,
-                    if slot.measure == Measure::Least {
-                        Accumulator::Least(value)
-                    } else {
-                        Accumulator::Greatest(value)
-                    },
-                );
-            }
-        }
-    }
-    Ok(())
-}
-
-fn count_rows(groups: impl Iterator<Item = u32>, add: &mut dyn FnMut(u32, Accumulator)) {
-    let mut counts: Vec<i64> = Vec::new();
-    for group in groups {
-        if counts.len() <= group as usize {
-            counts.resize(group as usize + 1, 0);
-        }
-        counts[group as usize] += 1;
-    }
-    let counted = (0..).zip(counts).filter(|(_, count)| *count > 0);
-    counted.for_each(|(group, count)| add(group, Accumulator::Count(count)));
-}
-
-fn sum_rows(values: impl Iterator<Item = (u32, i128)>, add: &mut dyn FnMut(u32, Accumulator)) {
-    let mut sums: Vec<Option<i128>> = Vec::new();
-    for (group, value) in values {
-        if sums.len() <= group as usize {
-            sums.resize(group as usize + 1, None);
-        }
-        let sum = &mut sums[group as usize];
-        match sum.unwrap_or(0).checked_add(value) {
-            Some(added) => *sum = Some(added),
-            None => {
-                add(group, Accumulator::small_sum(sum.take().unwrap_or(0)));
-                *sum = Some(value);
-            }
-        }
-    }
-    let summed = (0..).zip(sums).filter_map(|(group, sum)| Some((group, sum?)));
-    summed.for_each(|(group, sum)| add(group, Accumulator::small_sum(sum)));
-}
-
-/// The different values of each group.
-fn distinct(slot: &Slot, argument: Option<ArrayRef>, group_of_row: &[u32]) -> Result<HashSet<(u32, Vec<u8>)>, String> {
-    let (Some(values), Some(converter)) = (argument, &slot.converter) else {
-        return Err("distinct values of nothing".to_owned());
-    };
-    let rows = converter.convert_columns(std::slice::from_ref(&values)).map_err(|error| error.to_string())?;
-    let mut seen: HashSet<(u32, &[u8]), RandomState> = HashSet::default();
-    let valid = group_of_row.iter().enumerate().filter(|(row, _)| values.is_valid(*row));
-    for (row, group) in valid {
-        seen.insert((*group, rows.row(row).data()));
-    }
-    Ok(seen.into_iter().map(|(group, value)| (group, value.to_vec())).collect())
 }

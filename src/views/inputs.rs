@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, Date32Array, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, Date32Array, RecordBatch, UInt32Array};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use arrow_select::take::take;
 
-use crate::change::{Day, TableName};
+use crate::change::Day;
 use crate::parse::NamedColumns;
 use crate::sql::{EventColumn, InputColumns};
 
@@ -39,7 +39,7 @@ pub(crate) fn event_inputs(
 }
 
 /// Some rows of a column of events, stored as expressions expect it.
-fn event_column(
+pub(super) fn event_column(
     batch: &RecordBatch,
     event_column: EventColumn,
     rows: &UInt32Array,
@@ -70,35 +70,6 @@ fn event_column(
     }
 }
 
-/// The rows of a table.
-pub(super) fn rows_of_table(batch: &RecordBatch, table: &TableName) -> Result<UInt32Array, String> {
-    let schemas = texts_equal(column(batch, "schema")?, &table.schema)?;
-    let Some(schemas) = schemas else { return Ok(UInt32Array::from(Vec::<u32>::new())) };
-    let tables = texts_equal(column(batch, "table")?, &table.table)?;
-    let Some(tables) = tables else { return Ok(UInt32Array::from(Vec::<u32>::new())) };
-    Ok((0..batch.num_rows()).filter(|row| schemas(*row) && tables(*row)).map(|row| row as u32).collect())
-}
-
-/// A test of a row.
-type RowTest<'a> = Box<dyn Fn(usize) -> bool + 'a>;
-
-/// Whether the text of a row is equal to `text`; `None` if that of no row is.
-fn texts_equal<'a>(column: &'a ArrayRef, text: &'a str) -> Result<Option<RowTest<'a>>, String> {
-    if let Some(texts) = column.as_string_opt::<i32>() {
-        return Ok(Some(Box::new(move |row| texts.value(row) == text)));
-    }
-    let wrong = "its names of tables have another type";
-    let dictionary = column.as_dictionary_opt::<Int32Type>().ok_or(wrong)?;
-    let values: &StringArray = dictionary.values().as_string_opt::<i32>().ok_or(wrong)?;
-    // Different numbers may stand for one text.
-    let is_equal: Vec<bool> = values.iter().map(|value| value == Some(text)).collect();
-    if !is_equal.contains(&true) {
-        return Ok(None);
-    }
-    let keys = dictionary.keys();
-    Ok(Some(Box::new(move |row| is_equal[keys.value(row) as usize])))
-}
-
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
+pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
     batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"))
 }

@@ -6,12 +6,13 @@
 //! Promised: a view's rows depend on the changes alone, not on their order, their batches or the number of workers.
 //!
 //! ```text
-//! rows of a batch ─▶ inputs ─▶ filter ─▶ groups and arguments ─▶ group deltas
+//! rows of a batch ─▶ columns of each view ─▶ filter ─▶ groups and arguments ─▶ group deltas
 //! ```
 //!
 //! Group columns and values are packed in arrow's row format, in memory only: files have typed columns.
 //! *Why not DataFusion*: see [`crate::sql`].
 
+mod accumulate;
 mod compute_deltas;
 mod contents;
 mod deltas;
@@ -19,7 +20,9 @@ mod files;
 mod inputs;
 mod normalized;
 mod results;
+mod table_rows;
 mod view;
+mod view_inputs;
 #[cfg(test)]
 mod view_tests;
 
@@ -29,3 +32,4 @@ pub use deltas::GroupDeltas;
 pub(crate) use files::batches;
 pub(crate) use inputs::event_inputs;
 pub use view::{View, ViewError};
+pub use view_inputs::{ViewInput, ViewInputs};

@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, Schema};
 use chrono_tz::Tz;
 use fastrand::Rng;
 
-use super::{View, ViewContents};
+use super::{View, ViewContents, ViewInputs};
 use crate::change::{Day, GroupKey};
 use crate::store::layout::ViewFileKind;
 
@@ -62,6 +62,7 @@ fn day(number: i64) -> Day {
 /// What the view holds of the changes, in batches of random size.
 fn contents(view: &View, changes: &[(i64, Change)], random: &mut Rng) -> ViewContents {
     let mut all = ViewContents::default();
+    let mut inputs = ViewInputs::new([view]);
     let mut rest = changes;
     while !rest.is_empty() {
         let (now, later) = rest.split_at(random.usize(1..=rest.len().min(50)));
@@ -74,7 +75,9 @@ fn contents(view: &View, changes: &[(i64, Change)], random: &mut Rng) -> ViewCon
                 _ => days.push((day(*of_row), row + 1)),
             }
         }
-        let deltas = view.deltas(&batch(&rows), &days).expect("all columns are there");
+        let of_views = inputs.read(&batch(&rows), &days).expect("all columns are there");
+        let Some(input) = of_views.into_iter().flatten().next() else { continue };
+        let deltas = view.deltas(input).expect("values that can be packed");
         match random.bool() {
             true => all.add(deltas),
             false => {

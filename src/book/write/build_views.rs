@@ -18,7 +18,7 @@ use crate::book::{BookError, Entry, State};
 use crate::change::Day;
 use crate::store::Store;
 use crate::store::layout::{FilePlace, Table, staged_path};
-use crate::views::{View, ViewContents, batches};
+use crate::views::{View, ViewContents, ViewInputs, batches};
 
 /// Computes views of all events up to the state, in the order of `views`. Files of the entries in `tail` may still be in staging.
 ///
@@ -51,9 +51,10 @@ pub(in crate::book) fn build_views(
         for _ in 0..threads.clamp(1, files.len().max(1)) {
             scope.spawn(|| {
                 let mut contents: Vec<ViewContents> = views.iter().map(|_| ViewContents::default()).collect();
+                let mut inputs = ViewInputs::new(views.iter().copied());
                 let mut failed = None;
                 while let (None, Some(file)) = (&failed, files.get(next.fetch_add(1, Ordering::Relaxed))) {
-                    failed = add_file(&**store, file, views, &mut contents).err();
+                    failed = add_file(&**store, file, views, &mut inputs, &mut contents).err();
                 }
                 if failed.is_some() {
                     next.store(files.len(), Ordering::Relaxed);
@@ -84,6 +85,7 @@ fn add_file(
     store: &dyn Store,
     EventFile { file, day, staged_by }: &EventFile,
     views: &[&View],
+    inputs: &mut ViewInputs,
     contents: &mut [ViewContents],
 ) -> Result<(), BookError> {
     let path = &file.path;
@@ -101,8 +103,11 @@ fn add_file(
     for batch in batches(bytes).map_err(unreadable)? {
         let batch = batch.map_err(unreadable)?;
         let days = [(*day, batch.num_rows())];
-        for (view, contents) in views.iter().zip(contents.iter_mut()) {
-            contents.add(view.deltas(&batch, &days).map_err(|reason| damaged(view, reason))?);
+        let of_views = inputs.read(&batch, &days).map_err(unreadable)?;
+        for ((view, contents), input) in views.iter().zip(contents.iter_mut()).zip(of_views) {
+            if let Some(input) = input {
+                contents.add(view.deltas(input).map_err(|reason| damaged(view, reason))?);
+            }
         }
     }
     Ok(())

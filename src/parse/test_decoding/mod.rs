@@ -2,10 +2,12 @@
 
 mod name;
 mod named_columns;
+mod row_values;
 mod statement;
 mod tuple;
 
 pub use name::{Name, Names};
-pub use named_columns::NamedColumns;
+pub use named_columns::{NamedColumns, append_value};
+pub use row_values::{PrintedText, RowValues};
 pub use statement::{Statement, read_line};
 pub use tuple::{Column, ColumnValue, RowChange, read_row};

@@ -7,10 +7,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use arrow_array::builder::StringBuilder;
 
-use super::name::Name;
-use super::statement::{Statement, read_line};
-use super::tuple::{PrintedValue, TupleScanner};
-use crate::change::Operation;
+use super::row_values::{PrintedText, RowValues};
 use crate::sql::RowSide;
 
 /// Reads the values of named columns from lines, one row for each line.
@@ -19,123 +16,39 @@ use crate::sql::RowSide;
 /// have, SQL's NULL, a large value that did not change and was not sent, a line that is no change of one row.
 #[derive(Debug)]
 pub struct NamedColumns {
-    wanted: Vec<WantedColumn>,
-}
-
-#[derive(Debug)]
-struct WantedColumn {
-    side: RowSide,
-    name: String,
-    builder: StringBuilder,
+    values: RowValues,
+    builders: Vec<StringBuilder>,
 }
 
 impl NamedColumns {
     /// Begins columns, given by the row of their values and their unquoted names.
     pub fn new<'n>(columns: impl IntoIterator<Item = (RowSide, &'n str)>) -> NamedColumns {
-        let wanted =
-            |(side, name): (RowSide, &str)| WantedColumn { side, name: name.to_owned(), builder: StringBuilder::new() };
-        NamedColumns { wanted: columns.into_iter().map(wanted).collect() }
+        let mut builders = Vec::new();
+        let values = RowValues::new(columns.into_iter().inspect(|_| builders.push(StringBuilder::new())));
+        NamedColumns { values, builders }
     }
 
     /// Appends the values of a line.
     pub fn push(&mut self, line: &str) {
-        let tuples = tuples(line);
-        for WantedColumn { side, name, builder } in &mut self.wanted {
-            let (old, new) = tuples.unwrap_or_default();
-            let value = match side {
-                RowSide::New => find(new, name),
-                RowSide::Old => find(old, name),
-                RowSide::Key => find(old, name).or_else(|| find(new, name)),
-            };
-            append(builder, value);
+        self.values.read(line);
+        for (column, builder) in self.builders.iter_mut().enumerate() {
+            append_value(builder, self.values.value(column, line));
         }
     }
 
     /// Ends the columns, in the order in which they were given, and begins new ones.
     pub fn finish(&mut self) -> Vec<ArrayRef> {
-        self.wanted.iter_mut().map(|column| Arc::new(column.builder.finish()) as ArrayRef).collect()
+        self.builders.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect()
     }
 }
 
-/// The text of the old and of the new tuple of a line; `None` for one that is not the change of a row.
-fn tuples(line: &str) -> Option<(&str, &str)> {
-    let Statement::Change { table, operation } = read_line(line).ok()? else { return None };
-    let tuples = tuples_of(line, &table)?;
-    let mut scanner = TupleScanner { rest: tuples };
-    match operation {
-        Operation::Delete => Some((scan_end(&mut scanner)?, "")),
-        Operation::Update if scanner.skip(" old-key:") => {
-            let old = scan(&mut scanner)?;
-            if !scanner.skip(" new-tuple:") {
-                return None;
-            }
-            Some((old, scan_end(&mut scanner)?))
-        }
-        _ => Some(("", scan_end(&mut scanner)?)),
-    }
-}
-
-fn tuples_of<'a>(line: &'a str, table: &Name<'_>) -> Option<&'a str> {
-    line.get("table ".len() + table.text().len() + ": INSERT:".len()..)
-}
-
-/// The text of one tuple, whose columns can all be read.
-fn scan<'a>(scanner: &mut TupleScanner<'a>) -> Option<&'a str> {
-    let start = scanner.rest;
-    if scanner.skip(" (no-tuple-data)") {
-        return Some("");
-    }
-    while scanner.has_column() {
-        scanner.printed_column()?;
-    }
-    Some(&start[..start.len() - scanner.rest.len()])
-}
-
-/// The same for the last tuple of a line.
-fn scan_end<'a>(scanner: &mut TupleScanner<'a>) -> Option<&'a str> {
-    scan(scanner).filter(|_| scanner.rest.is_empty())
-}
-
-/// The value of a column of a tuple; `None` if it is NULL or not there.
-fn find<'a>(tuple: &'a str, name: &str) -> Option<(&'a str, bool)> {
-    let mut scanner = TupleScanner { rest: tuple };
-    while !scanner.rest.is_empty() {
-        let (identifier, value) = scanner.printed_column()?;
-        if is_name(identifier, name) {
-            return match value {
-                PrintedValue::Text { text, has_doubled_quotes } => Some((text, has_doubled_quotes)),
-                PrintedValue::Null | PrintedValue::Unchanged => None,
-            };
-        }
-    }
-    None
-}
-
-/// Whether a printed identifier is the name.
-fn is_name(identifier: &str, name: &str) -> bool {
-    let Some(quoted) = identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-        return identifier == name;
-    };
-    let mut pieces = quoted.split("\"\"");
-    let mut rest = name;
-    let first = pieces.next().unwrap_or_default();
-    let Some(after) = rest.strip_prefix(first) else { return false };
-    rest = after;
-    for piece in pieces {
-        match rest.strip_prefix('"').and_then(|rest| rest.strip_prefix(piece)) {
-            Some(after) => rest = after,
-            None => return false,
-        }
-    }
-    rest.is_empty()
-}
-
-fn append(builder: &mut StringBuilder, value: Option<(&str, bool)>) {
+/// Appends a value without its quotes.
+pub fn append_value(builder: &mut StringBuilder, value: Option<PrintedText<'_>>) {
     use std::fmt::Write;
     match value {
         None => builder.append_null(),
-        Some((text, false)) => builder.append_value(text),
-        Some((text, true)) => {
+        Some(PrintedText { text, has_doubled_quotes: false }) => builder.append_value(text),
+        Some(PrintedText { text, has_doubled_quotes: true }) => {
             for (number, piece) in text.split("''").enumerate() {
                 // Writing to a builder cannot fail.
                 let _ = if number == 0 { Ok(()) } else { builder.write_char('\'') };

@@ -96,12 +96,12 @@ fn read_tuples(operation: Operation, tuples: &str) -> Option<RowChange<'_>> {
 type ColumnCell<'a> = (Cow<'a, str>, &'a str, ColumnValue<'a>);
 
 /// Reads the tuples behind `table NAME: OPERATION:`.
-pub(super) struct TupleScanner<'a> {
-    pub(super) rest: &'a str,
+struct TupleScanner<'a> {
+    rest: &'a str,
 }
 
 impl<'a> TupleScanner<'a> {
-    pub(super) fn skip(&mut self, text: &str) -> bool {
+    fn skip(&mut self, text: &str) -> bool {
         match self.rest.strip_prefix(text) {
             Some(rest) => {
                 self.rest = rest;
@@ -124,33 +124,16 @@ impl<'a> TupleScanner<'a> {
     }
 
     /// Whether the tuple has one more column.
-    pub(super) fn has_column(&self) -> bool {
+    fn has_column(&self) -> bool {
         !self.rest.is_empty() && !self.rest.starts_with(" new-tuple:")
     }
 
     /// Reads ` name[type]:value`.
     fn column(&mut self) -> Option<ColumnCell<'a>> {
-        let (identifier, kind, text) = self.column_head()?;
+        let (identifier, kind, text) = column_head(self.rest)?;
         let (value, rest) = value(text)?;
         self.end_column(rest)?;
         Some((unquoted(identifier), kind, value))
-    }
-
-    /// Reads the same without copying: the name and the value as they are printed.
-    pub(super) fn printed_column(&mut self) -> Option<(&'a str, PrintedValue<'a>)> {
-        let (identifier, _, text) = self.column_head()?;
-        let (value, rest) = printed_value(text)?;
-        self.end_column(rest)?;
-        Some((identifier, value))
-    }
-
-    /// The printed name and the type of the next column, and what follows them.
-    fn column_head(&self) -> Option<(&'a str, &'a str, &'a str)> {
-        let text = self.rest.strip_prefix(' ')?;
-        let end = identifier_len(text.as_bytes()).ok()?;
-        let (identifier, text) = (&text[..end], text[end..].strip_prefix('[')?);
-        let end = kind_len(text)?;
-        Some((identifier, &text[..end], &text[end + "]:".len()..]))
     }
 
     fn end_column(&mut self, rest: &'a str) -> Option<()> {
@@ -160,6 +143,15 @@ impl<'a> TupleScanner<'a> {
         self.rest = rest;
         Some(())
     }
+}
+
+/// The printed name and the type of the column at the start of a text, and what follows them.
+pub(super) fn column_head(text: &str) -> Option<(&str, &str, &str)> {
+    let text = text.strip_prefix(' ')?;
+    let end = identifier_len(text.as_bytes()).ok()?;
+    let (identifier, text) = (&text[..end], text[end..].strip_prefix('[')?);
+    let end = kind_len(text)?;
+    Some((identifier, &text[..end], &text[end + "]:".len()..]))
 }
 
 /// The length of a type before its `]:`; brackets inside are balanced, and quoted names may hold anything.
@@ -208,9 +200,15 @@ pub(super) enum PrintedValue<'a> {
 }
 
 /// The printed value at the start of a text, and what follows it.
-fn printed_value(text: &str) -> Option<(PrintedValue<'_>, &str)> {
-    let Some(inner) = text.strip_prefix('\'').or_else(|| text.strip_prefix("B'")) else {
-        let end = text.find(' ').unwrap_or(text.len());
+pub(super) fn printed_value(text: &str) -> Option<(PrintedValue<'_>, &str)> {
+    let opening = match text.as_bytes() {
+        [b'\'', ..] => "'",
+        [b'B', b'\'', ..] => "B'",
+        _ => "",
+    };
+    let inner = &text[opening.len()..];
+    if opening.is_empty() {
+        let end = memchr::memchr(b' ', text.as_bytes()).unwrap_or(text.len());
         let value = match &text[..end] {
             "" => return None,
             "null" => PrintedValue::Null,
@@ -218,7 +216,7 @@ fn printed_value(text: &str) -> Option<(PrintedValue<'_>, &str)> {
             bare => PrintedValue::Text { text: bare, has_doubled_quotes: false },
         };
         return Some((value, &text[end..]));
-    };
+    }
     let mut end = 0;
     let mut has_doubled_quotes = false;
     loop {
