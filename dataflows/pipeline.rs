@@ -20,11 +20,11 @@ use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 use super::operation_counts::operation_counts;
 use super::views::{InitialViews, keep_views};
 use crate::book::{Committing, commit_epochs};
-use crate::change::{ClosedEpoch, Epoch, Rows};
+use crate::change::{ClosedEpoch, Epoch, GroupLimit, Rows};
 use crate::control::Process;
 use crate::leader::{
-    LeaderHandle, LeaderStreams, count_rejects, gather_on_leader, leader_ticks, publish_live, request_ticks,
-    wake_on_commit,
+    LeaderHandle, LeaderStreams, WorkerStreams, count_rejects, gather_on_leader, leader_ticks, publish_live,
+    request_ticks, wake_on_commit,
 };
 use crate::parse::{Parsed, parse_records};
 use crate::source::{Read, Source, read_partitions};
@@ -52,6 +52,8 @@ pub struct LeaderShare {
     pub epochs: Option<Sender<ClosedEpoch>>,
     /// The book to commit to.
     pub committing: Committing,
+    /// The groups that its views have, and may have.
+    pub group_limit: GroupLimit,
 }
 
 /// Builds the dataflow on one worker; its probe passes an epoch when all of it is committed.
@@ -68,7 +70,7 @@ pub fn build_with<'scope>(
     change_rejects: impl FnOnce(StreamVec<'scope, Epoch, Rows>) -> StreamVec<'scope, Epoch, Rows>,
 ) -> ProbeHandle<Epoch> {
     let Share { leader, source, events, rejects, process } = share;
-    let (clock, server, committing) = split(leader);
+    let (clock, server, committing, group_limit) = split(leader);
     let clock_requests = clock.as_ref().map(|clock| clock.tick_requests.clone());
     let committed = ProbeHandle::new();
 
@@ -88,7 +90,8 @@ pub fn build_with<'scope>(
     request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_requests);
 
     let tables = parsed.tables.concat(initial_tables);
-    let epochs = gather_on_leader(scope, totals, tables, parsed.tallies, positions, views, process.shutdown.clone());
+    let of_workers = WorkerStreams { totals, tables, tallies: parsed.tallies, positions, views };
+    let epochs = gather_on_leader(scope, of_workers, group_limit, process.shutdown.clone());
     publish_live(epochs.clone(), server);
     count_rejects(epochs.clone(), process.progress.clone());
 
@@ -99,9 +102,13 @@ pub fn build_with<'scope>(
     committed
 }
 
-fn split(leader: Option<LeaderShare>) -> (Option<LeaderHandle>, Option<Sender<ClosedEpoch>>, Option<Committing>) {
+type LeaderParts = (Option<LeaderHandle>, Option<Sender<ClosedEpoch>>, Option<Committing>, GroupLimit);
+
+fn split(leader: Option<LeaderShare>) -> LeaderParts {
     match leader {
-        Some(LeaderShare { clock, epochs, committing }) => (Some(clock), epochs, Some(committing)),
-        None => (None, None, None),
+        Some(LeaderShare { clock, epochs, committing, group_limit }) => {
+            (Some(clock), epochs, Some(committing), group_limit)
+        }
+        None => (None, None, None, GroupLimit::default()),
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::change::{Classified, Day, FailureKind};
+use crate::change::{Classified, Day, FailureKind, TooManyGroups};
 use crate::store::layout::counts_path;
 
 /// Why a book could not be opened, read or written.
@@ -117,6 +117,9 @@ pub enum BookError {
         /// Why.
         reason: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Views have more groups than they may.
+    #[error(transparent)]
+    TooManyGroups(#[from] TooManyGroups),
     /// Another run owns the book.
     #[error("fenced: {reason}; another run owns the book now, and this one has changed nothing since")]
     Fenced {
@@ -161,6 +164,7 @@ impl Classified for BookError {
             | BookError::NoBook { .. }
             | BookError::OtherSettings { .. }
             | BookError::View { .. }
+            | BookError::TooManyGroups(_)
             | BookError::UnknownFormat { .. } => FailureKind::Usage,
             BookError::Fenced { .. } => FailureKind::Fenced,
             BookError::Io { .. }

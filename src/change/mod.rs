@@ -18,7 +18,10 @@ mod position;
 mod recent_transactions;
 mod record;
 
-pub use aggregate::{Accumulator, Accumulators, ExactSum, GroupKey, GroupValue, ViewBadValues, ViewChanges, WideSum};
+pub use aggregate::{
+    Accumulator, Accumulators, ExactSum, GroupKey, GroupLimit, GroupValue, TooManyGroups, ViewBadValues, ViewChanges,
+    WideSum,
+};
 pub use batches::{Batch, PolledBatch, Rows, SealedFile};
 pub use closed_epoch::{ClosedEpoch, EpochSummary};
 pub use count_key::{CountKey, PackedCountKey, TableId, TableName};

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::answers::{print, rejects_command};
 use super::{serve, signals};
 use crate::book;
-use crate::change::{CountKey, Day, Failure, WithContext};
+use crate::change::{CountKey, Day, Failure, GroupLimit, WithContext};
 use crate::cluster::{ClusterOptions, ClusterShape};
 use crate::control::{Progress, Shutdown};
 use crate::demo::{Broker, Shop};
@@ -76,6 +76,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         cluster: ClusterOptions::default(),
         commit_interval: COMMIT_INTERVAL,
         commit_bytes: COMMIT_BYTES,
+        view_max_groups: GroupLimit::DEFAULT,
         time_zone: None,
         day_from: None,
     };

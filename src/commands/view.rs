@@ -21,7 +21,7 @@ pub(super) fn view(args: &ViewArgs) -> Result<(), Failure> {
     let name = || args.view.clone().ok_or_else(|| SettingsError::missing("the name of a view"));
     match args.action {
         ViewAction::Create => create(args),
-        ViewAction::Build => build(&args.book),
+        ViewAction::Build => build(&args.book, args.view_max_groups),
         ViewAction::List => list(&args.book, args.format),
         ViewAction::Show => show(&args.book, &name()?, args.format),
         ViewAction::Drop => change(&args.book, &ViewChange::Drop(name()?)),
@@ -63,14 +63,14 @@ fn change(book: &Path, change: &ViewChange) -> Result<(), Failure> {
     })
 }
 
-fn build(book: &Path) -> Result<(), Failure> {
+fn build(book: &Path, most_groups: u64) -> Result<(), Failure> {
     let snapshot = Snapshot::take(book)?;
     let BookSettings { time_zone, day_from } = snapshot.state().settings.clone();
     let store: Arc<dyn Store> = Arc::new(Disk::new(book));
     let opened = Book::open(store, BookSettings { time_zone, day_from }, versions())?;
     let mut committer = opened.fence(|_| Ok::<_, BookError>(Default::default()))?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let built = committer.take_up_views(threads)?;
+    let built = committer.take_up_views(threads, most_groups)?;
     print(|out| {
         writeln!(
             out,

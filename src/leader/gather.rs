@@ -11,8 +11,8 @@ use timely::dataflow::{Scope, StreamVec};
 use timely::progress::Antichain;
 
 use crate::change::{
-    Accumulators, Epoch, EpochSummary, Failure, GroupKey, GroupValue, PackedCountKey, PartitionRead, PartitionTally,
-    TableId, TableName, ViewBadValues, ViewChanges,
+    Accumulators, Epoch, EpochSummary, Failure, GroupKey, GroupLimit, GroupValue, PackedCountKey, PartitionRead,
+    PartitionTally, TableId, TableName, ViewBadValues, ViewChanges,
 };
 use crate::control::Shutdown;
 
@@ -32,20 +32,33 @@ pub struct ViewUpdates<'scope> {
 /// A total of the arrangement, packed: `+1` where it begins to hold, `-1` where it ends to.
 type TotalUpdate = ((PackedCountKey, isize), Epoch, isize);
 
-/// Gathers totals, tallies and positions on worker 0 and emits each epoch's when it is closed, in order. `tables` are the names that
-/// packed keys stand for; those of an epoch come at that epoch or before.
+/// What all workers send to the leader.
+pub struct WorkerStreams<'scope> {
+    /// Totals of counts that changed.
+    pub totals: StreamVec<'scope, Epoch, TotalUpdate>,
+    /// The names that packed keys stand for; those of an epoch come at that epoch or before.
+    pub tables: StreamVec<'scope, Epoch, Arc<TableName>>,
+    /// What the records of each partition were.
+    pub tallies: StreamVec<'scope, Epoch, PartitionTally>,
+    /// What was read of each partition.
+    pub positions: StreamVec<'scope, Epoch, PartitionRead>,
+    /// How views change.
+    pub views: ViewUpdates<'scope>,
+}
+
+/// Gathers totals, tallies and positions on worker 0 and emits each epoch's when it is closed, in order.
 ///
 /// Totals are updates of the arrangement: `+1` for a total that begins to hold, `-1` for one that ends to. Those of epoch 0,
-/// which the book had at the start, are left out.
+/// which the book had at the start, are left out. So are its groups: `group_limit` has counted them.
+///
+/// An epoch with which views have more groups than they may have ends the run, and is not emitted.
 pub fn gather_on_leader<'scope>(
     scope: Scope<'scope, Epoch>,
-    totals: StreamVec<'scope, Epoch, TotalUpdate>,
-    tables: StreamVec<'scope, Epoch, Arc<TableName>>,
-    tallies: StreamVec<'scope, Epoch, PartitionTally>,
-    positions: StreamVec<'scope, Epoch, PartitionRead>,
-    views: ViewUpdates<'scope>,
+    streams: WorkerStreams<'scope>,
+    mut group_limit: GroupLimit,
     shutdown: Shutdown,
 ) -> StreamVec<'scope, Epoch, Arc<EpochSummary>> {
+    let WorkerStreams { totals, tables, tallies, positions, views } = streams;
     let mut builder = OperatorBuilder::new("GatherOnLeader".to_owned(), scope);
     let (epochs_out, epochs) = builder.new_output::<Vec<Arc<EpochSummary>>>();
     let mut epochs_out = OutputBuilder::from(epochs_out);
@@ -93,16 +106,22 @@ pub fn gather_on_leader<'scope>(
             });
             groups.for_each(|stamp, groups| {
                 let capability = stamp.retain_least(0).expect("groups come at an epoch");
-                for ((key, holds), epoch, _) in groups.drain(..).filter(|(_, epoch, diff)| *epoch > 0 && *diff > 0) {
+                for ((key, holds), epoch, diff) in groups.drain(..).filter(|(_, epoch, _)| *epoch > 0) {
                     let of_epoch = || OpenEpoch::new(capability.delayed(&epoch));
-                    open.entry(epoch).or_insert_with(of_epoch).views.groups.push((key, holds));
+                    let of_epoch = open.entry(epoch).or_insert_with(of_epoch);
+                    of_epoch.count_groups(&key, diff);
+                    if diff > 0 {
+                        of_epoch.views.groups.push((key, holds));
+                    }
                 }
             });
             values.for_each(|stamp, values| {
                 let capability = stamp.retain_least(0).expect("values come at an epoch");
-                for (value, epoch, _) in values.drain(..).filter(|(_, epoch, _)| *epoch > 0) {
+                for (value, epoch, diff) in values.drain(..).filter(|(_, epoch, _)| *epoch > 0) {
                     let of_epoch = || OpenEpoch::new(capability.delayed(&epoch));
-                    open.entry(epoch).or_insert_with(of_epoch).views.values.push(value);
+                    let of_epoch = open.entry(epoch).or_insert_with(of_epoch);
+                    of_epoch.count_groups(&value.group, diff);
+                    of_epoch.views.values.push(value);
                 }
             });
             bad_values.for_each(|stamp, bad_values| {
@@ -117,7 +136,12 @@ pub fn gather_on_leader<'scope>(
                     // Two tables may have been counted as one.
                     return;
                 }
-                let OpenEpoch { capability, totals, mut summary, views } = first.remove();
+                let OpenEpoch { capability, totals, more_groups, mut summary, views } = first.remove();
+                more_groups.into_iter().for_each(|(view, added)| group_limit.add(view, added));
+                if let Err(error) = group_limit.check() {
+                    // Before the epoch is handed on: no commit may have it.
+                    return shutdown.fail(error);
+                }
                 let named = totals.into_iter().map(|(key, total, diff)| {
                     let name = names.get(&key.table()).expect("a table is named before its keys are gathered");
                     (key.with_name(Arc::clone(name)), total, diff)
@@ -135,6 +159,8 @@ pub fn gather_on_leader<'scope>(
 struct OpenEpoch {
     capability: Capability<Epoch>,
     totals: Vec<(PackedCountKey, isize, isize)>,
+    /// By the view's number: how many groups and distinct values it has more than before.
+    more_groups: BTreeMap<u16, i64>,
     /// The rest of it; without totals and views.
     summary: EpochSummary,
     views: ViewChanges,
@@ -142,7 +168,18 @@ struct OpenEpoch {
 
 impl OpenEpoch {
     fn new(capability: Capability<Epoch>) -> OpenEpoch {
-        OpenEpoch { capability, totals: Vec::new(), summary: EpochSummary::default(), views: ViewChanges::default() }
+        OpenEpoch {
+            capability,
+            totals: Vec::new(),
+            more_groups: BTreeMap::new(),
+            summary: EpochSummary::default(),
+            views: ViewChanges::default(),
+        }
+    }
+
+    /// Counts an update of a group: what it held ends as what it holds begins, but for a new one.
+    fn count_groups(&mut self, key: &GroupKey, diff: isize) {
+        *self.more_groups.entry(key.view()).or_default() += diff as i64;
     }
 }
 

@@ -36,6 +36,8 @@ pub struct RunOptions {
     pub commit_interval: Duration,
     /// Size of a worker's files that ends a commit early.
     pub commit_bytes: u64,
+    /// The most groups and distinct values that all views may have.
+    pub view_max_groups: u64,
     /// The IANA name of the zone asked for, if any; else the book's own, else UTC.
     pub time_zone: Option<String>,
     /// The day rule asked for, if any; else the book's own, else `auto`.
@@ -163,7 +165,8 @@ impl StartingRun<'_> {
             views: Vec::new(),
         };
         let counts = committer.initial_counts()?;
-        let views = committer.take_up_views(options.shape.workers)?;
+        let views = committer.take_up_views(options.shape.workers, options.view_max_groups)?;
+        let group_limit = KeptView::group_limit(&views, options.view_max_groups);
         let start = Start { views: views.iter().map(|view| view.declared.clone()).collect(), ..start };
         // Finding the coordinator of Kafka's group takes a second: begin before the first commit.
         origin.on_committed(committer.state());
@@ -221,7 +224,7 @@ impl StartingRun<'_> {
             discovery,
             self.shutdown.clone(),
         );
-        Ok(LeaderShare { clock, epochs, committing })
+        Ok(LeaderShare { clock, epochs, committing, group_limit })
     }
 
     /// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.

@@ -59,6 +59,7 @@ impl RunSettings {
                 cluster,
                 commit_interval: args.commit_interval,
                 commit_bytes: args.commit_bytes.as_u64(),
+                view_max_groups: args.view_max_groups,
                 time_zone: args.time_zone.map(|zone| zone.name().to_owned()),
                 day_from: args.day_from.map(|rule| rule.to_string()),
             },

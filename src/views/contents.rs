@@ -23,6 +23,11 @@ pub struct ViewContents {
 }
 
 impl ViewContents {
+    /// How many groups and distinct values there are.
+    pub fn size(&self) -> usize {
+        self.groups.len() + self.values.len()
+    }
+
     /// Adds what some changes add.
     pub fn add(&mut self, deltas: GroupDeltas) {
         let GroupDeltas { groups, values, bad_values } = deltas;

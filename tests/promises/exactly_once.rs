@@ -9,7 +9,7 @@ use crate::support::{
 use walbook::book;
 use walbook::book::log::entry::Versions;
 use walbook::book::{BookError, ViewChange, change_view};
-use walbook::change::{Failure, FailureKind};
+use walbook::change::{Failure, FailureKind, GroupLimit};
 use walbook::parse::PARSER_VERSION;
 use walbook::store::Store;
 
@@ -22,6 +22,7 @@ struct World {
     records: Vec<WorkloadRecord>,
     topic: MemoryTopic,
     views: &'static [&'static str],
+    most_groups: u64,
 }
 
 /// Groups with and without a day, of all tables and of one; counts, sums, extremes and distinct values.
@@ -36,11 +37,19 @@ impl World {
     fn new(seed: u64) -> World {
         let workload = Workload { seed, records: 240, days: 3, tables: 4, ..Workload::default() };
         let records: Vec<WorkloadRecord> = workload.records().collect();
-        World { topic: MemoryTopic::new(records.clone()), records, views: &[] }
+        World { topic: MemoryTopic::new(records.clone()), records, views: &[], most_groups: GroupLimit::DEFAULT }
     }
 
     fn run(&self, store: &MemoryStore, workers: usize, seed: u64) -> Ended {
-        let run = MemoryRun { workers, seed, largest_batch: 40, epochs_per_commit: 2, ..MemoryRun::default() };
+        let view_max_groups = self.most_groups;
+        let run = MemoryRun {
+            workers,
+            seed,
+            largest_batch: 40,
+            epochs_per_commit: 2,
+            view_max_groups,
+            ..MemoryRun::default()
+        };
         let store: Arc<dyn Store> = Arc::new(store.clone());
         if !self.views.is_empty() {
             run.begin(&store, &self.topic)?;
@@ -114,6 +123,45 @@ fn crash_at_each_operation(world: &World) {
         world.check(&disk, &context);
     }
     struck.assert_most_hit();
+}
+
+/// How many groups and distinct values the views of a book have.
+fn groups(store: &MemoryStore) -> u64 {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    store.write_to(directory.path()).expect("files can be written");
+    let snapshot = book::Snapshot::take(directory.path()).expect("a book");
+    snapshot.state().views.values().map(|view| view.kept_rows()).sum()
+}
+
+#[test]
+fn views_beyond_their_limit_end_the_run_before_the_commit() {
+    let world = |most_groups, views| World { views, most_groups, ..World::new(5) };
+    let complete = MemoryStore::new();
+    world(GroupLimit::DEFAULT, VIEWS).run(&complete, 2, 1).expect("nothing disturbs it");
+    let all = groups(&complete);
+    for workers in [1, 3] {
+        let (live, built) = (MemoryStore::new(), MemoryStore::new());
+        world(GroupLimit::DEFAULT, &[]).run(&built, workers, 1).expect("no view is declared");
+        for most in [0, all / 4, all - 1] {
+            for store in [&live, &built] {
+                let error = world(most, VIEWS).run(store, workers, most).expect_err("there are more groups");
+                assert_eq!(error.kind(), FailureKind::Usage, "{error}");
+                let message = format!("which is more than --view-max-groups {most}: drop the view");
+                assert!(
+                    error.to_string().starts_with("view daily has ") && error.to_string().contains(&message),
+                    "{error}"
+                );
+                assert!(groups(store) <= most, "no commit has more groups than {most}");
+            }
+        }
+        for store in [live, built] {
+            let enough = world(all, VIEWS);
+            enough.run(&store, workers, 9).expect("as many groups as there may be");
+            enough.check(&store, "after the limit was raised");
+            assert_eq!(groups(&store), all);
+            world(all - 1, VIEWS).run(&store, workers, 1).expect_err("a start with more groups than there may be");
+        }
+    }
 }
 
 #[test]

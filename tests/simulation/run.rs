@@ -9,7 +9,7 @@ use timely::scheduling::SyncActivator;
 
 use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use walbook::book::{Book, Committer, Committing, KeptView, State};
-use walbook::change::{Failure, Partition, PartitionStart, Start, TickRequest};
+use walbook::change::{Failure, GroupLimit, Partition, PartitionStart, Start, TickRequest};
 use walbook::control::{Host, Process, Progress, Shutdown};
 use walbook::dataflows::pipeline::{self, LeaderShare, Share};
 use walbook::leader::{ClockEvent, ClockInput, InitialContents, LeaderHandle, TickSchedule};
@@ -76,7 +76,7 @@ impl SimulatedRun {
             Ok(if is_known { BTreeMap::new() } else { new_topic(world, &starts) })
         })?;
         let counts = committer.initial_counts()?;
-        let views = committer.take_up_views(1)?;
+        let views = committer.take_up_views(1, GroupLimit::DEFAULT)?;
         let generation = committer.generation().to_owned();
         let start = Start {
             book: committer.book_id().to_owned(),
@@ -208,7 +208,7 @@ fn dataflows(
         on_committed: Box::new(|_| {}),
         commits: None,
     };
-    let leader = Mutex::new(Some(LeaderShare { clock, epochs: None, committing }));
+    let leader = Mutex::new(Some(LeaderShare { clock, epochs: None, committing, group_limit: GroupLimit::default() }));
     let leader = Arc::new(leader);
     let output = |format| FileOutput {
         store: Arc::clone(&store),

@@ -12,7 +12,7 @@ use timely::scheduling::SyncActivator;
 use super::{MemorySource, MemoryTopic};
 use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use walbook::book::{Book, BookError, CommittedEntry, Committer, Committing, KeptView, State};
-use walbook::change::{ClosedEpoch, Failure, PartitionStart, Start, TickRequest};
+use walbook::change::{ClosedEpoch, Failure, GroupLimit, PartitionStart, Start, TickRequest};
 use walbook::cluster::{Cluster, ClusterOptions, ClusterShape};
 use walbook::control::{Progress, Shutdown};
 use walbook::dataflows::pipeline::LeaderShare;
@@ -40,6 +40,8 @@ pub struct MemoryRun {
     pub time_zone: Tz,
     /// Who hears of closed epochs.
     pub listener: Option<Sender<ClosedEpoch>>,
+    /// The most groups and distinct values of all views.
+    pub view_max_groups: u64,
     /// Receives each commit.
     pub commits: Option<Sender<CommittedEntry>>,
 }
@@ -54,6 +56,7 @@ impl Default for MemoryRun {
             restless: false,
             time_zone: Tz::UTC,
             listener: None,
+            view_max_groups: GroupLimit::DEFAULT,
             commits: None,
         }
     }
@@ -150,7 +153,8 @@ impl BegunRun {
     pub fn read(self) -> Result<(), Failure> {
         let BegunRun { run, store, topic, mut committer, start } = self;
         let counts = committer.initial_counts()?;
-        let views = committer.take_up_views(run.workers)?;
+        let views = committer.take_up_views(run.workers, run.view_max_groups)?;
+        let group_limit = KeptView::group_limit(&views, run.view_max_groups);
         let start = Start { views: views.iter().map(|view| view.declared.clone()).collect(), ..start };
         let commit = start.commit;
         let contents = InitialContents { counts, views: KeptView::initial(views) };
@@ -178,6 +182,7 @@ impl BegunRun {
                     on_committed: Box::new(|_| {}),
                     commits: run.commits,
                 },
+                group_limit,
             }),
             source: Arc::new(move |worker| {
                 let source = MemorySource::new(topic.clone(), seed ^ worker as u64, largest_batch);

@@ -88,6 +88,12 @@ impl ViewState {
         (files.clone().map(|(_, file)| file.rows).sum(), files.count())
     }
 
+    /// How many groups and distinct values follow from its files.
+    pub fn kept_rows(&self) -> u64 {
+        let is_state = |path: &&String| path.starts_with(layout::VIEW_STATES);
+        self.files.iter().filter(|(path, _)| is_state(path)).map(|(_, file)| file.rows).sum()
+    }
+
     /// Adds what an entry says of the view.
     fn follow(&mut self, entry: &Entry, said: &ViewEntry) {
         if said.built {

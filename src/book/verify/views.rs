@@ -14,7 +14,7 @@ use crate::book::read::snapshot::Snapshot;
 use crate::book::read::view_files;
 use crate::book::write::build_views::build_views;
 use crate::book::{BookError, State};
-use crate::change::{Day, with_causes};
+use crate::change::{Day, GroupLimit, with_causes};
 use crate::store::{Disk, Store};
 use crate::views::{View, ViewContents};
 
@@ -56,8 +56,9 @@ fn compare(root: &Path, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> R
         let known = &state.views[view.name()];
         found.push((view_files::read_rows(&disk, view, known, &|_| true)?, view_files::read_all(&disk, state, view)?));
     }
+    let unlimited = GroupLimit::new(u64::MAX, views.iter().map(|view| view.name().to_owned()));
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let built = build_views(&store, state, snapshot.tail(), &views, threads)?;
+    let built = build_views(&store, state, snapshot.tail(), &views, threads, &unlimited)?;
     let (mut groups, not_built) = (0, state.views.len() - views.len());
     for ((view, contents), (mut rows, from_state)) in views.into_iter().zip(built).zip(found) {
         groups += contents.groups.len();

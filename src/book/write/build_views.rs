@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Instant;
+use std::{mem, thread};
 
 use bytes::Bytes;
 use tracing::info;
@@ -15,21 +15,27 @@ use crate::book::log::named_files::NamedFiles;
 use crate::book::read::checksum;
 use crate::book::read::listing::Listing;
 use crate::book::{BookError, Entry, State};
-use crate::change::Day;
+use crate::change::{Day, GroupLimit};
 use crate::store::Store;
 use crate::store::layout::{FilePlace, Table, staged_path};
 use crate::views::{View, ViewContents, ViewInputs, batches};
 
+/// Groups and distinct values that a thread may have before it hands them on: what threads have together is bounded.
+const MOST_UNMERGED: usize = 250_000;
+
 /// Computes views of all events up to the state, in the order of `views`. Files of the entries in `tail` may still be in staging.
 ///
+/// `limit` has the groups of the other views.
+///
 /// # Errors
-/// [`BookError::Missing`] and [`BookError::Damaged`] for a file of events that is not as committed; [`BookError::Io`].
+/// [`BookError::TooManyGroups`]; [`BookError::Missing`] and [`BookError::Damaged`] for a file of events that is not as committed; [`BookError::Io`].
 pub(in crate::book) fn build_views(
     store: &Arc<dyn Store>,
     state: &State,
     tail: &[Entry],
     views: &[&View],
     threads: usize,
+    limit: &GroupLimit,
 ) -> Result<Vec<ViewContents>, BookError> {
     let began = Instant::now();
     let listing = Listing { store: &**store, state, tail };
@@ -46,28 +52,27 @@ pub(in crate::book) fn build_views(
     let rows: u64 = files.iter().map(|of| of.file.rows).sum();
     let names: Vec<&str> = views.iter().map(|view| view.name()).collect();
     info!(views = names.join(", "), files = files.len(), events = rows, "building views from the events");
-    let (next, built) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let next = AtomicUsize::new(0);
+    let built = Built { views, limit, contents: Mutex::new(Ok(empty(views))) };
     thread::scope(|scope| {
         for _ in 0..threads.clamp(1, files.len().max(1)) {
             scope.spawn(|| {
-                let mut contents: Vec<ViewContents> = views.iter().map(|_| ViewContents::default()).collect();
-                let mut inputs = ViewInputs::new(views.iter().copied());
-                let mut failed = None;
-                while let (None, Some(file)) = (&failed, files.get(next.fetch_add(1, Ordering::Relaxed))) {
-                    failed = add_file(&**store, file, views, &mut inputs, &mut contents).err();
-                }
-                if failed.is_some() {
+                let mut builder =
+                    Builder { built: &built, inputs: ViewInputs::new(views.iter().copied()), own: empty(views) };
+                let mut add_all = || {
+                    while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        builder.add_file(&**store, file)?;
+                    }
+                    builder.merge()
+                };
+                if let Err(error) = add_all() {
                     next.store(files.len(), Ordering::Relaxed);
+                    built.fail(error);
                 }
-                let result = failed.map_or(Ok(contents), Err);
-                built.lock().unwrap_or_else(PoisonError::into_inner).push(result);
             });
         }
     });
-    let mut all: Vec<ViewContents> = views.iter().map(|_| ViewContents::default()).collect();
-    for of_thread in built.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        all.iter_mut().zip(of_thread?).for_each(|(all, contents)| all.merge(contents));
-    }
+    let all = built.contents.into_inner().unwrap_or_else(PoisonError::into_inner)?;
     let groups: usize = all.iter().map(|contents| contents.groups.len()).sum();
     info!(groups, seconds = began.elapsed().as_secs_f64(), "built views from the events");
     Ok(all)
@@ -81,34 +86,84 @@ struct EventFile {
     staged_by: Option<String>,
 }
 
-fn add_file(
-    store: &dyn Store,
-    EventFile { file, day, staged_by }: &EventFile,
-    views: &[&View],
-    inputs: &mut ViewInputs,
-    contents: &mut [ViewContents],
-) -> Result<(), BookError> {
-    let path = &file.path;
-    let staged = staged_by.as_ref().map(|generation| staged_path(generation, path));
-    let read = match staged.map(|staged| store.read(&staged)) {
-        // It may be in its place by now.
-        Some(Ok(bytes)) => Ok(bytes),
-        _ => store.read(path),
-    };
-    let bytes = Bytes::from(read.at("read", path)?);
-    if let Some(what) = checksum::difference_of(&bytes, file) {
-        return Err(BookError::damaged(path, what));
+/// What all threads have built.
+struct Built<'a> {
+    views: &'a [&'a View],
+    limit: &'a GroupLimit,
+    /// By view; or the first error.
+    contents: Mutex<Result<Vec<ViewContents>, BookError>>,
+}
+
+impl Built<'_> {
+    /// Adds what a thread has computed.
+    fn merge(&self, own: Vec<ViewContents>) -> Result<(), BookError> {
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(all) = &mut *contents else { return Ok(()) };
+        all.iter_mut().zip(own).for_each(|(all, own)| all.merge(own));
+        let mut limit = self.limit.clone();
+        self.views.iter().zip(all).for_each(|(view, all)| limit.add(view.number(), all.size() as i64));
+        Ok(limit.check()?)
     }
-    let unreadable = |reason: String| BookError::damaged(path, reason);
-    for batch in batches(bytes).map_err(unreadable)? {
-        let batch = batch.map_err(unreadable)?;
-        let days = [(*day, batch.num_rows())];
-        let of_views = inputs.read(&batch, &days).map_err(unreadable)?;
-        for ((view, contents), input) in views.iter().zip(contents.iter_mut()).zip(of_views) {
-            if let Some(input) = input {
-                contents.add(view.deltas(input).map_err(|reason| damaged(view, reason))?);
-            }
+
+    fn fail(&self, error: BookError) {
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        if contents.is_ok() {
+            *contents = Err(error);
         }
     }
-    Ok(())
+}
+
+/// A thread that builds views.
+struct Builder<'a> {
+    built: &'a Built<'a>,
+    inputs: ViewInputs,
+    /// What is not merged yet, by view.
+    own: Vec<ViewContents>,
+}
+
+impl Builder<'_> {
+    /// Adds the events of a file.
+    fn add_file(&mut self, store: &dyn Store, file: &EventFile) -> Result<(), BookError> {
+        let path = &file.file.path;
+        let unreadable = |reason: String| BookError::damaged(path, reason);
+        for batch in batches(file.read(store)?).map_err(unreadable)? {
+            let batch = batch.map_err(unreadable)?;
+            let of_views = self.inputs.read(&batch, &[(file.day, batch.num_rows())]).map_err(unreadable)?;
+            for ((view, own), input) in self.built.views.iter().zip(&mut self.own).zip(of_views) {
+                if let Some(input) = input {
+                    own.add(view.deltas(input).map_err(|reason| damaged(view, reason))?);
+                }
+            }
+            if self.own.iter().map(ViewContents::size).sum::<usize>() >= MOST_UNMERGED {
+                self.merge()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self) -> Result<(), BookError> {
+        self.built.merge(mem::replace(&mut self.own, empty(self.built.views)))
+    }
+}
+
+fn empty(views: &[&View]) -> Vec<ViewContents> {
+    views.iter().map(|_| ViewContents::default()).collect()
+}
+
+impl EventFile {
+    /// Its bytes, if they are as committed.
+    fn read(&self, store: &dyn Store) -> Result<Bytes, BookError> {
+        let path = &self.file.path;
+        let staged = self.staged_by.as_ref().map(|generation| staged_path(generation, path));
+        let read = match staged.map(|staged| store.read(&staged)) {
+            // It may be in its place by now.
+            Some(Ok(bytes)) => Ok(bytes),
+            _ => store.read(path),
+        };
+        let bytes = Bytes::from(read.at("read", path)?);
+        match checksum::difference_of(&bytes, &self.file) {
+            Some(what) => Err(BookError::damaged(path, what)),
+            None => Ok(bytes),
+        }
+    }
 }

@@ -230,12 +230,13 @@ impl Committer {
     }
 
     /// Takes up all views of the book, numbered in the order of their names, with what they hold; those that are not current, or
-    /// whose files are not as they were written, are built from the events, by this many threads.
+    /// whose files are not as they were written, are built from the events, by this many threads. All of them may have at
+    /// most this many groups and distinct values.
     ///
     /// # Errors
-    /// [`BookError::View`] for a declaration that this version cannot read; those of reading events; [`BookError::Fenced`].
-    pub fn take_up_views(&mut self, threads: usize) -> Result<Vec<KeptView>, BookError> {
-        let ViewsAtStart { built, views, kept } = views_at_start(&self.staging, &self.state, threads)?;
+    /// [`BookError::View`] for a declaration that this version cannot read; [`BookError::TooManyGroups`]; those of reading events; [`BookError::Fenced`].
+    pub fn take_up_views(&mut self, threads: usize, most_groups: u64) -> Result<Vec<KeptView>, BookError> {
+        let ViewsAtStart { built, views, kept } = views_at_start(&self.staging, &self.state, threads, most_groups)?;
         if !built.is_empty() {
             self.failed = true;
             let generation = self.staging.generation().to_owned();

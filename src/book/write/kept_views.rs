@@ -70,8 +70,7 @@ impl KeptViews {
             }
         }
         sync_staged(staging, entries.values())?;
-        let size = |contents: &ViewContents| contents.groups.len() + contents.values.len();
-        if self.cached.values().map(size).sum::<usize>() > MOST_CACHED {
+        if self.cached.values().map(ViewContents::size).sum::<usize>() > MOST_CACHED {
             self.cached.clear();
         }
         Ok(entries)

@@ -10,12 +10,14 @@ use super::staging::Staging;
 use crate::book::log::entry::{BadValueCount, ViewEntry};
 use crate::book::read::view_files;
 use crate::book::{BookError, State};
-use crate::change::{Accumulator, Accumulators, GroupKey, GroupValue};
+use crate::change::{Accumulator, Accumulators, GroupKey, GroupLimit, GroupValue};
 use crate::views::{View, ViewContents};
 
 /// A view of the book, and what it holds when a run begins.
 #[derive(Debug)]
 pub struct KeptView {
+    /// Its name.
+    pub name: String,
     /// Its declaration.
     pub declared: String,
     /// The places of accumulators that count distinct values.
@@ -39,6 +41,15 @@ impl KeptView {
     }
 }
 
+impl KeptView {
+    /// The groups that views have, in a limit for all of them.
+    pub fn group_limit(views: &[KeptView], most: u64) -> GroupLimit {
+        let mut limit = GroupLimit::new(most, views.iter().map(|view| view.name.clone()));
+        (0..).zip(views).for_each(|(number, view)| limit.add(number, view.contents.size() as i64));
+        limit
+    }
+}
+
 /// All views of the book when a run begins.
 pub(super) struct ViewsAtStart {
     /// By name: what an entry must say of those that were built.
@@ -50,8 +61,18 @@ pub(super) struct ViewsAtStart {
 }
 
 /// Reads all views of the book, numbered in the order of their names. Those that are not current, or whose files are not as they were
-/// written, are built from the events, by this many threads, and their files are staged.
-pub(super) fn views_at_start(staging: &Staging, state: &State, threads: usize) -> Result<ViewsAtStart, BookError> {
+/// written, are built from the events, by this many threads, and their files are staged. No more than `most_groups` are kept in memory.
+pub(super) fn views_at_start(
+    staging: &Staging,
+    state: &State,
+    threads: usize,
+    most_groups: u64,
+) -> Result<ViewsAtStart, BookError> {
+    let mut limit = GroupLimit::new(most_groups, state.views.keys().cloned());
+    // Before they are read: the log says how many there are.
+    let current = (0..).zip(state.views.values()).filter(|(_, known)| known.is_current);
+    current.for_each(|(number, known)| limit.add(number, known.kept_rows() as i64));
+    limit.check()?;
     let (mut views, mut kept, mut to_build) = (Vec::new(), Vec::new(), Vec::new());
     for (number, (name, known)) in (0..).zip(&state.views) {
         let view = view_files::parse_view(state, number, name, &known.declared)?;
@@ -63,15 +84,16 @@ pub(super) fn views_at_start(staging: &Staging, state: &State, threads: usize) -
         };
         if contents.is_none() {
             to_build.push(usize::from(number));
+            limit.add(number, if known.is_current { -(known.kept_rows() as i64) } else { 0 });
         }
         let (declared, distinct) = (known.declared.clone(), view.distinct_slots().collect());
-        kept.push(KeptView { declared, distinct, contents: contents.unwrap_or_default() });
+        kept.push(KeptView { name: name.clone(), declared, distinct, contents: contents.unwrap_or_default() });
         views.push(view);
     }
     let mut entries = BTreeMap::new();
     if !to_build.is_empty() {
         let wanted: Vec<&View> = to_build.iter().map(|place| &views[*place]).collect();
-        let built = build_views(&staging.shared_store(), state, &[], &wanted, threads)?;
+        let built = build_views(&staging.shared_store(), state, &[], &wanted, threads, &limit)?;
         for (place, contents) in to_build.into_iter().zip(built) {
             entries.insert(views[place].name().to_owned(), stage_built(staging, &views[place], &contents)?);
             kept[place].contents = contents;

@@ -5,10 +5,12 @@
 
 mod accumulator;
 mod exact_sum;
+mod group_limit;
 mod key;
 mod wide_sum;
 
 pub use accumulator::{Accumulator, Accumulators};
 pub use exact_sum::ExactSum;
+pub use group_limit::{GroupLimit, TooManyGroups};
 pub use key::{GroupKey, GroupValue, ViewBadValues, ViewChanges};
 pub use wide_sum::WideSum;

@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, ValueEnum, ValueHint};
 
 use super::heading::{CLUSTER, COMMIT, COUNTING, INPUT, KAFKA, SERVING};
 use super::{AccessArgs, SlotSourceArgs};
+use crate::change::GroupLimit;
 use crate::parse::DayFrom;
 use crate::settings::values;
 
@@ -78,6 +79,14 @@ pub struct RunArgs {
     /// Fixed when a book is made [default: the book's own, auto for a new book]
     #[arg(long, env = "WALBOOK_DAY_FROM", value_name = "RULE", value_parser = values::day_rule(), help_heading = COUNTING)]
     pub day_from: Option<DayFrom>,
+    /// The most groups and distinct values of all views
+    ///
+    /// They are in memory. Changes that would make more end the run with code 2, before they are committed.
+    #[arg(
+        long, env = "WALBOOK_VIEW_MAX_GROUPS", default_value_t = GroupLimit::DEFAULT, value_name = "N",
+        help_heading = COUNTING
+    )]
+    pub view_max_groups: u64,
     /// Time between two commits
     #[arg(
         long, env = "WALBOOK_COMMIT_INTERVAL", default_value = "10s", value_parser = humantime::parse_duration,

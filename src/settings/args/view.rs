@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::ReportFormat;
-use super::heading::{INPUT, OUTPUT};
+use super::heading::{INPUT, OUTPUT, VIEW};
+use crate::change::GroupLimit;
 
 /// `walbook view`
 #[derive(Debug, Args)]
@@ -22,6 +23,13 @@ pub struct ViewArgs {
     /// Each ends with a semicolon.
     #[arg(long, env = "WALBOOK_FILE", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = INPUT)]
     pub file: Option<PathBuf>,
+    /// The most groups and distinct values of all views
+    ///
+    /// Of build: they are in memory.
+    #[arg(
+        long, env = "WALBOOK_VIEW_MAX_GROUPS", default_value_t = GroupLimit::DEFAULT, value_name = "N", help_heading = VIEW
+    )]
+    pub view_max_groups: u64,
     /// Output format
     ///
     /// Of list and show.
