@@ -15,7 +15,8 @@ use crate::sql::ViewName;
 use crate::store::layout::ViewPlace;
 use crate::views::{View, ViewContents};
 
-/// The most groups and values that are kept between commits, so that their files need not be read again.
+/// The most groups and values that are kept between commits, so that their files need not be read again. Parts that have changed
+/// longest ago are left out first.
 const MOST_CACHED: usize = 500_000;
 
 /// One of the parts into which a view is divided: by the view's number, its day where it has a folder for each.
@@ -26,7 +27,8 @@ type Part = (u16, Option<Day>);
 pub(in crate::book) struct KeptViews {
     /// By number.
     pub(in crate::book) views: Vec<View>,
-    cached: BTreeMap<Part, ViewContents>,
+    /// What parts hold, with the number of the entry that has changed it last.
+    cached: BTreeMap<Part, (u64, ViewContents)>,
 }
 
 impl KeptViews {
@@ -64,16 +66,30 @@ impl KeptViews {
             let Some(name) = self.views.get(usize::from(number)).map(|view| view.name().to_owned()) else { continue };
             let Some(entry) = entries.get_mut(&name) else { continue };
             for part in self.update(staging, state, number, groups, &mut values_of)? {
-                let contents = self.cached.get(&part).expect("it was just updated");
+                let (_, contents) = self.cached.get(&part).expect("it was just updated");
                 let view = &self.views[usize::from(number)];
                 entry.files.append(&mut write_files(staging, view, part.1, contents)?);
             }
         }
         sync_staged(staging, entries.values())?;
-        if self.cached.values().map(ViewContents::size).sum::<usize>() > MOST_CACHED {
-            self.cached.clear();
-        }
+        self.bound_cache(MOST_CACHED);
         Ok(entries)
+    }
+
+    /// Leaves out parts until no more than so many groups and values are kept.
+    fn bound_cache(&mut self, most: usize) {
+        let mut kept: usize = self.cached.values().map(|(_, contents)| contents.size()).sum();
+        if kept <= most {
+            return;
+        }
+        let mut parts: Vec<(u64, Part)> = self.cached.iter().map(|(part, (changed, _))| (*changed, *part)).collect();
+        parts.sort_unstable();
+        for (_, part) in parts {
+            if kept <= most {
+                break;
+            }
+            kept -= self.cached.remove(&part).map_or(0, |(_, contents)| contents.size());
+        }
     }
 
     /// Adds changed groups to the contents of their parts; returns these parts.
@@ -91,9 +107,10 @@ impl KeptViews {
         for ((key, holds), day) in groups.into_iter().zip(days) {
             let part = (number, day);
             if let btree_map::Entry::Vacant(new) = self.cached.entry(part) {
-                new.insert(view_files::read_part(staging.store(), state, view, day)?);
+                new.insert((state.entries, view_files::read_part(staging.store(), state, view, day)?));
             }
-            let contents = self.cached.get_mut(&part).expect("it was just read");
+            let (changed, contents) = self.cached.get_mut(&part).expect("it was just read");
+            *changed = state.entries;
             contents.values.extend(values_of.remove(&key).unwrap_or_default());
             contents.groups.insert(key, holds);
             parts.insert(part);
@@ -176,5 +193,34 @@ fn remove(staging: &Staging, path: &str) -> Result<(), BookError> {
             BookError::Io { source, .. } if source.kind() == ErrorKind::NotFound => Ok(()),
             error => Err(error),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_changed_last_stay_in_the_cache() {
+        let contents = |groups: u8| {
+            let mut contents = ViewContents::default();
+            (0..groups).for_each(|group| {
+                contents.groups.insert(GroupKey::new(0, &[group]), Accumulators::default());
+            });
+            contents
+        };
+        let mut kept = KeptViews::default();
+        for (view, changed, groups) in [(0, 7, 3), (1, 5, 4), (2, 9, 2), (3, 6, 1)] {
+            kept.cached.insert((view, None), (changed, contents(groups)));
+        }
+        let views = |kept: &KeptViews| kept.cached.keys().map(|(view, _)| *view).collect::<Vec<_>>();
+        kept.bound_cache(10);
+        assert_eq!(views(&kept), [0, 1, 2, 3]);
+        kept.bound_cache(6);
+        assert_eq!(views(&kept), [0, 2, 3]);
+        kept.bound_cache(4);
+        assert_eq!(views(&kept), [2]);
+        kept.bound_cache(1);
+        assert!(kept.cached.is_empty());
     }
 }
