@@ -57,6 +57,7 @@ impl Expression {
             | Node::IsNull { input, .. }
             | Node::InTexts { input, .. }
             | Node::InNumbers { input, .. } => vec![input],
+            Node::Shared { operand, .. } => vec![operand],
             Node::And(parts) | Node::Or(parts) | Node::Coalesce(parts) | Node::Call { arguments: parts, .. } => {
                 parts.iter().collect()
             }
@@ -88,6 +89,11 @@ pub(in crate::sql) enum Node {
     Cast {
         input: Box<Expression>,
         precision: Option<u8>,
+    },
+    /// An operand that is compared several times: it is computed once, where it is needed first.
+    Shared {
+        operand: Arc<Expression>,
+        number: OperandNumber,
     },
     Not(Box<Expression>),
     /// Left to right: what follows a false part is not computed.
@@ -143,6 +149,17 @@ pub(in crate::sql) enum Node {
         function: Function,
         arguments: Vec<Expression>,
     },
+}
+
+/// Tells the operand of one comparison from those of others in the same text. It is no part of what an expression computes, so all
+/// numbers are equal.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sql) struct OperandNumber(pub(in crate::sql) usize);
+
+impl PartialEq for OperandNumber {
+    fn eq(&self, _: &OperandNumber) -> bool {
+        true
+    }
 }
 
 /// A value that is written in the text.

@@ -226,6 +226,39 @@ fn a_branch_that_is_not_taken_counts_no_bad_value() {
 }
 
 #[test]
+fn a_bad_operand_counts_once_however_often_it_is_compared() {
+    let rows: Rows<'_> = &[&[Some("x"), Some("0")], &[Some("2"), Some("2")], &[None, None], &[Some("y"), None]];
+    for (text, expected, count) in [
+        ("new.a::bigint BETWEEN 1 AND 3", [None, Some("true"), None, None], 2),
+        ("new.a::bigint NOT BETWEEN 3 AND 1", [None, Some("true"), None, None], 2),
+        ("new.a::bigint BETWEEN new.b::bigint AND 3 AND new.b = '2'", [Some("false"), Some("true"), None, None], 2),
+        ("new.b = '0' AND new.a::bigint BETWEEN 1 AND 3", [None, Some("false"), None, None], 2),
+        (
+            "new.b = '0' AND new.b IS NOT NULL AND new.a::bigint BETWEEN 1 AND 3",
+            [None, Some("false"), Some("false"), Some("false")],
+            1,
+        ),
+        ("new.a::bigint IN (1, new.b::bigint, 3)", [None, Some("true"), None, None], 2),
+        ("new.a::bigint IN (1, 2.5, 3, NULL)", [None; 4], 2),
+        (
+            "CASE new.a::bigint WHEN 1 THEN 'one' WHEN 2 THEN 'two' WHEN 3 THEN 'three' END",
+            [None, Some("two"), None, None],
+            2,
+        ),
+        (
+            "CASE CASE new.a::bigint WHEN 1 THEN 10 WHEN 2 THEN 20 END WHEN 10 THEN 1 WHEN 20 THEN 2 END",
+            [None, Some("2"), None, None],
+            2,
+        ),
+        ("new.a::bigint BETWEEN 1 AND 3 OR new.a::bigint IN (5, 7)", [None, Some("true"), None, None], 4),
+    ] {
+        let (values, bad) = values(text, Tz::UTC, rows);
+        assert_eq!(values.iter().map(Option::as_deref).collect::<Vec<_>>(), expected, "{text}");
+        assert_eq!(bad.count, count, "{text}: {:?}", bad.first);
+    }
+}
+
+#[test]
 fn the_first_bad_value_is_shown_with_its_expression() {
     let (_, bad) = values("new.a::numeric(18,2) > 1", Tz::UTC, &[&[Some("1")], &[Some("n/a")], &[Some("?")]]);
     assert_eq!(bad.count, 2);

@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use super::kernels::Failures;
 use super::value::Value;
 use crate::sql::bad_values::{BadValue, BadValues};
-use crate::sql::expression::{Expression, Literal, Node};
+use crate::sql::expression::{Expression, Literal, Node, OperandNumber};
 use crate::sql::types::Type;
 
 /// Columns of changes, in the order of a plan's [`InputColumns`](crate::sql::InputColumns).
@@ -33,7 +33,7 @@ impl Expression {
         if batch.rows == 0 {
             return new_empty_array(&self.kind.data_type());
         }
-        Evaluation { batch, bad }.value(self, None).into_array(batch.rows)
+        Evaluation::new(batch, bad).value(self, None).into_array(batch.rows)
     }
 }
 
@@ -41,9 +41,15 @@ impl Expression {
 pub(in crate::sql) struct Evaluation<'a> {
     pub(in crate::sql) batch: &'a Batch<'a>,
     pub(in crate::sql) bad: &'a mut BadValues,
+    /// By number: operands that were computed.
+    shared: Vec<Option<Value>>,
 }
 
-impl Evaluation<'_> {
+impl<'a> Evaluation<'a> {
+    fn new(batch: &'a Batch<'a>, bad: &'a mut BadValues) -> Evaluation<'a> {
+        Evaluation { batch, bad, shared: Vec::new() }
+    }
+
     /// The values of an expression. Failures count in `rows` only; the values of other rows have no meaning.
     pub(in crate::sql) fn value(&mut self, expression: &Expression, rows: Option<&BooleanBuffer>) -> Value {
         match &expression.node {
@@ -54,6 +60,7 @@ impl Evaluation<'_> {
                 let zone = self.batch.time_zone;
                 super::cast::cast(&value, input.kind, *precision, zone, &mut self.failures(expression, rows))
             }
+            Node::Shared { operand, number } => self.shared(operand, *number, rows),
             Node::Not(input) => {
                 let value = self.value(input, rows);
                 let array = arrow_arith::boolean::not(value.array.as_boolean()).expect("a boolean has an opposite");
@@ -112,6 +119,25 @@ impl Evaluation<'_> {
         }
     }
 
+    /// The value of an operand that is compared several times. Where it is needed first, it is needed in all rows in which it is
+    /// needed later, so its failures count once.
+    fn shared(
+        &mut self,
+        operand: &Expression,
+        OperandNumber(number): OperandNumber,
+        rows: Option<&BooleanBuffer>,
+    ) -> Value {
+        if let Some(Some(known)) = self.shared.get(number) {
+            return known.clone();
+        }
+        let value = self.value(operand, rows);
+        if self.shared.len() <= number {
+            self.shared.resize(number + 1, None);
+        }
+        self.shared[number] = Some(value.clone());
+        value
+    }
+
     fn failures<'f>(&'f mut self, expression: &'f Expression, rows: Option<&'f BooleanBuffer>) -> Failures<'f> {
         Failures { bad: self.bad, rows, expression }
     }
@@ -121,7 +147,7 @@ impl Evaluation<'_> {
 pub(in crate::sql) fn constant_value(expression: &Expression, time_zone: Tz) -> Result<ArrayRef, BadValue> {
     let mut bad = BadValues::default();
     let batch = Batch { rows: 1, columns: &[], time_zone };
-    let value = Evaluation { batch: &batch, bad: &mut bad }.value(expression, None);
+    let value = Evaluation::new(&batch, &mut bad).value(expression, None);
     match bad.first {
         Some(bad) => Err(bad),
         None => Ok(value.into_array(1)),

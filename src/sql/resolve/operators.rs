@@ -221,6 +221,7 @@ impl Resolver<'_> {
         };
         let input = self.expression(operand)?;
         let input = if input.kind == Type::Unknown { self.coerced(input, Type::Text)? } else { input };
+        let input = self.shared(input);
         let mut equals = Vec::with_capacity(list.len());
         for value in list {
             let value = self.expression(value)?;
@@ -275,6 +276,7 @@ impl Resolver<'_> {
         syntax: &Expr,
     ) -> Result<Expression, SqlError> {
         let operand = self.expression(operand)?;
+        let operand = self.shared(operand);
         let (low, high) = (self.expression(low)?, self.expression(high)?);
         let copy = self.copied(&operand)?;
         let low = self.compared(Comparison::GreaterOrEqual, copy, low, syntax)?;
@@ -312,6 +314,7 @@ impl Resolver<'_> {
         syntax: &Expr,
     ) -> Result<Expression, SqlError> {
         let operand = operand.map(|operand| self.expression(operand)).transpose()?;
+        let operand = operand.map(|operand| self.shared(operand));
         let (mut tests, mut values) = (Vec::new(), Vec::new());
         for CaseWhen { condition, result } in conditions {
             let test = self.expression(condition)?;

@@ -8,7 +8,7 @@ use sqlparser::ast::{Expr, TypedString, UnaryOperator, Value as SyntaxValue, Val
 use crate::sql::columns::InputColumns;
 use crate::sql::error::{Place, SqlError};
 use crate::sql::evaluate::{constant_value, decimal_of_text};
-use crate::sql::expression::{Comparison, Expression, Literal, Node};
+use crate::sql::expression::{Comparison, Expression, Literal, Node, OperandNumber};
 use crate::sql::text::place_of;
 use crate::sql::types::Type;
 
@@ -26,11 +26,13 @@ pub(in crate::sql) struct Resolver<'a> {
     pub(super) view: Option<&'a [(String, Type)]>,
     depth: usize,
     copies: usize,
+    /// How many operands are compared several times.
+    shared: usize,
 }
 
 impl<'a> Resolver<'a> {
     pub(in crate::sql) fn new(text: &'a str) -> Resolver<'a> {
-        Resolver { text, columns: InputColumns::default(), view: None, depth: 0, copies: 0 }
+        Resolver { text, columns: InputColumns::default(), view: None, depth: 0, copies: 0, shared: 0 }
     }
 
     /// For expressions about the rows of a view with these columns.
@@ -218,6 +220,18 @@ impl<'a> Resolver<'a> {
             }
             other => Err(self.error(place_of(syntax), format!("the operator {other} is not supported"))),
         }
+    }
+
+    /// An operand that will be compared several times, and is to be computed once.
+    pub(super) fn shared(&mut self, operand: Expression) -> Expression {
+        if matches!(operand.node, Node::Column(_) | Node::Literal(_)) {
+            return operand;
+        }
+        let number = OperandNumber(self.shared);
+        self.shared += 1;
+        let Expression { kind, place, ref source, .. } = operand;
+        let source = Arc::clone(source);
+        Expression { node: Node::Shared { operand: Arc::new(operand), number }, kind, place, source }
     }
 
     /// A copy of an operand that is compared more than once.
