@@ -61,18 +61,9 @@ pub fn compute_group_deltas<'scope>(
                 }
                 let epoch = *stamp.least().expect("rows come at an epoch");
                 for rows in batches.flat_map(|batches| batches.drain(..)) {
-                    let of_views = match inputs.read(&rows.columns, &rows.days) {
-                        Ok(of_views) => of_views,
-                        Err(reason) => return shutdown.fail(Failure::new(format!("columns of views: {reason}"))),
-                    };
-                    for (view, input) in views.iter().zip(of_views) {
-                        let deltas = match input.map(|input| view.deltas(input)) {
-                            None => continue,
-                            Some(Ok(deltas)) => deltas,
-                            Some(Err(reason)) => {
-                                return shutdown.fail(Failure::new(format!("view {}: {reason}", view.name())));
-                            }
-                        };
+                    let give = |view: usize, input| {
+                        let view = &views[view];
+                        let deltas = view.deltas(input).map_err(|reason| format!("view {}: {reason}", view.name()))?;
                         let groups = deltas.groups.into_iter();
                         groups_out.session(&stamp).give_iterator(groups.map(|(key, added)| (key, epoch, added)));
                         let values = deltas.values.into_iter().map(|value| (value, epoch, 1));
@@ -80,6 +71,10 @@ pub fn compute_group_deltas<'scope>(
                         if deltas.bad_values.count > 0 {
                             bad_out.session(&stamp).give(view.bad_values(&deltas.bad_values));
                         }
+                        Ok::<_, String>(())
+                    };
+                    if let Err(reason) = inputs.read(&rows.columns, &rows.days, give) {
+                        return shutdown.fail(Failure::new(format!("could not compute views: {reason}")));
                     }
                 }
             });

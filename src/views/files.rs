@@ -18,12 +18,13 @@ use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::contents::ViewContents;
+use super::pieces::{MOST_GROUP_BYTES, group_pieces, pieces};
 use super::results::extremes;
 use super::view::{Measure, Slot, View};
 use crate::change::{Accumulator, Accumulators, ExactSum, GroupKey, GroupValue, WideSum};
@@ -36,15 +37,26 @@ impl View {
     /// # Errors
     /// For contents that are not of this view.
     pub fn encode(&self, contents: &ViewContents) -> Result<Vec<(ViewFileKind, Vec<u8>, usize)>, String> {
-        let rows = self.rows(contents)?;
-        let state = self.state(contents)?;
-        let mut files = vec![
-            (ViewFileKind::Rows, parquet(&rows), rows.num_rows()),
-            (ViewFileKind::State, parquet(&state), state.num_rows()),
-        ];
+        self.encode_by(contents, MOST_GROUP_BYTES)
+    }
+
+    /// The same with row groups of about this many bytes.
+    pub(super) fn encode_by(
+        &self,
+        contents: &ViewContents,
+        most: usize,
+    ) -> Result<Vec<(ViewFileKind, Vec<u8>, usize)>, String> {
+        let groups: Vec<(&GroupKey, &Accumulators)> = contents.groups.iter().collect();
+        let stretches = || group_pieces(&groups, most).map(|stretch| &groups[stretch]);
+        let rows = parquet(stretches().map(|groups| self.rows_of(groups)))?;
+        let state = parquet(stretches().map(|groups| self.state(groups)))?;
+        let mut files = vec![(ViewFileKind::Rows, rows, groups.len()), (ViewFileKind::State, state, groups.len())];
         for place in self.distinct_slots() {
-            let values = self.values(contents, place)?;
-            files.push((ViewFileKind::Values(place as u16), parquet(&values), values.num_rows()));
+            let values: Vec<&GroupValue> =
+                contents.values.iter().filter(|value| usize::from(value.accumulator) == place).collect();
+            let size = |row: usize| values[row].group.values().len() + values[row].value.len();
+            let stretches = pieces(values.len(), most, size).map(|stretch| self.values(&values[stretch], place));
+            files.push((ViewFileKind::Values(place as u16), parquet(stretches)?, values.len()));
         }
         Ok(files)
     }
@@ -113,19 +125,17 @@ impl View {
         RecordBatch::try_new_with_options(schema, columns, &options).map_err(|error| error.to_string())
     }
 
-    fn state(&self, contents: &ViewContents) -> Result<RecordBatch, String> {
-        let mut columns = self.key_fields(contents.groups.keys())?;
+    fn state(&self, groups: &[(&GroupKey, &Accumulators)]) -> Result<RecordBatch, String> {
+        let mut columns = self.key_fields(groups.iter().map(|(key, _)| *key))?;
         // Also those that count distinct values: a file without any column has no rows.
         for (place, slot) in self.slots.iter().enumerate() {
-            let values: Vec<&Accumulator> = contents.groups.values().map(|all| &all.0[place]).collect();
+            let values: Vec<&Accumulator> = groups.iter().map(|(_, all)| &all.0[place]).collect();
             columns.push((format!("accumulator_{place}"), slot_column(slot, &values)?));
         }
-        record_batch(columns, contents.groups.len())
+        record_batch(columns, groups.len())
     }
 
-    fn values(&self, contents: &ViewContents, place: usize) -> Result<RecordBatch, String> {
-        let values: Vec<&GroupValue> =
-            contents.values.iter().filter(|value| usize::from(value.accumulator) == place).collect();
+    fn values(&self, values: &[&GroupValue], place: usize) -> Result<RecordBatch, String> {
         let mut columns = self.key_fields(values.iter().map(|value| &value.group))?;
         let packed: Vec<Accumulator> =
             values.iter().map(|value| Accumulator::Least(value.value.as_slice().into())).collect();
@@ -234,24 +244,34 @@ fn record_batch(columns: Vec<(String, ArrayRef)>, rows: usize) -> Result<RecordB
     RecordBatch::try_new_with_options(Arc::new(schema), columns, &options).map_err(|error| error.to_string())
 }
 
-/// The bytes of a file.
-fn parquet(rows: &RecordBatch) -> Vec<u8> {
+/// The bytes of a file with a row group for each batch; there is at least one.
+fn parquet(mut batches: impl Iterator<Item = Result<RecordBatch, String>>) -> Result<Vec<u8>, String> {
+    let first = batches.next().ok_or("a file without a batch")??;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
         .set_created_by(concat!("walbook version ", env!("CARGO_PKG_VERSION")).to_owned())
         .build();
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options)
+    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), first.schema(), options)
         .expect("each type of a view is one of Parquet's");
-    writer.write(rows).expect("memory takes all bytes");
-    writer.into_inner().expect("memory takes all bytes")
+    writer.write(&first).expect("memory takes all bytes");
+    for batch in batches {
+        writer.flush().expect("memory takes all bytes");
+        writer.write(&batch?).expect("memory takes all bytes");
+    }
+    Ok(writer.into_inner().expect("memory takes all bytes"))
 }
 
-/// The batches of a file whose bytes were compared with the log.
+/// The batches of a file whose bytes were compared with the log. None has rows of two row groups, whose texts would be too large.
 pub(crate) fn batches(bytes: Bytes) -> Result<impl Iterator<Item = Result<RecordBatch, String>>, String> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let open = || ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)?.build();
-    let reader = catch_panic(open).map_err(|panic| format!("the decoder panicked: {panic}"))?;
-    let reader = reader.map_err(|error| error.to_string())?;
-    Ok(reader.map(|batch| batch.map_err(|error| error.to_string())))
+    let metadata = catch_panic(|| ArrowReaderMetadata::load(&bytes, options));
+    let metadata = metadata.map_err(|panic| format!("the decoder panicked: {panic}"))?;
+    let metadata = metadata.map_err(|error| error.to_string())?;
+    let mut readers = Vec::new();
+    for group in 0..metadata.metadata().num_row_groups() {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata.clone());
+        readers.push(builder.with_row_groups(vec![group]).build().map_err(|error| error.to_string())?);
+    }
+    Ok(readers.into_iter().flatten().map(|batch| batch.map_err(|error| error.to_string())))
 }

@@ -19,6 +19,7 @@ mod deltas;
 mod files;
 mod inputs;
 mod normalized;
+mod pieces;
 mod results;
 mod table_rows;
 mod view;

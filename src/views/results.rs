@@ -11,6 +11,7 @@ use arrow_buffer::i256;
 use arrow_schema::{Field, Schema};
 
 use super::contents::ViewContents;
+use super::pieces::{MOST_GROUP_BYTES, group_pieces};
 use super::view::{Measure, Outcome, Slot, View};
 use crate::change::{Accumulator, Accumulators, GroupKey, WideSum};
 use crate::sql::{DECIMAL_DIGITS, NUMERIC_DIGITS, Output, Type, average};
@@ -25,6 +26,14 @@ impl View {
     pub fn rows(&self, contents: &ViewContents) -> Result<RecordBatch, String> {
         let groups: Vec<(&GroupKey, &Accumulators)> = contents.groups.iter().collect();
         self.rows_of(&groups)
+    }
+
+    /// The same, in batches none of which has too large texts; at least one.
+    pub fn row_batches<'g>(
+        &self,
+        groups: &'g [(&'g GroupKey, &'g Accumulators)],
+    ) -> impl Iterator<Item = Result<RecordBatch, String>> {
+        group_pieces(groups, MOST_GROUP_BYTES).map(|stretch| self.rows_of(&groups[stretch]))
     }
 
     /// The rows of some groups, in this order.

@@ -1,6 +1,7 @@
 //! The rows of some tables in a batch of events, found in one pass for all of them.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
@@ -25,10 +26,11 @@ impl TableRows {
         TableRows { places }
     }
 
-    /// Calls `found` with each row, in their order, and the place of its table; of other tables only if `all` is set.
+    /// Calls `found` with each of some rows, in their order, and the place of its table; of other tables only if `all` is set.
     pub(super) fn for_each(
         &self,
         batch: &RecordBatch,
+        rows: Range<usize>,
         all: bool,
         mut found: impl FnMut(u32, Option<usize>),
     ) -> Result<(), String> {
@@ -39,7 +41,7 @@ impl TableRows {
         if !all && by_number.iter().all(|places| places.is_empty()) {
             return Ok(());
         }
-        for row in 0..batch.num_rows() {
+        for row in rows {
             let place = by_number[tables.number(row)].iter().find(|(schema, _)| *schema == schemas.text(row));
             if place.is_some() || all {
                 found(row as u32, place.map(|(_, place)| *place));

@@ -8,18 +8,25 @@
 //!
 //! A batch without a table of any view costs a look at its tables, and rows of other tables cost nothing but to pass over them.
 
+use std::iter;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
+use arrow_array::{ArrayRef, LargeStringArray, RecordBatch, StringArray, UInt32Array};
 
 use super::View;
 use super::inputs::{DayOfRow, column, event_column};
+use super::pieces::pieces;
 use super::table_rows::TableRows;
 use crate::change::{Day, TableName};
 use crate::parse::{RowValues, append_value};
-use crate::sql::{InputColumn, RowSide, ViewSource};
+use crate::sql::{EventColumn, InputColumn, RowSide, ViewSource};
+
+/// About how many bytes of lines are computed at once: texts that are made of them stay far below the 2^31 bytes that a column may
+/// have, so that a value never depends on the lines beside its own.
+const MOST_LINE_BYTES: usize = 8 << 20;
 
 /// Rows of a batch, as a view needs them.
 #[derive(Debug)]
@@ -39,6 +46,8 @@ pub struct ViewInputs {
     /// In the same order; the last one is that of all changes.
     sources: Vec<SourceColumns>,
     views: Vec<ViewColumns>,
+    /// About how many bytes of lines are computed at once.
+    piece_bytes: usize,
 }
 
 /// The lines of a table.
@@ -96,19 +105,61 @@ impl ViewInputs {
         let lines = (0..tables.len()).map(|table| RowValues::new(wanted(table).chain(wanted(tables.len()))));
         let lines = lines.chain([RowValues::new(wanted(tables.len()))]);
         let lines = lines.map(|values| Lines { values, rows: Vec::new() }).collect();
-        ViewInputs { tables: TableRows::new(&tables), lines, sources, views }
+        ViewInputs { tables: TableRows::new(&tables), lines, sources, views, piece_bytes: MOST_LINE_BYTES }
     }
 
-    /// Reads a batch; `days` are stretches of equal day: the day and the row after its last. For each view, in their order, its
-    /// rows, or `None` if it has none.
+    /// The columns of events that are read.
+    pub fn event_columns(&self) -> Vec<&'static str> {
+        let mut names = vec!["schema", "table"];
+        for column in self.sources.iter().flat_map(|source| &source.columns) {
+            let name = match column {
+                InputColumn::Event(EventColumn::Day) | InputColumn::View { .. } => continue,
+                InputColumn::Event(column) => column.name(),
+                InputColumn::Row { .. } => "data",
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Reads a batch; `days` are stretches of equal day: the day and the row after its last. Gives the rows of views that have
+    /// some, each with the view's place: once for each, or several times where lines are large.
     ///
     /// # Errors
-    /// When a column of the batch is missing or has another type.
-    pub fn read(&mut self, batch: &RecordBatch, days: &[(Day, usize)]) -> Result<Vec<Option<ViewInput>>, String> {
-        self.find_rows(batch)?;
-        if self.lines.iter().all(|lines| lines.rows.is_empty()) {
-            return Ok(self.views.iter().map(|_| None).collect());
+    /// When a column of the batch is missing or has another type, and those of `give`.
+    pub fn read<E: From<String>>(
+        &mut self,
+        batch: &RecordBatch,
+        days: &[(Day, usize)],
+        mut give: impl FnMut(usize, ViewInput) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for rows in self.pieces(batch)? {
+            self.find_rows(batch, rows)?;
+            if self.lines.iter().all(|lines| lines.rows.is_empty()) {
+                continue;
+            }
+            let inputs = self.inputs(batch, days)?.into_iter().enumerate();
+            inputs.filter_map(|(view, input)| Some((view, input?))).try_for_each(|(view, input)| give(view, input))?;
         }
+        Ok(())
+    }
+
+    /// Stretches of rows whose lines may be computed at once.
+    fn pieces(&self, batch: &RecordBatch) -> Result<Vec<Range<usize>>, String> {
+        if self.sources.iter().all(|source| source.texts.is_empty()) {
+            return Ok(iter::once(0..batch.num_rows()).collect());
+        }
+        let lines = EventLines::of(batch)?;
+        match lines.bytes() <= self.piece_bytes {
+            true => Ok(iter::once(0..batch.num_rows()).collect()),
+            false => Ok(pieces(batch.num_rows(), self.piece_bytes, |row| lines.line(row).len()).collect()),
+        }
+    }
+
+    /// For each view the rows that were found, if there are some.
+    fn inputs(&mut self, batch: &RecordBatch, days: &[(Day, usize)]) -> Result<Vec<Option<ViewInput>>, String> {
         self.read_lines(batch)?;
         let mut day_of_row: Vec<Day> = Vec::with_capacity(batch.num_rows());
         days.iter().for_each(|(day, end)| day_of_row.resize(*end, *day));
@@ -133,12 +184,12 @@ impl ViewInputs {
     }
 
     /// Finds the rows of each table that a view names, and the others if a view needs them.
-    fn find_rows(&mut self, batch: &RecordBatch) -> Result<(), String> {
+    fn find_rows(&mut self, batch: &RecordBatch, rows: Range<usize>) -> Result<(), String> {
         let with_others = self.has_views_of_all();
         let ViewInputs { tables, lines, .. } = self;
         lines.iter_mut().for_each(|lines| lines.rows.clear());
         let others = lines.len() - 1;
-        tables.for_each(batch, with_others, |row, table| lines[table.unwrap_or(others)].rows.push(row))
+        tables.for_each(batch, rows, with_others, |row, table| lines[table.unwrap_or(others)].rows.push(row))
     }
 
     /// Appends what views read of lines to the columns of their sources.
@@ -151,16 +202,45 @@ impl ViewInputs {
             if of_table.is_empty() && all.texts.is_empty() || rows.is_empty() {
                 continue;
             }
-            let data: &StringArray =
-                column(batch, "data")?.as_string_opt().ok_or("its column data has another type")?;
+            let lines = EventLines::of(batch)?;
             for row in rows {
-                let line = data.value(*row as usize);
+                let line = lines.line(*row as usize);
                 values.read(line);
                 let builders = of_table.iter_mut().chain(&mut all.texts);
                 builders.enumerate().for_each(|(column, builder)| append_value(builder, values.value(column, line)));
             }
         }
         Ok(())
+    }
+}
+
+/// The lines of a batch.
+enum EventLines<'a> {
+    Small(&'a StringArray),
+    Large(&'a LargeStringArray),
+}
+
+impl<'a> EventLines<'a> {
+    fn of(batch: &'a RecordBatch) -> Result<EventLines<'a>, String> {
+        let data = column(batch, "data")?;
+        let small = data.as_string_opt::<i32>().map(EventLines::Small);
+        let lines = small.or_else(|| data.as_string_opt::<i64>().map(EventLines::Large));
+        lines.ok_or_else(|| "its column data has another type".to_owned())
+    }
+
+    fn line(&self, row: usize) -> &'a str {
+        match self {
+            EventLines::Small(lines) => lines.value(row),
+            EventLines::Large(lines) => lines.value(row),
+        }
+    }
+
+    /// How many bytes they have together, or more.
+    fn bytes(&self) -> usize {
+        match self {
+            EventLines::Small(lines) => lines.values().len(),
+            EventLines::Large(lines) => lines.values().len(),
+        }
     }
 }
 
@@ -230,23 +310,35 @@ mod tests {
             .iter()
             .map(|text| View::parse(0, &format!("CREATE VIEW v AS SELECT {text}"), Tz::UTC).expect("a view"))
             .collect();
-        let mut inputs = ViewInputs::new(&views);
         let days = [(Day::from_days(20_000).expect("a day"), batch.num_rows())];
-        let first = inputs.read(batch, &days).expect("all columns are there");
-        let printed = |input: ViewInput| {
+        let printed = |input: ViewInput| -> Vec<String> {
             let value = |row: usize, column: &ArrayRef| {
                 let column = arrow_cast::cast(column, &DataType::Utf8).expect("every type has texts");
                 let column = column.as_string::<i32>();
                 if column.is_null(row) { "-".to_owned() } else { column.value(row).to_owned() }
             };
             let row = |row| input.columns.iter().map(|column| value(row, column)).collect::<Vec<_>>().join(" ");
-            (0..input.rows).map(row).collect::<Vec<_>>()
+            (0..input.rows).map(row).collect()
         };
-        let first: Vec<_> = first.into_iter().map(|input| input.map(printed)).collect();
-        let again = inputs.read(batch, &days).expect("all columns are there");
-        let again: Vec<_> = again.into_iter().map(|input| input.map(printed)).collect();
-        assert_eq!(first, again, "a batch leaves nothing to the next one");
-        first
+        let mut rows: Vec<Vec<Option<Vec<String>>>> = Vec::new();
+        for piece_bytes in [MOST_LINE_BYTES, 100, 1] {
+            let mut inputs = ViewInputs { piece_bytes, ..ViewInputs::new(&views) };
+            for _ in 0..2 {
+                let mut of_views: Vec<Option<Vec<String>>> = vec![None; views.len()];
+                let give = |view: usize, input| -> Result<(), String> {
+                    of_views[view].get_or_insert_default().append(&mut printed(input));
+                    Ok(())
+                };
+                inputs.read(batch, &days, give).expect("all columns are there");
+                of_views.iter_mut().flatten().for_each(|rows| rows.sort());
+                rows.push(of_views);
+            }
+        }
+        assert!(
+            rows.iter().all(|of_views| *of_views == rows[0]),
+            "a batch, or a piece, leaves nothing to the next: {rows:?}"
+        );
+        rows.swap_remove(0)
     }
 
     #[test]
@@ -270,8 +362,8 @@ mod tests {
         for with_dictionary in [true, false] {
             let expected = [
                 texts(&["2 1", "6 -"]),
-                texts(&["1", "-"]),
-                texts(&["1 t", "- t", "3 t", "5 u"]),
+                texts(&["-", "1"]),
+                texts(&["- t", "1 t", "3 t", "5 u"]),
                 None,
                 texts(&["b"]),
                 Some(vec![day(), day(), day(), day()]),

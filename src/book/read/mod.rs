@@ -5,6 +5,7 @@ pub(crate) mod columns;
 pub(in crate::book) mod complete_to;
 pub(in crate::book) mod counts_rows;
 pub(in crate::book) mod display;
+pub(in crate::book) mod event_batches;
 pub(in crate::book) mod follow;
 pub(in crate::book) mod listing;
 pub(in crate::book) mod snapshot;

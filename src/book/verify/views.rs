@@ -7,14 +7,13 @@ use std::thread;
 
 use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_select::concat::concat_batches;
 
 use super::report::{Check, Problems};
 use crate::book::read::snapshot::Snapshot;
 use crate::book::read::view_files;
 use crate::book::write::build_views::build_views;
 use crate::book::{BookError, State};
-use crate::change::{Day, GroupLimit, with_causes};
+use crate::change::{Accumulators, Day, GroupKey, GroupLimit, with_causes};
 use crate::store::{Disk, Store};
 use crate::views::{View, ViewContents};
 
@@ -100,29 +99,45 @@ struct Part {
 impl Part {
     /// How the files differ from the events.
     fn difference(&self, view: &View) -> Result<Option<String>, String> {
-        let rows = concat_batches(&view.schema(), &self.rows).map_err(|error| error.to_string())?;
-        let expected = view.rows(&self.expected)?;
-        if let Some(what) = difference(&rows, &expected) {
+        let expected: Vec<(&GroupKey, &Accumulators)> = self.expected.groups.iter().collect();
+        let from_state: Vec<(&GroupKey, &Accumulators)> = self.from_state.groups.iter().collect();
+        let rows = self.rows.iter().map(RecordBatch::num_rows).sum::<usize>();
+        if rows != expected.len() {
+            return Ok(Some(format!("it has {rows} rows, by the events {}", expected.len())));
+        }
+        let mut first = 0;
+        for rows in &self.rows {
+            let by_events = view.rows_of(&expected[first..first + rows.num_rows()])?;
+            if let Some(what) = difference(first, rows, &by_events) {
+                return Ok(Some(what));
+            }
+            first += rows.num_rows();
+        }
+        if from_state.len() != expected.len() {
+            let what = format!("in its state it has {} rows, by the events {}", from_state.len(), expected.len());
             return Ok(Some(what));
         }
-        Ok(match difference(&view.rows(&self.from_state)?, &expected) {
-            Some(what) => Some(format!("in its state {what}")),
-            None if self.from_state.values != self.expected.values => Some("its distinct values are others".to_owned()),
-            None => None,
-        })
+        let mut first = 0;
+        for by_events in view.row_batches(&expected) {
+            let by_events = by_events?;
+            let rows = view.rows_of(&from_state[first..first + by_events.num_rows()])?;
+            if let Some(what) = difference(first, &rows, &by_events) {
+                return Ok(Some(format!("in its state {what}")));
+            }
+            first += rows.num_rows();
+        }
+        Ok((self.from_state.values != self.expected.values).then(|| "its distinct values are others".to_owned()))
     }
 }
 
-/// The first difference, if there is one.
-fn difference(rows: &RecordBatch, expected: &RecordBatch) -> Option<String> {
+/// The first difference of two batches of one length; `first` is the number of their first row.
+fn difference(first: usize, rows: &RecordBatch, expected: &RecordBatch) -> Option<String> {
     if rows == expected {
         return None;
     }
-    if rows.num_rows() != expected.num_rows() {
-        return Some(format!("it has {} rows, by the events {}", rows.num_rows(), expected.num_rows()));
-    }
     let row = (0..rows.num_rows()).find(|row| rows.slice(*row, 1) != expected.slice(*row, 1))?;
-    Some(format!("row {row} is {}, by the events {}", printed(rows, row), printed(expected, row)))
+    let (number, by_events) = (first + row, printed(expected, row));
+    Some(format!("row {number} is {}, by the events {by_events}", printed(rows, row)))
 }
 
 fn printed(rows: &RecordBatch, row: usize) -> String {

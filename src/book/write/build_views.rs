@@ -8,17 +8,17 @@ use std::{mem, thread};
 use bytes::Bytes;
 use tracing::info;
 
-use super::kept_views::damaged;
 use crate::book::error::At;
 use crate::book::log::entry::AddedFile;
 use crate::book::log::named_files::NamedFiles;
 use crate::book::read::checksum;
+use crate::book::read::event_batches::event_batches;
 use crate::book::read::listing::Listing;
 use crate::book::{BookError, Entry, State};
 use crate::change::{Day, GroupLimit};
 use crate::store::Store;
 use crate::store::layout::{FilePlace, Table, staged_path};
-use crate::views::{View, ViewContents, ViewInputs, batches};
+use crate::views::{View, ViewContents, ViewInputs};
 
 /// Groups and distinct values that a thread may have before it hands them on: what threads have together is bounded.
 const MOST_UNMERGED: usize = 250_000;
@@ -125,17 +125,19 @@ impl Builder<'_> {
     /// Adds the events of a file.
     fn add_file(&mut self, store: &dyn Store, file: &EventFile) -> Result<(), BookError> {
         let path = &file.file.path;
-        let unreadable = |reason: String| BookError::damaged(path, reason);
-        for batch in batches(file.read(store)?).map_err(unreadable)? {
-            let batch = batch.map_err(unreadable)?;
-            let of_views = self.inputs.read(&batch, &[(file.day, batch.num_rows())]).map_err(unreadable)?;
-            for ((view, own), input) in self.built.views.iter().zip(&mut self.own).zip(of_views) {
-                if let Some(input) = input {
-                    own.add(view.deltas(input).map_err(|reason| damaged(view, reason))?);
-                }
-            }
-            if self.own.iter().map(ViewContents::size).sum::<usize>() >= MOST_UNMERGED {
-                self.merge()?;
+        let columns = self.inputs.event_columns();
+        let Builder { built, inputs, own } = self;
+        for batch in event_batches(file.read(store)?, &columns).map_err(|reason| BookError::damaged(path, reason))? {
+            let batch = batch.map_err(|reason| BookError::damaged(path, reason))?;
+            let give = |view: usize, input| {
+                let deltas = built.views[view].deltas(input);
+                own[view].add(deltas.map_err(|reason| format!("view {}: {reason}", built.views[view].name()))?);
+                Ok::<_, String>(())
+            };
+            let days = [(file.day, batch.num_rows())];
+            inputs.read(&batch, &days, give).map_err(|reason| BookError::damaged(path, reason))?;
+            if own.iter().map(ViewContents::size).sum::<usize>() >= MOST_UNMERGED {
+                built.merge(mem::replace(own, empty(built.views)))?;
             }
         }
         Ok(())
