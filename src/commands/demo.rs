@@ -9,17 +9,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::answers::{print, rejects_command};
 use super::{serve, signals};
 use crate::book;
+use crate::book::{BookError, ViewChange, change_view};
 use crate::change::{CountKey, Day, Failure, GroupLimit, WithContext};
 use crate::cluster::{ClusterOptions, ClusterShape};
 use crate::control::{Progress, Shutdown};
-use crate::demo::{Broker, Shop};
+use crate::demo::{Broker, Shop, VIEWS};
 use crate::query;
-use crate::query::{Filter, Format, GroupBy};
+use crate::query::{Filter, Format, GroupBy, ViewQuery};
 use crate::run;
 use crate::run::{KafkaInput, KafkaOrigin, RunOptions};
 use crate::server::{Access, Server};
 use crate::settings::args::{AccessArgs, DemoArgs};
 use crate::source::kafka::{KafkaSettings, StartFrom, write_log_lines};
+use crate::store::{Disk, Store};
 
 const TOPIC: &str = "shop";
 const PARTITIONS: i32 = 4;
@@ -80,6 +82,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         time_zone: None,
         day_from: None,
     };
+    declare_views(&options)?;
     if args.once {
         fill(&broker, &mut shop, dir)?;
         run::start(&options, origin, None, &shutdown, &progress)?;
@@ -132,7 +135,20 @@ fn fill(broker: &Broker, shop: &mut Shop, dir: &Path) -> Result<(), Failure> {
         "{produced} records of a small shop, from two weeks, are in topic {TOPIC:?} ({PARTITIONS} partitions) at {}.",
         broker.bootstrap_servers()
     );
-    println!("{WORKERS} workers read them into the book {}.\n", dir.display());
+    println!("{WORKERS} workers read them into the book {}.", dir.display());
+    let [first, second] = VIEWS.map(|(name, _)| name);
+    println!("It keeps two views, {first} and {second}: `walbook query {} --view {first}`.\n", dir.display());
+    Ok(())
+}
+
+/// Creates the book and declares the views in it, so that the run keeps them from its first commit on.
+fn declare_views(options: &RunOptions) -> Result<(), Failure> {
+    run::create_book(options)?;
+    let store: Arc<dyn Store> = Arc::new(Disk::new(&options.book));
+    let no_book = || BookError::NoBook { path: options.book.clone() };
+    for (_, declaration) in VIEWS {
+        change_view(&store, &run::versions(), &ViewChange::Declare(declaration.to_owned()), &no_book)?;
+    }
     Ok(())
 }
 
@@ -188,7 +204,7 @@ fn print_rejects(dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Compares the book with the counts that the shop expects.
+/// Compares the book with the counts and the rows of views that the shop expects.
 fn compare(dir: &Path, shop: &Shop) -> Result<(), Failure> {
     let expected = shop.expected_counts();
     let answer = query::counts(dir, &Filter::default(), &[GroupBy::Day, GroupBy::Table, GroupBy::Op])?;
@@ -209,6 +225,18 @@ fn compare(dir: &Path, shop: &Shop) -> Result<(), Failure> {
             "the book has {counted} changes and {rejects} rejects, the shop made {made} and {refused}"
         )));
     }
-    println!("The book's {counted} changes and {rejects} rejects are exactly those that the shop made.\n");
+    let expected_views = shop.expected_views();
+    for ((name, _), expected) in VIEWS.iter().zip(expected_views.csv()) {
+        let mut rows = Vec::new();
+        query::view(dir, name, &ViewQuery::default())?.print(Format::Csv, &mut rows)?;
+        if rows != expected.as_bytes() {
+            let rows = String::from_utf8_lossy(&rows).into_owned();
+            return Err(Failure::new(format!("view {name} has these rows:\n{rows}\nthe shop made:\n{expected}")));
+        }
+    }
+    let rows = expected_views.rows();
+    println!(
+        "The book's {counted} changes and {rejects} rejects, and the {rows} rows of its views, are exactly those that the shop made.\n"
+    );
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::change::Operation::{Delete, Insert, Truncate, Update};
 
 use super::change_line::ChangeLine;
 use super::tables::{ShopChange, ShopTable};
+use super::views::Sale;
 use fastrand::Rng;
 
 const FIRST_NAMES: [&str; 12] =
@@ -34,6 +35,8 @@ const NOTES: [&str; 5] = [
     "table public.orders: DELETE: id[integer]:1",
 ];
 const PRODUCTS: u64 = 800;
+/// Where customers live, by the last digit of their number.
+const REGIONS: [&str; 10] = ["north", "south", "west", "north", "islands", "south", "north", "west", "north", "south"];
 
 /// The state between transactions that keeps the actions consistent; bounded.
 #[derive(Clone, Debug)]
@@ -139,7 +142,8 @@ impl Actions {
             Some(note) => line.text("note", note),
             None => line.bare("note", "text", "null"),
         };
-        changes.insert(0, change(ShopTable::Orders, Insert, line));
+        let ordered = Some(Sale::Ordered { customer: order.customer });
+        changes.insert(0, ShopChange { sale: ordered, ..change(ShopTable::Orders, Insert, line) });
         self.open.push_back(order);
         if self.open.len() > 500 {
             self.open.pop_front();
@@ -155,7 +159,8 @@ impl Actions {
         let risk = self.random.f64();
         let line = line.bare("risk", "double precision", risk).bare("flags", "bit varying", "B'0101'");
         let paid = order.line(update(ShopTable::Orders), "paid", time).bare("note", "text", "unchanged-toast-datum");
-        vec![change(ShopTable::Payments, Insert, line), change(ShopTable::Orders, Update, paid)]
+        let sale = Some(Sale::Paid { region: order.region(), cents: order.cents });
+        vec![change(ShopTable::Payments, Insert, line), ShopChange { sale, ..change(ShopTable::Orders, Update, paid) }]
     }
 
     fn ship(&mut self, time: &str) -> Vec<ShopChange> {
@@ -245,12 +250,16 @@ impl Actions {
 impl ShopOrder {
     fn line(self, line: ChangeLine, state: &str, time: &str) -> ChangeLine {
         let line = line.bare("id", "bigint", self.id).int("customer_id", self.customer).text("state", state);
-        line.amount("total", self.cents).time("since", time)
+        line.text("region", self.region()).amount("total", self.cents).time("since", time)
+    }
+
+    fn region(&self) -> &'static str {
+        REGIONS[(self.customer % 10) as usize]
     }
 }
 
 fn change(table: ShopTable, op: Operation, line: ChangeLine) -> ShopChange {
-    ShopChange { table, op, line: line.finish() }
+    ShopChange { table, op, line: line.finish(), sale: None }
 }
 
 fn insert(table: ShopTable) -> ChangeLine {

@@ -8,12 +8,12 @@ use fastrand::Rng;
 use crate::change::{CountKey, Day, Operation, TableName};
 use std::sync::Arc;
 
-use super::ExpectedCounts;
 use super::actions::Actions;
 use super::business_hours;
 use super::envelope;
 use super::envelope::{EnvelopeShape, PublishedTransaction};
 use super::tables::{ShopChange, ShopTable};
+use super::{ExpectedCounts, ExpectedViews};
 
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -43,6 +43,7 @@ pub struct Shop {
     markers: u64,
     rejects: u64,
     counts: BTreeMap<(Day, ShopTable, Operation), u64>,
+    views: ExpectedViews,
 }
 
 impl Shop {
@@ -60,6 +61,7 @@ impl Shop {
             markers: 0,
             rejects: 0,
             counts: BTreeMap::new(),
+            views: ExpectedViews::default(),
         }
     }
 
@@ -90,6 +92,11 @@ impl Shop {
             (CountKey { day: *day, table: Arc::new(TableName::new(schema, table)), op: *op }, *count)
         });
         ExpectedCounts { records: self.records, counts: counts.collect(), markers: self.markers, rejects: self.rejects }
+    }
+
+    /// The rows of the demo's views over all records that were returned so far, with days in UTC.
+    pub fn expected_views(&self) -> &ExpectedViews {
+        &self.views
     }
 
     fn transaction(&mut self, instant: i64) -> Vec<ShopRecord> {
@@ -130,7 +137,7 @@ impl Shop {
         let lsns: Vec<u64> = changes.iter().map(|change| self.advance(&change.line)).collect();
         let transaction = PublishedTransaction { xid: self.xid, commit_lsn: self.advance(""), commit_time };
         let write = |(seq, (change, lsn)): (usize, (&ShopChange, u64))| {
-            self.count(instant, change.table, change.op);
+            self.count_change(instant, change);
             record(Some(change.table), envelope::captured(&transaction, lsn, seq, &change.line), published)
         };
         changes.iter().zip(lsns).enumerate().map(write).collect()
@@ -145,7 +152,7 @@ impl Shop {
         }
         let commit = records.pop();
         for change in changes {
-            self.count(published * 1000, change.table, change.op);
+            self.count_change(published * 1000, change);
             records.push(record(None, envelope::foreign(shape, &change.line), published));
         }
         records.extend(commit);
@@ -178,9 +185,15 @@ impl Shop {
         }
     }
 
+    fn count_change(&mut self, instant: i64, change: &ShopChange) {
+        self.count(instant, change.table, change.op);
+        if let Some(sale) = change.sale {
+            self.views.add(day_of(instant), sale);
+        }
+    }
+
     fn count(&mut self, instant: i64, table: ShopTable, op: Operation) {
-        let day = Day::from_days(instant.div_euclid(DAY)).expect("the shop's instants lie in years of four digits");
-        *self.counts.entry((day, table, op)).or_default() += 1;
+        *self.counts.entry((day_of(instant), table, op)).or_default() += 1;
     }
 
     /// The log position where `line` begins; the log grows by about its length.
@@ -189,6 +202,10 @@ impl Shop {
         self.lsn += (line.len() as u64 + 64).next_multiple_of(8);
         lsn
     }
+}
+
+fn day_of(instant: i64) -> Day {
+    Day::from_days(instant.div_euclid(DAY)).expect("the shop's instants lie in years of four digits")
 }
 
 fn record(table: Option<ShopTable>, value: Vec<u8>, time_millis: i64) -> ShopRecord {

@@ -2,6 +2,8 @@
 
 use crate::change::Operation;
 
+use super::views::Sale;
+
 /// A table of the shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ShopTable {
@@ -69,6 +71,8 @@ pub(super) struct ShopChange {
     pub(super) table: ShopTable,
     pub(super) op: Operation,
     pub(super) line: String,
+    /// What it adds to the views, if anything.
+    pub(super) sale: Option<Sale>,
 }
 
 #[cfg(test)]

@@ -14,5 +14,5 @@ mod worker;
 
 pub use error::RunError;
 pub use origin::{FileOrigin, KafkaInput, KafkaOrigin, Origin, Plan, SlotOrigin};
-pub use start::{RunOptions, start, versions};
+pub use start::{RunOptions, create_book, start, versions};
 pub use worker::{Workers, run_workers, worker_config};

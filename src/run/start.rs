@@ -1,5 +1,6 @@
 //! A run from beginning to end: open the book, fence it, plan, start the clock, serve, run the workers, finish.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -121,6 +122,16 @@ fn run(
     }
 }
 
+/// Creates the book of a run that is still to start, so that views can be declared in it before.
+///
+/// # Errors
+/// As [`start`], of a directory in which no book can be made.
+pub fn create_book(options: &RunOptions) -> Result<(), Failure> {
+    let store: Arc<dyn Store> = Arc::new(Disk::new(&options.book));
+    open_book(options, &store)?.fence(|_| Ok::<_, BookError>(BTreeMap::new()))?;
+    Ok(())
+}
+
 /// What the parts of the start share.
 #[derive(Clone, Copy)]
 struct StartingRun<'a> {
@@ -135,7 +146,7 @@ impl StartingRun<'_> {
     /// What only the leading process does: opens the book, takes it over, starts serving and the clock.
     fn lead(self, server: Option<(Server, Access)>) -> Result<LeaderShare, Failure> {
         let StartingRun { options, origin, .. } = self;
-        let book = self.open_book()?;
+        let book = open_book(options, self.store)?;
         let BookSettings { time_zone, day_from } = book.state().settings.clone();
         if day_from == "kafka" && !origin.kind().is_kafka() {
             return Err(RunError::NoKafkaTimes.into());
@@ -226,34 +237,33 @@ impl StartingRun<'_> {
         );
         Ok(LeaderShare { clock, epochs, committing, group_limit })
     }
+}
 
-    /// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.
-    fn open_book(self) -> Result<Book, Failure> {
-        let StartingRun { options, store, .. } = self;
-        let path = || options.book.display().to_string();
-        if let Some(parent) = options.book.parent().filter(|parent| !parent.as_os_str().is_empty())
-            && !parent.is_dir()
-        {
-            return Err(RunError::NoParent { parent: parent.display().to_string() }.into());
-        }
-        if options.book.exists() && !options.book.is_dir() {
-            return Err(RunError::BookIsFile { path: path() }.into());
-        }
-        let own = match commit_log::newest(&**store)? {
-            Some(newest) => commit_log::read_entry(&**store, newest)?.map(|logged| logged.entry.settings),
-            None => None,
-        };
-        let own = own.unwrap_or_else(|| BookSettings { time_zone: "UTC".to_owned(), day_from: "auto".to_owned() });
-        let wanted = BookSettings {
-            time_zone: options.time_zone.clone().unwrap_or(own.time_zone),
-            day_from: options.day_from.clone().unwrap_or(own.day_from),
-        };
-        if DayRule::from_names(&wanted.time_zone, &wanted.day_from).is_none() {
-            let BookSettings { time_zone, day_from } = wanted;
-            return Err(RunError::UnknownDayRule { time_zone, day_from }.into());
-        }
-        Book::open(Arc::clone(store), wanted, versions()).context(path())
+/// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.
+fn open_book(options: &RunOptions, store: &Arc<dyn Store>) -> Result<Book, Failure> {
+    let path = || options.book.display().to_string();
+    if let Some(parent) = options.book.parent().filter(|parent| !parent.as_os_str().is_empty())
+        && !parent.is_dir()
+    {
+        return Err(RunError::NoParent { parent: parent.display().to_string() }.into());
     }
+    if options.book.exists() && !options.book.is_dir() {
+        return Err(RunError::BookIsFile { path: path() }.into());
+    }
+    let own = match commit_log::newest(&**store)? {
+        Some(newest) => commit_log::read_entry(&**store, newest)?.map(|logged| logged.entry.settings),
+        None => None,
+    };
+    let own = own.unwrap_or_else(|| BookSettings { time_zone: "UTC".to_owned(), day_from: "auto".to_owned() });
+    let wanted = BookSettings {
+        time_zone: options.time_zone.clone().unwrap_or(own.time_zone),
+        day_from: options.day_from.clone().unwrap_or(own.day_from),
+    };
+    if DayRule::from_names(&wanted.time_zone, &wanted.day_from).is_none() {
+        let BookSettings { time_zone, day_from } = wanted;
+        return Err(RunError::UnknownDayRule { time_zone, day_from }.into());
+    }
+    Book::open(Arc::clone(store), wanted, versions()).context(path())
 }
 
 /// The versions of this program, as entries record them.
