@@ -5,13 +5,13 @@ import { inventEvent } from "./invented_event.mjs";
 const OPERATIONS = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 const DAY = 86_400_000;
 const NOON = Date.parse("2026-11-22T13:20:06.400Z");
-const TODAY = "2026-11-22";
+export const TODAY = "2026-11-22";
 // The share of each of the fourteen days up to `TODAY`; earlier weeks repeat it.
 const WEIGHTS = [673, 619, 621, 683, 794, 859, 767, 670, 602, 693, 670, 907, 965, 445];
 
-const addDays = (day, days) => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
+export const addDays = (day, days) => new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
 const sumOf = (reasons) => reasons.reduce((sum, { count }) => sum + count, 0);
-const key = (...parts) => parts.join("\0");
+export const key = (...parts) => parts.join("\0");
 
 /** A number in [0, 1), the same for the same texts. */
 export function chance(...parts) {
@@ -35,6 +35,7 @@ export class InventedBook {
     mode = "run",
     lost = [],
     plain = false,
+    views = () => new Map(),
   }) {
     Object.assign(this, { firstDay, lagging, token, full, mode, lost, partitions, plain });
     this.byReason = rejects;
@@ -56,12 +57,14 @@ export class InventedBook {
     if (tables) for (const [name, ops] of Object.entries(tables)) this.spread(name.split(/\.(.*)/s).slice(0, 2), ops);
     if (names) for (const [schema, table] of names) this.scatter(schema, table);
     this.order = [...new Set([...this.cells.values()].map(({ schema, table }) => key(schema, table)))];
+    /** The views by name. */
+    this.views = views(this);
     if (changesEvery !== null) this.timer = setInterval(() => this.change(), changesEvery);
   }
 
   stop() {
     clearInterval(this.timer);
-    for (const cut of this.listeners.values()) cut();
+    for (const { listeners } of [this, ...this.views.values()]) for (const cut of listeners.values()) cut();
   }
 
   set(day, schema, table, op, count) {
@@ -239,6 +242,11 @@ export class InventedBook {
       });
     }
     return { complete_to: this.completeTo(), tables: [...sums.values()].sort((a, b) => b.count - a.count) };
+  }
+
+  viewList() {
+    const views = [...this.views.values()].map((view) => view.listed());
+    return { complete_to: this.completeTo(), time_zone: "Europe/Berlin", views };
   }
 
   days({ from, to }) {

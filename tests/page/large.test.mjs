@@ -1,9 +1,9 @@
-// Ten thousand tables: few rows in the document, and a fast response to every action.
+// Ten thousand tables, or groups of a view: few rows in the document, and a fast response to every action.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clean, moved, shot, total, watchMoves } from "./browser.mjs";
-import { open } from "./invented_page.mjs";
+import { TODAY, mock, open } from "./invented_page.mjs";
 
 const RANGE = "?from=2026-11-09&to=2026-11-22";
 
@@ -23,6 +23,7 @@ function measure(page, act, values) {
           filter.dispatchEvent(new Event("input"));
         },
         sort: (name) => document.querySelector(`th.${name} button`).click(),
+        order: (place) => document.querySelector(`#groups thead th:nth-child(${place}) button`).click(),
       };
       const took = values.map(() => Infinity);
       for (let round = 0; round < rounds; round++) {
@@ -98,6 +99,49 @@ test("ten thousand tables that change all the time: nothing flickers, memory doe
   assert.equal(seen.flickers, 0);
   assert.deepEqual(await moved(page), []);
   assert.ok(seen.heap < 150e6, `${seen.heap} bytes`);
+  await clean(page);
+});
+
+test("ten thousand groups: few rows in the document, and filter and order answer within 50 ms", async (t) => {
+  const page = await open("large_views", `${RANGE}&view=products`, { ready: "#groups .row.group" });
+  const inDocument = () => page.locator("#groups .row.group").count();
+  assert.ok((await inDocument()) < 100);
+  assert.equal(await page.getAttribute("#groups table", "aria-rowcount"), "10001");
+  await page.evaluate(() => document.querySelector("#groups .box").scrollTo(0, 1e9));
+  await page.waitForFunction(() => document.querySelector('#groups .row[aria-rowindex="10001"]'));
+  assert.ok((await inDocument()) < 100);
+  const filters = ["00", "product 0", "7", "*_0?1*", "*", "s", "", "no such group", ""];
+  const took = { filter: await measure(page, "filter", filters), order: await measure(page, "order", [2, 3, 3, 4, 4, 1, 1]) };
+  t.diagnostic(`filters took ${took.filter.join(", ")} ms, orders ${took.order.join(", ")} ms`);
+  assert.ok(Math.max(...took.filter, ...took.order) <= 50, "each within 50 ms");
+  await clean(page);
+});
+
+test("ten thousand groups of which some change all the time: nothing flickers or moves", async (t) => {
+  const page = await open("large_views", `${RANGE}&view=products`, { ready: "#groups .row.group" });
+  await page.hover("#groups .row.group");
+  await watchMoves(page);
+  const products = mock.book("large_views").views.get("products");
+  const today = [...products.rows.values()].filter((row) => row.day === TODAY);
+  let times = 0;
+  const timer = setInterval(() => {
+    times += 1;
+    products.change(today.slice(0, 300).map((row) => ({ ...row, sold: (row.sold % 9_000) + times })));
+  }, 100);
+  const blocked = await page.evaluate(async () => {
+    const blocked = [];
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => blocked.push(Math.round(entry.duration)))).observe({ type: "longtask" });
+    globalThis.flickers = 0;
+    new MutationObserver((changes) => {
+      for (const { addedNodes } of changes) globalThis.flickers += [...addedNodes].filter((node) => node.matches?.("tr.group")).length;
+    }).observe(document.querySelector("#groups"), { subtree: true, childList: true });
+    await new Promise((next) => setTimeout(next, 5000));
+    return blocked;
+  });
+  clearInterval(timer);
+  t.diagnostic(`5 s of ${times * 300} changes: tasks over 50 ms ${blocked.join(", ") || "none"}`);
+  assert.equal(await page.evaluate(() => globalThis.flickers), 0);
+  assert.deepEqual((await moved(page)).filter((node) => /group|row/.test(node)), []);
   await clean(page);
 });
 

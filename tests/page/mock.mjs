@@ -71,11 +71,13 @@ async function answer(request, response, book) {
   if (endpoint === "live") return live(request, response, it, asked);
   if (endpoint === "counts") return counts(response, it, asked);
   if (endpoint === "events") return events(response, it, asked);
+  if (endpoint.startsWith("views/")) return view(response, it, endpoint.slice("views/".length), asked);
   const found = {
     status: () => it.status(asked),
     days: () => it.days(asked),
     tables: () => it.tableList(),
     rejects: () => it.rejectList(asked),
+    views: () => it.viewList(),
   }[endpoint];
   if (found === undefined) return send(response, 404, { error: { code: "not_found", message: `no ${path}` } });
   send(response, 200, found());
@@ -86,6 +88,24 @@ function counts(response, book, asked) {
   if (asked.format !== "csv" && asked.format !== "parquet") return send(response, 200, answer);
   const columns = Object.keys(answer.rows[0] ?? { day: 0, schema: 0, table: 0, op: 0, count: 0 });
   file(response, `shop-counts-${asked.from}-${asked.to}.${asked.format}`, columns, answer.rows, asked.format);
+}
+
+/** A view that can be read; else answers why not. */
+function readable(response, book, name) {
+  const found = book.views.get(name);
+  const refuse = (status, code, message) => send(response, status, { error: { code, message } });
+  if (!found) refuse(404, "no_view", `there is no view ${name}; views of this book: ${[...book.views.keys()].join(", ")}`);
+  else if (!found.isCurrent) refuse(409, "not_built", `the view ${name} is not built yet`);
+  return found?.isCurrent ? found : null;
+}
+
+function view(response, book, name, asked) {
+  const found = readable(response, book, name);
+  if (!found) return;
+  const answer = found.answer(asked);
+  if (asked.format !== "csv") return send(response, 200, answer);
+  const columns = answer.columns.map((column) => column.name);
+  file(response, `shop-${name}.csv`, columns, answer.rows, "csv");
 }
 
 function events(response, book, asked) {
@@ -124,6 +144,11 @@ function live(request, response, book, asked) {
   if (book.full)
     return send(response, 503, { error: { code: "too_many", message: "500 clients are listening already" } });
   if (book.silent) return;
+  const unknown = Object.keys(asked).find((name) => !["view", "from", "to", "last_event_id"].includes(name));
+  if (unknown) return send(response, 400, { error: { code: "bad_request", message: `no parameter ${unknown}` } });
+  const view = asked.view ? readable(response, book, asked.view) : null;
+  if (asked.view && !view) return;
+  const { since: rowsSince, snapshot, listen } = view ? streamOfView(view, asked) : streamOfCounts(book, asked);
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
   const write = (event, id, data) => response.write(`event: ${event}\nid: ${id}\ndata: ${json(data)}\n\n`);
   response.write("retry: 300\n\n");
@@ -132,19 +157,34 @@ function live(request, response, book, asked) {
   if (knows)
     write("delta", book.epoch, {
       complete_to: book.completeTo(),
-      rows: book.since(since, asked),
+      rows: rowsSince(since),
       status: book.compact(),
     });
-  else write("snapshot", book.epoch, { ...book.counts(asked), status: book.compact() });
-  const stop = book.listen(
+  else write("snapshot", book.epoch, { ...snapshot(), status: book.compact() });
+  const stop = listen(
     (rows) => {
-      if (book.silent) return;
-      const inRange = rows.filter((row) => row.day >= asked.from && row.day <= asked.to);
-      write("delta", book.epoch, { complete_to: book.completeTo(), rows: inRange, status: book.compact() });
+      if (!book.silent) write("delta", book.epoch, { complete_to: book.completeTo(), rows, status: book.compact() });
     },
     () => response.destroy(),
   );
   response.on("close", stop);
+}
+
+function streamOfCounts(book, asked) {
+  const inRange = (rows) => rows.filter((row) => row.day >= asked.from && row.day <= asked.to);
+  return {
+    since: (epoch) => book.since(epoch, asked),
+    snapshot: () => book.counts(asked),
+    listen: (listener, cut) => book.listen((rows) => listener(inRange(rows)), cut),
+  };
+}
+
+function streamOfView(view, asked) {
+  return {
+    since: (epoch) => view.since(epoch, asked),
+    snapshot: () => view.answer(asked),
+    listen: (listener, cut) => view.listen((rows) => listener(view.inRange(rows, asked)), cut),
+  };
 }
 
 function send(response, status, value) {

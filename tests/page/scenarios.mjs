@@ -1,6 +1,7 @@
 // Invented books: the numbers of the page's pictures, and what could break it.
 
 import { InventedBook } from "./invented.mjs";
+import { inventViews } from "./invented_views.mjs";
 
 // Changes of fourteen days by table: INSERT, UPDATE, DELETE, TRUNCATE.
 const SHOP = {
@@ -147,5 +148,11 @@ export const SCENARIOS = {
   busy: () => shop(),
   slow: () => shop(),
   midnight: () => shop(),
+  views: () => shop({ views: inventViews }),
+  view_faults: () => shop({ views: inventViews }),
+  view_polls: () => shop({ views: inventViews, full: true }),
+  lagging_views: () => shop({ views: inventViews, lagging: true, rejects: STREAMED }),
+  large_views: () => shop({ views: (book) => inventViews(book, 10_000) }),
+  most_groups: () => shop({ views: (book) => inventViews(book, 21_000) }),
   huge: () => shop({ tables: { "public.counter": [9_007_199_254_740_993n, 3, 0, 0], "public.other": [1, 2, 3, 0] } }),
 };

@@ -88,7 +88,7 @@ impl Book {
         ended
     }
 
-    /// Starts a command with the book as its first argument.
+    /// Starts a command, of one word or two, with the book as its first argument.
     pub(crate) fn start<S: AsRef<OsStr>>(&self, command: &str, arguments: &[S]) -> Running {
         let mut walbook = match self.launcher.split_first() {
             None => Command::new(&self.program),
@@ -98,7 +98,7 @@ impl Book {
                 launcher
             }
         };
-        walbook.arg(command).arg(&self.path).args(arguments);
+        walbook.args(command.split(' ')).arg(&self.path).args(arguments);
         Running::start(walbook, self.folder.path())
     }
 

@@ -21,6 +21,15 @@ const PARTITIONS: i32 = 2;
 const DAY: i64 = 86_400_000;
 /// How many days before today have changes.
 const DAYS: i64 = 40;
+/// Views of what `page.sql` and the history have: of each day, and with names that are harmless only as text.
+const VIEWS: [&str; 2] = [
+    "CREATE VIEW order_states AS
+     SELECT day, new.state, count(*) AS changes, sum(new.total_cents::numeric(18,2)) AS cents, max(commit_time) AS last
+     FROM public.orders WHERE op IN ('INSERT', 'UPDATE') GROUP BY day, new.state",
+    r#"CREATE VIEW evil AS
+     SELECT new."<img src=x onerror=alert(1)>" AS "<script>", sum(new.id::bigint) AS "__proto__", max(new."v:") AS "v,"
+     FROM public."a.b: <script>" GROUP BY 1"#,
+];
 const TOKEN: &str = "open sesame, and sixteen more";
 
 /// A zone, not the browser's, without midnight during the test.
@@ -93,6 +102,11 @@ fn a_person_sees_the_book() {
     let mut capturing = capture.start(&[]);
     let book = Book::new("page");
     let settings = ["-w", "2", "--commit-interval", "1s", "--time-zone", zone_of_day()];
+    // A run of nothing makes the book, in which the next one finds the views.
+    book.run_to_end(&[&topic, &before], &settings);
+    for view in VIEWS {
+        book.start("view create", &[view]).wait(Duration::from_secs(15)).expect_code(0);
+    }
     let (mut run, address) = book.serve_run(&[&topic, &before], &settings);
 
     look("empty.test.mjs", address, &book, &database);
@@ -105,7 +119,7 @@ fn a_person_sees_the_book() {
     // The very first change, then those of the script.
     let captured = 1 + 130 + 120 + 5 + 3 + 6 + 21;
     book.await_total(records + captured, &mut run);
-    for file in ["seen.test.mjs", "names.test.mjs", "use.test.mjs", "live.test.mjs"] {
+    for file in ["seen.test.mjs", "names.test.mjs", "views.test.mjs", "use.test.mjs", "live.test.mjs"] {
         look(file, address, &book, &database);
         run.expect_alive();
         capturing.expect_alive();

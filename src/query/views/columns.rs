@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::sql::{Output, Type};
+use crate::sql::{AggregateFunction, Output, Type};
 use crate::views::View;
 
 /// A column of a view.
@@ -16,6 +16,10 @@ pub struct ViewColumn {
     pub kind: String,
     /// Whether it is a group column: these tell the rows apart.
     pub is_group: bool,
+    /// Whether it is the day itself, so that rows can be chosen by it.
+    pub is_day: bool,
+    /// Whether the sum of its values in several groups is that of all their changes: of counts and sums.
+    pub adds_up: bool,
 }
 
 impl ViewColumn {
@@ -33,7 +37,14 @@ impl ViewColumn {
                 Type::Numeric => Type::Double.to_string(),
                 other => other.to_string(),
             };
-            ViewColumn { name: name.clone(), kind, is_group }
+            let is_day = matches!(output, Output::Group(place) if plan.day_group() == Some(place));
+            let adds_up = match output {
+                Output::Group(_) => false,
+                Output::Aggregate(place) => {
+                    matches!(plan.aggregates[place].function, AggregateFunction::Count | AggregateFunction::Sum)
+                }
+            };
+            ViewColumn { name: name.clone(), kind, is_group, is_day, adds_up }
         };
         plan.select.iter().map(|select| (&select.name, select.output)).map(column).collect()
     }

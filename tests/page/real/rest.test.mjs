@@ -39,5 +39,12 @@ test("a book at rest shows its counts, and that no run adds to them", async () =
   await shot(page, "real-rest");
   await page.locator(".grid .row.table a.cell[href]").first().click();
   await page.waitForSelector("#events .event");
+  await page.keyboard.press("Escape");
+  await page.click("#views a:text-is('order_states')");
+  await page.waitForSelector("#groups .row.group");
+  const { from, to } = await range(page);
+  const { rows } = JSON.parse(await walbook("query", "--view", "order_states", "--format", "json"));
+  const shown = rows.filter(({ day }) => day >= from && day <= to);
+  assert.equal(await page.getAttribute("#groups table", "aria-rowcount"), String(shown.length + 1));
   await clean(page);
 });

@@ -152,20 +152,20 @@ fn views_are_listed_with_their_columns() {
     let views = list["views"].as_array().expect("views");
     let names: Vec<&str> = views.iter().filter_map(|view| view["name"].as_str()).collect();
     assert_eq!(names, ["by_op", "daily", "everything"]);
-    let column = |name: &str, kind: &str, is_group: bool| json!({ "name": name, "type": kind, "is_group": is_group });
+    let column = |name: &str, kind: &str, is_group: bool, is_day: bool, adds_up: bool| json!({ "name": name, "type": kind, "is_group": is_group, "is_day": is_day, "adds_up": adds_up });
     let [by_op, daily, all] = views.as_slice() else { panic!("three views: {list:#}") };
     assert_eq!((&by_op["is_current"], &by_op["groups"], &by_op["has_days"]), (&false.into(), &0.into(), &false.into()));
-    assert_eq!(by_op["columns"][4], column("mean", "double precision", false));
+    assert_eq!(by_op["columns"][4], column("mean", "double precision", false, false, false));
     assert_eq!(
         (&daily["declared"], &daily["is_current"], &daily["has_days"]),
         (&DAILY.into(), &true.into(), &true.into())
     );
     let columns = [
-        column("a \"<b>\", c", "text", true),
-        column("day", "date", true),
-        column("n", "bigint", false),
-        column("sum", "numeric(38,2)", false),
-        column("first", "timestamptz", false),
+        column("a \"<b>\", c", "text", true, false, false),
+        column("day", "date", true, true, false),
+        column("n", "bigint", false, false, true),
+        column("sum", "numeric(38,2)", false, false, true),
+        column("first", "timestamptz", false, false, false),
     ];
     assert_eq!(daily["columns"], Value::from(columns.to_vec()));
     let rows = get(address, "/api/views/daily").json();

@@ -1,64 +1,55 @@
-// The geometry of a chart: days grouped into bars, an axis that starts at zero, whole pixels.
-
-import { compare, plus } from "./exact.js";
+// The geometry of a chart: days grouped into bars, an axis around zero, whole pixels.
 
 // Days that have less room than this, in pixels, are drawn by week: a bar of two pixels and a gap.
 const NARROWEST = 2.5;
 
 /**
- * The bars of `sum` (its `cells` by number of the day) in `width` pixels: `{from, to, ops, height, total, state}` each, where
- * `from` and `to` are numbers of days. `total` counts every operation, `height` all but TRUNCATE.
+ * The bars of some days in `width` pixels: `{from, to, state}` each, where `from` and `to` are numbers of days. By week where
+ * days have too little room, if `byWeek`.
  */
-export function gather(counts, sum, states, width) {
-	const perDay = width / counts.days.length;
-	const length = perDay < NARROWEST ? 7 : 1;
+export function gather(days, states, width, byWeek = true) {
+	const length = byWeek && width / days.length < NARROWEST ? 7 : 1;
 	const bars = [];
-	for (let from = 0; from < counts.days.length; from += length) {
-		const to = Math.min(from + length, counts.days.length) - 1;
-		const ops = [0, 0, 0, 0];
-		for (let day = from; day <= to; day++) sum.cells.get(day)?.forEach((count, op) => (ops[op] = plus(ops[op], count)));
-		const height = plus(plus(ops[0], ops[1]), ops[2]);
-		bars.push({
-			from,
-			to,
-			ops,
-			height,
-			total: plus(height, ops[3]),
-			state: states.over(counts.days.slice(from, to + 1)),
-		});
+	for (let from = 0; from < days.length; from += length) {
+		const to = Math.min(from + length, days.length) - 1;
+		bars.push({ from, to, state: states.over(days.slice(from, to + 1)) });
 	}
 	return { bars, weekly: length === 7, pitch: width / bars.length };
 }
 
-export function highest(bars) {
-	return bars.reduce((most, bar) => (compare(bar.height, most) > 0 ? bar.height : most), 0);
-}
-
-// The ticks of an axis from 0 to at least `most`: at most `lines` above 0, at round numbers; only 0 when there is nothing.
-export function ticks(most, lines) {
-	const top = Number(most);
-	if (top <= 0) return [0];
-	for (let size = 10 ** Math.floor(Math.log10(top) - 1); ; size *= 10) {
+// The ticks of an axis from at most `low` to at least `high`, at round numbers: 0 and at most `lines` others; only 0 when
+// there is nothing. Without `fractions` they are whole.
+export function ticks(low, high, lines, fractions = false) {
+	if (low === 0 && high === 0) return [0];
+	for (let size = 10 ** Math.floor(Math.log10(high - low) - 1); ; size *= 10) {
 		for (const step of [1, 2, 2.5, 5].map((factor) => factor * size)) {
-			if (step < 1 || !Number.isInteger(step)) continue;
-			const needed = Math.ceil(top / step);
-			if (needed <= lines) return Array.from({ length: Math.max(needed, 2) + 1 }, (_, line) => line * step);
+			if (!fractions && !Number.isInteger(step)) continue;
+			let [down, up] = [Math.ceil(-low / step), Math.ceil(high / step)];
+			if (down + up > lines) continue;
+			if (down === 0) up = Math.max(up, 2);
+			else if (up === 0) down = Math.max(down, 2);
+			return Array.from({ length: down + up + 1 }, (_, line) => (line - down) * step);
 		}
 	}
 }
 
-// The pieces of a bar from the bottom up: `[operation, y, height]`, `between` pixels between two, none lower than one.
-export function pieces(ops, base, scale, between) {
+/**
+ * The pieces of a bar: `[index, y, height]`, positive values upward from `base`, then negative ones downward; `between` pixels
+ * between two, none lower than one.
+ */
+export function pieces(values, base, scale, between) {
 	const drawn = [];
-	let sum = 0;
-	let floor = base;
-	for (const op of [0, 1, 2]) {
-		if (Number(ops[op]) === 0) continue;
-		sum += Number(ops[op]);
-		const gap = drawn.length > 0 ? between : 0;
-		const y = Math.min(Math.round(base - sum * scale), floor - 1 - gap);
-		drawn.push([op, y, floor - gap - y]);
-		floor = y;
+	for (const sign of [1, -1]) {
+		let [sum, edge, gap] = [0, base, 0];
+		values.forEach((value, index) => {
+			const amount = sign * Number(value);
+			if (!(amount > 0)) return;
+			sum += amount;
+			const start = edge - sign * gap;
+			edge = sign * Math.min(sign * Math.round(base - sign * sum * scale), sign * start - 1);
+			drawn.push([index, Math.min(edge, start), Math.abs(edge - start)]);
+			gap = between;
+		});
 	}
 	return drawn;
 }

@@ -1,27 +1,26 @@
-// The chart of changes per day: stacked bars, the state of each day, and a way to pick days by pointer or keys.
+// The chart per day: stacked bars, the state of each day, and a way to pick days by pointer or keys. What is drawn is a
+// *subject*: `chartOfCounts`, or `chartOfGroups` of a view.
 
-import { gather, highest, pieces, runs, ticks } from "./bars.js";
-import { byId, el, mark, setAttribute, setText, svg } from "./dom.js";
+import { pieces, runs, ticks } from "./bars.js";
+import { byId, el, setAttribute, setText, svg } from "./dom.js";
 import { dayTable } from "./day_table.js";
 import { addDays, dayOfMonth, dayWords, monthWord, rangeWords, shortDay, weekday } from "./days.js";
-import { count, short, tick } from "./format.js";
+import { short, tick } from "./format.js";
 import { STATE_WORDS } from "./states.js";
-import { OPERATIONS } from "./view.js";
 
 const LEFT = 45;
 const TOP = 21;
 const BELOW = 23;
-const CLASSES = ["ins", "upd", "del"];
-const ABBREVIATED = { INSERT: "INS", UPDATE: "UPD", DELETE: "DEL", TRUNCATE: "TRN" };
 
 export class Chart {
 	constructor(app) {
 		this.app = app;
 		this.plot = byId("plot");
 		this.readout = byId("readout");
+		this.series = byId("series");
 		this.hovered = null;
 		this.focused = null;
-		this.axis = { key: null, most: 0 };
+		this.axis = { key: null, low: 0, high: 0 };
 		this.drawing = svg("svg", { role: "img" });
 		this.layers = Object.fromEntries(
 			["absent", "bands", "lines", "hatches", "bars", "marks", "labels"].map((name) => [name, svg("g")]),
@@ -53,7 +52,7 @@ export class Chart {
 		days.addEventListener("click", (event) => this.pick(this.at(event), event.shiftKey));
 		days.addEventListener("focus", () => {
 			if (this.bars.length === 0) return;
-			this.focused ??= this.bars.findIndex((bar) => bar.to >= this.app.counts.last);
+			this.focused ??= this.bars.findIndex((bar) => bar.to >= this.app.numbers.last);
 			this.paint();
 			this.speak();
 		});
@@ -103,9 +102,9 @@ export class Chart {
 	// Selects a bar's days; a second call clears the selection; `extend` adds to it.
 	pick(index, extend) {
 		if (this.bars.length === 0) return;
-		const { counts, view } = this.app;
+		const { numbers, view } = this.app;
 		const bar = this.bars[index];
-		let [from, to] = [counts.days[bar.from], counts.days[bar.to]];
+		let [from, to] = [numbers.days[bar.from], numbers.days[bar.to]];
 		if (extend && view.days) {
 			if (view.days.from < from) from = view.days.from;
 			if (view.days.to > to) to = view.days.to;
@@ -117,19 +116,28 @@ export class Chart {
 	}
 
 	paint() {
-		const { counts, states } = this.app;
-		if (!counts || this.size.width === 0) return;
+		const { numbers, states, view } = this.app;
+		if (!numbers?.isCharted) return;
+		// A plot that has just been shown has no size from its observer yet; a frame later it would push the grid down.
+		if (this.size.width === 0) this.size = { width: this.plot.clientWidth, height: this.plot.clientHeight };
+		if (this.size.width === 0) return;
 		const width = this.size.width - LEFT;
 		const { height } = this.size;
-		const { bars, weekly, pitch } = gather(counts, counts.shown, states, width);
-		Object.assign(this, { bars, weekly, pitch, base: height - BELOW });
+		this.subject = numbers.chart(states, width);
+		const { bars, weekly, pitch, fractions } = this.subject;
+		Object.assign(this, { bars, weekly, pitch });
 		for (const at of ["focused", "hovered"]) if (this[at] !== null) this[at] = Math.min(this[at], bars.length - 1);
-		const key = `${counts.from} ${counts.to} ${this.app.view.filter} ${weekly}`;
-		const most = highest(bars);
+		const key = `${numbers.from} ${numbers.to} ${view.filter} ${this.subject.key} ${weekly}`;
 		// The axis grows at once; it shrinks only when the view changes.
-		this.axis = { key, most: this.axis.key === key && this.axis.most > most ? this.axis.most : most };
-		this.lines = ticks(this.axis.most, height < 140 ? 2 : 4);
-		this.scale = this.axis.most > 0 ? (this.base - TOP) / this.lines[this.lines.length - 1] : 0;
+		const before = this.axis.key === key ? this.axis : { low: 0, high: 0 };
+		const low = Math.min(before.low, ...bars.map((bar) => bar.low));
+		const high = Math.max(before.high, ...bars.map((bar) => bar.high));
+		this.axis = { key, low, high };
+		this.lines = ticks(low, high, height < 140 ? 2 : 4, fractions);
+		const [least, most] = [this.lines[0], this.lines[this.lines.length - 1]];
+		this.bottom = height - BELOW;
+		this.scale = most > least ? (this.bottom - TOP) / (most - least) : 0;
+		this.base = Math.round(this.bottom + least * this.scale);
 		this.barWidth = Math.max(1, Math.min(64, Math.round(pitch * 0.59)));
 		this.title();
 		this.paintReadout();
@@ -137,7 +145,7 @@ export class Chart {
 		this.drawing.style.display = this.asTable ? "none" : "";
 		this.days.hidden = this.asTable;
 		if (this.asTable) {
-			const table = dayTable(this.table, this.bars, counts, this.app.today);
+			const table = dayTable(this.table, this.subject, numbers, this.app.today);
 			if (table !== this.table) this.table?.remove();
 			if (!table.isConnected) this.plot.append(table);
 			this.table = table;
@@ -157,21 +165,21 @@ export class Chart {
 	}
 
 	draw(width) {
-		const { app, bars, base } = this;
+		const { app, bars, bottom } = this;
 		const parts = { absent: [], bands: [], lines: [], hatches: [], bars: [], marks: [], labels: [] };
 		for (const [first, last] of runs(bars, "absent")) this.absent(parts, first, last);
 		const empty = this.lines.length === 1;
 		const lines = empty ? [0, 1, 2, 3] : this.lines;
 		lines.forEach((value, index) => {
-			const y = Math.round(base - ((base - TOP) / (lines.length - 1)) * index) + 0.5;
-			parts.lines.push(["line", { class: index === 0 ? "base" : "rule", x1: LEFT, x2: LEFT + width, y1: y, y2: y }]);
+			const y = Math.round(bottom - ((bottom - TOP) / (lines.length - 1)) * index) + 0.5;
+			parts.lines.push(["line", { class: value === 0 ? "base" : "rule", x1: LEFT, x2: LEFT + width, y1: y, y2: y }]);
 			if (!empty || index === 0) parts.lines.push(["text", { class: "axis", x: LEFT - 10, y: y + 4 }, tick(value)]);
 		});
-		const labels = bars.map((bar) => short(bar.total));
+		const labels = bars.map((bar) => bar.label ?? "");
 		const widest = Math.max(...labels.map((label) => label.length)) * 6.4 + 9;
 		const labelled = bars.length <= 31 && widest <= this.pitch;
 		const current = this.focused ?? this.hovered;
-		const selected = app.view.days ? (bar) => bar.from >= app.counts.first && bar.to <= app.counts.last : () => true;
+		const selected = app.view.days ? (bar) => bar.from >= app.numbers.first && bar.to <= app.numbers.last : () => true;
 		bars.forEach((bar, index) => {
 			const picked = app.view.days !== null && selected(bar);
 			if (picked || index === current) {
@@ -180,7 +188,7 @@ export class Chart {
 					x: this.left(index) + inset,
 					y: 0,
 					width: this.pitch - 2 * inset,
-					height: base + BELOW,
+					height: bottom + BELOW,
 					rx: Math.min(6, this.pitch / 4),
 				};
 				parts.bands.push(["rect", { ...band, class: `band ${picked ? "picked" : "over"}` }]);
@@ -197,25 +205,27 @@ export class Chart {
 		const middle = this.left(index) + this.pitch / 2;
 		const x = Math.round(middle - barWidth / 2);
 		const faded = selected ? "" : " aside";
-		const drawn = pieces(bar.ops, base, this.scale, barWidth < 4 ? 0 : 1);
-		const top = drawn.length > 0 ? drawn[drawn.length - 1][1] : base;
+		const { classes, points } = this.subject;
+		const drawn = points ? [] : pieces(bar.heights, base, this.scale, barWidth < 4 ? 0 : 1);
+		const top = points ? base - bar.high * this.scale - 3 : Math.min(base, ...drawn.map(([, y]) => y));
 		if (bar.state === "open" || bar.state === "incomplete") {
 			const thin = barWidth < 5 ? " thin" : "";
 			const height = Math.max(0, top - 1 - TOP);
 			parts.hatches.push(["rect", { class: bar.state + thin + faded, x, y: TOP, width: barWidth, height }]);
 		}
 		const rx = barWidth > 6 ? 1.5 : 0;
-		for (const [op, y, height] of drawn) {
-			parts.bars.push(["rect", { class: CLASSES[op] + faded, x, y, width: barWidth, height, rx: height > 3 ? rx : 0 }]);
+		for (const [at, y, height] of drawn) {
+			parts.bars.push(["rect", { class: classes[at] + faded, x, y, width: barWidth, height, rx: height > 3 ? rx : 0 }]);
 		}
+		if (points) this.points(parts.bars, bar, middle, faded);
 		if (bar.state === "absent") {
 			if (this.pitch >= 10) parts.marks.push(["text", { class: "", x: middle, y: base - 6 }, "–"]);
-		} else if (bar.total === 0 && this.pitch >= 10) {
+		} else if (bar.isZero && this.pitch >= 10) {
 			parts.marks.push(["text", { class: faded, x: middle, y: base - 5 }, "0"]);
-		} else if (label !== null && bar.total !== 0) {
+		} else if (label && !bar.isZero) {
 			parts.marks.push(["text", { class: `amount${faded}`, x: middle, y: top - 6 }, label]);
 		}
-		if (bar.ops[3] !== 0) {
+		if (bar.truncates) {
 			const size = this.pitch < 12 ? 3.5 : 5;
 			const at = Math.min(x + barWidth + 7, this.left(index) + this.pitch - 1);
 			const y = base - 6;
@@ -223,9 +233,25 @@ export class Chart {
 				"path",
 				{ class: `trn${faded}`, d: `M${at} ${y - size}l${size} ${size}-${size} ${size}-${size}-${size}Z` },
 			]);
-			if (bar.ops[3] > 1 && this.pitch >= 30)
-				parts.marks.push(["text", { class: faded, x: at, y: y - 9 }, short(bar.ops[3])]);
+			if (bar.truncates > 1 && this.pitch >= 30)
+				parts.marks.push(["text", { class: faded, x: at, y: y - 9 }, short(bar.truncates)]);
 		}
+	}
+
+	// The values of the largest groups, and a line that spans those of the others.
+	points(shapes, { heights, span }, middle, faded) {
+		const { base, scale } = this;
+		const { classes } = this.subject;
+		if (span) {
+			const height = Math.max(1, (span[1] - span[0]) * scale);
+			const line = { x: middle - 1, y: base - span[1] * scale, width: 2, height, rx: 0 };
+			shapes.push(["rect", { class: classes[classes.length - 1] + faded, ...line }]);
+		}
+		heights.forEach((value, at) => {
+			if (value === null) return;
+			const r = Math.min(3.5, this.pitch / 2);
+			shapes.push(["circle", { class: classes[at] + faded, cx: middle, cy: base - value * scale, r }]);
+		});
 	}
 
 	absent(parts, first, last) {
@@ -233,8 +259,8 @@ export class Chart {
 		const x = this.left(first);
 		const width = this.left(last + 1) - x;
 		if (!app.firstDay) return; // An empty book: the days are said to be absent by their marks alone.
-		parts.absent.push(["rect", { class: "absent", x, y: TOP, width, height: this.base - TOP }]);
-		const future = app.counts.days[this.bars[first].from] > app.today;
+		parts.absent.push(["rect", { class: "absent", x, y: TOP, width, height: this.bottom - TOP }]);
+		const future = app.numbers.days[this.bars[first].from] > app.today;
 		const words = future
 			? [`These days have not begun`, `in ${app.zone.name}`]
 			: ["Not in the book", `it begins on ${dayWords(app.firstDay, app.today)}`];
@@ -242,15 +268,15 @@ export class Chart {
 		words.forEach((text, line) => {
 			parts.labels.push([
 				"text",
-				{ class: "sentence", x: x + width / 2, y: TOP + (this.base - TOP) / 2 + line * 16 - 4 },
+				{ class: "sentence", x: x + width / 2, y: TOP + (this.bottom - TOP) / 2 + line * 16 - 4 },
 				text,
 			]);
 		});
 	}
 
 	axisLabels(labels, current, selected) {
-		const { app, bars, base } = this;
-		const days = app.counts.days;
+		const { app, bars, bottom } = this;
+		const { days } = app.numbers;
 		const perDay = this.weekly ? 0 : this.pitch;
 		const narrowest = perDay >= 56 ? "day" : perDay >= 17 ? "number" : perDay >= 7 ? "week" : "month";
 		let free = 0;
@@ -272,39 +298,38 @@ export class Chart {
 			const x = Math.min(middle, this.size.width - half);
 			labels.push([
 				"text",
-				{ class: picked ? "current" : day === app.today ? "today" : "", x, y: base + 17 },
+				{ class: picked ? "current" : day === app.today ? "today" : "", x, y: bottom + 17 },
 				text,
 			]);
 		});
 	}
 
 	title() {
-		const { counts, view } = this.app;
-		const unit = this.weekly ? "Changes per week" : "Changes per day";
-		const of = view.filter === "" ? "" : `, ${count(counts.shown.tables)} of ${count(counts.tables.size)} tables`;
-		setText(byId("chart-title"), unit + of);
+		const { numbers, view } = this.app;
+		const { title } = this.subject;
+		setText(byId("chart-title"), view.filter === "" ? title : `${title}, ${numbers.found()}`);
 	}
 
 	paintReadout() {
 		const { app, readout } = this;
-		const { counts, view, today } = app;
+		const { numbers, view, today } = app;
 		if (app.reading) {
 			redo(readout, "reading", () => [el("span", {}, "Reading …")]);
 			return;
 		}
-		if (!counts) return;
-		const empty = counts.tables.size === 0;
+		if (!numbers || !this.subject) return;
+		const { series, sums, exact } = this.subject;
+		const empty = numbers.isEmpty;
 		byId("chart-table").hidden = empty;
 		readout.hidden = empty;
 		const index = this.focused ?? this.hovered;
 		const bar = index === null ? null : this.bars[index];
-		const range = bar ? { from: counts.days[bar.from], to: counts.days[bar.to] } : app.range;
-		const ops = bar ? bar.ops : counts.shown.sum;
-		const total = bar ? bar.total : counts.shown.total;
+		const range = bar ? { from: numbers.days[bar.from], to: numbers.days[bar.to] } : app.range;
+		const { values, total } = bar ?? sums();
 		const state = bar ? bar.state : app.state;
 		const words = rangeWords(range.from, range.to, today);
 		const chip = !bar && view.days !== null;
-		redo(readout, `${words} ${chip} ${state}`, () => {
+		redo(readout, JSON.stringify([words, chip, state, total === null, this.subject.key, series.map(({ word }) => word)]), () => {
 			const label = chip
 				? el(
 						"button",
@@ -313,22 +338,27 @@ export class Chart {
 						el("span", { "aria-hidden": "true" }, "×"),
 					)
 				: el("span", { class: "label" }, words);
-			const parts = OPERATIONS.map((op) =>
+			const parts = series.map(({ word, abbreviated, mark }) =>
 				el(
 					"span",
-					{ class: "part", title: op },
-					mark(op),
-					el("span", { class: "word" }, op),
-					el("span", { class: "abbr", "aria-hidden": "true" }, ABBREVIATED[op]),
+					{ class: "part", title: word },
+					mark(),
+					el("span", { class: "word" }, word),
+					el("span", { class: "abbr", "aria-hidden": "true" }, abbreviated),
 					el("b"),
 				),
 			);
-			const least = state === "incomplete" ? el("span", { class: "ge", title: "at least" }, " ≥") : null;
-			return [label, ...parts, el("span", {}, "Total", least, el("b"))];
+			const least = this.least(state) ? el("span", { class: "ge", title: "at least" }, " ≥") : null;
+			const sum = el("span", { hidden: total === null }, this.subject.totalWord, least, el("b"));
+			// Names of any length have a line of their own.
+			this.series.replaceChildren(...(this.subject.isNamed ? parts : []));
+			return [label, ...(this.subject.isNamed ? [] : parts), sum];
 		});
-		const numbers = readout.querySelectorAll("b");
+		const texts = [...this.series.querySelectorAll("b"), ...readout.querySelectorAll("b")];
 		const unknown = state === "absent";
-		[...ops, total].forEach((value, at) => setText(numbers[at], unknown ? "–" : count(value)));
+		const said = (value) => (value === undefined ? "" : unknown || value === null ? "–" : exact(value));
+		series.forEach((_, at) => setText(texts[at], said(values[at])));
+		setText(texts[series.length], said(total));
 		this.tighten(`${this.size.width} ${readout.dataset.key} ${readout.textContent.length}`);
 	}
 
@@ -345,26 +375,36 @@ export class Chart {
 
 	// What the chart shows, for screen readers.
 	sentence() {
-		const { counts, view, today, states } = this.app;
-		const parts = [`Changes per ${this.weekly ? "week" : "day"}, ${rangeWords(counts.from, counts.to, today)}`];
-		parts.push(`total ${this.app.state === "incomplete" ? "at least " : ""}${count(counts.shown.total)}`);
-		const incomplete = states.among(counts.days, "incomplete").length;
+		const { numbers, view, today, states } = this.app;
+		const { title, sums, exact } = this.subject;
+		const { total } = sums();
+		const parts = [`${title}, ${rangeWords(numbers.from, numbers.to, today)}`];
+		if (total !== null) parts.push(`total ${this.least(this.app.state)}${exact(total)}`);
+		const incomplete = states.among(numbers.days, "incomplete").length;
 		if (incomplete > 0) parts.push(`${incomplete} days not complete`);
 		if (view.days) parts.push(`${rangeWords(view.days.from, view.days.to, today)} selected`);
 		return `${parts.join("; ")}.`;
 	}
 
+	// Only counts are sure to grow.
+	least(state) {
+		return state === "incomplete" && this.subject.grows ? "at least " : "";
+	}
+
 	speak() {
-		const { counts, today } = this.app;
-		const index = this.focused ?? this.bars.findIndex((bar) => bar.to >= counts.last);
+		const { numbers, today } = this.app;
+		const { series, exact, totalWords } = this.subject;
+		const index = this.focused ?? this.bars.findIndex((bar) => bar.to >= numbers.last);
 		const bar = this.bars[index] ?? this.bars[this.bars.length - 1];
-		const words = rangeWords(counts.days[bar.from], counts.days[bar.to], today);
-		const least = bar.state === "incomplete" ? "at least " : "";
-		const ops = OPERATIONS.map((op, at) => `${op} ${least}${count(bar.ops[at])}`).join(", ");
+		const words = rangeWords(numbers.days[bar.from], numbers.days[bar.to], today);
+		const least = this.least(bar.state);
+		const said = bar.total === null ? [] : [totalWords(least + exact(bar.total))];
+		if (series.length > 0)
+			said.push(series.map(({ word }, at) => `${word} ${bar.values[at] === null ? "none" : least + exact(bar.values[at])}`).join(", "));
 		const text =
 			bar.state === "absent"
 				? `${words}: not in the book`
-				: `${words}: ${least}${count(bar.total)} changes; ${ops}; ${STATE_WORDS[bar.state]}`;
+				: `${words}: ${[...said, STATE_WORDS[bar.state]].join("; ")}`;
 		setAttribute(this.days, "aria-valuemin", "1");
 		setAttribute(this.days, "aria-valuemax", String(this.bars.length));
 		setAttribute(this.days, "aria-valuenow", String(this.bars.indexOf(bar) + 1));

@@ -1,7 +1,9 @@
 // The numbers: changes by table, day and operation, with the sums the page shows, kept up to date change by change.
 
+import { chartOfCounts } from "./chart_of_counts.js";
 import { daysOf } from "./days.js";
 import { minus, plus, whole } from "./exact.js";
+import { count, plural } from "./format.js";
 import { OPERATIONS } from "./view.js";
 
 const OP_INDEX = new Map(OPERATIONS.map((op, index) => [op, index]));
@@ -18,8 +20,8 @@ export function totalOf(ops) {
 
 export class Counts {
 	constructor(from, to, days = null) {
-		this.from = from;
-		this.to = to;
+		// Unlike those of a view, these numbers have no name.
+		Object.assign(this, { name: null, from, to });
 		this.days = daysOf(from, to);
 		this.numbers = new Map(this.days.map((day, number) => [day, number]));
 		// By key: `{key, schema, name, full, cells, sum, total, shown}`; `cells` by number of the day, four counts each.
@@ -28,6 +30,23 @@ export class Counts {
 		this.match = () => true;
 		this.shown = { cells: new Map(), sum: none(), total: 0, tables: 0 };
 		this.select(days);
+	}
+
+	get isEmpty() {
+		return this.tables.size === 0;
+	}
+
+	get isCharted() {
+		return true;
+	}
+
+	// How many of the tables the filter shows.
+	found() {
+		return `${count(this.shown.tables)} of ${plural(this.tables.size, "table")}`;
+	}
+
+	chart(states, width) {
+		return chartOfCounts(this, states, width);
 	}
 
 	// Adds a table, possibly without changes.

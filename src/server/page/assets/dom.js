@@ -23,6 +23,15 @@ export function svg(name, attributes = {}, ...children) {
 	return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
+// Acts on a plain click of a link; with a modifier it is an ordinary link.
+export function onPlainClick(link, act) {
+	link.addEventListener("click", (event) => {
+		if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+		event.preventDefault();
+		act();
+	});
+}
+
 export function byId(id) {
 	return document.getElementById(id);
 }

@@ -1,17 +1,19 @@
-// Integers of any size. Offsets, LSNs and counts may exceed 2^53, where a JavaScript number is not exact.
+// Numbers of any size. Offsets, LSNs, counts and sums may exceed 2^53, where a JavaScript number is not exact.
 
 const NUMBER = /-?\d[\d.eE+-]*/g;
 // Shorter numbers are exact as JavaScript numbers.
 const LONG = /^-?\d{16,}$/;
+const LONG_DECIMAL = /^(?=.{17})-?\d+\.\d+$/;
+const isRounded = (part) => LONG.test(part) || (LONG_DECIMAL.test(part) && String(Number(part)) !== part);
 
-// Parses JSON; integers of 16 digits and more become strings of digits.
+// Parses JSON; integers of 16 digits and more, and decimals that a number would round, become strings.
 export function parseExactly(text) {
-	if (!/\d{16}/.test(text)) return JSON.parse(text);
+	if (!/[\d.]{16}/.test(text)) return JSON.parse(text);
 	const pieces = [];
 	for (let at = 0; at < text.length; ) {
 		const quote = text.indexOf('"', at);
 		const open = quote < 0 ? text.length : quote;
-		pieces.push(text.slice(at, open).replace(NUMBER, (part) => (LONG.test(part) ? `"${part}"` : part)));
+		pieces.push(text.slice(at, open).replace(NUMBER, (part) => (isRounded(part) ? `"${part}"` : part)));
 		at = endOfText(text, open);
 		pieces.push(text.slice(open, at));
 	}
@@ -32,6 +34,13 @@ export function whole(value) {
 	if (typeof value === "number") return value;
 	const exact = BigInt(value ?? 0);
 	return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
+}
+
+// A decimal as a whole number of units of its last digit: `12.5` of two digits is 1250.
+export function units(value, digits) {
+	const text = typeof value === "string" ? value : /e/.test(value) ? value.toFixed(digits) : String(value);
+	const [integer, fraction = ""] = text.split(".");
+	return whole(integer + fraction.padEnd(digits, "0"));
 }
 
 export function plus(a, b) {

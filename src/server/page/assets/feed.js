@@ -1,45 +1,47 @@
-// The data from the server: one stream of counts, a status every few seconds, the states of the days.
+// The data from the server: one stream of counts or of a view's rows, a status every few seconds, the states of the days.
 //
-// A new range is shown once its counts, the states of its days and the tables of the book have arrived. Until then
-// they are kept in `pending`, and the old range stays; answers to earlier requests are dropped (`generation`). A stream
-// that restarts sends only counts. Failed requests are kept by topic (`troubles`) until they succeed.
+// Another range or view is shown once its numbers, the states of its days and the tables or views of the book have arrived.
+// Until then they are kept in `pending`, and the old numbers stay; answers to earlier requests are dropped (`generation`). A
+// stream that restarts sends only numbers. Failed requests are kept by topic (`troubles`) until they succeed.
 
 import { ApiError, ask } from "./api.js";
 import { Counts } from "./counts.js";
 import { byId } from "./dom.js";
+import { Faults } from "./faults.js";
 import { matcher } from "./filter.js";
 import { plural } from "./format.js";
+import { Groups, MOST_GROUPS, orderText } from "./groups.js";
 import { lagOf, unitOf } from "./lag.js";
 import { Live } from "./live.js";
 import { States } from "./states.js";
 import { askForToken } from "./token.js";
 import { lookedAt } from "./view.js";
-import { Clock, Zone } from "./zone.js";
+import { Zone } from "./zone.js";
 
-// Without a stream, the counts are polled at this interval, in milliseconds.
+// Without a stream, the numbers are polled at this interval, in milliseconds.
 const POLL = 5000;
-// The timeout for counts in one answer.
+// The timeout for all numbers in one answer.
 const LONG_TIMEOUT = 60_000;
 // A run with a shorter lag keeps up, in seconds.
 const BEHIND = 10;
 
 /**
- * The state that comes from the server. A subclass has a `view` and shows what changed: `onNumbers`, `onChanges`,
- * `onReading`, `onToken`, `midnight`, `say`, `schedule`, `paint`.
+ * The state that comes from the server. A subclass has a `view` (what the address selects) and shows what changed: `onNumbers`,
+ * `onChanges`, `onReading`, `onToken`, `midnight`, `say`, `schedule`, `paint`.
  */
-export class Feed {
+export class Feed extends Faults {
 	constructor() {
-		this.clock = new Clock();
-		this.counts = null;
+		super();
+		// What is shown: `Counts`, or `Groups` of a view, or null; and the views of the book.
+		this.numbers = null;
+		this.views = [];
 		this.states = new States([]);
 		this.status = null;
-		// Errors by topic (stream, numbers, range, status, download): `{at, status, message}`.
-		this.troubles = new Map();
-		// Whether an answer is late; whether the counts come from a stream; what they are complete to.
+		// Whether an answer is late; whether the numbers come from a stream; what they are complete to.
 		this.reading = false;
 		this.streams = false;
 		this.reached = null;
-		// A range whose counts and states have not all arrived.
+		// A range whose numbers and states have not all arrived.
 		this.pending = null;
 		this.generation = 0;
 		this.arrivals = [];
@@ -76,26 +78,30 @@ export class Feed {
 		return this.status.today;
 	}
 
-	// Since when the server or the stream has not answered; null while both do.
-	get lostAt() {
-		return [...this.troubles.values()].find(({ status }) => status === 0)?.at ?? null;
+	// The counts by table, if they are shown.
+	get counts() {
+		return this.numbers?.name === null ? this.numbers : null;
 	}
 
-	// What the server refuses: `[topic, message]`, or null.
-	get refused() {
-		const found = [...this.troubles].find(([, { status }]) => status !== 0);
-		return found ? [found[0], found[1].message] : null;
+	// The groups of a view, if they are shown.
+	get groups() {
+		return this.numbers?.name ? this.numbers : null;
 	}
 
-	// The days of the displayed counts: the old ones while a new range is loading.
+	// The view that is selected, if the book has it.
+	get selectedView() {
+		return this.views.find(({ name }) => name === this.view.of) ?? null;
+	}
+
+	// The days of the displayed numbers: the old ones while a new range is loading.
 	get range() {
-		const { counts, view } = this;
-		return counts === null ? lookedAt(view) : { from: counts.days[counts.first], to: counts.days[counts.last] };
+		const { numbers, view } = this;
+		return numbers === null ? lookedAt(view) : { from: numbers.days[numbers.first], to: numbers.days[numbers.last] };
 	}
 
 	get state() {
 		const { from, to } = this.range;
-		return this.states.over((this.counts?.days ?? []).filter((day) => day >= from && day <= to));
+		return this.states.over((this.numbers?.days ?? []).filter((day) => day >= from && day <= to));
 	}
 
 	commit() {
@@ -125,10 +131,33 @@ export class Feed {
 		return (last.end - first.end) / (last.at - first.at);
 	}
 
-	// Reloads the range of the view; the old counts stay until the new ones have arrived.
+	// The view that is selected, if it has rows to show: one that is built, whose declaration this version can read.
+	get readableView() {
+		const view = this.selectedView;
+		return view?.is_current && view.columns.length > 0 ? view : null;
+	}
+
+	// What is asked of the stream, or of one answer.
+	parameters() {
+		const { from, to, of } = this.view;
+		if (of === null) return { from, to };
+		return this.selectedView?.has_days ? { view: of, from, to } : { view: of };
+	}
+
+	// Follows what is selected: by a stream or, where a view has more groups than a page should hold, by reading the first of them.
+	follow() {
+		if (this.selectedView?.groups > MOST_GROUPS) {
+			this.streams = false;
+			this.poll(true);
+		} else {
+			this.live.open(this.parameters());
+		}
+	}
+
+	// Reloads what the address selects; the old numbers stay until the new ones have arrived.
 	async load() {
 		const generation = ++this.generation;
-		const { from, to } = this.view;
+		const { from, to, of } = this.view;
 		clearTimeout(this.again);
 		clearTimeout(this.polling);
 		clearTimeout(this.late);
@@ -136,20 +165,25 @@ export class Feed {
 			this.reading = true;
 			this.onReading();
 		}, 300);
-		this.pending = { from, to, days: null, tables: null, answer: null };
-		this.live.open(from, to);
+		this.pending = { from, to, of, days: null, tables: null, answer: null };
+		// Whether a view has days is known only from the list of views.
+		if (of === null) this.follow();
+		else this.live.close();
 		this.readStatus();
 		try {
-			const [days, tables] = await Promise.all([ask("days", { from, to }), ask("tables")]);
+			const [days, { tables, views }] = await Promise.all([ask("days", { from, to }), ask(of === null ? "tables" : "views")]);
 			if (generation !== this.generation) return;
 			this.answered("range");
 			this.pending.days = days;
-			this.pending.tables = tables;
+			this.pending.tables = tables ?? [];
+			if (views) this.views = views;
+			if (of !== null && this.readableView === null) return this.showNothing();
+			if (of !== null) this.follow();
 			this.arrive();
 		} catch (error) {
 			if (!(error instanceof ApiError)) throw error;
 			if (generation !== this.generation) return;
-			// Without the states of its days a range is not shown, and counts must not accumulate meanwhile.
+			// Without the states of its days a range is not shown, and numbers must not accumulate meanwhile.
 			this.live.close();
 			this.pending.answer = null;
 			clearTimeout(this.late);
@@ -166,30 +200,69 @@ export class Feed {
 			this.arrive();
 			return;
 		}
-		// The stream restarted in the same range: keep the states and compare only the counts.
-		const { from, to } = this.view;
-		this.pending = { from, to, days: null, tables: { tables: [] }, answer };
+		// The stream restarted in the same range: keep the states and compare only the numbers.
+		const { from, to, of } = this.view;
+		this.pending = { from, to, of, days: null, tables: [], answer };
 		this.arrive();
 	}
 
-	// Shows a range once its counts and the states of its days have arrived.
+	// Shows a range once its numbers and the states of its days have arrived.
 	arrive() {
-		const { pending } = this;
+		const { numbers, pending, view } = this;
 		if (pending === null || pending.answer === null || pending.tables === null) return;
-		const sameRange = this.counts !== null && this.counts.from === pending.from && this.counts.to === pending.to;
+		const { from, to, of } = pending;
+		const same = numbers?.from === from && numbers.to === to && numbers.name === of;
+		// A view of this name may have been declared again.
+		const sameRange = same && (of === null || numbers.view.declared === this.selectedView?.declared);
 		if (pending.days === null && !sameRange) return;
+		this.arrived();
+		if (!sameRange) {
+			const { selectedView, zone } = this;
+			this.numbers = of === null ? new Counts(from, to, view.days) : new Groups(selectedView, from, to, view.days, zone);
+		}
+		for (const { schema, table } of pending.tables) this.numbers.know(schema, table);
+		this.numbers.replace(pending.answer.rows);
+		// While the answers were in flight, other days or names may have been selected.
+		this.numbers.select(view.days);
+		this.numbers.filter(matcher(view.filter));
+		this.groups?.chartBy(view.number);
+		if (pending.days) this.takeDays(pending.days);
+		this.onNumbers(sameRange, pending.days !== null);
+	}
+
+	arrived() {
 		this.pending = null;
 		clearTimeout(this.late);
 		this.reading = false;
-		const counts = sameRange ? this.counts : new Counts(pending.from, pending.to, this.view.days);
-		for (const { schema, table } of pending.tables.tables) counts.know(schema, table);
-		counts.replace(pending.answer.rows);
-		// While the answers were in flight, other days or tables may have been selected.
-		counts.select(this.view.days);
-		counts.filter(matcher(this.view.filter));
-		this.counts = counts;
-		if (pending.days) this.takeDays(pending.days);
-		this.onNumbers(sameRange, pending.days !== null);
+	}
+
+	// The selected view has no rows to show.
+	showNothing() {
+		this.answered("numbers");
+		this.takeDays(this.pending.days);
+		this.arrived();
+		this.numbers = null;
+		this.onNumbers(false, true);
+	}
+
+	// Asks which views there are.
+	async askViews() {
+		try {
+			this.views = (await ask("views")).views;
+		} catch (error) {
+			// The status says so, too.
+			if (!(error instanceof ApiError)) throw error;
+		}
+	}
+
+	// One that was built, dropped or declared again is loaded anew.
+	async readViews() {
+		const before = this.selectedView;
+		await this.askViews();
+		const now = this.selectedView;
+		const differs = before?.declared !== now?.declared || before?.is_current !== now?.is_current;
+		if (this.view.of !== null && differs && this.pending === null) this.load();
+		this.schedule();
 	}
 
 	onDelta(answer) {
@@ -199,13 +272,13 @@ export class Feed {
 			if (this.pending.answer !== null) for (const row of answer.rows) this.pending.answer.rows.push(row);
 			return;
 		}
-		if (this.counts === null) return;
-		this.onChanges(this.counts.apply(answer.rows));
+		if (this.numbers === null) return;
+		this.onChanges(this.numbers.apply(answer.rows));
 		// The book or a day has just begun: its state has changed.
-		if (answer.rows.some(({ day }) => this.states.of(day) === "absent")) this.readStatusSoon(0);
+		if (this.counts && answer.rows.some(({ day }) => this.states.of(day) === "absent")) this.readStatusSoon(0);
 	}
 
-	// Applies the status that comes with counts; returns false if a new day begins, and with it a new range.
+	// Applies the status that comes with numbers; returns false if a new day begins, and with it a new range.
 	takeLive(answer) {
 		const { generation } = this;
 		const { status } = answer;
@@ -241,8 +314,8 @@ export class Feed {
 		const run = Object.assign(new AbortController(), { of });
 		this.statusRun = run;
 		const asksDays =
-			this.counts !== null &&
-			(this.state !== "complete" || this.states.among(this.counts.days, "incomplete").length > 0);
+			this.numbers !== null &&
+			(this.state !== "complete" || this.states.among(this.numbers.days, "incomplete").length > 0);
 		try {
 			const [status, days] = await Promise.all([
 				ask("status", range, run),
@@ -251,7 +324,7 @@ export class Feed {
 			this.answered("status");
 			this.rejectsOf = of;
 			const { now, state, complete_at, today } = this.status;
-			// The stream may have sent a later time or even day meanwhile; and the book may be ahead of the counts.
+			// The stream may have sent a later time or even day meanwhile; and the book may be ahead of the numbers.
 			if (Date.parse(status.now) < Date.parse(now)) Object.assign(status, { now, state, complete_at, today });
 			else if (this.reached !== null && reachOf(status) > this.reached) status.complete_at = complete_at;
 			this.takeStatus(status);
@@ -292,7 +365,7 @@ export class Feed {
 	onRefused(error) {
 		this.streams = false;
 		this.answered("stream");
-		if (!this.denied(error)) this.pollCounts();
+		if (!this.denied(error)) this.poll();
 	}
 
 	onStreamLost() {
@@ -300,7 +373,7 @@ export class Feed {
 		this.failed("stream", new ApiError(0, "The stream broke off."));
 	}
 
-	// The stream works: stop polling the counts.
+	// The stream works: stop polling the numbers.
 	onStream() {
 		this.streams = true;
 		clearTimeout(this.polling);
@@ -309,20 +382,25 @@ export class Feed {
 		if (this.troubles.has("status")) this.readStatus();
 	}
 
-	// No stream is available (too many clients, or a proxy blocks it): poll the counts instead.
-	async pollCounts() {
+	// No stream is available (too many clients, or a proxy blocks it): poll the numbers instead.
+	async poll(canStream = false) {
 		const { generation } = this;
 		if (this.polled === generation) return;
 		this.polled = generation;
-		const { from, to } = this.view;
+		const { view, ...parameters } = this.parameters();
+		const [path, more] = view
+			? [`views/${view}`, { limit: MOST_GROUPS, order: orderText(this.selectedView, this.view.sort) }]
+			: ["counts", { by: "day,table,op" }];
 		try {
 			// What the status calls complete is in the counts that are requested after it.
 			const status = await ask("status", lookedAt(this.view));
-			const answer = await ask("counts", { from, to, by: "day,table,op" }, { timeout: LONG_TIMEOUT });
+			const answer = await ask(path, { ...parameters, ...more }, { timeout: LONG_TIMEOUT });
 			if (generation !== this.generation || this.streams) return;
 			this.answered("numbers");
 			const { now, state, complete_at, today } = status;
 			this.onSnapshot({ ...answer, status: { now, state, complete_at, today } });
+			// All groups of these days can be held.
+			if (canStream && answer.rows.length < MOST_GROUPS) this.live.open(this.parameters());
 		} catch (error) {
 			if (!(error instanceof ApiError)) throw error;
 			if (generation === this.generation) this.failed("numbers", error);
@@ -330,42 +408,7 @@ export class Feed {
 			this.polled = null;
 		}
 		clearTimeout(this.polling);
-		this.polling = setTimeout(() => document.hidden || this.streams || this.pollCounts(), POLL);
-	}
-
-	// Shows the token form if the server requires a token; returns whether it does.
-	denied(error) {
-		if (error.status !== 401 && error.status !== 403) return false;
-		this.giveToken();
-		return true;
-	}
-
-	async giveToken() {
-		if (this.asking) return;
-		this.asking = true;
-		this.live.close();
-		await askForToken();
-		this.asking = false;
-		this.load();
-		this.onToken();
-	}
-
-	// Records the failure of a request.
-	failed(what, error) {
-		if (this.denied(error)) return;
-		const wasLost = this.lostAt !== null;
-		const known = this.troubles.get(what);
-		const at = known && (known.status === 0) === (error.status === 0) ? known.at : this.clock.now();
-		this.troubles.set(what, { at, status: error.status, message: error.message });
-		if (!wasLost && this.lostAt !== null) this.say("No answer from walbook. The numbers are from before.");
-		this.schedule();
-	}
-
-	answered(what) {
-		const wasLost = this.lostAt !== null;
-		if (!this.troubles.delete(what)) return;
-		if (wasLost && this.lostAt === null) this.say("walbook answers again.");
-		this.schedule();
+		this.polling = setTimeout(() => document.hidden || this.streams || this.poll(), this.groups?.isCut ? 3 * POLL : POLL);
 	}
 
 	sayState() {

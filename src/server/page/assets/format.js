@@ -8,6 +8,8 @@ export function count(value) {
 // `673 k`, `1.21 M`: three significant digits, for axes and labels.
 export function short(value) {
 	const number = Number(value);
+	if (number < 0) return `-${short(-number)}`;
+	if (number < 0.995) return String(Number(number.toPrecision(3)));
 	if (number < 1000) return three(number);
 	for (const [unit, size] of [["k", 1e3], ["M", 1e6], ["G", 1e9], ["T", 1e12]]) {
 		const scaled = number / size;
@@ -18,10 +20,11 @@ export function short(value) {
 
 // The label of a tick: `250 k`, without trailing zeros.
 export function tick(value) {
+	if (value < 0) return `-${tick(-value)}`;
 	for (const [unit, size] of [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
 		if (value >= size) return `${Number((value / size).toPrecision(4))} ${unit}`;
 	}
-	return String(value);
+	return String(Number(value.toPrecision(4)));
 }
 
 // `34.5 %`; `< 0.1 %` if it is small but not zero.

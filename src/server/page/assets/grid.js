@@ -5,19 +5,18 @@ import { byId, el, setAttribute, setText, unseen } from "./dom.js";
 import { compare } from "./exact.js";
 import { count, plural } from "./format.js";
 import { emptyBook } from "./empty.js";
-import { rejectsLink } from "./rejects.js";
+import { monoWidth, widthOf } from "./measure.js";
+import { rejectsLine } from "./rejects.js";
 import { COLUMNS, Row, headCell } from "./row.js";
 import { sparkLayout } from "./spark.js";
+import { InUse, STILL } from "./use.js";
 import { OPERATIONS } from "./view.js";
 
 const AROUND = 20;
 const MOST_FLASHES = 20;
-// How long the pointer and the focus must be elsewhere before rows change places.
-const REST = 2000;
 // The widths of fixed columns, and the minimum for a name that is hardly truncated.
 const [SHARE, PER_DAY, NAME] = [152, 144, 176];
 const NARROW = matchMedia("(max-width: 720px)");
-const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Grid {
 	constructor(app) {
@@ -56,23 +55,13 @@ export class Grid {
 		this.order = [];
 		this.rows = new Map();
 		this.at = { key: null, column: COLUMNS.length - 1 };
-		this.busy = { pointer: false, left: -Infinity };
+		this.use = new InUse(this.section, () => this.dirty && this.paint());
 		this.dirty = false;
 		this.listen();
 	}
 
 	listen() {
 		const { section } = this;
-		const leave = () => {
-			this.busy.left = performance.now();
-			setTimeout(() => this.dirty && this.paint(), REST + 50);
-		};
-		section.addEventListener("pointerenter", () => (this.busy.pointer = true));
-		section.addEventListener("pointerleave", () => {
-			this.busy.pointer = false;
-			leave();
-		});
-		section.addEventListener("focusout", leave);
 		section.addEventListener("focusin", (event) => this.onFocus(event.target));
 		section.addEventListener("keydown", (event) => this.onKey(event));
 		section.addEventListener("click", (event) => this.onClick(event));
@@ -98,16 +87,13 @@ export class Grid {
 		}).observe(section);
 	}
 
-	inUse() {
-		const focused = this.section.contains(document.activeElement) && document.activeElement !== this.section;
-		return this.busy.pointer || focused || performance.now() - this.busy.left < REST;
-	}
-
 	// Sorts the rows; without `now` only while the grid is not in use.
 	reorder(now) {
 		const { counts, view } = this.app;
+		// While a view is loading, the order is that of its groups.
+		if (!counts || view.of !== null) return;
 		this.dirty = true;
-		if (!now && this.inUse()) return;
+		if (!now && this.use.isInUse()) return;
 		this.dirty = false;
 		const down = view.sort[0] === "-";
 		const key = view.sort.replace(/^-/, "");
@@ -237,10 +223,6 @@ export class Grid {
 		const unordered = counts.shown.tables - this.order.length;
 		const parts = [];
 		if (unordered > 0) parts.push(plural(unordered, "new table"));
-		const rejects = app.rejects();
-		const total = Number(rejects.total);
-		const words = `${plural(rejects.total, "reject")} ${total === 1 ? "is" : "are"} not in these numbers`;
-		const link = total > 0 ? rejectsLink(app, words) : null;
 		if (counts.all.total === 0 && counts.tables.size > 0 && ["complete", "open"].includes(app.state)) {
 			parts.push(
 				app.state === "complete"
@@ -252,17 +234,13 @@ export class Grid {
 			parts.push(
 				`${count(view.filter === "" ? counts.tables.size : counts.shown.tables)} of ${plural(counts.tables.size, "table")}`,
 			);
-		const end = byId("keyline-end");
-		const content = el("span", {}, link, link && parts.length > 0 ? "  ·  " : "", parts.join("  ·  "));
-		// A link that is replaced while it is clicked or focused would be lost.
-		if (!end.firstChild?.isEqualNode(content)) end.replaceChildren(content);
-		setText(byId("legend-incomplete"), app.state === "incomplete" ? "not complete, can still grow" : "not complete");
+		rejectsLine(app, parts);
 	}
 
 	// Widens the columns for the longest number, once for all rows; returns how long a name may be.
 	fit() {
 		const { counts, state } = this.app;
-		const room = (value) => this.app.measure(`${state === "incomplete" ? "≥ " : ""}${count(value)}`, 600);
+		const room = (value) => widthOf(`${state === "incomplete" ? "≥ " : ""}${count(value)}`, 600);
 		const longest = Math.max(...counts.all.sum.map(room));
 		const total = room(counts.all.total);
 		this.widest ??= [0, 0];
@@ -286,7 +264,7 @@ export class Grid {
 		// On a narrow screen four long numbers need two lines.
 		this.section.classList.toggle("stacked", NARROW.matches && op * 0.93 + 14 > this.width / 4);
 		const width = this.all.head.clientWidth - (NARROW.matches ? 24 : 28);
-		this.room = Math.max(12, Math.floor(width / this.app.measureMono()));
+		this.room = Math.max(12, Math.floor(width / monoWidth()));
 	}
 
 	rowHeight() {

@@ -51,7 +51,7 @@ export class Header {
 		const { app } = this;
 		const { status, zone } = app;
 		setText(byId("book"), status.book.name);
-		document.title = `${status.book.name} – walbook`;
+		document.title = `${app.view.of ? `${app.view.of} – ` : ""}${status.book.name} – walbook`;
 		setText(byId("zone"), zone.said);
 		setAttribute(byId("complete-to"), "title", `Times in ${zone.said}`);
 		const [title, why, behind] = this.complete();
@@ -133,7 +133,7 @@ export class Header {
 	}
 
 	paintStrips() {
-		const strips = [this.lost(), this.refused(), this.unreadable(), this.notComplete(), this.gone()].filter(Boolean);
+		const strips = [this.lost(), this.refused(), this.unreadable(), this.notComplete(), this.cut(), this.gone()].filter(Boolean);
 		byId("page").classList.toggle("stripped", strips.length > 0);
 		const keep = new Set(strips.map(({ key }) => key));
 		for (const node of [...this.strips.children]) if (!keep.has(node.dataset.key)) node.remove();
@@ -178,7 +178,7 @@ export class Header {
 		const act = () => (isFile ? app.answered(what) : app.load());
 		const button = el("button", { class: "button", onclick: act }, isFile ? "Close" : "Retry");
 		const shown = what === "status" ? "The state shown is" : "What is shown is";
-		const words = what === "cut" ? "" : isFile ? " Nothing was saved." : app.counts ? ` ${shown} that of the last answer.` : " There are no numbers yet.";
+		const words = what === "cut" ? "" : isFile ? " Nothing was saved." : app.numbers ? ` ${shown} that of the last answer.` : " There are no numbers yet.";
 		return { key: `refused ${what}`, content: [el("strong", {}, sentence(message)), words], button };
 	}
 
@@ -198,10 +198,10 @@ export class Header {
 	// Displayed days can still grow, because records that belong to them have not been read.
 	notComplete() {
 		const { app } = this;
-		const { counts, states, status, today } = app;
-		if (!counts || app.lostAt !== null) return null;
+		const { numbers, states, status, today } = app;
+		if (!numbers || numbers.day === null || app.lostAt !== null) return null;
 		const { range } = app;
-		const open = states.among(counts.days.filter((day) => day >= range.from && day <= range.to), "incomplete");
+		const open = states.among(numbers.days.filter((day) => day >= range.from && day <= range.to), "incomplete");
 		if (open.length === 0) return null;
 		const words = [
 			el("strong", {}, `${listWords(open, today)} ${open.length === 1 ? "is" : "are"} not complete.`),
@@ -223,13 +223,11 @@ export class Header {
 		} else if (records === null && behind > 0) {
 			words.push(`${bytes(behind)} are still to be read. `);
 		}
-		const before = counts.days.filter((day) => day < open[0] && states.of(day) === "complete");
+		const before = numbers.days.filter((day) => day < open[0] && states.of(day) === "complete");
 		const last = before[before.length - 1];
-		words.push(
-			"Numbers marked ",
-			el("span", { class: "ge" }, "≥"),
-			` can still grow${last ? `; days up to ${dateWords(last, today)} are final.` : "."}`,
-		);
+		if (app.counts) words.push("Numbers marked ", el("span", { class: "ge" }, "≥"), " can still grow");
+		else words.push("Rows of these days can still change");
+		words.push(last ? `; days up to ${dateWords(last, today)} are final.` : ".");
 		const button =
 			last &&
 			el(
@@ -241,6 +239,17 @@ export class Header {
 				"Show complete days only",
 			);
 		return { key: `not-complete ${last ?? ""}`, content: words, button };
+	}
+
+	// A view with more groups than a page should read.
+	cut() {
+		const { groups } = this.app;
+		if (!groups?.isCut) return null;
+		const words = [
+			el("strong", {}, `Only the first ${count(groups.rows.size)} groups in this order are shown.`),
+			` The chart has only these${groups.day === null ? "" : "; fewer days have fewer"}. All are in the download.`,
+		];
+		return { key: "cut", content: words };
 	}
 
 	// Records that Kafka deleted before they were read, which was accepted.

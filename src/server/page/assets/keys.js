@@ -3,7 +3,7 @@
 import { byId, el } from "./dom.js";
 
 const ALL = [
-	["/", "filter the tables"],
+	["/", "filter the tables or groups"],
 	["t", "today"],
 	["[  ]", "a range earlier, later"],
 	["← → ↑ ↓", "move in the chart and in the grid"],

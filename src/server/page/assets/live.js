@@ -1,4 +1,4 @@
-// The stream of counts: Server-Sent Events read with fetch, because an EventSource cannot send a token.
+// The stream of counts or of a view: Server-Sent Events read with fetch, because an EventSource cannot send a token.
 
 import { ApiError, address, request } from "./api.js";
 import { parseExactly } from "./exact.js";
@@ -65,10 +65,10 @@ export class Live {
 		this.timer = null;
 	}
 
-	// Follows a range of days from a snapshot on.
-	open(from, to) {
+	// Follows the counts of a range of days, or a view, from a snapshot on.
+	open(parameters) {
 		this.close();
-		this.range = { from, to };
+		this.parameters = parameters;
 		this.lastId = null;
 		this.connect();
 	}
@@ -89,7 +89,7 @@ export class Live {
 		try {
 			const headers = { Accept: "text/event-stream" };
 			if (this.lastId !== null) headers["Last-Event-ID"] = this.lastId;
-			const response = await request(address("live", this.range), { signal: run.signal, headers });
+			const response = await request(address("live", this.parameters), { signal: run.signal, headers });
 			await this.read(response, run);
 		} catch (error) {
 			if (this.run !== run) return;

@@ -7,12 +7,14 @@ import { Events } from "./events.js";
 import { Feed } from "./feed.js";
 import { matcher } from "./filter.js";
 import { Grid } from "./grid.js";
+import { GroupsGrid } from "./groups_grid.js";
 import { Header } from "./header.js";
 import { Keys } from "./keys.js";
 import { Pipeline } from "./pipeline.js";
 import { Announcer } from "./announcer.js";
 import { Toolbar } from "./toolbar.js";
 import { lookedAt, neighbour, parseView, presetOf, resolve, viewAddress } from "./view.js";
+import { Views } from "./views.js";
 
 // The shortest time between two repaints, in milliseconds.
 const PAINT = 250;
@@ -32,19 +34,27 @@ class App extends Feed {
 
 	async start() {
 		await this.firstStatus();
+		// A list of views that came later would move the numbers.
+		await this.askViews();
 		resolve(this.view, this.today);
 		this.announcer = new Announcer();
 		this.header = new Header(this);
 		this.toolbar = new Toolbar(this);
 		this.chart = new Chart(this);
 		this.grid = new Grid(this);
+		this.groupsGrid = new GroupsGrid(this);
+		this.viewList = new Views(this);
 		this.pipeline = new Pipeline(this);
 		this.events = new Events(this);
 		this.keys = new Keys(this);
 		addEventListener("popstate", () => this.show(resolve(parseView(location.search), this.today)));
 		document.addEventListener("visibilitychange", () => this.onVisible());
 		setInterval(() => document.hidden || this.tick(), 1000);
-		setInterval(() => document.hidden || this.readStatus(), STATUS);
+		setInterval(() => {
+			if (document.hidden) return;
+			this.readStatus();
+			this.readViews();
+		}, STATUS);
 		this.toolbar.showRange();
 		this.paint();
 		this.load();
@@ -54,22 +64,6 @@ class App extends Feed {
 	rangeWords() {
 		const { from, to } = this.range;
 		return rangeWords(from, to, this.today);
-	}
-
-	measure(text, weight) {
-		this.pen ??= document.createElement("canvas").getContext("2d");
-		this.face ??= getComputedStyle(document.body).fontFamily;
-		this.pen.font = `${weight} 13px ${this.face}`;
-		return this.pen.measureText(text).width;
-	}
-
-	measureMono() {
-		if (this.mono === undefined) {
-			const family = getComputedStyle(document.documentElement).getPropertyValue("--mono");
-			this.pen.font = `12px ${family}`;
-			this.mono = this.pen.measureText("0000000000").width / 10;
-		}
-		return this.mono;
 	}
 
 	// Actions of the user.
@@ -107,34 +101,41 @@ class App extends Feed {
 		const before = this.view;
 		this.view = next;
 		const differs = (part) => JSON.stringify(before[part]) !== JSON.stringify(next[part]);
-		const range = differs("from") || differs("to");
+		const range = differs("from") || differs("to") || differs("of");
 		const days = differs("days");
 		const looked = JSON.stringify(lookedAt(before)) !== JSON.stringify(lookedAt(next));
 		if (range) {
 			this.toolbar.showRange();
 			this.load();
-		} else if (this.counts) {
+		} else if (this.numbers) {
 			// The days of a range that is still loading are selected when it arrives.
-			if (days && this.pending === null) this.counts.select(next.days);
-			if (differs("filter")) this.counts.filter(matcher(next.filter));
-			if (days || differs("filter") || differs("sort")) this.grid.reorder(true);
+			if (days && this.pending === null) this.numbers.select(next.days);
+			if (differs("filter")) this.numbers.filter(matcher(next.filter));
+			if (differs("number")) this.groups?.chartBy(next.number);
+			if (days || differs("filter") || differs("sort")) this.shownGrid.reorder(true);
+			// Other groups are the first in another order.
+			if (differs("sort") && this.groups?.isCut) this.load();
 			if (days) this.readStatus();
 		}
 		if (differs("open") || (next.open !== null && looked)) this.events.open(differs("open"));
 		this.paint();
-		if (before.open !== null && next.open === null) this.grid.focusBack();
+		if (before.open !== null && next.open === null && this.counts) this.grid.focusBack();
+	}
+
+	get shownGrid() {
+		return this.groups ? this.groupsGrid : this.grid;
 	}
 
 	// Events of the feed.
 
 	onNumbers(sameRange, asked) {
 		if (!sameRange) this.grid.forgetWidths();
-		this.grid.reorder(asked);
+		this.shownGrid.reorder(asked);
 		this.paint();
 	}
 
 	onChanges(changed) {
-		if (changed.length > 0) this.grid.dirty = true;
+		if (changed.length > 0) this.shownGrid.dirty = true;
 		// In a hidden tab there is nothing to highlight.
 		if (!document.hidden) for (const cell of changed) this.changed.push(cell);
 		this.schedule();
@@ -163,7 +164,7 @@ class App extends Feed {
 			clearTimeout(this.polling);
 		} else {
 			if (this.pending !== null) this.load();
-			else this.live.open(this.view.from, this.view.to);
+			else if (this.numbers !== null) this.follow();
 			this.readStatus();
 			this.paint();
 		}
@@ -186,16 +187,17 @@ class App extends Feed {
 		this.timer = null;
 		if (!this.grid) return;
 		this.painted = performance.now();
-		const top = this.grid.top();
+		this.viewList.paint();
+		const top = this.counts ? this.grid.top() : 0;
 		this.header.paint();
 		this.toolbar.paint();
 		this.pipeline.paint();
 		const changed = this.changed;
 		this.changed = [];
-		if (this.counts === null) return;
+		if (this.numbers === null) return;
 		this.chart.paint();
-		this.grid.paint(top);
-		this.grid.flash(changed);
+		this.shownGrid.paint(top);
+		this.shownGrid.flash(changed);
 		this.events.paint();
 	}
 

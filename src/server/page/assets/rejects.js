@@ -1,8 +1,8 @@
 // Records that could not be read: the reason, what to do about it, and the record itself.
 
-import { copyButton, el } from "./dom.js";
+import { byId, copyButton, el, onPlainClick, setText } from "./dom.js";
 import { rawLine } from "./event.js";
-import { count } from "./format.js";
+import { count, plural } from "./format.js";
 
 // The name of a reason, and what to do about it: in the server's text a colon separates them.
 export function reasonParts(reason) {
@@ -18,15 +18,23 @@ export function reasonParts(reason) {
 	return [reason.slice(0, colon), `${advice[0].toUpperCase()}${advice.slice(1)}.`];
 }
 
-// A link that opens the panel of rejects; with a modifier it is an ordinary link.
+// A link that opens the panel of rejects.
 export function rejectsLink(app, words) {
 	const link = el("a", { class: "link", href: app.addressOf(null) }, words);
-	link.addEventListener("click", (event) => {
-		if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
-		event.preventDefault();
-		app.go({ open: { rejects: true } });
-	});
+	onPlainClick(link, () => app.go({ open: { rejects: true } }));
 	return link;
+}
+
+// The line under the numbers: how many records are not in them, and other parts.
+export function rejectsLine(app, parts) {
+	const { total } = app.rejects();
+	const words = `${plural(total, "reject")} ${Number(total) === 1 ? "is" : "are"} not in these numbers`;
+	const link = Number(total) > 0 ? rejectsLink(app, words) : null;
+	const end = byId("keyline-end");
+	const content = el("span", {}, link, link && parts.length > 0 ? "  ·  " : "", parts.join("  ·  "));
+	// A link that is replaced while it is clicked or focused would be lost.
+	if (!end.firstChild?.isEqualNode(content)) end.replaceChildren(content);
+	setText(byId("legend-incomplete"), app.state === "incomplete" ? "not complete, can still grow" : "not complete");
 }
 
 // One reject in the panel.

@@ -5,6 +5,7 @@ import { byId, el, icon, setAttribute, setText } from "./dom.js";
 import { PRESETS, daysBetween, isDay, rangeWords } from "./days.js";
 import { count, plural } from "./format.js";
 import { patternOf } from "./filter.js";
+import { orderText } from "./groups.js";
 import { lookedAt } from "./view.js";
 
 // The most days that a chart can show.
@@ -47,7 +48,8 @@ export class Toolbar {
 				setText(button, PRESETS[name][short.matches || app.view.open !== null ? "short" : "word"]),
 			);
 		short.addEventListener("change", () => this.paint());
-		this.placeholder = () => (short.matches ? "Filter tables" : "Filter tables, e.g. public.order*");
+		this.placeholder = () =>
+			app.view.of ? "Filter groups" : short.matches ? "Filter tables" : "Filter tables, e.g. public.order*";
 	}
 
 	setRange() {
@@ -67,7 +69,7 @@ export class Toolbar {
 
 	paint() {
 		const { app } = this;
-		const { view, counts } = app;
+		const { view, numbers } = app;
 		this.words();
 		for (const [name, button] of this.presets) setAttribute(button, "aria-pressed", String(view.preset === name));
 		byId("range").classList.toggle("own", view.preset === null);
@@ -75,11 +77,11 @@ export class Toolbar {
 		setAttribute(filter, "placeholder", this.placeholder());
 		if (filter.value !== view.filter) filter.value = view.filter;
 		byId("filter-box").classList.toggle("active", view.filter !== "" || document.activeElement === filter);
-		setText(
-			byId("filter-found"),
-			view.filter === "" || !counts ? "" : `${count(counts.shown.tables)} of ${plural(counts.tables.size, "table")}`,
-		);
-		this.files.hidden = counts !== null && counts.tables.size === 0;
+		setAttribute(filter, "aria-label", view.of ? "Filter groups" : "Filter tables");
+		setText(byId("filter-found"), view.filter === "" || !numbers ? "" : numbers.found());
+		const hasDays = view.of === null || (app.selectedView?.has_days ?? true);
+		for (const id of ["presets", "range"]) byId(id).hidden = !hasDays;
+		this.files.hidden = view.of === null ? numbers?.isEmpty === true : !app.groups;
 		this.files.refresh();
 	}
 
@@ -94,10 +96,17 @@ export class Toolbar {
 
 	file(format) {
 		const { from, to } = lookedAt(this.app.view);
+		const { groups, view } = this.app;
+		if (groups) {
+			if (format !== "csv") return null;
+			const days = groups.day === null ? {} : { from, to };
+			const order = orderText(groups.view, view.sort);
+			return address(`views/${groups.name}`, { ...days, order, level: "durable", format, download: 1 });
+		}
 		return address("counts", {
 			from,
 			to,
-			table: patternOf(this.app.view.filter),
+			table: patternOf(view.filter),
 			level: "durable",
 			format,
 			download: 1,
@@ -107,7 +116,10 @@ export class Toolbar {
 	what() {
 		const { app } = this;
 		const { from, to } = lookedAt(app.view);
-		return `${plural(app.counts?.shown.tables ?? 0, "table")}, ${rangeWords(from, to, app.today)}, as on disk at commit ${count(app.commit())}`;
+		const { groups } = app;
+		const of = groups ? `view ${groups.name}` : plural(app.counts?.shown.tables ?? 0, "table");
+		const days = groups?.day === null ? "" : `, ${rangeWords(from, to, app.today)}`;
+		return `${of}${days}, as on disk at commit ${count(app.commit())}`;
 	}
 }
 
@@ -142,6 +154,8 @@ export function downloadButtons(app, url, what) {
 	);
 	group.refresh = () => {
 		for (const [format, word, link] of links) {
+			link.hidden = url(format) === null;
+			if (link.hidden) continue;
 			setAttribute(link, "href", url(format));
 			setAttribute(link, "title", `${word} of ${what()}`);
 		}

@@ -1,5 +1,5 @@
-// The view: range, selected days, filter, order, and what is open. All of it is in the address, so that a view
-// can be shared and the browser's Back works.
+// What the page shows: range, selected days, filter, order, what is open, and which view of the book if not its counts. All of it
+// is in the address, so that it can be shared and the browser's Back works.
 
 import { PRESETS, addDays, daysBetween, isDay } from "./days.js";
 
@@ -8,6 +8,8 @@ export const OPERATIONS = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 
 const DEFAULT_RANGE = "7d";
 const DEFAULT_SORT = "-total";
+// Names of views that a book can have.
+const NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 const SORTS = ["name", "insert", "update", "delete", "truncate", "total"];
 // The longest range that the chart can draw.
 const MAX_DAYS = 3660;
@@ -27,8 +29,10 @@ export function parseView(search) {
 	if (days.length <= 2 && days.every(isDay) && days[0] <= days[days.length - 1]) {
 		view.days = { from: days[0], to: days[days.length - 1] };
 	}
-	const sort = given.get("sort") ?? DEFAULT_SORT;
-	view.sort = SORTS.includes(sort.replace(/^-/, "")) ? sort : DEFAULT_SORT;
+	view.of = NAME.test(given.get("view") ?? "") ? given.get("view") : null;
+	view.number = view.of && given.get("number");
+	const sort = given.get("sort") ?? defaultSort(view.of);
+	view.sort = view.of !== null || SORTS.includes(sort.replace(/^-/, "")) ? sort : DEFAULT_SORT;
 	if (given.has("rejects")) {
 		view.open = { rejects: true };
 	} else if (given.has("schema") && given.has("name")) {
@@ -38,9 +42,16 @@ export function parseView(search) {
 	return view;
 }
 
+// A view has an order of its own.
+export function defaultSort(of) {
+	return of === null ? DEFAULT_SORT : "";
+}
+
 // The address of a view, relative to the page.
 export function viewAddress(view) {
 	const given = new URLSearchParams();
+	if (view.of !== null) given.set("view", view.of);
+	if (view.number) given.set("number", view.number);
 	if (view.preset === null) {
 		given.set("from", view.from);
 		given.set("to", view.to);
@@ -50,7 +61,7 @@ export function viewAddress(view) {
 	if (view.days)
 		given.set("day", view.days.from === view.days.to ? view.days.from : `${view.days.from}..${view.days.to}`);
 	if (view.filter !== "") given.set("filter", view.filter);
-	if (view.sort !== DEFAULT_SORT) given.set("sort", view.sort);
+	if (view.sort !== defaultSort(view.of)) given.set("sort", view.sort);
 	if (view.open?.rejects) given.set("rejects", "1");
 	else for (const [key, value] of Object.entries(view.open ?? {})) if (value) given.set(key, value);
 	const text = given.toString();
