@@ -68,7 +68,11 @@ fn build(book: &Path, most_groups: u64) -> Result<(), Failure> {
     let BookSettings { time_zone, day_from } = snapshot.state().settings.clone();
     let store: Arc<dyn Store> = Arc::new(Disk::new(book));
     let opened = Book::open(store, BookSettings { time_zone, day_from }, versions())?;
-    let mut committer = opened.fence(|_| Ok::<_, BookError>(Default::default()))?;
+    let mut committer = opened.fence(|state| {
+        // Before the run that has the book is ended.
+        state.group_limit(most_groups).check()?;
+        Ok::<_, BookError>(Default::default())
+    })?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let built = committer.take_up_views(threads, most_groups)?;
     print(|out| {

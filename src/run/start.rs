@@ -154,12 +154,13 @@ impl StartingRun<'_> {
         let (mut partitions, mut is_planned) = (Vec::new(), false);
         let fenced = book.fence(|state: &State| -> Result<_, Failure> {
             is_planned = false;
+            // A book is not taken over by a run that could not keep its views, or by a cluster that has lost a process.
+            state.group_limit(options.view_max_groups).check()?;
             let plan = origin.plan(state)?;
-            is_planned = true;
-            // A cluster that has lost a process takes nothing over.
             if let Some(failure) = self.shutdown.take_failure() {
                 return Err(failure);
             }
+            is_planned = true;
             partitions = plan.starts;
             Ok(plan.topics)
         });

@@ -6,6 +6,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Date32Type;
 
 use super::deltas::GroupDeltas;
+use super::pieces::{MOST_GROUP_BYTES, pieces};
 use super::view::View;
 use crate::change::{Accumulator, Accumulators, Day, GroupKey, GroupValue};
 use crate::sql::BadValues;
@@ -99,9 +100,17 @@ impl View {
     /// For keys that are not of this view.
     pub fn days<'k>(&self, keys: impl ExactSizeIterator<Item = &'k GroupKey>) -> Result<Vec<Option<Day>>, String> {
         let Some(place) = self.plan.day_group() else { return Ok(vec![None; keys.len()]) };
-        let columns = self.group_columns(keys)?;
-        let days = columns[place].as_primitive_opt::<Date32Type>().ok_or("days of another type")?;
-        let day = |day: Option<i32>| day.and_then(|day| Day::from_days(day.into()).ok());
-        days.iter().map(|of_group| day(of_group).map(Some).ok_or_else(|| "a group without a day".to_owned())).collect()
+        let keys: Vec<&GroupKey> = keys.collect();
+        let mut all = Vec::with_capacity(keys.len());
+        // A column of text has at most 2 GiB.
+        for stretch in pieces(keys.len(), MOST_GROUP_BYTES, |key| keys[key].values().len()) {
+            let columns = self.group_columns(keys[stretch].iter().copied())?;
+            let days = columns[place].as_primitive_opt::<Date32Type>().ok_or("days of another type")?;
+            for day in days {
+                let day = day.and_then(|day| Day::from_days(day.into()).ok());
+                all.push(Some(day.ok_or("a group without a day")?));
+            }
+        }
+        Ok(all)
     }
 }

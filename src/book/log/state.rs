@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{CommitNumber, Day, Interval, LeaderEpoch, Partition, Place, RecentTransactions};
+use crate::change::{CommitNumber, Day, GroupLimit, Interval, LeaderEpoch, Partition, Place, RecentTransactions};
 
 use super::day_files;
 use super::day_files::DayFiles;
@@ -165,6 +165,14 @@ pub struct DayState {
 }
 
 impl State {
+    /// How many groups and distinct values its views have, of the most that they may have.
+    pub fn group_limit(&self, most: u64) -> GroupLimit {
+        let mut limit = GroupLimit::new(most, self.views.keys().cloned());
+        let current = (0..).zip(self.views.values()).filter(|(_, known)| known.is_current);
+        current.for_each(|(number, known)| limit.add(number, known.kept_rows() as i64));
+        limit
+    }
+
     /// The state of a book before its first entry.
     pub fn new(book: String, settings: BookSettings) -> State {
         State {

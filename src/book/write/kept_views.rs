@@ -82,9 +82,11 @@ impl KeptViews {
         if kept <= most {
             return;
         }
-        let mut parts: Vec<(u64, Part)> = self.cached.iter().map(|(part, (changed, _))| (*changed, *part)).collect();
+        // First those that leave no room for any other, then those that changed longest ago.
+        let parts = self.cached.iter().map(|(part, (changed, contents))| (contents.size() <= most, *changed, *part));
+        let mut parts: Vec<(bool, u64, Part)> = parts.collect();
         parts.sort_unstable();
-        for (_, part) in parts {
+        for (.., part) in parts {
             if kept <= most {
                 break;
             }

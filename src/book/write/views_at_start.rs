@@ -68,10 +68,7 @@ pub(super) fn views_at_start(
     threads: usize,
     most_groups: u64,
 ) -> Result<ViewsAtStart, BookError> {
-    let mut limit = GroupLimit::new(most_groups, state.views.keys().cloned());
-    // Before they are read: the log says how many there are.
-    let current = (0..).zip(state.views.values()).filter(|(_, known)| known.is_current);
-    current.for_each(|(number, known)| limit.add(number, known.kept_rows() as i64));
+    let mut limit = state.group_limit(most_groups);
     limit.check()?;
     let (mut views, mut kept, mut to_build) = (Vec::new(), Vec::new(), Vec::new());
     for (number, (name, known)) in (0..).zip(&state.views) {

@@ -6,7 +6,8 @@ use super::super::{Classified, FailureKind};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "view {view} has {of_view} groups and distinct values, all views together {of_all}, which is more than --view-max-groups \
-     {most}: drop the view, group by a column with fewer values, or raise the limit; nothing beyond the last commit is lost"
+     {most}: drop the view and start the run again, group by a column with fewer values, or raise the limit; the next start reads \
+     what is not committed again"
 )]
 pub struct TooManyGroups {
     /// The view that has the most.
