@@ -4,7 +4,7 @@
 //! the source. Out: [`AppState`], from which each handler gets one [`StateSnapshot`]. Promised: the live state is never behind
 //! the durable state, and no reader waits for a writer.
 //!
-//! *Why* [`Frame`]s and not `tokio::sync::broadcast`: that keeps every message for the slowest client or drops some; here a slow
+//! *Why* [`frames::Frame`]s and not `tokio::sync::broadcast`: that keeps every message for the slowest client or drops some; here a slow
 //! client gets one difference to the newest frame. *Why* no cache library: the caches hold one set of counts at a time.
 
 mod app_state;
