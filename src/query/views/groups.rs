@@ -88,6 +88,11 @@ impl ViewGroups {
         self.groups.len()
     }
 
+    /// Bytes of their keys and of values that are kept packed.
+    pub fn packed_bytes(&self) -> usize {
+        self.groups.iter(&Filter::default()).map(|group| group.packed_bytes()).sum()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

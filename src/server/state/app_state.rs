@@ -17,8 +17,8 @@ use super::run_status::{ObservedSlot, RunStatus};
 use super::snapshot::StateSnapshot;
 use super::views::{UncommittedViews, ViewTable};
 use crate::book::{CommittedEntry, Snapshot};
+use crate::change::ClosedEpoch;
 use crate::change::instant::now_micros;
-use crate::change::{ClosedEpoch, CommitNumber};
 use crate::query::RejectSums;
 use crate::server::http::blocking::BlockingPermits;
 use crate::server::http::response_budget::ResponseBudget;
@@ -177,16 +177,19 @@ impl AppState {
         is_same
     }
 
-    /// Adds the groups of a view at a commit to the present state; `None` if that is at another commit.
+    /// Adds the groups of a view, read at the commit of a state, to the present state; `None` if that is at another commit, or of another
+    /// book, or does not have this view any more.
     pub(in crate::server) fn add_view_table(
         &self,
         name: &str,
         table: ViewTable,
-        commit: CommitNumber,
+        read_at: &DurableState,
     ) -> Option<(StateSnapshot, ViewTable)> {
         let uncommitted = self.lock_live();
         let durable = self.durable();
-        if durable.counts.complete_to.commit != commit {
+        let is_same =
+            durable.id == read_at.id && durable.counts.complete_to.commit == read_at.counts.complete_to.commit;
+        if !is_same || !table.is_of(&durable.views, name) {
             return None;
         }
         match self.live() {

@@ -34,7 +34,7 @@ pub(super) fn unavailable(name: &str, why: ViewUnavailable) -> ApiError {
             ApiError::new(StatusCode::CONFLICT, "not_built", message)
         }
         ViewUnavailable::TooLarge(groups) => ApiError::too_large(format!(
-            "the view {name} has {groups} groups, and the server reads at most {MOST_GROUPS}: use `walbook query --view`, or read \
+            "the view {name} has {groups} groups, and the server reads at most {MOST_GROUPS}, of 256 MB: use `walbook query --view`, or read \
              its files"
         )),
         ViewUnavailable::Unreadable(reason) => {

@@ -42,15 +42,12 @@ pub(in crate::server) fn load_view(
             return Ok((now, table));
         }
         let (view, declared_at) = now.readable_view(name)?;
-        match read(state, &now, name, &view, declared_at)? {
-            Some(table) => {
-                let commit = now.durable.counts.complete_to.commit;
-                if let Some(loaded) = state.add_view_table(name, table, commit) {
-                    return Ok(loaded);
-                }
-            }
-            None => thread::sleep(RETRY_INTERVAL),
+        if let Some(table) = read(state, &now, name, &view, declared_at)?
+            && let Some(loaded) = state.add_view_table(name, table, &now.durable)
+        {
+            return Ok(loaded);
         }
+        thread::sleep(RETRY_INTERVAL);
         if begun.elapsed() > TIMEOUT {
             return Err(ViewUnavailable::Busy);
         }
@@ -77,7 +74,7 @@ fn read(
         return Ok(None);
     }
     match ViewGroups::read(&snapshot, view) {
-        Ok(groups) if groups.len() > MOST_GROUPS => Err(ViewUnavailable::TooLarge(groups.len() as u64)),
+        Ok(groups) if !ViewTable::has_room_for(&groups) => Err(ViewUnavailable::TooLarge(groups.len() as u64)),
         Ok(groups) => Ok(Some(ViewTable::new(groups, declared_at))),
         // A commit since the snapshot may have replaced a file.
         Err(_) if !Snapshot::take(&state.book).is_ok_and(|newer| is_same(&newer)) => Ok(None),

@@ -16,6 +16,8 @@ use crate::store::layout::{ViewFileKind, ViewPlace};
 
 /// Groups that are kept in memory, of all views.
 pub(in crate::server) const MOST_GROUPS: usize = 500_000;
+/// Bytes of keys and values of a view that is kept in memory.
+const MOST_BYTES: usize = 256 << 20;
 /// How long after its last request a view is kept, in microseconds.
 const UNUSED_AFTER: i64 = 60_000_000;
 
@@ -60,7 +62,12 @@ impl ViewTable {
         self.load.last_used.load(Ordering::Relaxed)
     }
 
-    fn is_of(&self, known: &KnownViews, name: &str) -> bool {
+    /// Whether the groups may be kept in memory: texts of a column have less than 2 GiB, and a server more to do than to keep them.
+    pub(in crate::server) fn has_room_for(groups: &ViewGroups) -> bool {
+        groups.len() <= MOST_GROUPS && groups.packed_bytes() <= MOST_BYTES
+    }
+
+    pub(in crate::server) fn is_of(&self, known: &KnownViews, name: &str) -> bool {
         known.get(name).is_some_and(|view| view.is_current && view.entry == self.load.declared_at)
     }
 }
@@ -146,6 +153,8 @@ impl ViewTables {
 
 /// Drops views until the others have no more than `most` groups: first the one that was not used for the longest.
 fn drop_least_used(tables: &mut BTreeMap<String, ViewTable>, most: usize) {
+    // One that is too large for itself must not cost the others their places.
+    tables.retain(|_, table| table.groups.len() <= most);
     while tables.values().map(|table| table.groups.len()).sum::<usize>() > most
         && let Some((name, _)) = tables.iter().min_by_key(|(_, table)| table.last_used())
     {
