@@ -13,7 +13,8 @@ use tracing::{info, warn};
 
 use super::handshake::{Channel, HandshakeError, Introduction, Refusal, difference};
 use super::link::Link;
-use super::{ClusterError, ClusterOptions, ClusterShape, Peers, handshake, transport};
+use super::peers::Peers;
+use super::{ClusterError, ClusterOptions, ClusterShape, handshake, transport};
 use crate::change::Failure;
 use crate::control::{Deadline, Shutdown};
 
@@ -225,7 +226,7 @@ impl Forming<'_> {
                     place.keep();
                     Ok((theirs.process, channel))
                 });
-            // Nobody waits for it any more when the cluster has formed or failed meanwhile.
+            // The receiver is gone once the cluster has formed or failed.
             let _ = done.send((from, accepted));
         };
         thread::Builder::new().name("handshake".to_owned()).spawn(work).is_ok()

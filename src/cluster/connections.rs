@@ -11,7 +11,8 @@ use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use tracing::info;
 
 use super::link::{Link, wait_until_closed};
-use super::{ClusterError, ClusterOptions, ClusterShape, Peers, connect};
+use super::peers::Peers;
+use super::{ClusterError, ClusterOptions, ClusterShape, connect};
 use crate::change::Failure;
 use crate::control::{Deadline, Shutdown};
 
@@ -23,7 +24,6 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// The connections to the other processes; none for a single process.
 pub struct Cluster {
     shape: ClusterShape,
-    peers: Peers,
     links: Vec<Link>,
     /// Timely's ends, by process.
     sockets: Vec<Option<UnixStream>>,
@@ -35,12 +35,11 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError::Refused`] when settings differ, [`ClusterError::Incomplete`] when not all came in time.
     pub fn form(shape: &ClusterShape, options: &ClusterOptions, shutdown: &Shutdown) -> Result<Cluster, Failure> {
-        let peers = Peers::new(&shape.addresses, shape.process);
-        let mut cluster = Cluster { shape: shape.clone(), peers, links: Vec::new(), sockets: Vec::new() };
+        let mut cluster = Cluster { shape: shape.clone(), links: Vec::new(), sockets: Vec::new() };
         if !shape.is_cluster() {
             return Ok(cluster);
         }
-        let (connected, formed) = connect::connect_all(shape, options, &cluster.peers, shutdown)?;
+        let (connected, formed) = connect::connect_all(shape, options, &Peers::new(&shape.addresses), shutdown)?;
         cluster.sockets = shape.addresses.iter().map(|_| None).collect();
         for (process, (link, socket)) in connected {
             cluster.links.push(link);
@@ -56,11 +55,6 @@ impl Cluster {
                 Err(failure)
             }
         }
-    }
-
-    /// The state of the processes.
-    pub fn peers(&self) -> Peers {
-        self.peers.clone()
     }
 
     /// What timely's workers of this process are made of.

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ClusterError;
 use super::frames::{self, FrameKind};
 use super::handshake::Channel;
+use super::peers::Peers;
 use super::transport::{ReceivingHalf, SendingHalf};
-use super::{ClusterError, Peers};
 use crate::change::{Failure, FailureKind};
 use crate::control::{Deadline, Shutdown};
 
@@ -66,7 +67,6 @@ impl Link {
             shutdown: shutdown.clone(),
             _is_open: is_open,
         };
-        peers.received_from(process);
         spawn(format!("from-{process}"), move || receiver.run(receiving))?;
         let (from_timely, to_peer, of_process) = (local.try_clone()?, Arc::clone(&sending), shutdown.clone());
         spawn(format!("to-{process}"), move || send_data(from_timely, &to_peer, &of_process))?;
@@ -180,7 +180,6 @@ impl FrameReceiver {
                 Err(_) if has_last_frame => return,
                 Err(error) => return self.lost(&error),
             };
-            self.peers.received_from(self.process);
             match kind {
                 FrameKind::Heartbeat => {}
                 // Timely takes all that comes; where it does not, this process has failed already.

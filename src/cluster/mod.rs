@@ -34,6 +34,5 @@ pub use connections::Cluster;
 pub use error::ClusterError;
 pub use link::PEER_TIMEOUT;
 pub use options::ClusterOptions;
-pub use peers::{PeerStatus, Peers};
 pub use security::LinkSecurity;
 pub use shape::ClusterShape;

@@ -187,7 +187,7 @@ mod tests {
         assert!(one.is_proof(&text, &proof));
         assert!(with_secret(" 0123456789abcdef").expect("16 bytes").is_proof(&text, &proof));
         assert!(!other.is_proof(&text, &proof));
-        assert!(!one.is_proof(&[b"a", b"bc"], &proof), "parts are told apart");
+        assert!(!one.is_proof(&[b"a", b"bc"], &proof), "the same bytes, divided otherwise, are another text");
         assert!(!one.is_proof(&text, b""));
         assert!(LinkSecurity::default().proof(&text).is_empty());
         let error = with_secret("short\n").expect_err("too short").to_string();

@@ -1,7 +1,7 @@
 //! A connection to another process, plain or TLS, whose two directions are used by different threads.
 //!
-//! TLS is one state for both directions. It is locked while bytes are turned into others, never while a socket blocks: the
-//! reader would else wait for the writer, the writer for the peer, and the peer likewise.
+//! TLS is one state for both directions. It is locked while bytes are turned into others, never while a socket blocks:
+//! otherwise the reader would wait for the writer, the writer for the peer, and the peer for its own writer.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ type Tls = Arc<Mutex<rustls::Connection>>;
 pub(super) struct ReceivingHalf {
     socket: TcpStream,
     tls: Option<Tls>,
-    /// Encrypted bytes that the TLS state has not received yet.
+    /// Encrypted bytes that the TLS state has not processed yet.
     received: Vec<u8>,
     /// When reading must have ended, during a handshake.
     deadline: Option<Deadline>,

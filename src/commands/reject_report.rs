@@ -218,7 +218,7 @@ mod tests {
             (62, [980, 6, 0]),
         ];
         assert_eq!(logged(&looks), [example(0), number(1, 900), number(4, 960), number(6, 980)]);
-        // What is known is not told again, neither in a moment nor after a minute in which nothing was rejected.
+        // A number that was logged is not logged again while it stays the same and the run continues.
         assert_eq!(
             logged(&[(0, [9, 2, 0]), (100, [90, 2, 0]), (101, [95, 3, 0]), (102, [99, 3, 0])]),
             [example(0), number(2, 9), number(3, 95)]

@@ -154,7 +154,7 @@ impl StartingRun<'_> {
         let (mut partitions, mut is_planned) = (Vec::new(), false);
         let fenced = book.fence(|state: &State| -> Result<_, Failure> {
             is_planned = false;
-            // A book is not taken over by a run that could not keep its views, or by a cluster that has lost a process.
+            // Before the fence: a run whose views have too many groups, or whose cluster has lost a process, must not end another run.
             state.group_limit(options.view_max_groups).check()?;
             let plan = origin.plan(state)?;
             if let Some(failure) = self.shutdown.take_failure() {

@@ -4,20 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
 
 use crate::support::{MemoryRun, MemoryTopic, Workload, WorkloadRecord, count_naively};
 use chrono_tz::Tz;
 use serde_json::Value;
-use walbook::book::Snapshot;
-use walbook::book::log::entry::SourceKind;
-use walbook::control::{Progress, SourceProgress};
-use walbook::query::Totals;
-use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
 use walbook::store::{Disk, Store};
 
-use super::any_port;
 use super::client::get;
+use super::served_run::serve_run;
 
 type Counts = BTreeMap<[String; 4], u64>;
 
@@ -65,27 +59,7 @@ fn check(workers: usize, seed: u64) {
     run.commits = Some(committed);
     topic.append(after.to_vec());
     let begun = run.begin(&store, &topic).expect("no other run has the book");
-    let server = listen_on(any_port()).expect("a port is free");
-    let address = server.address();
-    let book = Snapshot::take(folder.path()).expect("a book");
-    let totals = Totals::read(&book).expect("counts");
-    let served = ServedRun {
-        epochs,
-        commits,
-        state: Arc::new(book.state().clone()),
-        counts: totals,
-        partitions: Vec::new(),
-        views: Vec::new(),
-        source: SourceKind::Kafka,
-        commit_interval: Duration::from_secs(10),
-        discover_interval: Duration::from_secs(10),
-        progress: Progress::new(),
-        ask_ends: None,
-        source_progress: SourceProgress::default(),
-        ask_slot: None,
-    };
-    let settings = ServerSettings { book: folder.path().to_owned(), access: Access::default() };
-    server.serve_run(settings, served).expect("a book");
+    let address = serve_run(folder.path(), epochs, commits);
 
     let (mut asked, mut epochs) = (0, BTreeMap::new());
     thread::scope(|scope| {

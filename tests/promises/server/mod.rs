@@ -10,6 +10,7 @@ mod live;
 mod memory;
 mod packed;
 mod played;
+mod served_run;
 mod slow;
 mod status;
 mod stream;

@@ -11,15 +11,13 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde_json::Value;
 use tempfile::TempDir;
-use walbook::book::log::entry::{SourceKind, Versions};
+use walbook::book::log::entry::Versions;
 use walbook::book::{BookError, Snapshot, ViewChange, change_view};
-use walbook::control::{Progress, SourceProgress};
-use walbook::query::{Format, Totals, ViewQuery, view};
-use walbook::server::{Access, ServedRun, ServerSettings, listen_on};
+use walbook::query::{Format, ViewQuery, view};
 use walbook::store::{Disk, Store};
 
-use super::any_port;
 use super::client::{Response, get};
+use super::served_run::serve_run;
 use crate::support::{BegunRun, MemoryRun, MemoryTopic, Workload, WorkloadRecord, count_naively};
 
 /// By operation: changes, tables and the last day.
@@ -93,26 +91,7 @@ impl Book {
         let (committed, commits) = channel();
         let run = MemoryRun { listener: Some(listener), commits: Some(committed), ..self.run.clone() };
         let begun = run.begin(&self.store, &self.topic).expect("no other run has the book");
-        let server = listen_on(any_port()).expect("a port is free");
-        let address = server.address();
-        let book = Snapshot::take(self.root()).expect("a book");
-        let served = ServedRun {
-            epochs,
-            commits,
-            state: Arc::new(book.state().clone()),
-            counts: Totals::read(&book).expect("counts"),
-            partitions: Vec::new(),
-            views: book.state().views.values().map(|view| view.declared.clone()).collect(),
-            source: SourceKind::Kafka,
-            commit_interval: Duration::from_secs(10),
-            discover_interval: Duration::from_secs(10),
-            progress: Progress::new(),
-            ask_ends: None,
-            source_progress: SourceProgress::default(),
-            ask_slot: None,
-        };
-        let settings = ServerSettings { book: self.root().to_owned(), access: Access::default() };
-        server.serve_run(settings, served).expect("a book");
+        let address = serve_run(self.root(), epochs, commits);
         (begun, address)
     }
 

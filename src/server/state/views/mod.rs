@@ -10,7 +10,7 @@
 //!  closed epochs of a run, or commits of a book ──────┘
 //! ```
 //!
-//! A view that nobody asks for costs a run the changed groups since its newest commit, which the commit keeps as well.
+//! For a view that is not in memory, a run keeps only the groups that changed since its newest commit.
 
 mod known_views;
 mod live_views;
