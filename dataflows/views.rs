@@ -48,6 +48,6 @@ pub fn keep_views<'scope>(
 
 /// A value that is new in its group, as an update of the group.
 fn count_of(value: GroupValue, epoch: Epoch) -> (GroupKey, Epoch, Accumulators) {
-    let accumulators = Accumulators::only(value.accumulator.into(), Accumulator::Count(1));
+    let accumulators = Accumulators::only(value.accumulator.into(), &Accumulator::Count(1));
     (value.group, epoch, accumulators)
 }

@@ -19,8 +19,8 @@ mod recent_transactions;
 mod record;
 
 pub use aggregate::{
-    Accumulator, Accumulators, ExactSum, GroupKey, GroupLimit, GroupValue, TooManyGroups, ViewBadValues, ViewChanges,
-    WideSum,
+    Accumulator, Accumulators, ExactSum, GroupKey, GroupLimit, GroupValue, ShortBytes, TooManyGroups, ViewBadValues,
+    ViewChanges, WideSum,
 };
 pub use batches::{Batch, PolledBatch, Rows, SealedFile};
 pub use closed_epoch::{ClosedEpoch, EpochSummary};

@@ -11,7 +11,7 @@ use timely::worker::Worker;
 use super::RunError;
 use crate::change::{Epoch, Failure, WithContext};
 use crate::cluster::Cluster;
-use crate::control::{Process, Progress, Shutdown};
+use crate::control::{Process, Progress, Shutdown, return_freed_memory};
 use crate::dataflows::pipeline;
 use crate::dataflows::pipeline::{LeaderShare, Share};
 use crate::source::MakeSource;
@@ -19,6 +19,10 @@ use crate::table::FileOutput;
 
 /// How long a worker without work sleeps before it checks whether the process has failed.
 const PARK_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How long after its start a process returns freed memory to the system for the first time, and how long after that each time.
+const FIRST_TRIM: Duration = Duration::from_secs(5);
+const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What the workers of one process need.
 pub struct Workers<'a> {
@@ -72,8 +76,13 @@ pub fn run_workers(workers: Workers<'_>) -> Result<(), Failure> {
         work(worker, share, &of_workers);
     })
     .map_err(RunError::Workers)?;
+    // The workers have what the start has read after some seconds; each commit leaves freed memory later.
+    let mut until_trim = FIRST_TRIM;
     // Ends when the last worker has dropped its end.
-    while working.recv().is_ok() {}
+    while !matches!(working.recv_timeout(until_trim), Err(RecvTimeoutError::Disconnected)) {
+        return_freed_memory();
+        until_trim = TRIM_INTERVAL;
+    }
     shutdown.mark_finished();
     if let Some(failure) = shutdown.take_failure() {
         // Joining would wait for the other processes, and they wait for this one.

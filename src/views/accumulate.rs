@@ -8,14 +8,14 @@ use arrow_array::{Array, ArrayRef};
 use foldhash::fast::RandomState;
 
 use super::view::{Measure, Slot};
-use crate::change::{Accumulator, ExactSum, WideSum};
+use crate::change::{Accumulator, ExactSum, ShortBytes, WideSum};
 
 /// Adds the values of a column to the accumulators of their groups.
 pub(super) fn accumulate(
     slot: &Slot,
     argument: Option<ArrayRef>,
     group_of_row: &[u32],
-    add: &mut dyn FnMut(u32, Accumulator),
+    add: &mut dyn FnMut(u32, Accumulator<'static>),
 ) -> Result<(), String> {
     let Some(values) = argument else {
         count_rows(group_of_row.iter().copied(), add);
@@ -60,7 +60,7 @@ pub(super) fn accumulate(
                 }
             }
             for (group, row) in extremes {
-                let value: Box<[u8]> = rows.row(row).data().into();
+                let value = rows.row(row).data().to_vec().into();
                 add(
                     group,
                     if slot.measure == Measure::Least {
@@ -75,7 +75,7 @@ pub(super) fn accumulate(
     Ok(())
 }
 
-fn count_rows(groups: impl Iterator<Item = u32>, add: &mut dyn FnMut(u32, Accumulator)) {
+fn count_rows(groups: impl Iterator<Item = u32>, add: &mut dyn FnMut(u32, Accumulator<'static>)) {
     let mut counts: Vec<i64> = Vec::new();
     for group in groups {
         if counts.len() <= group as usize {
@@ -87,7 +87,7 @@ fn count_rows(groups: impl Iterator<Item = u32>, add: &mut dyn FnMut(u32, Accumu
     counted.for_each(|(group, count)| add(group, Accumulator::Count(count)));
 }
 
-fn sum_rows(values: impl Iterator<Item = (u32, i128)>, add: &mut dyn FnMut(u32, Accumulator)) {
+fn sum_rows(values: impl Iterator<Item = (u32, i128)>, add: &mut dyn FnMut(u32, Accumulator<'static>)) {
     let mut sums: Vec<Option<i128>> = Vec::new();
     for (group, value) in values {
         if sums.len() <= group as usize {
@@ -97,13 +97,13 @@ fn sum_rows(values: impl Iterator<Item = (u32, i128)>, add: &mut dyn FnMut(u32, 
         match sum.unwrap_or(0).checked_add(value) {
             Some(added) => *sum = Some(added),
             None => {
-                add(group, Accumulator::small_sum(sum.take().unwrap_or(0)));
+                add(group, Accumulator::Sum(sum.take().unwrap_or(0)));
                 *sum = Some(value);
             }
         }
     }
     let summed = (0..).zip(sums).filter_map(|(group, sum)| Some((group, sum?)));
-    summed.for_each(|(group, sum)| add(group, Accumulator::small_sum(sum)));
+    summed.for_each(|(group, sum)| add(group, Accumulator::Sum(sum)));
 }
 
 /// The different values of each group.
@@ -111,7 +111,7 @@ pub(super) fn distinct_values(
     slot: &Slot,
     argument: Option<ArrayRef>,
     group_of_row: &[u32],
-) -> Result<HashSet<(u32, Vec<u8>)>, String> {
+) -> Result<HashSet<(u32, ShortBytes)>, String> {
     let (Some(values), Some(converter)) = (argument, &slot.converter) else {
         return Err("distinct values of nothing".to_owned());
     };
@@ -121,5 +121,5 @@ pub(super) fn distinct_values(
     for (row, group) in valid {
         seen.insert((*group, rows.row(row).data()));
     }
-    Ok(seen.into_iter().map(|(group, value)| (group, value.to_vec())).collect())
+    Ok(seen.into_iter().map(|(group, value)| (group, value.into())).collect())
 }

@@ -49,9 +49,8 @@ impl ViewContents {
         let place = usize::from(value.accumulator);
         if let Some(group) = self.groups.get_mut(&value.group)
             && self.values.insert(value)
-            && let Some(accumulator) = group.0.get_mut(place)
         {
-            accumulator.merge(&Accumulator::Count(1));
+            group.plus_equals(&Accumulators::only(place, &Accumulator::Count(1)));
         }
     }
 
@@ -62,10 +61,8 @@ impl ViewContents {
         // Distinct values are counted again: both may have the same.
         for value in &values {
             let place = groups.binary_search_by(|(key, _)| key.cmp(&value.group));
-            if let Ok(place) = place
-                && let Some(accumulator) = groups[place].1.0.get_mut(usize::from(value.accumulator))
-            {
-                *accumulator = Accumulator::Empty;
+            if let Ok(place) = place {
+                groups[place].1.clear(&[value.accumulator.into()]);
             }
         }
         self.add(GroupDeltas { groups, values: values.into_iter().collect(), bad_values });

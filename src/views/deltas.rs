@@ -41,7 +41,7 @@ impl View {
             return Ok(GroupDeltas { bad_values, ..GroupDeltas::default() });
         }
         let (group_of_row, keys) = self.groups(count, &columns, &mut bad_values)?;
-        let mut accumulators = vec![vec![Accumulator::Empty; self.slots.len()]; keys.len()];
+        let mut accumulators = vec![Accumulator::Empty; self.slots.len() * keys.len()];
         let mut values = Vec::new();
         // Accumulators of one argument share its values, so that a bad one counts once.
         let mut known: Vec<(&Slot, Measured)> = Vec::new();
@@ -65,12 +65,18 @@ impl View {
                     value,
                 }));
             } else {
-                let mut add = |group: u32, value: Accumulator| accumulators[group as usize][place].merge(&value);
+                let mut add = |group: u32, value| {
+                    let known = &mut accumulators[group as usize * self.slots.len() + place];
+                    *known = std::mem::take(known).merged(value);
+                };
                 accumulate(slot, argument, group_of_row.values(), &mut add)?;
             }
         }
-        let accumulators = accumulators.into_iter().map(|all| Accumulators(all.into()));
-        Ok(GroupDeltas { groups: keys.into_iter().zip(accumulators).collect(), values, bad_values })
+        // A view without aggregates has groups all the same.
+        let slots = self.slots.len();
+        let packed = (0..keys.len()).map(|group| Accumulators::new(&accumulators[group * slots..][..slots]));
+        let groups = keys.iter().cloned().zip(packed).collect();
+        Ok(GroupDeltas { groups, values, bad_values })
     }
 
     /// The values that an accumulator gets.

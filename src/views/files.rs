@@ -54,7 +54,7 @@ impl View {
         for place in self.distinct_slots() {
             let values: Vec<&GroupValue> =
                 contents.values.iter().filter(|value| usize::from(value.accumulator) == place).collect();
-            let size = |row: usize| values[row].group.values().len() + values[row].value.len();
+            let size = |row: usize| values[row].group.values().len() + values[row].value.as_slice().len();
             let stretches = pieces(values.len(), most, size).map(|stretch| self.values(&values[stretch], place));
             files.push((ViewFileKind::Values(place as u16), parquet(stretches)?, values.len()));
         }
@@ -67,9 +67,10 @@ impl View {
     /// For anything but what [`View::encode`] writes.
     pub fn decode(&self, state: Bytes, values: &[(u16, Bytes)]) -> Result<ViewContents, String> {
         let mut groups = self.decode_groups(state)?;
-        for place in self.distinct_slots() {
+        let distinct: Vec<usize> = self.distinct_slots().collect();
+        if !distinct.is_empty() {
             // Their values are counted below.
-            groups.values_mut().for_each(|holds| holds.0[place] = Accumulator::Empty);
+            groups.values_mut().for_each(|holds| holds.clear(&distinct));
         }
         let mut contents = ViewContents { groups, ..ViewContents::default() };
         for (place, bytes) in values {
@@ -82,7 +83,7 @@ impl View {
                     .convert_columns(&[restored(column(&batch, "value")?, slot.kind().data_type())?])
                     .map_err(|error| error.to_string())?;
                 for (group, value) in keys.into_iter().zip(&packed) {
-                    let value = value.data().to_vec();
+                    let value = value.data().into();
                     contents.add_value(GroupValue { group, accumulator: *place, value });
                 }
             }
@@ -99,14 +100,10 @@ impl View {
         for batch in batches(state)? {
             let batch = batch?;
             let keys = self.keys_of(&batch)?;
-            let mut accumulators = vec![vec![Accumulator::Empty; self.slots.len()]; batch.num_rows()];
-            for (place, slot) in self.slots.iter().enumerate() {
-                let column = column(&batch, &format!("accumulator_{place}"))?;
-                for (row, value) in slot_values(slot, column)?.into_iter().enumerate() {
-                    accumulators[row][place] = value;
-                }
-            }
-            let accumulators = accumulators.into_iter().map(|all| Accumulators(all.into()));
+            let slot_values = |(place, slot)| slot_values(slot, column(&batch, &format!("accumulator_{place}"))?);
+            let values: Vec<Vec<Accumulator>> =
+                self.slots.iter().enumerate().map(slot_values).collect::<Result<_, _>>()?;
+            let accumulators = (0..batch.num_rows()).map(|row| Accumulators::new(values.iter().map(|slot| &slot[row])));
             groups.extend(keys.into_iter().zip(accumulators));
         }
         Ok(groups)
@@ -129,17 +126,16 @@ impl View {
         let mut columns = self.key_fields(groups.iter().map(|(key, _)| *key))?;
         // Also those that count distinct values: a file without any column has no rows.
         for (place, slot) in self.slots.iter().enumerate() {
-            let values: Vec<&Accumulator> = groups.iter().map(|(_, all)| &all.0[place]).collect();
-            columns.push((format!("accumulator_{place}"), slot_column(slot, &values)?));
+            let values = groups.iter().map(|(_, all)| all.get(place));
+            columns.push((format!("accumulator_{place}"), slot_column(slot, values)?));
         }
         record_batch(columns, groups.len())
     }
 
     fn values(&self, values: &[&GroupValue], place: usize) -> Result<RecordBatch, String> {
         let mut columns = self.key_fields(values.iter().map(|value| &value.group))?;
-        let packed: Vec<Accumulator> =
-            values.iter().map(|value| Accumulator::Least(value.value.as_slice().into())).collect();
-        columns.push(("value".to_owned(), extremes(&self.slots[place], packed.iter())?));
+        let packed = values.iter().map(|value| Accumulator::Least(value.value.as_slice().into()));
+        columns.push(("value".to_owned(), extremes(&self.slots[place], packed)?));
         record_batch(columns, values.len())
     }
 
@@ -166,11 +162,9 @@ impl View {
 }
 
 /// The values of an accumulator as a column.
-fn slot_column(slot: &Slot, values: &[&Accumulator]) -> Result<ArrayRef, String> {
+fn slot_column<'a>(slot: &Slot, values: impl ExactSizeIterator<Item = Accumulator<'a>>) -> Result<ArrayRef, String> {
     Ok(match slot.measure {
-        Measure::Count | Measure::Distinct => {
-            Arc::new(Int64Array::from_iter_values(values.iter().map(|value| value.count())))
-        }
+        Measure::Count | Measure::Distinct => Arc::new(Int64Array::from_iter_values(values.map(|value| value.count()))),
         Measure::Sum | Measure::DoubleSum => {
             let mut bytes = BinaryBuilder::new();
             for value in values {
@@ -181,12 +175,12 @@ fn slot_column(slot: &Slot, values: &[&Accumulator]) -> Result<ArrayRef, String>
             }
             Arc::new(bytes.finish())
         }
-        Measure::Least | Measure::Greatest => extremes(slot, values.iter().copied())?,
+        Measure::Least | Measure::Greatest => extremes(slot, values)?,
     })
 }
 
 /// The accumulators of a column.
-fn slot_values(slot: &Slot, column: &ArrayRef) -> Result<Vec<Accumulator>, String> {
+fn slot_values(slot: &Slot, column: &ArrayRef) -> Result<Vec<Accumulator<'static>>, String> {
     let wrong = || "a column of accumulators has another type".to_owned();
     let valid = |row: usize| column.is_valid(row);
     match slot.measure {
@@ -211,8 +205,8 @@ fn slot_values(slot: &Slot, column: &ArrayRef) -> Result<Vec<Accumulator>, Strin
             let converter = slot.converter.as_ref().ok_or_else(wrong)?;
             let values = restored(column, slot.kind().data_type())?;
             let rows = converter.convert_columns(&[values]).map_err(|error| error.to_string())?;
-            let value = |row: usize| -> Accumulator {
-                let value: Box<[u8]> = rows.row(row).data().into();
+            let value = |row: usize| {
+                let value = rows.row(row).data().to_vec().into();
                 match (valid(row), slot.measure) {
                     (false, _) => Accumulator::Empty,
                     (true, Measure::Least) => Accumulator::Least(value),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::change::{Accumulator, Accumulators, GroupKey};
+use crate::change::{Accumulators, GroupKey};
 
 /// About how many bytes of keys and values a row group has: a column of one may not have 2^31.
 pub(super) const MOST_GROUP_BYTES: usize = 64 << 20;
@@ -30,13 +30,9 @@ pub(super) fn pieces(rows: usize, most: usize, size_of: impl Fn(usize) -> usize)
 
 /// Divides groups into stretches whose keys and values have about so many bytes.
 pub(super) fn group_pieces(groups: &[(&GroupKey, &Accumulators)], most: usize) -> impl Iterator<Item = Range<usize>> {
-    let value_size = |value: &Accumulator| match value {
-        Accumulator::Least(value) | Accumulator::Greatest(value) => value.len(),
-        _ => size_of::<Accumulator>(),
-    };
     let size = move |row: usize| {
         let (key, values) = groups[row];
-        key.values().len() + values.0.iter().map(value_size).sum::<usize>()
+        key.values().len() + values.bytes()
     };
     pieces(groups.len(), most, size)
 }

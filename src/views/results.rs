@@ -41,7 +41,7 @@ impl View {
     /// # Errors
     /// As [`View::rows`].
     pub fn rows_of(&self, groups: &[(&GroupKey, &Accumulators)]) -> Result<RecordBatch, String> {
-        if groups.iter().any(|(_, accumulators)| accumulators.0.len() != self.slots.len()) {
+        if groups.iter().any(|(_, accumulators)| accumulators.iter().count() != self.slots.len()) {
             return Err(format!("a group of view {} has other aggregates", self.name()));
         }
         let keys = self.group_columns(groups.iter().map(|(key, _)| *key))?;
@@ -91,14 +91,14 @@ impl View {
         let kind = self.plan.aggregates[aggregate].kind;
         match self.outcomes[aggregate] {
             Outcome::Slot(place) => {
-                let values = groups.iter().map(|(_, accumulators)| &accumulators.0[place]);
+                let values = groups.iter().map(|(_, accumulators)| accumulators.get(place));
                 slot_results(&self.slots[place], kind, values)
             }
             Outcome::Average { sum, count } => {
                 let scale = self.slots[sum].kind().scale().unwrap_or(NUMERIC_DIGITS);
                 let averages = groups.iter().map(|(_, accumulators)| {
-                    let count = accumulators.0[count].count();
-                    match &accumulators.0[sum] {
+                    let count = accumulators.get(count).count();
+                    match accumulators.get(sum) {
                         Accumulator::DoubleSum(sum) => Some(sum.value() / count as f64),
                         sum => average(as_i256(sum.as_sum()?)?, scale, count).map(as_double),
                     }
@@ -113,11 +113,11 @@ impl View {
 fn slot_results<'a>(
     slot: &Slot,
     kind: Type,
-    values: impl ExactSizeIterator<Item = &'a Accumulator>,
+    values: impl ExactSizeIterator<Item = Accumulator<'a>>,
 ) -> Result<ArrayRef, String> {
     Ok(match slot.measure {
         Measure::Count | Measure::Distinct => {
-            Arc::new(Int64Array::from_iter_values(values.map(Accumulator::count))) as ArrayRef
+            Arc::new(Int64Array::from_iter_values(values.map(|value| value.count()))) as ArrayRef
         }
         Measure::DoubleSum => Arc::new(
             values
@@ -149,7 +149,7 @@ fn slot_results<'a>(
 /// The values of accumulators that hold one value each.
 pub(super) fn extremes<'a>(
     slot: &Slot,
-    values: impl ExactSizeIterator<Item = &'a Accumulator>,
+    values: impl ExactSizeIterator<Item = Accumulator<'a>>,
 ) -> Result<ArrayRef, String> {
     let converter = slot.converter.as_ref().ok_or("values that are not packed")?;
     if values.len() == 0 {
@@ -158,12 +158,8 @@ pub(super) fn extremes<'a>(
     let null = arrow_array::new_null_array(&slot.kind().data_type(), 1);
     let null = converter.convert_columns(&[null]).map_err(|error| error.to_string())?;
     let parser = converter.parser();
-    let rows: Vec<_> = values
-        .map(|value| match value {
-            Accumulator::Least(value) | Accumulator::Greatest(value) => parser.parse(value),
-            _ => null.row(0),
-        })
-        .collect();
+    let values: Vec<Accumulator> = values.collect();
+    let rows = values.iter().map(|value| value.value().map_or(null.row(0), |value| parser.parse(value)));
     let mut columns = converter.convert_rows(rows).map_err(|error| error.to_string())?;
     columns.pop().ok_or_else(|| "a value without a column".to_owned())
 }

@@ -10,7 +10,7 @@ use super::staging::Staging;
 use crate::book::log::entry::{BadValueCount, ViewEntry};
 use crate::book::read::view_files;
 use crate::book::{BookError, State};
-use crate::change::{Accumulator, Accumulators, GroupKey, GroupLimit, GroupValue};
+use crate::change::{Accumulators, GroupKey, GroupLimit, GroupValue};
 use crate::views::{View, ViewContents};
 
 /// A view of the book, and what it holds when a run begins.
@@ -32,7 +32,9 @@ impl KeptView {
         let (mut groups, mut values) = (Vec::new(), Vec::new());
         for KeptView { contents, distinct, .. } in views {
             groups.extend(contents.groups.into_iter().map(|(key, mut holds)| {
-                distinct.iter().for_each(|place| holds.0[*place] = Accumulator::Empty);
+                if !distinct.is_empty() {
+                    holds.clear(&distinct);
+                }
                 (key, holds)
             }));
             values.extend(contents.values);

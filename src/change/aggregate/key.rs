@@ -4,31 +4,28 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Accumulators;
+use super::{Accumulators, ShortBytes};
 
 /// A group of a view: the view's number in this run, and the values of the group columns in arrow's row format.
 ///
 /// Equal values have equal bytes, and bytes are ordered as the values are, NULL first. Only within a run: files have typed columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct GroupKey(Vec<u8>);
+pub struct GroupKey(ShortBytes);
 
 impl GroupKey {
     /// Packs the values of a group.
     pub fn new(view: u16, values: &[u8]) -> GroupKey {
-        let mut bytes = Vec::with_capacity(2 + values.len());
-        bytes.extend_from_slice(&view.to_be_bytes());
-        bytes.extend_from_slice(values);
-        GroupKey(bytes)
+        GroupKey(ShortBytes::concat([&view.to_be_bytes(), values]))
     }
 
     /// The view's number.
     pub fn view(&self) -> u16 {
-        self.0.first_chunk().map_or(0, |number| u16::from_be_bytes(*number))
+        self.0.as_slice().first_chunk().map_or(0, |number| u16::from_be_bytes(*number))
     }
 
     /// The values in row format.
     pub fn values(&self) -> &[u8] {
-        self.0.get(2..).unwrap_or_default()
+        self.0.as_slice().get(2..).unwrap_or_default()
     }
 }
 
@@ -40,7 +37,7 @@ pub struct GroupValue {
     /// The accumulator that counts it, by its place.
     pub accumulator: u16,
     /// The value in row format.
-    pub value: Vec<u8>,
+    pub value: ShortBytes,
 }
 
 /// Values that a view could not compute.

@@ -4,13 +4,17 @@
 //! both, in any order and grouping, with one result. [`Accumulators`] are the difference type of an arrangement.
 
 mod accumulator;
+mod accumulators;
 mod exact_sum;
 mod group_limit;
 mod key;
+mod short_bytes;
 mod wide_sum;
 
-pub use accumulator::{Accumulator, Accumulators};
+pub use accumulator::Accumulator;
+pub use accumulators::Accumulators;
 pub use exact_sum::ExactSum;
 pub use group_limit::{GroupLimit, TooManyGroups};
 pub use key::{GroupKey, GroupValue, ViewBadValues, ViewChanges};
+pub use short_bytes::ShortBytes;
 pub use wide_sum::WideSum;

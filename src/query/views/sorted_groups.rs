@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::change::{Accumulator, Accumulators, Day, GroupKey};
+use crate::change::{Accumulators, Day, GroupKey};
 use crate::query::Filter;
 
 /// The most groups of a chunk.
@@ -29,13 +29,9 @@ impl ViewGroup {
         self.day.is_none_or(|day| days.has_day(day))
     }
 
-    /// About the bytes of its texts.
+    /// About the bytes of its row.
     pub(super) fn packed_bytes(&self) -> usize {
-        let packed = |value: &Accumulator| match value {
-            Accumulator::Least(bytes) | Accumulator::Greatest(bytes) => bytes.len(),
-            _ => 0,
-        };
-        self.key.values().len() + self.holds.0.iter().map(packed).sum::<usize>()
+        self.key.values().len() + self.holds.bytes()
     }
 
     /// Its place among the others: rows come by day, then by group columns.
@@ -123,15 +119,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::change::Accumulator;
 
     fn group(day: i64, key: u32, count: i64) -> Arc<ViewGroup> {
         let day = (day > 0).then(|| Day::from_days(day).expect("a day"));
-        let holds = Accumulators(vec![Accumulator::Count(count)].into());
+        let holds = Accumulators::new(&[Accumulator::Count(count)]);
         Arc::new(ViewGroup { day, key: GroupKey::new(0, &key.to_be_bytes()), holds })
     }
 
     fn count(group: &ViewGroup) -> i64 {
-        group.holds.0[0].count()
+        group.holds.get(0).count()
     }
 
     #[test]

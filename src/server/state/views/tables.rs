@@ -174,7 +174,7 @@ mod tests {
         let declared = "CREATE VIEW v AS SELECT op, count(*) AS n FROM changes GROUP BY op";
         let view = ReadableView::parse(0, declared, "UTC").expect("a view");
         let key = |number: u32| GroupKey::new(0, &number.to_be_bytes());
-        let holds = Accumulators(vec![Accumulator::Count(1)].into());
+        let holds = Accumulators::new(&[Accumulator::Count(1)]);
         let keys: Vec<GroupKey> = (0..groups).map(key).collect();
         let groups = ViewGroups::of(&view, keys.iter().map(|key| (key, &holds))).expect("groups of this view");
         let table = ViewTable::new(groups, 7);
