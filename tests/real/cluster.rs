@@ -27,8 +27,15 @@ fn start(book: &Book, topic: &Topic, hosts: &Path, arguments: &[&str]) -> [Runni
 
 /// A hosts file of two free ports.
 fn hosts(folder: &Path) -> PathBuf {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("there are free ports"));
-    let addresses = listeners.each_ref().map(|listener| listener.local_addr().expect("it is bound").to_string());
+    hosts_of(folder, 2)
+}
+
+/// A hosts file of so many free ports.
+pub(crate) fn hosts_of(folder: &Path, processes: usize) -> PathBuf {
+    let listener = |_| TcpListener::bind("127.0.0.1:0").expect("there are free ports");
+    let listeners: Vec<TcpListener> = (0..processes).map(listener).collect();
+    let address = |listener: &TcpListener| listener.local_addr().expect("it is bound").to_string();
+    let addresses: Vec<String> = listeners.iter().map(address).collect();
     let path = folder.join("hosts");
     fs::write(&path, addresses.join("\n") + "\n").expect("the folder is ours");
     path

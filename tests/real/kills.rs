@@ -12,9 +12,9 @@ use crate::lines::{self, Line, Shape};
 use crate::topic::Topic;
 use crate::truth::{Counts, assert_same};
 
-const PARTITIONS: i32 = 4;
+pub(crate) const PARTITIONS: i32 = 4;
 const FIRST_DAY: i64 = 1_790_000_000_000;
-const DAYS: [&str; 4] = ["2026-09-21", "2026-09-22", "2026-09-23", "2026-09-24"];
+pub(crate) const DAYS: [&str; 4] = ["2026-09-21", "2026-09-22", "2026-09-23", "2026-09-24"];
 const DAY_MILLIS: i64 = 86_400_000;
 
 /// A workload small enough to be produced again and again.
@@ -56,16 +56,18 @@ fn killed_runs_lose_nothing_and_repeat_nothing() {
     });
 
     book.run_to_end(&[&topic], &["-w", "2"]);
-    let mut truth = Counts::default();
-    for round in 0..rounds {
-        truth = truth.and(&truth_of_one.on_day(DAYS[round % DAYS.len()]));
-    }
-    assert_same("after the kills", &book.counts(), &truth);
+    assert_same("after the kills", &book.counts(), &truth_of(rounds, &truth_of_one));
     book.verify();
 }
 
+/// What so many rounds of the producer are.
+pub(crate) fn truth_of(rounds: usize, truth_of_one: &Counts) -> Counts {
+    let of_round = |round: usize| truth_of_one.on_day(DAYS[round % DAYS.len()]);
+    (0..rounds).fold(Counts::default(), |truth, round| truth.and(&of_round(round)))
+}
+
 /// Ends the producer, also when the test fails: the scope would wait for it forever.
-struct Stop<'enough>(&'enough AtomicBool);
+pub(crate) struct Stop<'enough>(pub(crate) &'enough AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
@@ -74,7 +76,7 @@ impl Drop for Stop<'_> {
 }
 
 /// Produces the lines round after round at a bearable speed, each round on another day; returns how many rounds it were.
-fn produce_until(enough: &AtomicBool, lines: &[Line], topic: &Topic) -> usize {
+pub(crate) fn produce_until(enough: &AtomicBool, lines: &[Line], topic: &Topic) -> usize {
     let producer = topic.producer(&[]);
     let pause = Duration::from_millis(20);
     let mut rounds = 0;
