@@ -96,7 +96,7 @@ impl View {
     /// # Errors
     /// As [`View::decode`].
     pub fn decode_groups(&self, state: Bytes) -> Result<BTreeMap<GroupKey, Accumulators>, String> {
-        let mut groups = BTreeMap::new();
+        let mut groups = Vec::new();
         for batch in batches(state)? {
             let batch = batch?;
             let keys = self.keys_of(&batch)?;
@@ -106,7 +106,8 @@ impl View {
             let accumulators = (0..batch.num_rows()).map(|row| Accumulators::new(values.iter().map(|slot| &slot[row])));
             groups.extend(keys.into_iter().zip(accumulators));
         }
-        Ok(groups)
+        // They are sorted, from which a map is built faster than by inserting.
+        Ok(groups.into_iter().collect())
     }
 
     /// Rows of a file of rows, in the types of the view.
