@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::contacts::Contacts;
 use super::handshake::{Channel, HandshakeError, Introduction, Refusal, difference};
 use super::link::Link;
-use super::peers::Peers;
 use super::{ClusterError, ClusterOptions, ClusterShape, handshake, transport};
 use crate::change::Failure;
 use crate::control::{Deadline, Shutdown};
@@ -36,7 +36,7 @@ pub(super) type Connected = BTreeMap<usize, (Link, UnixStream)>;
 pub(super) fn connect_all(
     shape: &ClusterShape,
     options: &ClusterOptions,
-    peers: &Peers,
+    contacts: &Contacts,
     shutdown: &Shutdown,
 ) -> Result<(Connected, Result<(), Failure>), Failure> {
     let own = &shape.addresses[shape.process];
@@ -47,7 +47,7 @@ pub(super) fn connect_all(
     let mut forming = Forming {
         shape,
         options,
-        peers,
+        contacts,
         shutdown,
         deadline: Deadline::after(options.form_timeout),
         run: (shape.process == 0).then(|| uuid::Uuid::new_v4().to_string()),
@@ -57,6 +57,9 @@ pub(super) fn connect_all(
         connected: BTreeMap::new(),
     };
     let formed = forming.dial_all().and_then(|()| forming.accept_all(&listener));
+    if formed.is_ok() {
+        contacts.set_formed(forming.run.unwrap_or_default());
+    }
     Ok((forming.connected, formed))
 }
 
@@ -64,7 +67,7 @@ pub(super) fn connect_all(
 struct Forming<'a> {
     shape: &'a ClusterShape,
     options: &'a ClusterOptions,
-    peers: &'a Peers,
+    contacts: &'a Contacts,
     shutdown: &'a Shutdown,
     deadline: Deadline,
     /// The start that this process belongs to, once it knows.
@@ -88,7 +91,7 @@ impl Forming<'_> {
     }
 
     fn connect(&mut self, process: usize, channel: Channel) -> Result<(), Failure> {
-        let link = Link::start(process, self.peers, channel, self.shutdown).map_err(ClusterError::Local)?;
+        let link = Link::start(process, self.contacts, channel, self.shutdown).map_err(ClusterError::Local)?;
         self.connected.insert(process, link);
         Ok(())
     }
@@ -104,7 +107,7 @@ impl Forming<'_> {
         let missing = (0..self.shape.addresses.len())
             .filter(|process| *process != self.shape.process && !self.connected.contains_key(process))
             .map(|process| {
-                let name = self.peers.name(process);
+                let name = self.contacts.name(process);
                 match self.seen.get(&process) {
                     Some(seen) => format!("{name}: {seen}"),
                     None if process < self.shape.process => format!("{name} was not dialled yet"),
@@ -134,7 +137,7 @@ impl Forming<'_> {
                         break;
                     }
                     Err(HandshakeError::Refused(reason)) => {
-                        let reason = format!("{}: {reason}", self.peers.name(process));
+                        let reason = format!("{}: {reason}", self.contacts.name(process));
                         return Err(ClusterError::Refused { waited: self.deadline.elapsed(), reason }.into());
                     }
                     Err(HandshakeError::Differs(reason)) => (reason, true),
@@ -143,7 +146,7 @@ impl Forming<'_> {
                 // A process that does not fit may have ended since: that it did not fit says more.
                 if differs || self.difference.is_none() {
                     if self.seen.get(&process) != Some(&reason) {
-                        info!("{} cannot be reached yet: {reason}", self.peers.name(process));
+                        info!("{} cannot be reached yet: {reason}", self.contacts.name(process));
                     }
                     self.difference = differs.then(|| reason.clone());
                     self.seen.insert(process, reason);

@@ -10,8 +10,8 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use tracing::info;
 
+use super::contacts::Contacts;
 use super::link::{Link, wait_until_closed};
-use super::peers::Peers;
 use super::{ClusterError, ClusterOptions, ClusterShape, connect};
 use crate::change::Failure;
 use crate::control::{Deadline, Shutdown};
@@ -24,6 +24,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// The connections to the other processes; none for a single process.
 pub struct Cluster {
     shape: ClusterShape,
+    contacts: Option<Contacts>,
     links: Vec<Link>,
     /// Timely's ends, by process.
     sockets: Vec<Option<UnixStream>>,
@@ -35,11 +36,13 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError::Refused`] when settings differ, [`ClusterError::Incomplete`] when not all came in time.
     pub fn form(shape: &ClusterShape, options: &ClusterOptions, shutdown: &Shutdown) -> Result<Cluster, Failure> {
-        let mut cluster = Cluster { shape: shape.clone(), links: Vec::new(), sockets: Vec::new() };
+        let mut cluster = Cluster { shape: shape.clone(), contacts: None, links: Vec::new(), sockets: Vec::new() };
         if !shape.is_cluster() {
             return Ok(cluster);
         }
-        let (connected, formed) = connect::connect_all(shape, options, &Peers::new(&shape.addresses), shutdown)?;
+        let contacts = Contacts::new(shape);
+        let (connected, formed) = connect::connect_all(shape, options, &contacts, shutdown)?;
+        cluster.contacts = Some(contacts);
         cluster.sockets = shape.addresses.iter().map(|_| None).collect();
         for (process, (link, socket)) in connected {
             cluster.links.push(link);
@@ -55,6 +58,11 @@ impl Cluster {
                 Err(failure)
             }
         }
+    }
+
+    /// What this process knows of the others; `None` for a single process.
+    pub fn contacts(&self) -> Option<&Contacts> {
+        self.contacts.as_ref()
     }
 
     /// What timely's workers of this process are made of.

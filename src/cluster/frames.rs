@@ -10,7 +10,7 @@ pub(super) enum FrameKind {
     Handshake = 1,
     /// Bytes of timely.
     Data = 2,
-    /// The sender lives.
+    /// The sender lives; whether it reaches what it reads, as JSON.
     Heartbeat = 3,
     /// The sender's dataflow is done: no data follows.
     End = 4,

@@ -21,7 +21,7 @@ use super::security::LinkSecurity;
 use super::transport::{ReceivingHalf, SendingHalf};
 
 /// Grows when frames or the handshake change.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 /// The most bytes of a step.
 const MAX_STEP: usize = 64 << 10;
 

@@ -6,17 +6,17 @@
 use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown as Direction;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::ClusterError;
+use super::contacts::{Contacts, SourceNotice};
 use super::frames::{self, FrameKind};
 use super::handshake::Channel;
-use super::peers::Peers;
 use super::transport::{ReceivingHalf, SendingHalf};
 use crate::change::{Failure, FailureKind};
 use crate::control::{Deadline, Shutdown};
@@ -25,7 +25,7 @@ use crate::control::{Deadline, Shutdown};
 pub const PEER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The time between two heartbeats.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of timely that are sent in one frame.
 const MAX_DATA: usize = 64 << 10;
 
@@ -51,18 +51,19 @@ impl Link {
     /// Starts to use the connection to a process, whose end or silence fails this one. Also returns timely's end.
     pub(super) fn start(
         process: usize,
-        peers: &Peers,
+        contacts: &Contacts,
         channel: Channel,
         shutdown: &Shutdown,
     ) -> io::Result<(Link, UnixStream)> {
         let Channel { mut receiving, sending } = channel;
         receiving.set_timeout(PEER_TIMEOUT)?;
+        contacts.note_frame(process);
         let (local, of_timely) = UnixStream::pair()?;
         let sending = Arc::new(Mutex::new(sending));
         let (is_open, closed) = mpsc::channel::<()>();
         let receiver = FrameReceiver {
             process,
-            peers: peers.clone(),
+            contacts: contacts.clone(),
             local: local.try_clone()?,
             shutdown: shutdown.clone(),
             _is_open: is_open,
@@ -71,13 +72,14 @@ impl Link {
         let (from_timely, to_peer, of_process) = (local.try_clone()?, Arc::clone(&sending), shutdown.clone());
         spawn(format!("to-{process}"), move || send_data(from_timely, &to_peer, &of_process))?;
         let (heartbeat_stop, stopped) = mpsc::channel::<()>();
-        let to_peer = Arc::clone(&sending);
-        spawn(format!("beat-{process}"), move || {
-            while stopped.recv_timeout(HEARTBEAT_INTERVAL) == Err(RecvTimeoutError::Timeout)
-                // The receiving thread learns of a broken connection too.
-                && send(&to_peer, FrameKind::Heartbeat, &[]).is_ok()
-            {}
+        let (to_peer, of_process) = (Arc::clone(&sending), contacts.clone());
+        let beating = spawn(format!("beat-{process}"), move || {
+            while stopped.try_recv() == Err(TryRecvError::Empty) && send_heartbeat(&to_peer, &of_process).is_ok() {
+                // Unparked when there is something to report.
+                thread::park_timeout(HEARTBEAT_INTERVAL);
+            }
         })?;
+        contacts.add_beating(beating);
         Ok((Link { sending, local, receiving: closed, heartbeat_stop }, of_timely))
     }
 
@@ -120,14 +122,19 @@ pub(super) fn wait_until_closed(links: &[Link], deadline: Deadline) {
     }
 }
 
-fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name).spawn(work).map(drop)
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
+    thread::Builder::new().name(name).spawn(work).map(|started| started.thread().clone())
 }
 
 fn send(sending: &Mutex<SendingHalf>, kind: FrameKind, body: &[u8]) -> io::Result<()> {
     let mut frame = Vec::with_capacity(body.len() + frames::HEAD);
     frames::write(&mut frame, kind, body)?;
     sending.lock().unwrap_or_else(PoisonError::into_inner).write_all(&frame)
+}
+
+/// Sends a heartbeat; the receiving thread learns of a broken connection too.
+fn send_heartbeat(sending: &Mutex<SendingHalf>, contacts: &Contacts) -> io::Result<()> {
+    send(sending, FrameKind::Heartbeat, &serde_json::to_vec(&contacts.own_source())?)
 }
 
 fn close(sending: &Mutex<SendingHalf>) {
@@ -162,7 +169,7 @@ fn send_data(mut local: UnixStream, sending: &Mutex<SendingHalf>, shutdown: &Shu
 /// The thread that receives.
 struct FrameReceiver {
     process: usize,
-    peers: Peers,
+    contacts: Contacts,
     local: UnixStream,
     shutdown: Shutdown,
     _is_open: Sender<()>,
@@ -180,8 +187,14 @@ impl FrameReceiver {
                 Err(_) if has_last_frame => return,
                 Err(error) => return self.lost(&error),
             };
+            self.contacts.note_frame(self.process);
             match kind {
-                FrameKind::Heartbeat => {}
+                FrameKind::Heartbeat => match serde_json::from_slice::<SourceNotice>(&body) {
+                    Ok(notice) => self.contacts.note_source(self.process, notice),
+                    Err(error) => {
+                        return self.lost(&frames::invalid(format!("a heartbeat that cannot be read: {error}")));
+                    }
+                },
                 // Timely takes all that comes; where it does not, this process has failed already.
                 FrameKind::Data => drop(self.local.write_all(&body)),
                 FrameKind::End => drop(self.local.shutdown(Direction::Write)),
@@ -198,7 +211,7 @@ impl FrameReceiver {
     }
 
     fn name(&self) -> String {
-        self.peers.name(self.process)
+        self.contacts.name(self.process)
     }
 
     fn lost(&self, error: &io::Error) {

@@ -9,6 +9,7 @@
 
 mod error;
 mod origin;
+mod source_watch;
 mod start;
 mod worker;
 

@@ -31,7 +31,8 @@ pub struct Plan {
 
 /// The place that a run's records come from.
 ///
-/// Every process makes sources; the other methods are called in the leading process, [`Origin::plan`] before the rest.
+/// Every process makes sources; [`Origin::reach`] is called in the processes that do not lead, the other methods in the one that does,
+/// [`Origin::plan`] before the rest.
 pub trait Origin: Send + Sync {
     /// What is read, for people.
     fn name(&self) -> String;
@@ -55,6 +56,15 @@ pub trait Origin: Send + Sync {
     /// # Errors
     /// When the place cannot be reached, or does not have what the book continues from.
     fn plan(&self, state: &State) -> Result<Plan, Failure>;
+
+    /// Whether this process reaches the place; called again and again. The first call waits as long as a start does, the others
+    /// only for an answer.
+    ///
+    /// # Errors
+    /// Why it does not; of the first call the failure that ends the run.
+    fn reach(&self) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// The source of one worker of this process.
     ///

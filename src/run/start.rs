@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use tracing::info;
 
+use super::source_watch::SourceWatch;
 use super::worker::{Workers, run_workers};
 use super::{Origin, RunError};
 use crate::book::log::commit_log;
 use crate::book::log::entry::{BookSettings, SourceKind, Versions};
 use crate::book::{Book, BookError, Committing, KeptView, State};
 use crate::change::{Failure, Start, WithContext};
-use crate::cluster::{Cluster, ClusterOptions, ClusterShape};
+use crate::cluster::{Cluster, ClusterOptions, ClusterShape, Contacts};
 use crate::control::{Progress, Shutdown};
 use crate::dataflows::pipeline::LeaderShare;
 use crate::leader::{Discovery, InitialContents, start_clock};
@@ -91,10 +92,14 @@ fn run(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let store: Arc<dyn Store> = Arc::new(Disk::new(&options.book));
-    let run = StartingRun { options, origin, store: &store, shutdown, progress };
-    let leader = match options.shape.is_leader() {
-        true => Some(run.lead(server)?),
-        false => None,
+    let contacts = cluster.contacts();
+    let run = StartingRun { options, origin, store: &store, contacts, shutdown, progress };
+    let leads = options.shape.is_leader();
+    let leader = if leads { Some(run.lead(server)?) } else { None };
+    // Until the workers have ended.
+    let _watch = match contacts {
+        Some(contacts) if !leads => Some(SourceWatch::start(Arc::clone(origin), contacts.clone(), shutdown.clone())?),
+        _ => None,
     };
     let generation = leader.as_ref().map(|leader| leader.committing.committer.generation().to_owned());
     let output = |format| FileOutput {
@@ -138,6 +143,7 @@ struct StartingRun<'a> {
     options: &'a RunOptions,
     origin: &'a Arc<dyn Origin>,
     store: &'a Arc<dyn Store>,
+    contacts: Option<&'a Contacts>,
     shutdown: &'a Shutdown,
     progress: &'a Progress,
 }
@@ -154,9 +160,13 @@ impl StartingRun<'_> {
         let (mut partitions, mut is_planned) = (Vec::new(), false);
         let fenced = book.fence(|state: &State| -> Result<_, Failure> {
             is_planned = false;
-            // Before the fence: a run whose views have too many groups, or whose cluster has lost a process, must not end another run.
+            // Before the fence: a run whose views have too many groups, or whose cluster has lost a process or does not reach what it
+            // reads everywhere, must not end another run.
             state.group_limit(options.view_max_groups).check()?;
             let plan = origin.plan(state)?;
+            if let Some(contacts) = self.contacts {
+                contacts.await_sources(self.shutdown, |_| {});
+            }
             if let Some(failure) = self.shutdown.take_failure() {
                 return Err(failure);
             }

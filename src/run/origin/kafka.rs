@@ -22,6 +22,9 @@ use crate::source::kafka::{
 /// How long a commit waits for Kafka's answer whether the topics are still the same: many topics take some seconds.
 const SAME_TOPICS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The group of a client that commits no offsets.
+const REACHING_GROUP: &str = "walbook-reach";
+
 /// How often it is checked whether transactions are open.
 const TRANSACTIONS_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -44,6 +47,8 @@ pub struct KafkaOrigin {
     until_end: bool,
     /// In the leading process, once the run is planned.
     connected: OnceLock<Connected>,
+    /// In the other processes, once they have reached Kafka.
+    reached: OnceLock<Topics>,
 }
 
 struct Connected {
@@ -60,7 +65,7 @@ struct Connected {
 impl KafkaOrigin {
     /// An origin that has not connected yet.
     pub fn new(input: KafkaInput, until_end: bool) -> KafkaOrigin {
-        KafkaOrigin { input, until_end, connected: OnceLock::new() }
+        KafkaOrigin { input, until_end, connected: OnceLock::new(), reached: OnceLock::new() }
     }
 
     fn connect(&self, book: &str) -> Result<&Connected, KafkaError> {
@@ -198,6 +203,16 @@ impl Origin for KafkaOrigin {
             starts.extend(plan_topic(name, topic, known, self.input.from, self.until_end, watermarks)?);
         }
         Ok(Plan { topics: new_topics(state, &connected.described, &starts), starts })
+    }
+
+    fn reach(&self) -> Result<(), Failure> {
+        if let Some(topics) = self.reached.get() {
+            return Ok(topics.reach_leaders()?);
+        }
+        let topics = Topics::connect(&self.input.kafka, &self.input.topics, REACHING_GROUP)?;
+        topics.await_leaders()?;
+        self.reached.get_or_init(|| topics);
+        Ok(())
     }
 
     fn source(&self, worker: usize) -> Result<Box<dyn Source>, Failure> {

@@ -24,6 +24,7 @@ mod logger;
 #[expect(unsafe_code, reason = "leader epochs are not in the safe binding")]
 mod partition_list;
 mod plan;
+mod reach;
 mod settings;
 mod tail;
 mod topics;

@@ -16,12 +16,9 @@ use super::partition_list::{leader_epoch, partition_list};
 use super::uuid::topic_uuid;
 use super::{KafkaError, KafkaSettings};
 use crate::change::{Classified, End, Partition};
-use crate::control::Deadline;
 
-/// How long a run waits for the first answer.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long one request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Events of a client that are served at once: more than all brokers of a cluster send in a second.
 const MAX_EVENTS: usize = 100;
@@ -62,7 +59,7 @@ pub struct Topics {
     pub(super) consumer: BaseConsumer<Context>,
     /// Reads uncommitted records; created for the first request of ends.
     seeing_open: OnceLock<BaseConsumer<Context>>,
-    settings: KafkaSettings,
+    pub(super) settings: KafkaSettings,
     names: Vec<String>,
     /// The offsets that were committed to the group last.
     committed: Mutex<TopicPartitionList>,
@@ -77,25 +74,11 @@ impl Topics {
         let consumer = settings.asking(group)?;
         let (seeing_open, settings, names) = (OnceLock::new(), settings.clone(), names.to_vec());
         let topics = Topics { consumer, seeing_open, settings, names, committed: Mutex::default() };
-        let deadline = Deadline::after(CONNECT_TIMEOUT);
-        loop {
-            match topics.consumer.fetch_metadata(None, REQUEST_TIMEOUT.min(deadline.remaining())) {
-                Ok(_) => return Ok(topics),
-                Err(error) if deadline.remaining() <= Duration::from_secs(1) => {
-                    return Err(KafkaError::NoBroker {
-                        brokers: topics.settings.brokers.clone(),
-                        seconds: deadline.elapsed().as_secs(),
-                        message: topics.consumer.context().last_error().unwrap_or_else(|| error.to_string()),
-                        code: topics.consumer.context().refusal(),
-                    });
-                }
-                Err(error) => {
-                    debug!(%error, "no answer from Kafka yet");
-                    // Serves librdkafka's error events, which name the cause.
-                    drop(topics.consumer.poll(Duration::from_millis(200)));
-                }
-            }
-        }
+        topics.await_answer(|timeout| {
+            let metadata = topics.consumer.fetch_metadata(None, timeout);
+            metadata.map(drop).map_err(|error| KafkaError::request("connect", &error))
+        })?;
+        Ok(topics)
     }
 
     /// Describes all topics of the run.
@@ -225,7 +208,7 @@ impl Topics {
     }
 
     /// The partitions of the topics now, from new metadata of `consumer`; a run may not have discovered all of them.
-    fn partitions(&self, consumer: &BaseConsumer<Context>) -> Result<Vec<LedPartition>, KafkaError> {
+    pub(super) fn partitions(&self, consumer: &BaseConsumer<Context>) -> Result<Vec<LedPartition>, KafkaError> {
         let mut partitions = Vec::new();
         for name in &self.names {
             let what = || format!("list the partitions of topic {name:?}");
@@ -328,7 +311,7 @@ pub struct Copies {
 }
 
 /// Where partitions end as `consumer` may see them.
-fn ask_all_ends(
+pub(super) fn ask_all_ends(
     consumer: &BaseConsumer<Context>,
     partitions: &[Partition],
 ) -> Result<BTreeMap<Partition, LeaderEnd>, KafkaError> {
