@@ -221,6 +221,7 @@ impl StartingRun<'_> {
                     .knows_ends()
                     .then(|| Box::new(move || asked.ends().map_err(|failure| failure.to_string())) as _),
                 source_progress: origin.source_progress(),
+                contacts: self.contacts.cloned(),
                 ask_slot: (origin.kind() == SourceKind::Slot)
                     .then(|| Box::new(move || observed.slot_report().map_err(|failure| failure.to_string())) as _),
             };

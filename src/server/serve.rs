@@ -20,6 +20,7 @@ use crate::book::log::entry::SourceKind;
 use crate::book::{CommittedEntry, Snapshot, State};
 use crate::change::instant::now_micros;
 use crate::change::{ClosedEpoch, PartitionStart};
+use crate::cluster::Contacts;
 use crate::control::{Progress, SourceProgress, return_freed_memory};
 use crate::query::Totals;
 
@@ -64,6 +65,8 @@ pub struct ServedRun {
     pub ask_ends: Option<Box<AskEnds>>,
     /// Where the source is known to be empty behind what was read, and what is in flight.
     pub source_progress: SourceProgress,
+    /// What is known of the other processes of its cluster; `None` for a single process.
+    pub contacts: Option<Contacts>,
     /// Asks for the status of the slot that it reads; `None` for other sources.
     pub ask_slot: Option<Box<AskSlot>>,
 }
@@ -115,6 +118,7 @@ impl Server {
             progress: run.progress,
             knows_ends: run.ask_ends.is_some(),
             source_progress: run.source_progress,
+            contacts: run.contacts,
         });
         let snapshot = Snapshot::take(&settings.book)?;
         let state = if snapshot.state().generation == run.state.generation {

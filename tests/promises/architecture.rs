@@ -27,7 +27,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("dataflows", &["book", "change", "control", "leader", "parse", "source", "table", "views"]),
     // Readers.
     ("query", &["book", "change", "parse", "sql", "store", "views"]),
-    ("server", &["book", "change", "control", "parse", "query", "sql", "store"]),
+    ("server", &["book", "change", "cluster", "control", "parse", "query", "sql", "store"]),
     // How a run is put together, with the server beside it.
     (
         "run",

@@ -12,6 +12,7 @@ mod inputs;
 mod leader_epochs;
 mod logs;
 mod parse;
+mod processes;
 mod readers;
 mod reading;
 mod server;

@@ -15,8 +15,9 @@ use crate::server::state::AppState;
 /// The shortest delay, in microseconds, that makes a run unhealthy, however short the commit interval is.
 const SHORTEST_DELAY: i64 = 10_000_000;
 
-/// Fails when records wait and there was no commit for three intervals
+/// Fails when records wait and there was no commit for three intervals, or when a process of the cluster does not answer
 ///
+/// In a cluster it also fails while a process does not reach what it reads and the leading one does.
 /// A slot is healthy while more of a large transaction arrives, or while its server reads old WAL.
 #[utoipa::path(get, path = "/healthz", security(()), responses(
     (status = 200, description = "Healthy", body = String, content_type = "text/plain"),
@@ -27,6 +28,9 @@ pub(in crate::server) async fn healthz(State(state): State<Arc<AppState>>) -> An
     let snapshot = state.snapshot();
     let Some(run) = state.run_in(&snapshot) else { return Ok(ok()) };
     let run_status = state.run_status(&snapshot);
+    if let Some(fault) = run_status.cluster_fault {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "no_answer", fault));
+    }
     // A partition that the run has yet to discover is no reason to restart it.
     let found = run_status.partitions.iter().filter(|partition| partition.is_discovered);
     let lag = found.map(|partition| partition.lag).sum();

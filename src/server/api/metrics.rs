@@ -17,6 +17,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::schema::ApiErrors;
+use crate::cluster::ClusterReport;
 use crate::control::DurationHistogram;
 use crate::server::error::{Answer, ApiError};
 use crate::server::http::body;
@@ -85,6 +86,9 @@ fn add_run(registry: &mut Registry, state: &AppState, snapshot: &StateSnapshot) 
         let help = "Every record that the topics held at this time has been read";
         seconds(registry, "complete_timestamp", help).set(complete_at as f64 / 1e6);
     }
+    if let Some(cluster) = &run_status.cluster {
+        add_cluster(registry, cluster);
+    }
     registry.register_collector(Box::new(CommitSeconds(run.settings.progress.commit_durations())));
 
     let family = Family::<Labels, Gauge>::default;
@@ -114,6 +118,24 @@ fn add_run(registry: &mut Registry, state: &AppState, snapshot: &StateSnapshot) 
         if let Some(seconds) = partition.lag_seconds {
             lag_seconds.get_or_create(&labels).set(seconds);
         }
+    }
+}
+
+/// The processes of a cluster, the others as this one sees them.
+fn add_cluster(registry: &mut Registry, cluster: &ClusterReport) {
+    gauge(registry, "cluster_processes", "Processes of the cluster").set(count(cluster.processes.len() as u64));
+    let (answers, reaches) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    let last_contact = Family::<Labels, Seconds>::default();
+    let help = "How long ago something last came from another process of the cluster";
+    registry.register_with_unit("cluster_peer_last_contact", help, Unit::Seconds, last_contact.clone());
+    registry.register("cluster_peer_answers", "Whether another process of the cluster answers", answers.clone());
+    let help = "Whether another process of the cluster reaches what it reads";
+    registry.register("cluster_peer_source_connected", help, reaches.clone());
+    for peer in cluster.processes.iter().filter(|peer| peer.process != cluster.process) {
+        let labels = vec![("process", peer.process.to_string())];
+        last_contact.get_or_create(&labels).set(peer.silent.as_secs_f64());
+        answers.get_or_create(&labels).set(i64::from(peer.answers));
+        reaches.get_or_create(&labels).set(i64::from(peer.source_lost.is_none()));
     }
 }
 

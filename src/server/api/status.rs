@@ -7,10 +7,12 @@ use axum::extract::{RawQuery, State};
 
 use super::schema::{ApiErrors, Timestamp};
 use super::status_body::{
-    BookStatus, DurableStatus, LiveEpoch, LiveStatus, LostOffsets, Mode, NewestReject, PartitionProgress, PresentRate,
-    RateHistory, ReasonStatus, RejectsStatus, SlotAnswer, Status, TopicStatus,
+    BookStatus, ClusterStatus, DurableStatus, LiveEpoch, LiveStatus, LostOffsets, Mode, NewestReject,
+    PartitionProgress, PresentRate, ProcessStatus, RateHistory, ReasonStatus, RejectsStatus, SlotAnswer, Status,
+    TopicStatus,
 };
 use crate::change::Partition;
+use crate::cluster::ClusterReport;
 use crate::query::{Filter, RejectRow, RejectSums};
 use crate::server::error::Answer;
 use crate::server::http::accepted_parameters::{DAY, FROM, TO, accepted_parameters};
@@ -63,6 +65,7 @@ fn status_of(state: &AppState, snapshot: &StateSnapshot, days: &Filter) -> Statu
         RateHistory { records_per_second: rate.per_second(now), history: rate.history(now) }
     };
     let topics = topics(state, snapshot, &run_status);
+    let cluster = run_status.cluster.as_ref().map(cluster_status);
     Status {
         walbook: env!("CARGO_PKG_VERSION"),
         book: BookStatus {
@@ -89,6 +92,7 @@ fn status_of(state: &AppState, snapshot: &StateSnapshot, days: &Filter) -> Statu
         commit_interval_seconds: run.map(|run| run.settings.commit_interval.as_secs_f64()),
         connected_at: run.and_then(RunState::connected_at).map(Timestamp),
         topics,
+        cluster,
         rejects: RejectsStatus {
             unread: state.unread_rejects().map(|unread| unread.to_string()),
             ..rejects(&state.rejects(), days)
@@ -150,6 +154,25 @@ fn topics(state: &AppState, snapshot: &StateSnapshot, run_status: &RunStatus) ->
         TopicStatus { name: name.to_owned(), source, partitions }
     });
     topics.collect()
+}
+
+fn cluster_status(cluster: &ClusterReport) -> ClusterStatus {
+    let processes = cluster.processes.iter().map(|process| ProcessStatus {
+        process: process.process,
+        address: process.address.clone(),
+        workers: cluster.workers,
+        since: Timestamp(process.connected_at),
+        last_contact_ms: u64::try_from(process.silent.as_millis()).unwrap_or(u64::MAX),
+        answers: process.answers,
+        source_error: process.source_lost.as_ref().map(|lost| lost.error.clone()),
+    });
+    ClusterStatus {
+        run: cluster.run.clone(),
+        process: cluster.process,
+        leader: cluster.leader,
+        since: Timestamp(cluster.formed_at),
+        processes: processes.collect(),
+    }
 }
 
 fn lost(durable: &DurableState) -> Vec<LostOffsets> {

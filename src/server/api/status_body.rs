@@ -37,6 +37,8 @@ pub(in crate::server) struct Status {
     /// Since when the source has answered every query.
     pub(in crate::server) connected_at: Option<Timestamp>,
     pub(in crate::server) topics: Vec<TopicStatus>,
+    /// The processes of the run; null if it is a single one.
+    pub(in crate::server) cluster: Option<ClusterStatus>,
     pub(in crate::server) rejects: RejectsStatus,
     /// Fields beside lines (`lsn`, `xid`, `commit_time`, …) of committed records that could not be read; they are null in the events.
     pub(in crate::server) unreadable_fields: u64,
@@ -142,6 +144,39 @@ pub(in crate::server) struct PartitionProgress {
     pub(in crate::server) lag_bytes: Option<u64>,
     pub(in crate::server) lag_seconds: Option<f64>,
     pub(in crate::server) read_to: Option<Timestamp>,
+}
+
+/// The processes of a run, as the answering one sees them.
+#[derive(Serialize, ToSchema)]
+pub(in crate::server) struct ClusterStatus {
+    /// The start of the cluster: another one at each start.
+    pub(in crate::server) run: String,
+    /// The index of the answering process.
+    pub(in crate::server) process: usize,
+    /// The index of the process that leads.
+    pub(in crate::server) leader: usize,
+    /// Since when it leads: all processes were connected.
+    pub(in crate::server) since: Timestamp,
+    /// All processes, by index.
+    pub(in crate::server) processes: Vec<ProcessStatus>,
+}
+
+/// A process of a cluster.
+#[derive(Serialize, ToSchema)]
+pub(in crate::server) struct ProcessStatus {
+    pub(in crate::server) process: usize,
+    /// `host:port` in the hosts file.
+    pub(in crate::server) address: String,
+    /// Its worker threads.
+    pub(in crate::server) workers: usize,
+    /// When it was connected.
+    pub(in crate::server) since: Timestamp,
+    /// How many milliseconds ago something last came from it, by the clock of the answering process; 0 for that process itself.
+    pub(in crate::server) last_contact_ms: u64,
+    /// Whether that is less than three seconds ago.
+    pub(in crate::server) answers: bool,
+    /// Why it does not reach what it reads; null if it does.
+    pub(in crate::server) source_error: Option<String>,
 }
 
 /// The rejects of the newest commit and those before.

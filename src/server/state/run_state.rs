@@ -10,10 +10,11 @@ use super::source_ends::{PartitionEnds, SourceEnds};
 use crate::book::log::entry::SourceKind;
 use crate::change::instant::now_micros;
 use crate::change::{End, Partition};
+use crate::cluster::{ClusterReport, Contacts};
 use crate::control::{InFlight, Progress, SourceProgress};
 
 /// How long a source may fail to answer before it counts as disconnected, in microseconds.
-const ERROR_TOLERANCE: i64 = 5_000_000;
+pub(super) const ERROR_TOLERANCE: i64 = 5_000_000;
 /// How long it may give no answer at all: many partitions may need their time.
 const SILENCE_TOLERANCE: i64 = 30_000_000;
 
@@ -34,6 +35,8 @@ pub(in crate::server) struct ServedRunSettings {
     pub(in crate::server) knows_ends: bool,
     /// Where the source is known to be empty behind what was read, and what is in flight.
     pub(in crate::server) source_progress: SourceProgress,
+    /// What is known of the other processes of its cluster.
+    pub(in crate::server) contacts: Option<Contacts>,
 }
 
 /// The run of this process.
@@ -89,6 +92,11 @@ impl RunState {
             }
             _ => None,
         }
+    }
+
+    /// The processes of its cluster as this one sees them; `None` for a single process.
+    pub(in crate::server) fn cluster(&self) -> Option<ClusterReport> {
+        self.settings.contacts.as_ref()?.report()
     }
 
     /// Since when the source has answered every question; `None` while it does not.
@@ -239,6 +247,7 @@ mod tests {
             progress: Progress::new(),
             knows_ends: true,
             source_progress,
+            contacts: None,
         })
     }
 

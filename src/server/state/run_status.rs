@@ -1,14 +1,17 @@
 //! The status of a run and of its slot: whether it is live, and if not, why.
 
+use std::time::Duration;
+
 use bytesize::ByteSize;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::run_state::{PartitionStatus, RunState};
+use super::run_state::{ERROR_TOLERANCE, PartitionStatus, RunState};
 use super::snapshot::StateSnapshot;
 use crate::book::log::entry::SourceKind;
 use crate::book::rfc3339;
 use crate::change::Partition;
+use crate::cluster::ClusterReport;
 
 /// A partition that is further behind, in seconds, is not live. A run that keeps up can still be reported up to 6 s behind: ends
 /// are asked for each second, quiet epochs last about one, and frames may pause for four.
@@ -34,6 +37,10 @@ pub(in crate::server) struct RunStatus {
     /// What can be read and was not, as far as is known: records of Kafka, bytes of other sources.
     pub(in crate::server) lag: Option<u64>,
     pub(in crate::server) partitions: Vec<PartitionStatus>,
+    /// The processes of the run's cluster; `None` for a single process.
+    pub(in crate::server) cluster: Option<ClusterReport>,
+    /// What is wrong with another process of it, in words.
+    pub(in crate::server) cluster_fault: Option<String>,
 }
 
 impl RunStatus {
@@ -42,7 +49,16 @@ impl RunStatus {
         let (Some(run), Some(live)) = (run, &snapshot.live) else {
             let reason =
                 run.map(|_| "another run has taken the book over: what this one reads does not count".to_owned());
-            return RunStatus { state: RunPhase::AtRest, reason, complete_at: None, lag: None, partitions: Vec::new() };
+            let (state, partitions) = (RunPhase::AtRest, Vec::new());
+            return RunStatus {
+                state,
+                reason,
+                complete_at: None,
+                lag: None,
+                partitions,
+                cluster: None,
+                cluster_fault: None,
+            };
         };
         let now = snapshot.now;
         let (source, knows_ends) = (run.settings.source, run.settings.knows_ends);
@@ -63,9 +79,14 @@ impl RunStatus {
         let seconds = |partition: &PartitionStatus| partition.lag_seconds.unwrap_or(f64::INFINITY);
         let worst = partitions.iter().filter(is_late).max_by(|one, other| seconds(one).total_cmp(&seconds(other)));
         let is_empty = live.counts.totals.first_day().is_none() && live.rejects == 0;
+        let cluster = run.cluster();
+        let silent = cluster.as_ref().and_then(silent_process);
+        let without_source = cluster.as_ref().and_then(process_without_source);
         let (state, reason) = if let Some((error, since)) = run.source_error(now) {
             let name = if source == SourceKind::Slot { "server of the slot" } else { &source.to_string() };
             (RunPhase::Disconnected, Some(format!("no answer from the {name} since {}: {error}", rfc3339(since))))
+        } else if let Some(without_source) = &without_source {
+            (RunPhase::Disconnected, Some(without_source.clone()))
         } else if let Some(worst) = worst {
             (RunPhase::CatchingUp, Some(behind_text(worst, source)))
         } else if knows_ends && lag.is_none() {
@@ -74,7 +95,11 @@ impl RunStatus {
             let is_waiting = is_empty && lag.unwrap_or(0) == 0;
             (if is_waiting { RunPhase::Waiting } else { RunPhase::Live }, open_text(&partitions, now))
         };
-        RunStatus { state, reason, complete_at, lag, partitions }
+        // A source that no process reaches is no fault of the cluster.
+        let without_source = without_source.filter(|_| run.source_error(now).is_none());
+        let cluster_fault = silent.or(without_source);
+        let reason = cluster_fault.clone().or(reason);
+        RunStatus { state, reason, complete_at, lag, partitions, cluster, cluster_fault }
     }
 
     /// Whether there are unread records, or may be.
@@ -120,6 +145,20 @@ fn behind_text(worst: &PartitionStatus, source: SourceKind) -> String {
         Some(seconds) => format!("{name} is {} behind", duration_text(seconds)),
         None => format!("{name} is {} behind", lag_text(worst.lag.unwrap_or(0), source)),
     }
+}
+
+/// Which process of a cluster does not answer, if one does not.
+fn silent_process(cluster: &ClusterReport) -> Option<String> {
+    let process = cluster.silent().max_by_key(|process| process.silent)?;
+    Some(format!("{} has not answered for {}", process.name(), duration_text(process.silent.as_secs_f64())))
+}
+
+/// Which process of a cluster has not reached what it reads for longer than is tolerated, and why.
+fn process_without_source(cluster: &ClusterReport) -> Option<String> {
+    let least = Duration::from_micros(ERROR_TOLERANCE.unsigned_abs());
+    let (process, lost) = cluster.without_source(least).max_by_key(|(_, lost)| lost.silent)?;
+    let (name, silent) = (process.name(), duration_text(lost.silent.as_secs_f64()));
+    Some(format!("{name} has not reached what it reads for {silent}: {}", lost.error))
 }
 
 /// Why `complete_at` stands still although nothing is late: a transaction that has been open for a while.

@@ -18,10 +18,10 @@ use crate::readers::random::{Rows, day};
 use crate::support::book_builder::{BookBuilder, Contents, rewrite_log};
 
 /// The description of a server.
-struct Description(Value);
+pub(super) struct Description(Value);
 
 impl Description {
-    fn of(address: SocketAddr) -> Description {
+    pub(super) fn of(address: SocketAddr) -> Description {
         Description(get(address, "/api/openapi.json").json())
     }
 
@@ -44,7 +44,7 @@ impl Description {
 
     /// Requests a path, and compares status, content type and body with their description.
     #[track_caller]
-    fn check(&self, address: SocketAddr, path_and_query: &str, headers: &[(&str, &str)]) -> Value {
+    pub(super) fn check(&self, address: SocketAddr, path_and_query: &str, headers: &[(&str, &str)]) -> Value {
         let answer = ask(address, "GET", path_and_query, headers);
         let path = path_and_query.split('?').next().expect("a path");
         let content = &self.response(path, answer.status)["content"];

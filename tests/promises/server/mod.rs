@@ -3,6 +3,7 @@
 
 mod answers;
 pub(crate) mod client;
+mod cluster;
 mod damaged;
 mod described;
 mod guard;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use walbook::book::log::entry::SourceKind;
 use walbook::book::{CommittedEntry, Snapshot};
 use walbook::change::{ClosedEpoch, End, Epoch, Interval, Partition, PartitionStart};
+use walbook::cluster::Contacts;
 use walbook::control::{Progress, SourceProgress};
 use walbook::query::{Event, Totals};
 use walbook::server::{Access, AskSlot, ServedRun, ServerSettings, SlotReport, listen_on};
@@ -80,6 +81,16 @@ impl Played {
 
     /// The same for a run that has opened the book as it was in a snapshot.
     pub(super) fn serve_after(book: &Snapshot, root: &Path, source: SourceKind, end: End) -> Played {
+        Played::begin(book, root, source, end, None)
+    }
+
+    /// A run of topics by several processes.
+    pub(super) fn serve_in_cluster(root: &Path, end: End, contacts: Contacts) -> Played {
+        let book = Snapshot::take(root).expect("a book");
+        Played::begin(&book, root, SourceKind::Kafka, end, Some(contacts))
+    }
+
+    fn begin(book: &Snapshot, root: &Path, source: SourceKind, end: End, contacts: Option<Contacts>) -> Played {
         let (epochs, listener) = channel();
         let (committed, commits) = channel();
         let (ends, source_progress) = (Arc::new(Mutex::new(Ok(vec![(partition(0), end)]))), SourceProgress::default());
@@ -99,6 +110,7 @@ impl Played {
             progress: Progress::new(),
             ask_ends: Some(Box::new(move || answers.lock().unwrap_or_else(PoisonError::into_inner).clone())),
             source_progress: source_progress.clone(),
+            contacts,
             ask_slot: (source == SourceKind::Slot).then(|| -> Box<AskSlot> { Box::new(|| Ok(Some(slot()))) }),
         };
         server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, run).expect("a book");

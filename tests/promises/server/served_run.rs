@@ -33,6 +33,7 @@ pub(super) fn serve_run(root: &Path, epochs: Receiver<ClosedEpoch>, commits: Rec
         progress: Progress::new(),
         ask_ends: None,
         source_progress: SourceProgress::default(),
+        contacts: None,
         ask_slot: None,
     };
     server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, served).expect("a book");
