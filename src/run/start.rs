@@ -21,7 +21,7 @@ use crate::dataflows::pipeline::LeaderShare;
 use crate::leader::{Discovery, InitialContents, start_clock};
 use crate::parse::{DayRule, PARSER_VERSION};
 use crate::query::Totals;
-use crate::server::{Access, ServedRun, Server, ServerSettings};
+use crate::server::{Access, ServedRun, Server, ServerSettings, StartPhase};
 use crate::store::{Disk, Store};
 use crate::table::{FileOutput, RowFormat};
 
@@ -53,16 +53,21 @@ pub struct RunOptions {
 pub fn start(
     options: &RunOptions,
     origin: Arc<dyn Origin>,
-    server: Option<(Server, Access)>,
+    mut server: Option<(Server, Access)>,
     shutdown: &Shutdown,
     progress: &Progress,
 ) -> Result<(), Failure> {
     origin.check()?;
+    let phase = StartPhase::default();
+    phase.set("waiting for the other processes of the cluster");
+    if let Some((server, _)) = &mut server {
+        server.announce_start(phase.clone())?;
+    }
     // Nothing is written before all processes have agreed.
     let mut cluster = options.cluster.clone();
     cluster.settings.push(("the id of the book".to_owned(), book_id(options)));
     let mut cluster = Cluster::form(&options.shape, &cluster, shutdown)?;
-    match run(options, &origin, server, &mut cluster, shutdown, progress) {
+    match run(options, &origin, server, &phase, &mut cluster, shutdown, progress) {
         Ok(()) => cluster.finish(shutdown),
         Err(failure) => {
             // Another process may have failed before.
@@ -87,13 +92,14 @@ fn run(
     options: &RunOptions,
     origin: &Arc<dyn Origin>,
     server: Option<(Server, Access)>,
+    phase: &StartPhase,
     cluster: &mut Cluster,
     shutdown: &Shutdown,
     progress: &Progress,
 ) -> Result<(), Failure> {
     let store: Arc<dyn Store> = Arc::new(Disk::new(&options.book));
     let contacts = cluster.contacts();
-    let run = StartingRun { options, origin, store: &store, contacts, shutdown, progress };
+    let run = StartingRun { options, origin, store: &store, contacts, phase, shutdown, progress };
     let leads = options.shape.is_leader();
     let leader = if leads { Some(run.lead(server)?) } else { None };
     // Until the workers have ended.
@@ -144,6 +150,7 @@ struct StartingRun<'a> {
     origin: &'a Arc<dyn Origin>,
     store: &'a Arc<dyn Store>,
     contacts: Option<&'a Contacts>,
+    phase: &'a StartPhase,
     shutdown: &'a Shutdown,
     progress: &'a Progress,
 }
@@ -152,6 +159,7 @@ impl StartingRun<'_> {
     /// What only the leading process does: opens the book, takes it over, starts serving and the clock.
     fn lead(self, server: Option<(Server, Access)>) -> Result<LeaderShare, Failure> {
         let StartingRun { options, origin, .. } = self;
+        self.phase.set("opening the book");
         let book = open_book(options, self.store)?;
         let BookSettings { time_zone, day_from } = book.state().settings.clone();
         if day_from == "kafka" && !origin.kind().is_kafka() {
@@ -163,9 +171,11 @@ impl StartingRun<'_> {
             // Before the fence: a run whose views have too many groups, or whose cluster has lost a process or does not reach what it
             // reads everywhere, must not end another run.
             state.group_limit(options.view_max_groups).check()?;
+            self.phase.set(format!("waiting for an answer about {}", origin.name()));
             let plan = origin.plan(state)?;
             if let Some(contacts) = self.contacts {
-                contacts.await_sources(self.shutdown, |_| {});
+                let waiting = |name: &str| self.phase.set(format!("waiting until {name} reaches what it reads"));
+                contacts.await_sources(self.shutdown, waiting);
             }
             if let Some(failure) = self.shutdown.take_failure() {
                 return Err(failure);
@@ -174,6 +184,7 @@ impl StartingRun<'_> {
             partitions = plan.starts;
             Ok(plan.topics)
         });
+        self.phase.set("reading the book");
         // What the origin fails with is not the book's.
         let mut committer = if is_planned { fenced.context(options.book.display().to_string())? } else { fenced? };
         let start = Start {

@@ -86,6 +86,12 @@ pub(super) struct ErrorBody {
     error: ErrorDetail,
 }
 
+impl ErrorBody {
+    pub(super) fn new(code: &'static str, message: String) -> ErrorBody {
+        ErrorBody { error: ErrorDetail { code, message } }
+    }
+}
+
 /// An error.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErrorDetail {

@@ -28,6 +28,7 @@ mod serve;
 mod state;
 
 pub use error::ServeError;
+pub use http::connections::starting::StartPhase;
 pub use http::guard::{Access, Token};
 #[cfg(feature = "fuzzing")]
 pub use http::parameters::fuzz_parameters;

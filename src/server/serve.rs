@@ -10,6 +10,7 @@ use std::time::Duration;
 use tracing::debug;
 
 use super::http::connections::listen;
+use super::http::connections::starting::{StartAnswers, StartPhase};
 use super::http::routes::RequestHandler;
 use super::state::{
     AppState, AskEnds, AskSlot, BookFollower, DurableState, LiveState, ObservedSlot, PendingRejects, RunState,
@@ -75,6 +76,8 @@ pub struct ServedRun {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    /// Answers probes while a run starts.
+    starting: Option<StartAnswers>,
 }
 
 /// Binds an address before anything else is begun: a run should not start and then fail at this.
@@ -85,13 +88,23 @@ pub fn listen_on(address: SocketAddr) -> Result<Server, ServeError> {
     let failed = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok(Server { listener, address })
+    Ok(Server { listener, address, starting: None })
 }
 
 impl Server {
     /// Where it listens, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Answers `/healthz` and `/readyz` with what a run waits for, until the run is served; other requests wait.
+    ///
+    /// # Errors
+    /// [`ServeError::Listen`] when no thread can be started.
+    pub fn announce_start(&mut self, phase: StartPhase) -> Result<(), ServeError> {
+        let failed = |source| ServeError::Listen { address: self.address, source };
+        self.starting = Some(StartAnswers::begin(&self.listener, phase).map_err(failed)?);
+        Ok(())
     }
 
     /// Serves a book that another process may write, as long as this process lives.
@@ -161,7 +174,8 @@ impl Server {
         let address = self.address;
         return_memory_of_answers(&state);
         let handler = RequestHandler::new(state, access);
-        listen::begin(self.listener, handler).map_err(|source| ServeError::Listen { address, source })
+        let waiting = self.starting.map_or_else(Vec::new, StartAnswers::end);
+        listen::begin(self.listener, waiting, handler).map_err(|source| ServeError::Listen { address, source })
     }
 }
 

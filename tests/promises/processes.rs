@@ -2,7 +2,7 @@
 //! does not reach Kafka ends both before anything is written.
 
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -150,7 +150,22 @@ fn a_stopped_process_is_named_by_status_health_and_metrics_before_the_run_ends()
 #[test]
 fn a_process_that_does_not_reach_kafka_ends_all_before_anything_is_written() {
     // The brokers have addresses of IPv4 only.
-    let mut processes = Processes::start([&["--serve", "127.0.0.1:0"], &["-X", "broker.address.family=v6"]]);
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("it is bound");
+    let serve = free.to_string();
+    let mut processes = Processes::start([&["--serve", &serve], &["-X", "broker.address.family=v6"]]);
+    let begin = Instant::now();
+    let is_named = || {
+        let health = TcpStream::connect(free).is_ok().then(|| ask(free, "GET", "/healthz", &[]))?;
+        assert_eq!(health.status, 503, "{}", health.text());
+        let error = &health.json()["error"];
+        let message = error["message"].as_str().expect("a message");
+        assert_eq!(error["code"], "starting");
+        (message.starts_with("waiting until process 1 (") && message.ends_with(") reaches what it reads")).then_some(())
+    };
+    while is_named().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{}", processes.log(0));
+        thread::sleep(Duration::from_millis(100));
+    }
     let (code, log) = processes.wait(1, TIMEOUT);
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("no answer from Kafka at 127.0.0.1:") && log.contains(" within 2"), "{log}");

@@ -33,8 +33,12 @@ const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(u32::MAX as u64);
 /// How long no connection is accepted after an error.
 const ACCEPT_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Serves connections on a thread of its own until the process ends.
-pub(in crate::server) fn begin(listener: TcpListener, handler: RequestHandler) -> std::io::Result<()> {
+/// Serves connections on a thread of its own until the process ends, first those that wait.
+pub(in crate::server) fn begin(
+    listener: TcpListener,
+    waiting: Vec<std::net::TcpStream>,
+    handler: RequestHandler,
+) -> std::io::Result<()> {
     listener.set_nonblocking(true)?;
     // One thread: most answers come from memory, and the workers of a run need the other processors.
     let mut runtime = Builder::new_current_thread();
@@ -55,7 +59,7 @@ pub(in crate::server) fn begin(listener: TcpListener, handler: RequestHandler) -
     thread::Builder::new().name("serve".to_owned()).spawn(move || {
         runtime.block_on(async move {
             match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => accept(listener, handler).await,
+                Ok(listener) => accept(listener, waiting, handler).await,
                 Err(error) => warn!(%error, "could not listen"),
             }
         });
@@ -63,8 +67,15 @@ pub(in crate::server) fn begin(listener: TcpListener, handler: RequestHandler) -
     Ok(())
 }
 
-async fn accept(listener: tokio::net::TcpListener, handler: RequestHandler) {
+async fn accept(listener: tokio::net::TcpListener, waiting: Vec<std::net::TcpStream>, handler: RequestHandler) {
     let connections = Connections::new(most_connections());
+    for stream in waiting {
+        // One that is broken is dropped.
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        if let (Ok(stream), Some(connection)) = (stream, connections.admit().await) {
+            tokio::spawn(answer(stream, connection, handler.clone()));
+        }
+    }
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
