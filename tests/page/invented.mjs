@@ -35,9 +35,10 @@ export class InventedBook {
     mode = "run",
     lost = [],
     plain = false,
+    cluster = null,
     views = () => new Map(),
   }) {
-    Object.assign(this, { firstDay, lagging, token, full, mode, lost, partitions, plain });
+    Object.assign(this, { firstDay, lagging, token, full, mode, lost, partitions, plain, cluster });
     this.byReason = rejects;
     this.started = Date.now();
     this.epoch = 4120;
@@ -48,6 +49,8 @@ export class InventedBook {
     this.silent = false;
     /** How many of the next requests are refused, by endpoint. */
     this.refusals = {};
+    /** Why the source does not answer. */
+    this.reason = null;
     this.today = TODAY;
     this.listeners = new Map();
     this.history = [];
@@ -268,6 +271,7 @@ export class InventedBook {
 
   state() {
     if (this.mode === "serve") return "at_rest";
+    if (this.reason) return "disconnected";
     if (this.firstDay === null) return "waiting";
     return this.lagging ? "catching_up" : "live";
   }
@@ -309,7 +313,7 @@ export class InventedBook {
     // Only fields that the server must send.
     const { commit, committed_at, entry } = status.durable;
     const { in_range: _, ...rejects } = status.rejects;
-    const missing = { commit_interval_seconds: undefined, connected_at: undefined, slot: null };
+    const missing = { cluster: undefined, commit_interval_seconds: undefined, connected_at: undefined, slot: null };
     return {
       ...status,
       ...missing,
@@ -381,15 +385,16 @@ export class InventedBook {
       now: this.now(),
       today: this.today,
       state: this.state(),
-      state_reason: null,
+      state_reason: this.reason,
       complete_at: this.mode === "serve" ? null : this.completeAt(),
       complete_to: this.completeTo(),
       durable: this.durable(),
       live: this.mode === "serve" ? null : { epoch: this.epoch, closed_at: this.ago(0.2) },
       commit_interval_seconds: 10,
-      connected_at: this.firstDay === null ? this.ago(38) : null,
+      connected_at: this.firstDay === null || this.cluster ? this.ago(38) : null,
       rate: { records_per_second: this.rate(), history },
       topics: [{ name: "shop.changes", source: "kafka", partitions }],
+      cluster: this.cluster,
       rejects: { total, newest, by_reason: this.byReason, in_range: from && to ? sumOf(this.rejectsIn({ from, to })) : null },
       slot:
         this.mode === "serve" || this.lagging || this.firstDay === null

@@ -125,6 +125,24 @@ const many = (tables) =>
 
 const shop = (more = {}) => new InventedBook({ tables: SHOP, firstDay: "2026-11-09", rejects: REJECTS, ...more });
 
+/** A run of processes, of which some are otherwise than a good one. */
+const cluster = (...others) => ({
+  run: "0b5c4a52",
+  process: 0,
+  leader: 0,
+  since: "2026-11-22T09:00:00.000000Z",
+  processes: [{}, ...others].map((other, process) => ({
+    process,
+    address: `walbook-${process}.walbook.shop.svc:7001`,
+    workers: 2,
+    since: "2026-11-22T09:00:00.000000Z",
+    last_contact_ms: process === 0 ? 0 : 412,
+    answers: true,
+    source_error: null,
+    ...other,
+  })),
+});
+
 export const SCENARIOS = {
   typical: () => shop(),
   live: () => shop({ changesEvery: 400 }),
@@ -137,6 +155,7 @@ export const SCENARIOS = {
   partitions: () => shop({ partitions: 64 }),
   token: () => shop({ token: "open sesame" }),
   full: () => shop({ full: true }),
+  cluster: () => shop({ cluster: cluster({}) }),
   plain: () => shop({ plain: true, rejects: STREAMED.map((reason) => ({ ...reason, newest: null })) }),
   rest: () => shop({ mode: "serve" }),
   lost: () =>

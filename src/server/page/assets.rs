@@ -27,7 +27,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &[u8]); 47] = files![
+const FILES: [(&str, &[u8]); 48] = files![
     "announcer.js",
     "api.js",
     "app.css",
@@ -35,6 +35,7 @@ const FILES: [(&str, &[u8]); 47] = files![
     "chart.js",
     "chart_of_counts.js",
     "chart_of_groups.js",
+    "cluster.js",
     "columns.js",
     "counts.js",
     "day_table.js",

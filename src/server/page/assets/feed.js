@@ -5,6 +5,7 @@
 // stream that restarts sends only numbers. Failed requests are kept by topic (`troubles`) until they succeed.
 
 import { ApiError, ask } from "./api.js";
+import { clusterFault } from "./cluster.js";
 import { Counts } from "./counts.js";
 import { byId } from "./dom.js";
 import { Faults } from "./faults.js";
@@ -350,7 +351,9 @@ export class Feed extends Faults {
 			this.arrivals = [...this.arrivals, { at: performance.now() / 1000, end }].slice(-12);
 		}
 		if (this.zone?.name !== status.book.time_zone) this.zone = new Zone(status.book.time_zone);
-		if (before !== null && before.state !== status.state) this.sayState();
+		const [fault, faultBefore] = [clusterFault(status), before && clusterFault(before)];
+		if (fault !== null && !faultBefore) this.say(`${fault.name} ${fault.said}.`);
+		else if (before !== null && before.state !== status.state) this.sayState();
 		else if (before !== null && Number(status.rejects.total) > Number(before.rejects.total)) {
 			this.say(`${plural(status.rejects.total, "reject")} in the book now.`);
 		}

@@ -1,5 +1,6 @@
 // The header and the strips under the toolbar: what the counts are complete to, and why not more.
 
+import { clusterFault } from "./cluster.js";
 import { byId, el, icon, setAttribute, setText } from "./dom.js";
 import { dateWords, listWords } from "./days.js";
 import { bytes, count, duration, plural, rate } from "./format.js";
@@ -133,7 +134,7 @@ export class Header {
 	}
 
 	paintStrips() {
-		const strips = [this.lost(), this.refused(), this.unreadable(), this.notComplete(), this.cut(), this.gone()].filter(Boolean);
+		const strips = [this.lost(), this.refused(), this.cluster(), this.unreadable(), this.notComplete(), this.cut(), this.gone()].filter(Boolean);
 		byId("page").classList.toggle("stripped", strips.length > 0);
 		const keep = new Set(strips.map(({ key }) => key));
 		for (const node of [...this.strips.children]) if (!keep.has(node.dataset.key)) node.remove();
@@ -180,6 +181,13 @@ export class Header {
 		const shown = what === "status" ? "The state shown is" : "What is shown is";
 		const words = what === "cut" ? "" : isFile ? " Nothing was saved." : app.numbers ? ` ${shown} that of the last answer.` : " There are no numbers yet.";
 		return { key: `refused ${what}`, content: [el("strong", {}, sentence(message)), words], button };
+	}
+
+	// A process of the run does not answer, or cannot read.
+	cluster() {
+		const { app } = this;
+		const fault = app.lostAt === null ? clusterFault(app.status) : null;
+		return fault && { key: "cluster", content: [el("strong", {}, `${fault.name} ${fault.said}.`), ` ${fault.means}`] };
 	}
 
 	// Without this strip a book of rejects would look as if nothing had arrived.

@@ -18,7 +18,10 @@ import { Views } from "./views.js";
 
 // The shortest time between two repaints, in milliseconds.
 const PAINT = 250;
+// The interval of the status; that of a cluster ends some seconds after a process has become silent.
 const STATUS = 5000;
+const STATUS_OF_CLUSTER = 2000;
+
 class App extends Feed {
 	constructor() {
 		super();
@@ -54,7 +57,7 @@ class App extends Feed {
 			if (document.hidden) return;
 			this.readStatus();
 			this.readViews();
-		}, STATUS);
+		}, this.status.cluster ? STATUS_OF_CLUSTER : STATUS);
 		this.toolbar.showRange();
 		this.paint();
 		this.load();

@@ -1,5 +1,6 @@
 // The pipeline beside the grid: completeness, lag, rate, last commit, rejects.
 
+import { clusterFault, clusterWords } from "./cluster.js";
 import { byId, el, svg } from "./dom.js";
 import { dayWords } from "./days.js";
 import { ago, bytes, count, duration, plural, rate } from "./format.js";
@@ -17,7 +18,7 @@ export class Pipeline {
 	constructor(app) {
 		this.app = app;
 		this.panel = byId("pipeline");
-		this.sections = ["complete", "lag", "rate", "commit", "rejects"].map((name) => {
+		this.sections = ["complete", "lag", "rate", "commit", "cluster", "rejects"].map((name) => {
 			const section = el("section", { class: name });
 			this.panel.append(section);
 			return [name, section];
@@ -192,6 +193,15 @@ export class Pipeline {
 			);
 		}
 		return parts;
+	}
+
+	cluster() {
+		const { status } = this.app;
+		if (!status.cluster) return [];
+		const [processes, words] = clusterWords(status.cluster);
+		const fault = clusterFault(status);
+		const name = fault && el("span", { title: fault.address }, `Process ${fault.process}`);
+		return [heading("Cluster", processes), fault && line(name, el("b", { class: "warn" }, fault.short)), note(words)];
 	}
 
 	rejects() {
