@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::environment;
+use crate::gate::Gate;
 use crate::topic::Topic;
 
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -26,7 +27,14 @@ pub(crate) struct Broker {
 impl Broker {
     /// Makes a broker like the one of `./test`, which is its own controller, and starts it.
     pub(crate) fn start(name: &str) -> Broker {
-        let mut broker = Broker::make(name, 1, &free_address());
+        let mut broker = Broker::make(name, 1, &free_address(), None);
+        broker.launch();
+        broker
+    }
+
+    /// The same, and clients find it only through a gate.
+    pub(crate) fn start_behind(name: &str, gate: &Gate) -> Broker {
+        let mut broker = Broker::make(name, 1, &free_address(), Some(gate));
         broker.launch();
         broker
     }
@@ -34,16 +42,20 @@ impl Broker {
     /// Starts a cluster of three nodes, which keeps its controller and its first broker when one of the others is killed.
     pub(crate) fn cluster(name: &str) -> [Broker; 3] {
         let controller = free_address();
-        let mut nodes = [1, 2, 3].map(|id| Broker::make(name, id, &controller));
+        let mut nodes = [1, 2, 3].map(|id| Broker::make(name, id, &controller, None));
         nodes.iter_mut().for_each(Broker::spawn);
         nodes.iter_mut().for_each(Broker::await_listening);
         nodes
     }
 
     /// Makes node `id` of a cluster whose controller, node 1, listens at `controller`.
-    fn make(name: &str, id: i32, controller: &str) -> Broker {
+    fn make(name: &str, id: i32, controller: &str, gate: Option<&Gate>) -> Broker {
         let broker = Broker { folder: environment::folder(name), id, port: environment::free_port(), process: None };
         let listen = broker.addresses();
+        let advertised = match gate {
+            Some(gate) => gate.lead_to(listen.parse().expect("an address")).to_string(),
+            None => listen.clone(),
+        };
         let (roles, listeners) = match id {
             1 => ("broker,controller", format!("PLAINTEXT://{listen},CONTROLLER://{controller}")),
             _ => ("broker", format!("PLAINTEXT://{listen}")),
@@ -57,7 +69,7 @@ impl Broker {
              node.id={id}\n\
              controller.quorum.voters=1@{controller}\n\
              listeners={listeners}\n\
-             advertised.listeners=PLAINTEXT://{listen}\n\
+             advertised.listeners=PLAINTEXT://{advertised}\n\
              log.dirs={}\n\
              broker.session.timeout.ms=2000\n\
              broker.heartbeat.interval.ms=500\n",

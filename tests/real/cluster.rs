@@ -1,13 +1,14 @@
 //! Several processes work as one, and die as one.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::book::{Book, Running};
 use crate::certificates::Certificates;
+use crate::client::{ask, get};
 use crate::dice::Dice;
 use crate::environment;
 use crate::kills::workload;
@@ -15,7 +16,7 @@ use crate::lines::{self, Shape};
 use crate::topic::{Record, Topic};
 use crate::truth::assert_same;
 
-const PARTITIONS: i32 = 4;
+pub(crate) const PARTITIONS: i32 = 4;
 const DAY: (i64, &str) = (1_790_000_000_000, "2026-09-21");
 
 /// Starts two processes of two workers each.
@@ -26,7 +27,7 @@ fn start(book: &Book, topic: &Topic, hosts: &Path, arguments: &[&str]) -> [Runni
 }
 
 /// A hosts file of two free ports.
-fn hosts(folder: &Path) -> PathBuf {
+pub(crate) fn hosts(folder: &Path) -> PathBuf {
     hosts_of(folder, 2)
 }
 
@@ -115,13 +116,18 @@ fn a_process_that_does_not_answer_ends_all_of_them() {
     let folder = environment::folder("hosts");
     let book = Book::new("cluster_still");
     for victim in [1, 0] {
-        let [mut zero, mut one] = start(&book, &topic, &hosts(folder.path()), &["--commit-interval", "1s"]);
+        let arguments = ["--commit-interval", "1s", "--serve", "127.0.0.1:0"];
+        let [mut zero, mut one] = start(&book, &topic, &hosts(folder.path()), &arguments);
         zero.await_said("reading cluster_still");
+        let page = zero.page();
         one.await_said("are connected");
         book.await_total(truth_of_one.on_day(DAY.1).total(), &mut one);
         let (stopped, other) = if victim == 1 { (one, zero) } else { (zero, one) };
         stopped.signal("STOP");
         let begin = Instant::now();
+        if victim == 1 {
+            expect_named(page);
+        }
         let ended = other.wait(Duration::from_secs(30));
         ended.expect_code(5);
         ended.expect_said(&[
@@ -138,6 +144,26 @@ fn a_process_that_does_not_answer_ends_all_of_them() {
     }
     assert_same("after two silent processes", &book.counts(), &truth_of_one.on_day(DAY.1).times(2));
     book.verify();
+}
+
+/// Waits until process 1 is named as one that does not answer.
+#[track_caller]
+fn expect_named(page: SocketAddr) {
+    let begin = Instant::now();
+    let health = loop {
+        let health = ask(page, "GET", "/healthz", &[]);
+        if health.status == 503 {
+            break health;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(9), "{}", health.text());
+        thread::sleep(Duration::from_millis(50));
+    };
+    assert!(health.text().contains("process 1 (127.0.0.1:"), "{}", health.text());
+    assert!(health.text().contains("has not answered for"), "{}", health.text());
+    let status = get(page, "/api/status").json();
+    let answers = [0, 1].map(|process: usize| status["cluster"]["processes"][process]["answers"].clone());
+    assert_eq!(answers, [true, false], "{status:#}");
+    assert!(get(page, "/metrics").text().contains("walbook_cluster_peer_answers{process=\"1\"} 0\n"));
 }
 
 #[test]
