@@ -88,6 +88,13 @@ impl Cluster {
     /// # Errors
     /// The failure of another process.
     pub fn finish(self, shutdown: &Shutdown) -> Result<(), Failure> {
+        for link in &self.links {
+            while !link.is_sent_within(CHECK_INTERVAL) && !shutdown.has_failed() {}
+        }
+        if let Some(failure) = shutdown.take_failure() {
+            self.fail(&failure);
+            return Err(failure);
+        }
         self.links.iter().for_each(Link::send_finished);
         for link in &self.links {
             while !link.is_closed_within(CHECK_INTERVAL) && !shutdown.has_failed() {}

@@ -47,6 +47,8 @@ struct Formed {
 struct PeerContact {
     /// When its first and its last frame came.
     frames: Option<(i64, Instant)>,
+    /// Whether it has announced its success: nothing comes from it any more.
+    has_finished: bool,
     source: SourceState,
 }
 
@@ -100,6 +102,11 @@ impl Contacts {
         let mut peer = self.peer(process);
         let first = peer.frames.map_or_else(now_micros, |(first, _)| first);
         peer.frames = Some((first, Instant::now()));
+    }
+
+    /// Notes that a process has announced its success.
+    pub(super) fn note_finished(&self, process: usize) {
+        self.peer(process).has_finished = true;
     }
 
     /// Notes whether another process reaches what it reads.
@@ -171,7 +178,7 @@ impl Contacts {
                 }
                 SourceState::Unknown | SourceState::Reached => None,
             };
-            let answers = silent < SILENT_AFTER;
+            let answers = silent < SILENT_AFTER || peer.has_finished;
             ProcessReport { process, address: address.clone(), connected_at, silent, answers, source_lost }
         });
         let processes = processes.collect();

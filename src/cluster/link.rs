@@ -1,7 +1,8 @@
 //! A link carries timely's bytes to another process and back, and notices when that process is gone.
 //!
-//! Three threads for each peer: one sends what timely wrote, one receives, one sends heartbeats. A link never closes timely's
-//! end of the socket pair after a failure: timely would panic, and the failure names the cause better.
+//! Four threads for each peer: one sends what timely wrote, one receives, one hands to timely what came, one sends heartbeats. So a
+//! dataflow that is not built yet, or does not read, keeps back no heartbeat. A link never closes timely's end of the socket pair
+//! after a failure: timely would panic, and the failure names the cause better.
 
 use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown as Direction;
@@ -34,6 +35,8 @@ pub(super) struct Link {
     sending: Arc<Mutex<SendingHalf>>,
     /// Timely's bytes, from and to the dataflow of this process.
     local: UnixStream,
+    /// Disconnected once all that timely wrote is sent.
+    data: Receiver<()>,
     /// Disconnected once the peer has closed its side.
     receiving: Receiver<()>,
     /// Ends the heartbeats when it is dropped.
@@ -60,17 +63,24 @@ impl Link {
         contacts.note_frame(process);
         let (local, of_timely) = UnixStream::pair()?;
         let sending = Arc::new(Mutex::new(sending));
+        let (to_timely, received) = mpsc::channel();
+        let from_peer = local.try_clone()?;
+        spawn(format!("data-{process}"), move || deliver(&received, from_peer))?;
         let (is_open, closed) = mpsc::channel::<()>();
         let receiver = FrameReceiver {
             process,
             contacts: contacts.clone(),
-            local: local.try_clone()?,
+            to_timely,
             shutdown: shutdown.clone(),
             _is_open: is_open,
         };
         spawn(format!("from-{process}"), move || receiver.run(receiving))?;
         let (from_timely, to_peer, of_process) = (local.try_clone()?, Arc::clone(&sending), shutdown.clone());
-        spawn(format!("to-{process}"), move || send_data(from_timely, &to_peer, &of_process))?;
+        let (has_data, data) = mpsc::channel::<()>();
+        spawn(format!("to-{process}"), move || {
+            send_data(from_timely, &to_peer, &of_process);
+            drop(has_data);
+        })?;
         let (heartbeat_stop, stopped) = mpsc::channel::<()>();
         let (to_peer, of_process) = (Arc::clone(&sending), contacts.clone());
         let beating = spawn(format!("beat-{process}"), move || {
@@ -80,10 +90,15 @@ impl Link {
             }
         })?;
         contacts.add_beating(beating);
-        Ok((Link { sending, local, receiving: closed, heartbeat_stop }, of_timely))
+        Ok((Link { sending, local, data, receiving: closed, heartbeat_stop }, of_timely))
     }
 
-    /// Tells the peer that this process has succeeded, and closes this side.
+    /// Waits until all that timely wrote is sent, at most for a time; returns whether it is. Timely has closed its end before.
+    pub(super) fn is_sent_within(&self, time: Duration) -> bool {
+        self.data.recv_timeout(time) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    /// Tells the peer that this process has succeeded, and closes this side. All data must be sent.
     pub(super) fn send_finished(&self) {
         // A peer that is gone is noticed by the receiving thread.
         let _ = send(&self.sending, FrameKind::Finished, &[]);
@@ -166,20 +181,37 @@ fn send_data(mut local: UnixStream, sending: &Mutex<SendingHalf>, shutdown: &Shu
     }
 }
 
+/// Hands to timely what was received, and its end.
+fn deliver(received: &Receiver<Received>, mut local: UnixStream) {
+    for received in received {
+        match received {
+            // Timely reads all that comes; where it does not, this process has failed already.
+            Received::Data(data) => drop(local.write_all(&data)),
+            Received::End => drop(local.shutdown(Direction::Write)),
+        }
+    }
+}
+
+/// What was received for timely.
+enum Received {
+    Data(Vec<u8>),
+    End,
+}
+
 /// The thread that receives.
 struct FrameReceiver {
     process: usize,
     contacts: Contacts,
-    local: UnixStream,
+    to_timely: Sender<Received>,
     shutdown: Shutdown,
     _is_open: Sender<()>,
 }
 
 impl FrameReceiver {
-    fn run(mut self, receiving: ReceivingHalf) {
+    fn run(self, receiving: ReceivingHalf) {
         let mut input = BufReader::with_capacity(MAX_DATA, receiving);
         let mut body = Vec::with_capacity(MAX_DATA);
-        let mut has_last_frame = false;
+        let (mut has_all_data, mut has_last_frame) = (false, false);
         loop {
             let kind = match frames::read(&mut input, &mut body, frames::MAX_BODY) {
                 Ok(kind) => kind,
@@ -195,10 +227,19 @@ impl FrameReceiver {
                         return self.lost(&frames::invalid(format!("a heartbeat that cannot be read: {error}")));
                     }
                 },
-                // Timely takes all that comes; where it does not, this process has failed already.
-                FrameKind::Data => drop(self.local.write_all(&body)),
-                FrameKind::End => drop(self.local.shutdown(Direction::Write)),
-                FrameKind::Finished => has_last_frame = true,
+                FrameKind::Data => drop(self.to_timely.send(Received::Data(std::mem::take(&mut body)))),
+                FrameKind::End => {
+                    has_all_data = true;
+                    drop(self.to_timely.send(Received::End));
+                }
+                FrameKind::Finished if !has_all_data => {
+                    // The dataflow of this process would wait for the rest for ever.
+                    return self.lost(&frames::invalid("success before the end of its data".to_owned()));
+                }
+                FrameKind::Finished => {
+                    has_last_frame = true;
+                    self.contacts.note_finished(self.process);
+                }
                 FrameKind::Failure => {
                     has_last_frame = true;
                     self.failed(&body);
@@ -231,5 +272,71 @@ impl FrameReceiver {
             Err(error) => (FailureKind::Other, format!("its reason cannot be read: {error}")),
         };
         self.shutdown.fail(ClusterError::Failed { peer: self.name(), kind, message });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::cluster::ClusterShape;
+    use crate::cluster::transport::plain;
+
+    /// Two ends of a link, each with timely's socket and what its process fails of.
+    fn pair() -> [(Link, UnixStream, Shutdown); 2] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let dialled = TcpStream::connect(listener.local_addr().expect("it is bound")).expect("it listens");
+        let (accepted, _) = listener.accept().expect("it was dialled");
+        let addresses = vec!["one:1".to_owned(), "other:2".to_owned()];
+        let ends = [(0, 1, dialled), (1, 0, accepted)];
+        ends.map(|(process, peer, socket)| {
+            let (receiving, sending) = plain(socket, Deadline::after(PEER_TIMEOUT)).expect("an open socket");
+            let (shape, shutdown) =
+                (ClusterShape { process, workers: 1, addresses: addresses.clone() }, Shutdown::new());
+            let contacts = Contacts::new(&shape);
+            let (link, timely) =
+                Link::start(peer, &contacts, Channel { receiving, sending }, &shutdown).expect("threads");
+            (link, timely, shutdown)
+        })
+    }
+
+    #[test]
+    fn success_is_announced_after_all_data() {
+        for _ in 0..20 {
+            let [(one, mut sender, _), (other, mut receiver, failed)] = pair();
+            let data = vec![7; 3 << 20];
+            let read = thread::spawn(move || {
+                let mut read = Vec::new();
+                receiver.read_to_end(&mut read).map(|_| read.len())
+            });
+            sender.write_all(&data).expect("the link reads");
+            sender.shutdown(Direction::Write).expect("it is open");
+            // As a cluster does that ends with success.
+            while !one.is_sent_within(Duration::from_secs(1)) {}
+            one.send_finished();
+            assert!(other.is_closed_within(PEER_TIMEOUT));
+            assert_eq!(read.join().expect("no panic").expect("an open socket"), data.len());
+            assert!(!failed.has_failed());
+        }
+    }
+
+    #[test]
+    fn success_before_the_end_of_the_data_is_a_failure() {
+        let [(one, _open, _), (other, _timely, failed)] = pair();
+        one.send_finished();
+        assert!(other.is_closed_within(PEER_TIMEOUT));
+        let failure = failed.take_failure().expect("it has failed");
+        assert!(failure.to_string().contains("success before the end of its data"), "{failure}");
+    }
+
+    #[test]
+    fn heartbeats_come_while_nobody_reads_the_data() {
+        let [(_one, mut sender, _), (other, receiver, failed)] = pair();
+        // More than the sockets between hold.
+        let write = thread::spawn(move || sender.write_all(&vec![7; 32 << 20]).map(|()| sender));
+        let sender = write.join().expect("no panic").expect("the link reads all");
+        assert!(!other.is_closed_within(Duration::from_millis(100)) && !failed.has_failed());
+        drop((sender, receiver));
     }
 }
