@@ -39,18 +39,22 @@ impl ViewContents {
                 btree_map::Entry::Vacant(new) => drop(new.insert(added)),
             }
         }
-        for value in values {
-            self.add_value(value);
-        }
+        self.add_values(values);
     }
 
-    /// Adds a value that a group has, once.
-    pub fn add_value(&mut self, value: GroupValue) {
-        let place = usize::from(value.accumulator);
-        if let Some(group) = self.groups.get_mut(&value.group)
-            && self.values.insert(value)
-        {
-            group.plus_equals(&Accumulators::only(place, &Accumulator::Count(1)));
+    /// Adds values that groups have; each counts once.
+    pub fn add_values(&mut self, values: impl IntoIterator<Item = GroupValue>) {
+        // A group is packed again for all of its values at once.
+        let mut added: BTreeMap<(GroupKey, u16), i64> = BTreeMap::new();
+        for value in values.into_iter().filter(|value| self.groups.contains_key(&value.group)) {
+            let counted = (value.group.clone(), value.accumulator);
+            if self.values.insert(value) {
+                *added.entry(counted).or_default() += 1;
+            }
+        }
+        for ((group, place), count) in added {
+            let group = self.groups.get_mut(&group).expect("it was just found");
+            group.plus_equals(&Accumulators::only(place.into(), &Accumulator::Count(count)));
         }
     }
 
@@ -59,10 +63,11 @@ impl ViewContents {
         let ViewContents { groups, values, bad_values } = other;
         let mut groups: Vec<(GroupKey, Accumulators)> = groups.into_iter().collect();
         // Distinct values are counted again: both may have the same.
-        for value in &values {
-            let place = groups.binary_search_by(|(key, _)| key.cmp(&value.group));
-            if let Ok(place) = place {
-                groups[place].1.clear(&[value.accumulator.into()]);
+        let counted: BTreeSet<(&GroupKey, u16)> =
+            values.iter().map(|value| (&value.group, value.accumulator)).collect();
+        for (group, place) in counted {
+            if let Ok(group) = groups.binary_search_by(|(key, _)| key.cmp(group)) {
+                groups[group].1.clear(&[place.into()]);
             }
         }
         self.add(GroupDeltas { groups, values: values.into_iter().collect(), bad_values });

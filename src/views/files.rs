@@ -15,6 +15,7 @@ use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow_row::Row;
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -82,10 +83,12 @@ impl View {
                 let packed = converter
                     .convert_columns(&[restored(column(&batch, "value")?, slot.kind().data_type())?])
                     .map_err(|error| error.to_string())?;
-                for (group, value) in keys.into_iter().zip(&packed) {
-                    let value = value.data().into();
-                    contents.add_value(GroupValue { group, accumulator: *place, value });
-                }
+                let value = |(group, value): (GroupKey, Row)| GroupValue {
+                    group,
+                    accumulator: *place,
+                    value: value.data().into(),
+                };
+                contents.add_values(keys.into_iter().zip(&packed).map(value));
             }
         }
         Ok(contents)

@@ -7,6 +7,9 @@ use crate::change::{Accumulators, GroupKey};
 /// About how many bytes of keys and values a row group has: a column of one may not have 2^31.
 pub(super) const MOST_GROUP_BYTES: usize = 64 << 20;
 
+/// The bytes of a sum in a file, which are more than it has in memory.
+const MOST_SUM_BYTES: usize = 36;
+
 /// Divides rows into stretches that have at most so many bytes, or are one row that has more; at least one stretch.
 pub(super) fn pieces(rows: usize, most: usize, size_of: impl Fn(usize) -> usize) -> impl Iterator<Item = Range<usize>> {
     let (mut next, mut is_first) = (0, true);
@@ -32,7 +35,7 @@ pub(super) fn pieces(rows: usize, most: usize, size_of: impl Fn(usize) -> usize)
 pub(super) fn group_pieces(groups: &[(&GroupKey, &Accumulators)], most: usize) -> impl Iterator<Item = Range<usize>> {
     let size = move |row: usize| {
         let (key, values) = groups[row];
-        key.values().len() + values.bytes()
+        key.values().len() + values.bytes() + values.len() * MOST_SUM_BYTES
     };
     pieces(groups.len(), most, size)
 }

@@ -41,7 +41,7 @@ impl View {
     /// # Errors
     /// As [`View::rows`].
     pub fn rows_of(&self, groups: &[(&GroupKey, &Accumulators)]) -> Result<RecordBatch, String> {
-        if groups.iter().any(|(_, accumulators)| accumulators.iter().count() != self.slots.len()) {
+        if groups.iter().any(|(_, accumulators)| accumulators.len() != self.slots.len()) {
             return Err(format!("a group of view {} has other aggregates", self.name()));
         }
         let keys = self.group_columns(groups.iter().map(|(key, _)| *key))?;

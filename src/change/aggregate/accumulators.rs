@@ -36,12 +36,22 @@ impl Accumulators {
 
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = Accumulator<'_>> {
-        unpack(self.0.as_slice())
+        self.packed().map(unpack)
+    }
+
+    /// How many there are; those that were left out are not counted.
+    pub fn len(&self) -> usize {
+        self.packed().count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes() == 0
     }
 
     /// The one at a place; one that was left out is empty.
     pub fn get(&self, place: usize) -> Accumulator<'_> {
-        self.iter().nth(place).unwrap_or_default()
+        self.packed().nth(place).map(unpack).unwrap_or_default()
     }
 
     /// Makes those at some places empty.
@@ -54,6 +64,22 @@ impl Accumulators {
     /// How many bytes they have.
     pub fn bytes(&self) -> usize {
         self.0.as_slice().len()
+    }
+
+    /// Which accumulator each is, and its bytes.
+    fn packed(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        let mut packed = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (head, mut rest) = packed.split_first()?;
+            let mut length = usize::from(head >> 3);
+            if length == LONG {
+                let (long, after) = rest.split_first_chunk().expect("a long length has four bytes");
+                (length, rest) = (u32::from_le_bytes(*long) as usize, after);
+            }
+            let (bytes, rest) = rest.split_at(length);
+            packed = rest;
+            Some((head & 7, bytes))
+        })
     }
 }
 
@@ -107,32 +133,22 @@ fn pack_number(packed: &mut ShortBytes, kind: u8, number: i128) {
 fn pack_bytes(packed: &mut ShortBytes, kind: u8, bytes: &[u8]) {
     packed.extend(&[kind | (bytes.len().min(LONG) as u8) << 3]);
     if bytes.len() >= LONG {
-        let length = u32::try_from(bytes.len()).expect("a value has at most 2 GiB");
+        let length = u32::try_from(bytes.len()).expect("a text has at most 2 GiB, and in row format a sixteenth more");
         packed.extend(&length.to_le_bytes());
     }
     packed.extend(bytes);
 }
 
-fn unpack(mut packed: &[u8]) -> impl Iterator<Item = Accumulator<'_>> {
-    std::iter::from_fn(move || {
-        let (head, mut rest) = packed.split_first()?;
-        let mut length = usize::from(head >> 3);
-        if length == LONG {
-            let (long, after) = rest.split_first_chunk().expect("a long length has four bytes");
-            (length, rest) = (u32::from_le_bytes(*long) as usize, after);
-        }
-        let (bytes, rest) = rest.split_at(length);
-        packed = rest;
-        Some(match head & 7 {
-            1 => Accumulator::Count(unpack_number(bytes) as i64),
-            2 => Accumulator::Sum(unpack_number(bytes)),
-            3 => Accumulator::WideSum(Box::new(WideSum::from_bytes(bytes).expect("packed from a sum"))),
-            4 => Accumulator::DoubleSum(Box::new(ExactSum::from_bytes(bytes).expect("packed from a sum"))),
-            5 => Accumulator::Least(bytes.into()),
-            6 => Accumulator::Greatest(bytes.into()),
-            _ => Accumulator::Empty,
-        })
-    })
+fn unpack((kind, bytes): (u8, &[u8])) -> Accumulator<'_> {
+    match kind {
+        1 => Accumulator::Count(unpack_number(bytes) as i64),
+        2 => Accumulator::Sum(unpack_number(bytes)),
+        3 => Accumulator::WideSum(Box::new(WideSum::from_bytes(bytes).expect("packed from a sum"))),
+        4 => Accumulator::DoubleSum(Box::new(ExactSum::from_bytes(bytes).expect("packed from a sum"))),
+        5 => Accumulator::Least(bytes.into()),
+        6 => Accumulator::Greatest(bytes.into()),
+        _ => Accumulator::Empty,
+    }
 }
 
 fn unpack_number(bytes: &[u8]) -> i128 {
@@ -170,7 +186,7 @@ mod tests {
         for (place, accumulator) in all.iter().enumerate() {
             assert_eq!(packed.get(place), *accumulator);
             let only = Accumulators::only(place % 5, accumulator);
-            assert_eq!((only.get(place % 5), only.iter().count()), (accumulator.clone(), place % 5 + 1));
+            assert_eq!((only.get(place % 5), only.len()), (accumulator.clone(), place % 5 + 1));
         }
         assert_eq!(packed.get(all.len()), Accumulator::Empty);
     }
