@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use super::ClusterShape;
-use super::report::{ClusterReport, ProcessReport, SourceLost, name};
+use super::report::{ClusterReport, ProcessReport, SourceReport, name};
 use crate::change::instant::now_micros;
 use crate::control::{Deadline, Shutdown};
 
@@ -57,7 +57,10 @@ enum SourceState {
     /// It is not known yet.
     #[default]
     Unknown,
-    Reached,
+    Reached {
+        /// When it was reached last.
+        at: Instant,
+    },
     Lost {
         /// When it was reached last.
         since: Instant,
@@ -69,7 +72,7 @@ enum SourceState {
 #[derive(Serialize, Deserialize)]
 pub(super) enum SourceNotice {
     Unknown,
-    Reached,
+    Reached { ago_ms: u64 },
     Lost { silent_ms: u64, error: String },
 }
 
@@ -119,10 +122,9 @@ impl Contacts {
     pub(super) fn own_source(&self) -> SourceNotice {
         match &*lock(&self.0.own_source) {
             SourceState::Unknown => SourceNotice::Unknown,
-            SourceState::Reached => SourceNotice::Reached,
+            SourceState::Reached { at } => SourceNotice::Reached { ago_ms: millis(at.elapsed()) },
             SourceState::Lost { since, error } => {
-                let silent_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-                SourceNotice::Lost { silent_ms, error: error.clone() }
+                SourceNotice::Lost { silent_ms: millis(since.elapsed()), error: error.clone() }
             }
         }
     }
@@ -132,9 +134,9 @@ impl Contacts {
         lock(&self.0.beating).push(thread);
     }
 
-    /// Reports to the other processes that this one reaches what it reads.
+    /// Reports to the other processes that this one has just reached what it reads.
     pub fn report_source(&self) {
-        self.set_own_source(SourceState::Reached);
+        self.set_own_source(SourceState::Reached { at: Instant::now() });
     }
 
     /// Reports to the other processes that this one has not reached what it reads since an instant, and why.
@@ -172,14 +174,15 @@ impl Contacts {
             let peer = self.peer(process);
             let (connected_at, last) = peer.frames.unwrap_or((begun_at, begun));
             let silent = if process == *own { Duration::ZERO } else { last.elapsed() };
-            let source_lost = match &peer.source {
+            let source = match &peer.source {
+                SourceState::Unknown => None,
+                SourceState::Reached { at } => Some(SourceReport { silent: at.elapsed(), error: None }),
                 SourceState::Lost { since, error } => {
-                    Some(SourceLost { silent: since.elapsed(), error: error.clone() })
+                    Some(SourceReport { silent: since.elapsed(), error: Some(error.clone()) })
                 }
-                SourceState::Unknown | SourceState::Reached => None,
             };
             let answers = silent < SILENT_AFTER || peer.has_finished;
-            ProcessReport { process, address: address.clone(), connected_at, silent, answers, source_lost }
+            ProcessReport { process, address: address.clone(), connected_at, silent, answers, source }
         });
         let processes = processes.collect();
         Some(ClusterReport { run: run.clone(), formed_at: *at, process: *own, leader: 0, workers: *workers, processes })
@@ -200,12 +203,8 @@ impl SourceState {
     fn of(notice: SourceNotice) -> SourceState {
         match notice {
             SourceNotice::Unknown => SourceState::Unknown,
-            SourceNotice::Reached => SourceState::Reached,
-            SourceNotice::Lost { silent_ms, error } => {
-                let now = Instant::now();
-                let since = now.checked_sub(Duration::from_millis(silent_ms)).unwrap_or(now);
-                SourceState::Lost { since, error }
-            }
+            SourceNotice::Reached { ago_ms } => SourceState::Reached { at: ago(ago_ms) },
+            SourceNotice::Lost { silent_ms, error } => SourceState::Lost { since: ago(silent_ms), error },
         }
     }
 
@@ -215,14 +214,24 @@ impl SourceState {
         match (&before, &*self) {
             (SourceState::Lost { .. }, SourceState::Lost { .. }) => {}
             (_, SourceState::Lost { error, .. }) => warn!("{} does not reach what it reads: {error}", name()),
-            (SourceState::Lost { .. }, SourceState::Reached) => info!("{} reaches what it reads again", name()),
+            (SourceState::Lost { .. }, SourceState::Reached { .. }) => info!("{} reaches what it reads again", name()),
             _ => {}
         }
     }
 
     fn is_reached(&self) -> bool {
-        matches!(self, SourceState::Reached)
+        matches!(self, SourceState::Reached { .. })
     }
+}
+
+/// The instant so many milliseconds ago; now where the clock does not reach back so far.
+fn ago(millis: u64) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_millis(millis)).unwrap_or(now)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -38,6 +38,6 @@ pub use contacts::{Contacts, SILENT_AFTER};
 pub use error::ClusterError;
 pub use link::PEER_TIMEOUT;
 pub use options::ClusterOptions;
-pub use report::{ClusterReport, ProcessReport, SourceLost};
+pub use report::{ClusterReport, ProcessReport, SourceReport};
 pub use security::LinkSecurity;
 pub use shape::ClusterShape;

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// A process that has not reached what it reads for so long is a fault of the cluster …
+const LOST_AFTER: Duration = Duration::from_secs(5);
+/// … if another one has reached it within this time: else it is what they read that is away.
+const REACHED_WITHIN: Duration = Duration::from_secs(3);
+
 /// The processes of a cluster as one of them sees them.
 #[derive(Clone, Debug)]
 pub struct ClusterReport {
@@ -32,17 +37,17 @@ pub struct ProcessReport {
     pub silent: Duration,
     /// Whether that is less than [`SILENT_AFTER`](super::SILENT_AFTER) ago.
     pub answers: bool,
-    /// Since when it has not reached what it reads, and why; `None` if it does, or leads.
-    pub source_lost: Option<SourceLost>,
+    /// Whether it reaches what it reads; `None` while that is not known.
+    pub source: Option<SourceReport>,
 }
 
-/// That a process does not reach what it reads.
+/// Whether a process reaches what it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceLost {
+pub struct SourceReport {
     /// How long ago it reached it last.
     pub silent: Duration,
-    /// Why it does not.
-    pub error: String,
+    /// Why it does not; `None` if it does.
+    pub error: Option<String>,
 }
 
 impl ClusterReport {
@@ -51,10 +56,17 @@ impl ClusterReport {
         self.processes.iter().filter(|process| !process.answers)
     }
 
-    /// The processes that have not reached what they read for at least a time, with how long and why.
-    pub fn without_source(&self, least: Duration) -> impl Iterator<Item = (&ProcessReport, &SourceLost)> {
-        let lost = self.processes.iter().filter_map(|process| Some((process, process.source_lost.as_ref()?)));
-        lost.filter(move |(_, lost)| lost.silent >= least)
+    /// Sets whether the process that sees this reaches what it reads.
+    pub fn set_own_source(&mut self, source: SourceReport) {
+        self.processes[self.process].source = Some(source);
+    }
+
+    /// The process that has not reached what it reads for the longest time while another one does, with how long and why.
+    pub fn without_source(&self) -> Option<(&ProcessReport, Duration, &str)> {
+        let sources = || self.processes.iter().filter_map(|process| Some((process, process.source.as_ref()?)));
+        let is_reached = sources().any(|(_, source)| source.error.is_none() && source.silent < REACHED_WITHIN);
+        let lost = sources().filter_map(|(process, source)| Some((process, source.silent, source.error.as_deref()?)));
+        lost.filter(|(_, silent, _)| is_reached && *silent >= LOST_AFTER).max_by_key(|(_, silent, _)| *silent)
     }
 }
 

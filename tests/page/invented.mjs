@@ -391,7 +391,7 @@ export class InventedBook {
       durable: this.durable(),
       live: this.mode === "serve" ? null : { epoch: this.epoch, closed_at: this.ago(0.2) },
       commit_interval_seconds: 10,
-      connected_at: this.firstDay === null || this.cluster ? this.ago(38) : null,
+      connected_at: this.firstDay === null ? this.ago(38) : null,
       rate: { records_per_second: this.rate(), history },
       topics: [{ name: "shop.changes", source: "kafka", partitions }],
       cluster: this.cluster,

@@ -17,7 +17,7 @@ const SHORTEST_DELAY: i64 = 10_000_000;
 
 /// Fails when records wait and there was no commit for three intervals, or when a process of the cluster does not answer
 ///
-/// In a cluster it also fails while a process does not reach what it reads and the leading one does.
+/// In a cluster it also fails while a process does not reach what it reads and another one does.
 /// A slot is healthy while more of a large transaction arrives, or while its server reads old WAL.
 #[utoipa::path(get, path = "/healthz", security(()), responses(
     (status = 200, description = "Healthy", body = String, content_type = "text/plain"),

@@ -135,7 +135,8 @@ fn add_cluster(registry: &mut Registry, cluster: &ClusterReport) {
         let labels = vec![("process", peer.process.to_string())];
         last_contact.get_or_create(&labels).set(peer.silent.as_secs_f64());
         answers.get_or_create(&labels).set(i64::from(peer.answers));
-        reaches.get_or_create(&labels).set(i64::from(peer.source_lost.is_none()));
+        let is_lost = peer.source.as_ref().is_some_and(|source| source.error.is_some());
+        reaches.get_or_create(&labels).set(i64::from(!is_lost));
     }
 }
 

@@ -164,7 +164,7 @@ fn cluster_status(cluster: &ClusterReport) -> ClusterStatus {
         since: Timestamp(process.connected_at),
         last_contact_ms: u64::try_from(process.silent.as_millis()).unwrap_or(u64::MAX),
         answers: process.answers,
-        source_error: process.source_lost.as_ref().map(|lost| lost.error.clone()),
+        source_error: process.source.as_ref().and_then(|source| source.error.clone()),
     });
     ClusterStatus {
         run: cluster.run.clone(),

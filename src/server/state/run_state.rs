@@ -10,11 +10,11 @@ use super::source_ends::{PartitionEnds, SourceEnds};
 use crate::book::log::entry::SourceKind;
 use crate::change::instant::now_micros;
 use crate::change::{End, Partition};
-use crate::cluster::{ClusterReport, Contacts};
+use crate::cluster::{ClusterReport, Contacts, SourceReport};
 use crate::control::{InFlight, Progress, SourceProgress};
 
 /// How long a source may fail to answer before it counts as disconnected, in microseconds.
-pub(super) const ERROR_TOLERANCE: i64 = 5_000_000;
+const ERROR_TOLERANCE: i64 = 5_000_000;
 /// How long it may give no answer at all: many partitions may need their time.
 const SILENCE_TOLERANCE: i64 = 30_000_000;
 
@@ -95,8 +95,13 @@ impl RunState {
     }
 
     /// The processes of its cluster as this one sees them; `None` for a single process.
-    pub(in crate::server) fn cluster(&self) -> Option<ClusterReport> {
-        self.settings.contacts.as_ref()?.report()
+    pub(in crate::server) fn cluster(&self, now: i64) -> Option<ClusterReport> {
+        let mut cluster = self.settings.contacts.as_ref()?.report()?;
+        let ends = self.ends();
+        let since = ends.answered.map_or(self.begun, |(last, _)| last);
+        let silent = Duration::from_micros(u64::try_from(now - since).unwrap_or(0));
+        cluster.set_own_source(SourceReport { silent, error: ends.error.clone() });
+        Some(cluster)
     }
 
     /// Since when the source has answered every question; `None` while it does not.

@@ -1,12 +1,10 @@
 //! The status of a run and of its slot: whether it is live, and if not, why.
 
-use std::time::Duration;
-
 use bytesize::ByteSize;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::run_state::{ERROR_TOLERANCE, PartitionStatus, RunState};
+use super::run_state::{PartitionStatus, RunState};
 use super::snapshot::StateSnapshot;
 use crate::book::log::entry::SourceKind;
 use crate::book::rfc3339;
@@ -79,7 +77,7 @@ impl RunStatus {
         let seconds = |partition: &PartitionStatus| partition.lag_seconds.unwrap_or(f64::INFINITY);
         let worst = partitions.iter().filter(is_late).max_by(|one, other| seconds(one).total_cmp(&seconds(other)));
         let is_empty = live.counts.totals.first_day().is_none() && live.rejects == 0;
-        let cluster = run.cluster();
+        let cluster = run.cluster(now);
         let silent = cluster.as_ref().and_then(silent_process);
         let without_source = cluster.as_ref().and_then(process_without_source);
         let (state, reason) = if let Some((error, since)) = run.source_error(now) {
@@ -95,8 +93,6 @@ impl RunStatus {
             let is_waiting = is_empty && lag.unwrap_or(0) == 0;
             (if is_waiting { RunPhase::Waiting } else { RunPhase::Live }, open_text(&partitions, now))
         };
-        // A source that no process reaches is no fault of the cluster.
-        let without_source = without_source.filter(|_| run.source_error(now).is_none());
         let cluster_fault = silent.or(without_source);
         let reason = cluster_fault.clone().or(reason);
         RunStatus { state, reason, complete_at, lag, partitions, cluster, cluster_fault }
@@ -153,12 +149,11 @@ fn silent_process(cluster: &ClusterReport) -> Option<String> {
     Some(format!("{} has not answered for {}", process.name(), duration_text(process.silent.as_secs_f64())))
 }
 
-/// Which process of a cluster has not reached what it reads for longer than is tolerated, and why.
+/// Which process of a cluster does not reach what it reads, though another one does, and why.
 fn process_without_source(cluster: &ClusterReport) -> Option<String> {
-    let least = Duration::from_micros(ERROR_TOLERANCE.unsigned_abs());
-    let (process, lost) = cluster.without_source(least).max_by_key(|(_, lost)| lost.silent)?;
-    let (name, silent) = (process.name(), duration_text(lost.silent.as_secs_f64()));
-    Some(format!("{name} has not reached what it reads for {silent}: {}", lost.error))
+    let (process, silent, error) = cluster.without_source()?;
+    let (name, silent) = (process.name(), duration_text(silent.as_secs_f64()));
+    Some(format!("{name} has not reached what it reads for {silent}: {error}"))
 }
 
 /// Why `complete_at` stands still although nothing is late: a transaction that has been open for a while.

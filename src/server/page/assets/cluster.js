@@ -3,7 +3,7 @@
 import { duration, plural } from "./format.js";
 
 // What is wrong with a process: `{process, address, name, said, short, means}`; null if nothing is, or there is one process.
-export function clusterFault({ cluster, state, connected_at: connected }) {
+export function clusterFault({ cluster, state }) {
 	const silent = cluster?.processes.find(({ answers }) => !answers);
 	if (silent) {
 		const time = duration(silent.last_contact_ms / 1000);
@@ -12,7 +12,8 @@ export function clusterFault({ cluster, state, connected_at: connected }) {
 	}
 	// A short loss is none; and where no process reaches Kafka the header says so.
 	const lost = cluster?.processes.find(({ source_error: error }) => error);
-	if (!lost || state !== "disconnected" || connected === null) return null;
+	const reached = cluster?.processes.some(({ source_error: error }) => error === null);
+	if (!lost || !reached || state !== "disconnected") return null;
 	const means = "The partitions that it reads stand still; the others are read and committed.";
 	return faultOf(lost, "does not reach Kafka", "does not reach Kafka", means);
 }
