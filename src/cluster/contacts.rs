@@ -18,7 +18,7 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(3);
 /// How often a process that waits for others looks again.
 const AWAIT_INTERVAL: Duration = Duration::from_millis(20);
 /// How long it waits before it says so.
-const AWAIT_SILENTLY: Duration = Duration::from_secs(3);
+const WAIT_LOG_DELAY: Duration = Duration::from_secs(3);
 
 /// What a process knows of the others; cheap to clone. Links write it, the server reads it.
 ///
@@ -49,6 +49,8 @@ struct PeerContact {
     frames: Option<(i64, Instant)>,
     /// Whether it has announced its success: nothing comes from it any more.
     has_finished: bool,
+    /// Whether it has ever reached what it reads.
+    has_reached: bool,
     source: SourceState,
 }
 
@@ -115,6 +117,7 @@ impl Contacts {
     /// Notes whether another process reaches what it reads.
     pub(super) fn note_source(&self, process: usize, notice: SourceNotice) {
         let mut peer = self.peer(process);
+        peer.has_reached |= matches!(notice, SourceNotice::Reached { .. });
         peer.source.change(SourceState::of(notice), || self.name(process));
     }
 
@@ -135,7 +138,7 @@ impl Contacts {
     }
 
     /// Reports to the other processes that this one has just reached what it reads.
-    pub fn report_source(&self) {
+    pub fn report_source_reached(&self) {
         self.set_own_source(SourceState::Reached { at: Instant::now() });
     }
 
@@ -149,12 +152,12 @@ impl Contacts {
         lock(&self.0.beating).iter().for_each(Thread::unpark);
     }
 
-    /// Waits until all other processes have reached what they read, or `shutdown` has failed: each of them has a deadline for
+    /// Waits until all other processes have once reached what they read, or `shutdown` has failed: each of them has a deadline for
     /// that, and its failure, end or silence fails this process. Calls `waiting` with the name of one that has not.
     pub fn await_sources(&self, shutdown: &Shutdown, waiting: impl Fn(&str)) {
-        let (mut awaited, deadline) = (None, Deadline::after(AWAIT_SILENTLY));
+        let (mut awaited, deadline) = (None, Deadline::after(WAIT_LOG_DELAY));
         while !shutdown.has_failed() {
-            let missing = self.others().find(|process| !self.peer(*process).source.is_reached());
+            let missing = self.others().find(|process| !self.peer(*process).has_reached);
             let Some(missing) = missing.map(|process| self.name(process)) else { return };
             waiting(&missing);
             if deadline.has_passed() && awaited.as_ref() != Some(&missing) {
@@ -217,10 +220,6 @@ impl SourceState {
             (SourceState::Lost { .. }, SourceState::Reached { .. }) => info!("{} reaches what it reads again", name()),
             _ => {}
         }
-    }
-
-    fn is_reached(&self) -> bool {
-        matches!(self, SourceState::Reached { .. })
     }
 }
 

@@ -34,12 +34,12 @@ impl SourceWatch {
                 return shutdown.fail(failure);
             }
             let mut reached = Instant::now();
-            contacts.report_source();
+            contacts.report_source_reached();
             while stopped.recv_timeout(CHECK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 match origin.reach() {
                     Ok(()) => {
                         reached = Instant::now();
-                        contacts.report_source();
+                        contacts.report_source_reached();
                     }
                     Err(failure) => contacts.report_source_lost(reached, failure.chain()),
                 }

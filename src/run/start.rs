@@ -171,7 +171,7 @@ impl StartingRun<'_> {
             // Before the fence: a run whose views have too many groups, or whose cluster has lost a process or does not reach what it
             // reads everywhere, must not end another run.
             state.group_limit(options.view_max_groups).check()?;
-            self.phase.set(format!("waiting for an answer about {}", origin.name()));
+            self.phase.set("waiting for an answer from what is read");
             let plan = origin.plan(state)?;
             if let Some(contacts) = self.contacts {
                 let waiting = |name: &str| self.phase.set(format!("waiting until {name} reaches what it reads"));

@@ -50,6 +50,13 @@ impl Database {
         self.script(&format!("select pg_create_logical_replication_slot('{slot}', {arguments})"));
     }
 
+    /// Runs `awkward.sql`. The ids of its prepared transactions are those of this database: databases of a server share them.
+    pub(crate) fn awkward(&self) {
+        let script =
+            include_str!("awkward.sql").replace("'gid ''quoted'': kept'", &format!("'gid ''{}'': kept'", self.name));
+        self.script(&script.replace("'undone'", &format!("'undone in {}'", self.name)));
+    }
+
     /// Runs SQL and returns its output, unaligned.
     pub(crate) fn script(&self, sql: &str) -> String {
         psql::script(&self.url(), sql)

@@ -31,7 +31,7 @@ impl Workload {
         let mut lines = Vec::new();
 
         database.open_phase(1);
-        database.script(include_str!("awkward.sql"));
+        database.awkward();
         // A fresh session's settings, and the plugin's defaults.
         lines.push(database.drain("", ""));
 

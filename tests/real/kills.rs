@@ -20,7 +20,7 @@ const DAY_MILLIS: i64 = 86_400_000;
 /// A workload small enough to be produced again and again.
 pub(crate) fn workload(name: &str) -> (Vec<Line>, Counts) {
     let database = Database::create(name);
-    database.script(include_str!("awkward.sql"));
+    database.awkward();
     let lines = database.drain("", "");
     (lines, database.truth(&["a day"]))
 }

@@ -209,8 +209,7 @@ impl Origin for KafkaOrigin {
         if let Some(topics) = self.reached.get() {
             return Ok(topics.reach_leaders()?);
         }
-        let topics = Topics::connect(&self.input.kafka, &self.input.topics, REACHING_GROUP)?;
-        topics.await_leaders()?;
+        let topics = Topics::reaching(&self.input.kafka, &self.input.topics, REACHING_GROUP)?;
         self.reached.get_or_init(|| topics);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The status of a run and of its slot: whether it is live, and if not, why.
 
+use std::time::Duration;
+
 use bytesize::ByteSize;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +11,7 @@ use super::snapshot::StateSnapshot;
 use crate::book::log::entry::SourceKind;
 use crate::book::rfc3339;
 use crate::change::Partition;
-use crate::cluster::ClusterReport;
+use crate::cluster::{ClusterReport, ProcessReport};
 
 /// A partition that is further behind, in seconds, is not live. A run that keeps up can still be reported up to 6 s behind: ends
 /// are asked for each second, quiet epochs last about one, and frames may pause for four.
@@ -93,8 +95,11 @@ impl RunStatus {
             let is_waiting = is_empty && lag.unwrap_or(0) == 0;
             (if is_waiting { RunPhase::Waiting } else { RunPhase::Live }, open_text(&partitions, now))
         };
-        let cluster_fault = silent.or(without_source);
-        let reason = cluster_fault.clone().or(reason);
+        let reason = silent.clone().or(without_source.clone()).or(reason);
+        // Whoever asks for health may not be meant to know the error.
+        let without_reason =
+            cluster.as_ref().filter(|_| without_source.is_some()).and_then(ClusterReport::without_source);
+        let cluster_fault = silent.or(without_reason.map(|(process, ago, _)| without_source_text(process, ago)));
         RunStatus { state, reason, complete_at, lag, partitions, cluster, cluster_fault }
     }
 
@@ -151,9 +156,12 @@ fn silent_process(cluster: &ClusterReport) -> Option<String> {
 
 /// Which process of a cluster does not reach what it reads, though another one does, and why.
 fn process_without_source(cluster: &ClusterReport) -> Option<String> {
-    let (process, silent, error) = cluster.without_source()?;
-    let (name, silent) = (process.name(), duration_text(silent.as_secs_f64()));
-    Some(format!("{name} has not reached what it reads for {silent}: {error}"))
+    let (process, ago, error) = cluster.without_source()?;
+    Some(format!("{}: {error}", without_source_text(process, ago)))
+}
+
+fn without_source_text(process: &ProcessReport, ago: Duration) -> String {
+    format!("{} has not reached what it reads for {}", process.name(), duration_text(ago.as_secs_f64()))
 }
 
 /// Why `complete_at` stands still although nothing is late: a transaction that has been open for a while.

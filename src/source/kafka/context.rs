@@ -1,6 +1,7 @@
 //! What a client of librdkafka reports: log lines, its last error, records that it could not deliver.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::ClientContext;
 use rdkafka::client::Client;
@@ -12,6 +13,9 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 use tracing::{debug, error, info, warn};
 
 use super::error::is_refusal;
+
+/// Events of a client that are served at once: more than all brokers of a cluster send in a second.
+const MAX_EVENTS: usize = 100;
 
 /// Forwards librdkafka's log lines to ours, and keeps the last error for messages.
 #[derive(Clone, Default)]
@@ -113,4 +117,13 @@ impl ProducerContext for Context {
 /// The client below a consumer.
 pub(super) fn client(consumer: &BaseConsumer<Context>) -> &Client<Context> {
     consumer.client()
+}
+
+/// Serves librdkafka's events, which would pile up in a client that is only asked.
+pub(super) fn serve_events(consumer: &BaseConsumer<Context>) {
+    for _ in 0..MAX_EVENTS {
+        if consumer.poll(Duration::ZERO).is_none() {
+            break;
+        }
+    }
 }

@@ -1,28 +1,29 @@
 //! Whether a process reaches the brokers: any of them, and the leaders of all partitions.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
 use tracing::debug;
 
-use super::topics::{REQUEST_TIMEOUT, ask_all_ends};
-use super::{KafkaError, Topics};
+use super::context::serve_events;
+use super::topics::{REQUEST_TIMEOUT, START_TIMEOUT, ask_all_ends};
+use super::{KafkaError, KafkaSettings, Topics};
 use crate::change::{Classified, Partition};
 use crate::control::Deadline;
 
-/// How long a start waits for an answer.
-const START_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long to wait for librdkafka's errors between two requests.
 const ERROR_TIMEOUT: Duration = Duration::from_millis(200);
 
 impl Topics {
-    /// Asks until there is an answer or a start has waited long enough; `ask` gets the time that it may take.
+    /// Asks until there is an answer or the deadline has passed; `ask` gets the time that it may take.
     ///
     /// # Errors
     /// [`KafkaError::NoBroker`], with the last error of librdkafka.
-    pub(super) fn await_answer(&self, ask: impl Fn(Duration) -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-        let deadline = Deadline::after(START_TIMEOUT);
+    pub(super) fn await_answer(
+        &self,
+        deadline: Deadline,
+        ask: impl Fn(Duration) -> Result<(), KafkaError>,
+    ) -> Result<(), KafkaError> {
         loop {
             match ask(REQUEST_TIMEOUT.min(deadline.remaining())) {
                 Ok(()) => return Ok(()),
@@ -43,20 +44,23 @@ impl Topics {
         }
     }
 
-    /// Waits until the leaders of all partitions answer this process.
+    /// Connects, and waits until the leaders of all partitions answer this process.
     ///
     /// # Errors
-    /// [`KafkaError::NoBroker`] when they do not within half a minute, and at once a refusal.
-    pub fn await_leaders(&self) -> Result<(), KafkaError> {
-        let refusal = OnceLock::new();
-        let answered = self.await_answer(|_| match self.reach_leaders() {
-            Err(error) if error.is_usage() => {
-                let _ = refusal.set(error);
-                Ok(())
+    /// [`KafkaError::NoBroker`] when no broker answers within half a minute; else, after that time, the last error, and a refusal at once.
+    pub fn reaching(settings: &KafkaSettings, names: &[String], group: &str) -> Result<Topics, KafkaError> {
+        let deadline = Deadline::after(START_TIMEOUT);
+        let topics = Topics::connect_until(deadline, settings, names, group)?;
+        loop {
+            match topics.reach_leaders() {
+                Ok(()) => return Ok(topics),
+                Err(error) if error.is_usage() || deadline.has_passed() => return Err(error),
+                Err(error) => {
+                    debug!(%error, "not all leaders of partitions answer yet");
+                    drop(topics.consumer.poll(ERROR_TIMEOUT));
+                }
             }
-            reached => reached,
-        });
-        refusal.into_inner().map_or(answered, Err)
+        }
     }
 
     /// Whether the leaders of all partitions answer this process now.
@@ -64,6 +68,7 @@ impl Topics {
     /// # Errors
     /// The error of any broker.
     pub fn reach_leaders(&self) -> Result<(), KafkaError> {
+        serve_events(&self.consumer);
         let partitions = self.partitions(&self.consumer)?.into_iter().map(|led| led.partition);
         ask_all_ends(&self.consumer, &partitions.collect::<Vec<Partition>>()).map(drop)
     }

@@ -11,17 +11,18 @@ use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, warn};
 
-use super::context::{Context, client};
+use super::context::{Context, client, serve_events};
 use super::partition_list::{leader_epoch, partition_list};
 use super::uuid::topic_uuid;
 use super::{KafkaError, KafkaSettings};
 use crate::change::{Classified, End, Partition};
+use crate::control::Deadline;
+
+/// How long a start waits for an answer.
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// How long one request may take.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Events of a client that are served at once: more than all brokers of a cluster send in a second.
-const MAX_EVENTS: usize = 100;
 
 /// How long the end of a run may wait for the group's answer.
 const GROUP_COMMIT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -71,10 +72,20 @@ impl Topics {
     /// # Errors
     /// [`KafkaError::NoBroker`] when no broker answers within half a minute.
     pub fn connect(settings: &KafkaSettings, names: &[String], group: &str) -> Result<Topics, KafkaError> {
+        Topics::connect_until(Deadline::after(START_TIMEOUT), settings, names, group)
+    }
+
+    /// The same, until a deadline.
+    pub(super) fn connect_until(
+        deadline: Deadline,
+        settings: &KafkaSettings,
+        names: &[String],
+        group: &str,
+    ) -> Result<Topics, KafkaError> {
         let consumer = settings.asking(group)?;
         let (seeing_open, settings, names) = (OnceLock::new(), settings.clone(), names.to_vec());
         let topics = Topics { consumer, seeing_open, settings, names, committed: Mutex::default() };
-        topics.await_answer(|timeout| {
+        topics.await_answer(deadline, |timeout| {
             let metadata = topics.consumer.fetch_metadata(None, timeout);
             metadata.map(drop).map_err(|error| KafkaError::request("connect", &error))
         })?;
@@ -231,12 +242,7 @@ impl Topics {
 
     fn seeing_open(&self) -> Result<&BaseConsumer<Context>, KafkaError> {
         if let Some(known) = self.seeing_open.get() {
-            // Serves librdkafka's events, which would pile up.
-            for _ in 0..MAX_EVENTS {
-                if known.poll(Duration::ZERO).is_none() {
-                    break;
-                }
-            }
+            serve_events(known);
             return Ok(known);
         }
         let created = self.settings.seeing_open()?;

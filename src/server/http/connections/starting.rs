@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use crate::server::error::ErrorBody;
 
-/// How often the listener is looked at.
-const ACCEPT_INTERVAL: Duration = Duration::from_millis(20);
-/// How long a client may take to send its request line before it counts as one that waits.
-const REQUEST_TIMEOUT: Duration = Duration::from_millis(200);
+/// How often the listener and its connections are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// Connections that are accepted each time.
+const MOST_AT_ONCE: usize = 64;
+/// How long an answer, which fits into a new socket's buffer, may take.
+const WRITE_TIMEOUT: Duration = Duration::from_millis(200);
 /// Connections that wait; beyond that the oldest is closed.
 const MOST_WAITING: usize = 64;
 /// How a probe begins.
@@ -45,17 +47,12 @@ impl StartAnswers {
         listener.set_nonblocking(true)?;
         let (stop, stopped) = channel();
         let answer = move || {
-            let mut waiting = Vec::new();
-            while stopped.recv_timeout(ACCEPT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                while let Ok((connection, _)) = listener.accept() {
-                    // One that is broken is dropped.
-                    if let Ok(Some(connection)) = answer_probe(connection, &phase) {
-                        if waiting.len() == MOST_WAITING {
-                            waiting.remove(0);
-                        }
-                        waiting.push(connection);
-                    }
-                }
+            let mut waiting: Vec<TcpStream> = Vec::new();
+            while stopped.recv_timeout(LOOK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                let accepted = (0..MOST_AT_ONCE).map_while(|_| listener.accept().ok());
+                waiting.extend(accepted.map(|(connection, _)| connection));
+                waiting.retain_mut(|connection| is_waiting(connection, &phase));
+                waiting.drain(..waiting.len().saturating_sub(MOST_WAITING));
             }
             waiting
         };
@@ -70,24 +67,58 @@ impl StartAnswers {
     }
 }
 
-/// Answers a probe; returns any other connection.
-fn answer_probe(mut connection: TcpStream, phase: &StartPhase) -> io::Result<Option<TcpStream>> {
-    connection.set_read_timeout(Some(REQUEST_TIMEOUT))?;
-    connection.set_write_timeout(Some(REQUEST_TIMEOUT))?;
+/// Answers a probe that has come; whether the connection waits on, with a request that is none or has not come yet.
+fn is_waiting(connection: &mut TcpStream, phase: &StartPhase) -> bool {
     let mut request = [0; 4096];
-    let seen = match connection.peek(&mut request) {
+    let seen = match connection.set_nonblocking(true).and_then(|()| connection.peek(&mut request)) {
+        Ok(0) => return false,
         Ok(seen) => seen,
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => 0,
-        Err(error) => return Err(error),
+        Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
     };
     if !PROBES.iter().any(|probe| request[..seen].starts_with(probe)) {
-        return Ok(Some(connection));
+        return true;
     }
+    // A probe whose answer is not read asks again.
+    let _ = answer_probe(connection, &mut request[..seen], phase);
+    false
+}
+
+fn answer_probe(connection: &mut TcpStream, request: &mut [u8], phase: &StartPhase) -> io::Result<()> {
+    connection.set_nonblocking(false)?;
+    connection.set_write_timeout(Some(WRITE_TIMEOUT))?;
     // A connection that is closed with unread bytes may lose the answer.
-    connection.read_exact(&mut request[..seen])?;
+    connection.read_exact(request)?;
     let body = serde_json::to_string(&ErrorBody::new("starting", phase.reason()))?;
     let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nConnection: close";
     connection.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
-    connection.shutdown(Direction::Write)?;
-    Ok(None)
+    connection.shutdown(Direction::Write)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn silent_connections_keep_back_neither_probes_nor_the_start() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let connect = || TcpStream::connect(listener.local_addr().expect("it is bound")).expect("it listens");
+        let phase = StartPhase::default();
+        phase.set("waiting for a test");
+        let answers = StartAnswers::begin(&listener, phase).expect("a thread");
+        let silent: Vec<TcpStream> = (0..MOST_WAITING - 2).map(|_| connect()).collect();
+        drop(connect());
+        let mut other = connect();
+        other.write_all(b"GET /api/status HTTP/1.1\r\n").expect("it is open");
+        let mut probe = connect();
+        probe.write_all(b"GET /healthz HTTP/1.1\r\n\r\n").expect("it is open");
+        let (mut answer, begun) = (String::new(), Instant::now());
+        probe.set_read_timeout(Some(Duration::from_secs(10))).expect("an open socket");
+        probe.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("waiting for a test"), "{answer}");
+        // Those that are closed or answered are gone; the others get their answers from the server.
+        assert_eq!(answers.end().len(), silent.len() + 1);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    }
 }

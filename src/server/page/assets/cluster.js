@@ -14,7 +14,7 @@ export function clusterFault({ cluster, state }) {
 	const lost = cluster?.processes.find(({ source_error: error }) => error);
 	const reached = cluster?.processes.some(({ source_error: error }) => error === null);
 	if (!lost || !reached || state !== "disconnected") return null;
-	const means = "The partitions that it reads stand still; the others are read and committed.";
+	const means = "Partitions that it reads stand still; the others are read and committed.";
 	return faultOf(lost, "does not reach Kafka", "does not reach Kafka", means);
 }
 
