@@ -25,6 +25,7 @@
 //! files and count deltas in one atomic act on a plain file system.
 
 mod error;
+mod lease;
 pub mod log;
 pub(crate) mod read;
 mod verify;
@@ -33,6 +34,7 @@ mod write;
 use crate::store::layout;
 
 pub use error::BookError;
+pub use lease::{Lease, LeaseWatch, Vacancy};
 pub use log::checkpoint::encode as encode_checkpoint;
 #[cfg(feature = "fuzzing")]
 pub use log::checkpoint::fuzz_log_line;

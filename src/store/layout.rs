@@ -10,6 +10,7 @@
 //! _walbook/log/00000000000000000412.json             entry, 20 digits
 //! _walbook/checkpoint/00000000000000000384.json      newest entry it holds, 20 digits
 //! _walbook/staging/g0000000410-1f0c93aa/             fence entry %010d, 8 random hexadecimal digits
+//! _walbook/staging/g0000000410-1f0c93aa/lease.json   the sign of life of that run
 //! ```
 
 use crate::change::{CommitNumber, Day};
@@ -22,6 +23,9 @@ pub const LOG: &str = "_walbook/log";
 pub const CHECKPOINTS: &str = "_walbook/checkpoint";
 /// Files being written, in one folder for each generation.
 pub const STAGING: &str = "_walbook/staging";
+
+/// The name of the lease in its generation's staging folder.
+pub const LEASE: &str = "lease.json";
 
 /// The folder of the rows of views.
 pub const VIEWS: &str = "views";
@@ -207,6 +211,11 @@ pub fn staging_folder(generation: &str) -> String {
     format!("{STAGING}/{generation}")
 }
 
+/// The lease of a generation.
+pub fn lease_path(generation: &str) -> String {
+    format!("{}/{LEASE}", staging_folder(generation))
+}
+
 /// The name of a file of rows in its generation's staging folder.
 pub fn staged_name(path: &str) -> String {
     format!("{}.inprogress", path.replace('/', "."))
@@ -247,6 +256,7 @@ mod tests {
         assert_eq!(entry_path(412), "_walbook/log/00000000000000000412.json");
         assert_eq!(checkpoint_path(384), "_walbook/checkpoint/00000000000000000384.json");
         assert_eq!(staging_folder(&generation(410, 0x1f0c_93aa)), "_walbook/staging/g0000000410-1f0c93aa");
+        assert_eq!(lease_path("g0000000410-1f0c93aa"), "_walbook/staging/g0000000410-1f0c93aa/lease.json");
         assert_eq!(fence_of("g0000000410-1f0c93aa"), Some(410));
         assert_eq!(number("00000000000000000412.json"), Some(412));
     }

@@ -14,6 +14,7 @@ use super::create::{check_free, make};
 use super::entry_parts::write_time;
 use super::redo::Redo;
 use super::staging::Staging;
+use crate::book::lease::Lease;
 use crate::book::log::commit_log;
 use crate::book::log::commit_log::{LoggedEntry, Put};
 use crate::book::log::entry::{BookSettings, Entry, EntryKind, TopicEntry, Versions};
@@ -80,8 +81,21 @@ impl Book {
     /// # Errors
     /// Whatever `topics` fails with; all of [`BookError`] but the settings' errors.
     pub fn fence<E: From<BookError>>(
+        self,
+        topics: impl FnMut(&State) -> Result<BTreeMap<String, TopicEntry>, E>,
+    ) -> Result<Committer, E> {
+        self.fence_with_lease(topics, drop)
+    }
+
+    /// As [`Book::fence`]; `owned` receives the lease as soon as the book is taken over, before older commits are redone: that may take
+    /// long.
+    ///
+    /// # Errors
+    /// As [`Book::fence`].
+    pub fn fence_with_lease<E: From<BookError>>(
         mut self,
         mut topics: impl FnMut(&State) -> Result<BTreeMap<String, TopicEntry>, E>,
+        owned: impl FnOnce(Lease),
     ) -> Result<Committer, E> {
         let staging = loop {
             let topics = topics(&self.state)?;
@@ -99,12 +113,13 @@ impl Book {
                 }
             }
         };
+        let staging = Arc::new(staging);
+        owned(Lease::new(Arc::clone(&staging)));
         if self.state.rejects.is_none() {
             // An earlier version wrote the checkpoint: count once, and the next checkpoint has them.
             info!(entries = self.state.entries, "counting the rejects of all entries once");
             self.state.rejects = Some(reject_days::read(&*self.store, self.state.entries)?);
         }
-        let staging = Arc::new(staging);
         let redo = self.redo(&staging)?;
         Ok(Committer::new(staging, redo, self.state, self.versions, self.checkpointed)?)
     }

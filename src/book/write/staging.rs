@@ -59,6 +59,22 @@ impl Staging {
         file.sync().at("sync", &path)
     }
 
+    /// Replaces a small file in the folder as a whole, or makes it. Nothing is synced: after a crash it may be gone, or empty.
+    pub(in crate::book) fn replace_unsynced(&self, name: &str, bytes: &[u8]) -> Result<(), BookError> {
+        let new = self.path(&format!("{name}.inprogress"));
+        let mut created = self.store.create(&new);
+        if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+            // The last try failed after that.
+            self.store.remove_file(&new).map_err(|error| self.explain(error, "remove", &new))?;
+            created = self.store.create(&new);
+        }
+        let mut file = created.map_err(|error| self.explain(error, "create", &new))?;
+        file.write_all(bytes).and_then(|()| file.flush()).at("write", &new)?;
+        drop(file);
+        let path = self.path(name);
+        self.store.rename(&new, &path).map_err(|error| self.explain(error, "replace", &path))
+    }
+
     /// Moves a file out, over any file at `to`.
     pub(in crate::book) fn publish(&self, name: &str, to: &str) -> Result<(), BookError> {
         self.store.rename(&self.path(name), to).map_err(|error| self.explain(error, "rename a staged file to", to))

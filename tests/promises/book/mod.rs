@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod formats;
 mod golden;
+mod lease;
 mod rules;
 mod sources;
 mod world;
