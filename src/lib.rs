@@ -88,6 +88,9 @@ pub mod cluster;
 // How a run is put together, with a server beside it.
 pub mod run;
 
+// What starts a run again.
+pub mod supervise;
+
 // Examination of all of it.
 pub mod doctor;
 

@@ -15,6 +15,8 @@ pub enum FailureKind {
     Fenced,
     /// Another process of the cluster is gone or silent: a restart of all may help.
     Cluster,
+    /// The process was asked to end before it had read anything: it ends well.
+    Requested,
     /// Anything else: a restart may help.
     Other,
 }
@@ -23,6 +25,7 @@ impl FailureKind {
     /// The exit code of a process that fails so.
     pub fn exit_code(self) -> u8 {
         match self {
+            FailureKind::Requested => 0,
             FailureKind::Other => 1,
             FailureKind::Usage => 2,
             FailureKind::DataLoss => 3,
@@ -34,6 +37,7 @@ impl FailureKind {
     /// The kind that has an exit code.
     pub fn of_exit_code(code: u8) -> FailureKind {
         match code {
+            0 => FailureKind::Requested,
             2 => FailureKind::Usage,
             3 => FailureKind::DataLoss,
             4 => FailureKind::Fenced,
@@ -100,6 +104,11 @@ impl Failure {
     /// What the failure means for the process.
     pub fn kind(&self) -> FailureKind {
         self.kind
+    }
+
+    /// Whether it is an error of this type, without a context.
+    pub fn is<E: Error + 'static>(&self) -> bool {
+        self.error.is::<E>()
     }
 
     /// The message, then those of all causes.

@@ -13,12 +13,22 @@ pub struct Backoff {
     first: Duration,
     longest: Duration,
     next: Duration,
+    has_jitter: bool,
+    /// The part of the next pause that jitter leaves out.
+    shortened: f64,
 }
 
 impl Backoff {
     /// Pauses that begin with `first` and never exceed `longest`.
     pub fn new(first: Duration, longest: Duration) -> Backoff {
-        Backoff { first, longest, next: first }
+        Backoff { first, longest, next: first, has_jitter: false, shortened: 0.0 }
+    }
+
+    /// Shortens each pause by chance, at most by half: what failed together does not try again together.
+    pub fn with_jitter(self) -> Backoff {
+        let mut backoff = Backoff { has_jitter: true, ..self };
+        backoff.draw();
+        backoff
     }
 
     /// Pauses that are all alike.
@@ -28,19 +38,25 @@ impl Backoff {
 
     /// The length of the next pause; for messages.
     pub fn next_pause(&self) -> Duration {
-        self.next
+        if self.has_jitter { self.next.mul_f64(1.0 - self.shortened) } else { self.next }
     }
 
     /// Begins with the first pause again: the last try had some success.
     pub fn reset(&mut self) {
         self.next = self.first;
+        self.draw();
     }
 
     /// Pauses, or returns early when `is_interrupted`; returns whether the whole pause has passed.
     pub fn pause(&mut self, is_interrupted: impl FnMut() -> bool) -> bool {
-        let pause = self.next;
-        self.next = pause.saturating_mul(2).min(self.longest);
+        let pause = self.next_pause();
+        self.next = self.next.saturating_mul(2).min(self.longest);
+        self.draw();
         !Deadline::after(pause).wait_until(CHECK_INTERVAL, is_interrupted)
+    }
+
+    fn draw(&mut self) {
+        self.shortened = fastrand::f64() / 2.0;
     }
 }
 
@@ -59,6 +75,18 @@ mod tests {
         assert_eq!([pauses(), pauses(), pauses(), pauses(), pauses()], [1, 2, 4, 5, 5]);
         backoff.reset();
         assert_eq!(backoff.next_pause().as_secs(), 1);
+    }
+
+    #[test]
+    fn jitter_shortens_pauses_by_at_most_half() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4)).with_jitter();
+        for whole in [1, 2, 4, 4] {
+            let pause = backoff.next_pause();
+            assert_eq!(pause, backoff.next_pause(), "the pause that was named is the one that is made");
+            let whole = Duration::from_secs(whole);
+            assert!(whole / 2 <= pause && pause <= whole, "{pause:?} of {whole:?}");
+            assert!(!backoff.pause(|| true));
+        }
     }
 
     #[test]

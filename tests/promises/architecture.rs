@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, in the order data passes them, with the rooms that it may name.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     // The vocabulary; how work is stopped, paced and observed; files.
     ("change", &[]),
     ("control", &["change"]),
@@ -48,6 +48,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "table",
         ],
     ),
+    ("supervise", &["change", "control"]),
     // Looking at all of it.
     ("doctor", &["book", "capture", "change", "postgres", "query", "replication", "source", "store"]),
     // The edge.
@@ -86,6 +87,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "source",
             "sql",
             "store",
+            "supervise",
         ],
     ),
     // What is not part of a run.

@@ -256,6 +256,7 @@ impl Driver {
                 FailureKind::Fenced => ("exit 4", life.is_overlapped()),
                 // Each run is one process.
                 FailureKind::Cluster => ("exit 5", false),
+                FailureKind::Requested => ("asked to end", false),
             },
         };
         *self.ends.borrow_mut().entry(kind).or_default() += 1;
