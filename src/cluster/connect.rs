@@ -93,6 +93,7 @@ impl Forming<'_> {
     fn connect(&mut self, process: usize, channel: Channel) -> Result<(), Failure> {
         let link = Link::start(process, self.contacts, channel, self.shutdown).map_err(ClusterError::Local)?;
         self.connected.insert(process, link);
+        info!("{} is connected", self.contacts.name(process));
         Ok(())
     }
 
@@ -256,7 +257,7 @@ fn admit(
         return Err(Refusal::OtherRun);
     }
     if !connected_indexes.lock().unwrap_or_else(PoisonError::into_inner).insert(theirs.process) {
-        return Err(Refusal::WrongIndex(format!("another process {} is connected already", theirs.process)));
+        return Err(Refusal::IndexTaken(format!("another process {} is connected already", theirs.process)));
     }
     Ok((own.clone(), ConnectedIndex { process: theirs.process, all: Arc::clone(connected_indexes) }))
 }

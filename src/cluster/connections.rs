@@ -110,8 +110,13 @@ impl Cluster {
 
     /// Tells the others that this process fails, and why, so that they end with the same exit code.
     pub fn fail(self, failure: &Failure) {
-        self.links.iter().for_each(|link| link.send_failure(failure));
-        wait_until_closed(&self.links, Deadline::after(NOTICE_TIMEOUT));
+        let deadline = Deadline::after(NOTICE_TIMEOUT);
+        let sending: Vec<_> = self.links.iter().map(|link| link.send_failure(failure)).collect();
+        // A peer that has succeeded has closed its side long before it gets the notice.
+        for sent in &sending {
+            let _ = sent.recv_timeout(deadline.remaining());
+        }
+        wait_until_closed(&self.links, deadline);
         self.links.into_iter().for_each(Link::abandon);
         self.sockets.into_iter().flatten().for_each(std::mem::forget);
     }

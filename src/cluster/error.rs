@@ -111,6 +111,14 @@ pub enum ClusterError {
         /// Its failure.
         message: String,
     },
+    /// Another process was asked to end before anything was read.
+    #[error("{peer} of the cluster ends: {message}")]
+    Requested {
+        /// The process.
+        peer: String,
+        /// What it said.
+        message: String,
+    },
     /// Sockets inside the process could not be made.
     #[error("could not prepare the connections between the processes: {0}")]
     Local(#[from] io::Error),
@@ -130,6 +138,7 @@ impl Classified for ClusterError {
                 FailureKind::Cluster
             }
             ClusterError::Failed { kind, .. } => *kind,
+            ClusterError::Requested { .. } => FailureKind::Requested,
             ClusterError::Listen { .. } | ClusterError::Local(_) => FailureKind::Other,
         }
     }

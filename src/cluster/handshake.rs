@@ -58,11 +58,21 @@ enum Reply {
     Welcome(Proven),
     Refused {
         reason: String,
-        /// Whether trying again does not help.
-        is_final: bool,
+        retry: Retry,
         /// Only a process that has the secret decides that.
         proof: Vec<u8>,
     },
+}
+
+/// Whether a process that was refused should try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Retry {
+    /// It would be refused again.
+    Never,
+    /// It may have been started by mistake, or be the successor of one whose end is not noticed yet.
+    Doubtful,
+    /// It came too early.
+    Soon,
 }
 
 /// Why a process is refused that has proven to be one of the cluster.
@@ -70,8 +80,10 @@ enum Reply {
 pub(super) enum Refusal {
     /// Its settings differ.
     Differs(String),
-    /// Its index is that of another process, or none that connects here.
+    /// Its index is none that connects here.
     WrongIndex(String),
+    /// Its index is that of another process, which may be gone.
+    IndexTaken(String),
     /// It belongs to an earlier start of the cluster.
     OtherRun,
 }
@@ -150,9 +162,9 @@ impl Transcript<'_> {
         serde_json::from_str(&proven.introduction).map(Some).map_err(|error| invalid(error.to_string()))
     }
 
-    fn refuse(&self, reason: String, is_final: bool) -> Reply {
+    fn refuse(&self, reason: String, retry: Retry) -> Reply {
         let proof = self.security.proof(&self.text(REFUSING, &reason));
-        Reply::Refused { reason, is_final, proof }
+        Reply::Refused { reason, retry, proof }
     }
 
     fn text<'a>(&'a self, role: &'a [u8], what: &'a str) -> [&'a [u8]; 4] {
@@ -207,11 +219,12 @@ pub(super) fn dial(
             let theirs = transcript.introduction(ACCEPTING, &proven)?;
             theirs.ok_or_else(|| HandshakeError::Differs(OTHER_SECRET.to_owned()))
         }
-        Reply::Refused { reason, is_final: true, proof } => {
+        Reply::Refused { reason, retry: Retry::Never, proof } => {
             let is_proven = security.is_proof(&transcript.text(REFUSING, &reason), &proof);
             Err(if is_proven { HandshakeError::Refused(reason) } else { HandshakeError::Differs(reason) })
         }
-        Reply::Refused { reason, is_final: false, .. } => Err(HandshakeError::Failed(reason)),
+        Reply::Refused { reason, retry: Retry::Doubtful, .. } => Err(HandshakeError::Differs(reason)),
+        Reply::Refused { reason, retry: Retry::Soon, .. } => Err(HandshakeError::Failed(reason)),
     }
 }
 
@@ -228,7 +241,7 @@ pub(super) fn accept<T>(
     let transcript = Transcript { security, of_dialling, of_accepting };
     let (proven, _) = channel.receive::<Proven>()?;
     let Some(introduction) = transcript.introduction(DIALLING, &proven)? else {
-        let _ = channel.send(&transcript.refuse(OTHER_SECRET.to_owned(), true));
+        let _ = channel.send(&transcript.refuse(OTHER_SECRET.to_owned(), Retry::Never));
         return Err(HandshakeError::Differs(OTHER_SECRET.to_owned()));
     };
     match admit(&introduction) {
@@ -237,13 +250,17 @@ pub(super) fn accept<T>(
             Ok((introduction, admitted))
         }
         Err(refusal) => {
-            let (reason, is_final) = match refusal {
-                Refusal::Differs(reason) | Refusal::WrongIndex(reason) => (reason, true),
-                Refusal::OtherRun => ("it belongs to an earlier start of the cluster".to_owned(), false),
+            let (reason, retry) = match refusal {
+                Refusal::Differs(reason) | Refusal::WrongIndex(reason) => (reason, Retry::Never),
+                Refusal::IndexTaken(reason) => (reason, Retry::Doubtful),
+                Refusal::OtherRun => ("it belongs to an earlier start of the cluster".to_owned(), Retry::Soon),
             };
             // The other process may be gone already.
-            let _ = channel.send(&transcript.refuse(reason.clone(), is_final));
-            Err(if is_final { HandshakeError::Differs(reason) } else { HandshakeError::Failed(reason) })
+            let _ = channel.send(&transcript.refuse(reason.clone(), retry));
+            Err(match retry {
+                Retry::Never | Retry::Doubtful => HandshakeError::Differs(reason),
+                Retry::Soon => HandshakeError::Failed(reason),
+            })
         }
     }
 }

@@ -106,16 +106,19 @@ impl Link {
     }
 
     /// Tells the peer that this process fails, and closes this side; on a thread of its own, because a peer that takes nothing
-    /// would block it.
-    pub(super) fn send_failure(&self, failure: &Failure) {
+    /// would block it. What is returned is disconnected once that is done.
+    pub(super) fn send_failure(&self, failure: &Failure) -> Receiver<()> {
         let notice = FailureNotice { exit_code: failure.kind().exit_code(), message: failure.chain() };
         let sending = Arc::clone(&self.sending);
+        let (is_sending, sent) = mpsc::channel();
         // Without threads the peer learns of it by the end of the connection.
         let _ = spawn("failure".to_owned(), move || {
             let body = serde_json::to_vec(&notice).unwrap_or_default();
             let _ = send(&sending, FrameKind::Failure, &body);
             close(&sending);
+            drop(is_sending);
         });
+        sent
     }
 
     /// Waits until the peer has closed its side, at most for a time; returns whether it has. Before that, closing the connection
@@ -271,7 +274,11 @@ impl FrameReceiver {
             Ok(FailureNotice { exit_code, message }) => (FailureKind::of_exit_code(exit_code), message),
             Err(error) => (FailureKind::Other, format!("its reason cannot be read: {error}")),
         };
-        self.shutdown.fail(ClusterError::Failed { peer: self.name(), kind, message });
+        let peer = self.name();
+        self.shutdown.fail(match kind {
+            FailureKind::Requested => ClusterError::Requested { peer, message },
+            kind => ClusterError::Failed { peer, kind, message },
+        });
     }
 }
 

@@ -238,7 +238,11 @@ fn a_second_process_of_an_index_is_refused_and_the_first_stays() {
         // As on another machine: it listens elsewhere.
         let mut elsewhere = addresses.clone();
         elsewhere[1] = "127.0.0.1:0".to_owned();
-        let second = Cluster::form(&shape(&elsewhere, 1, 1), &options(&[]), &Shutdown::new());
+        // It is tried again: the first one could be gone, and this one its successor.
+        let begin = Instant::now();
+        let short = ClusterOptions { form_timeout: Duration::from_secs(2), ..options(&[]) };
+        let second = Cluster::form(&shape(&elsewhere, 1, 1), &short, &Shutdown::new());
+        assert!(begin.elapsed() >= Duration::from_secs(2), "{:?}", begin.elapsed());
         let failure = second.err().expect("a refusal");
         assert_eq!(failure.kind(), FailureKind::Usage);
         assert!(failure.chain().contains("another process 1 is connected already"), "{}", failure.chain());
