@@ -41,6 +41,7 @@
 //! | open → closed → sealed → committed | may grow → frontier passed → files synced → named by an entry |
 //! | commit | one entry of the commit log, the only thing that makes output visible |
 //! | generation | one run's ownership of a book, and the name of its staging folder |
+//! | lease | the sign of life of the run that owns a book, for one that stands by |
 //! | credit | at most two commits in flight, else nothing is read |
 
 // The modules are in the order in which data passes them; blank lines keep rustfmt from sorting them.

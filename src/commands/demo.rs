@@ -17,7 +17,7 @@ use crate::demo::{Broker, Shop, VIEWS};
 use crate::query;
 use crate::query::{Filter, Format, GroupBy, ViewQuery};
 use crate::run;
-use crate::run::{KafkaInput, KafkaOrigin, RunOptions};
+use crate::run::{KafkaInput, KafkaOrigin, LEASE_TIMEOUT, MakeOrigin, RunOptions};
 use crate::server::{Access, Server};
 use crate::settings::args::{AccessArgs, DemoArgs};
 use crate::source::kafka::{KafkaSettings, StartFrom, write_log_lines};
@@ -71,7 +71,8 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         from: StartFrom::Earliest,
         group: None,
     };
-    let origin = Arc::new(KafkaOrigin::new(input, args.once));
+    let until_end = args.once;
+    let make_origin: MakeOrigin = Arc::new(move || Ok(Arc::new(KafkaOrigin::new(input.clone(), until_end)) as _));
     let options = RunOptions {
         book: dir.to_owned(),
         shape: ClusterShape::single(WORKERS),
@@ -81,16 +82,19 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         view_max_groups: GroupLimit::DEFAULT,
         time_zone: None,
         day_from: None,
+        fail_on_rejects: false,
+        standby: false,
+        lease_timeout: LEASE_TIMEOUT,
     };
     declare_views(&options)?;
     if args.once {
         fill(&broker, &mut shop, dir)?;
-        run::start(&options, origin, None, &shutdown, &progress)?;
+        run::start(&options, make_origin, None, &shutdown, &progress)?;
     } else {
         let (server, access) = listen(args.listen)?;
         println!("The page is at {}, and fills while records arrive.\n", serve::page(&server));
         let (run_shutdown, run_progress) = (shutdown.clone(), progress.clone());
-        let run = move || run::start(&options, origin, Some((server, access)), &run_shutdown, &run_progress);
+        let run = move || run::start(&options, make_origin, Some((server, access)), &run_shutdown, &run_progress);
         let run = thread::Builder::new().name("run".to_owned()).spawn(run)?;
         fill(&broker, &mut shop, dir)?;
         let (mut sends, mut sent_to) = (0, now_micros());

@@ -98,8 +98,10 @@ mod tests {
     fn commands() -> Vec<(String, Vec<String>)> {
         let mut program = command_line().disable_help_subcommand(true);
         program.build();
-        let flags =
-            |command: &Command| command.get_arguments().filter_map(|flag| flag.get_long().map(str::to_owned)).collect();
+        let flags = |command: &Command| {
+            let visible = command.get_arguments().filter(|flag| !flag.is_hide_set());
+            visible.filter_map(|flag| flag.get_long().map(str::to_owned)).collect()
+        };
         program.get_subcommands().map(|command| (command.get_name().to_owned(), flags(command))).collect()
     }
 

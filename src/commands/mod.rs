@@ -10,7 +10,6 @@ mod demo;
 mod doctor;
 mod execute;
 mod manual;
-mod reject_report;
 mod run;
 mod serve;
 mod signals;

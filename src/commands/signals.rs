@@ -9,11 +9,14 @@ use signal_hook::flag;
 use tracing::{debug, error};
 
 use crate::control::Shutdown;
+use crate::run::RunError;
 
 /// How long the last commit may take after the first signal.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the flags are checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// How long a start may take to end after the first signal. Reaching another process of the cluster may take five seconds twice.
+const START_TIMEOUT: Duration = Duration::from_secs(12);
 /// The exit code of a run that could not commit what it had read; the next run reads it again.
 const UNCOMMITTED: i32 = 1;
 
@@ -30,28 +33,48 @@ pub(super) fn listen_with_timeout(shutdown: &Shutdown, timeout: Duration) -> std
     })
 }
 
-/// Connects both signals to `shutdown`.
+/// Connects both signals to `shutdown`. Before anything was read the process ends at once.
 ///
 /// # Errors
 /// When the operating system refuses a handler.
 pub(super) fn listen(shutdown: &Shutdown) -> std::io::Result<()> {
     after_signal(shutdown, |shutdown| {
         if !shutdown.has_started() {
-            // Still waiting for a broker, for other processes or for a lock: nothing was read.
             std::process::exit(0);
         }
-        let begin = Instant::now();
-        while shutdown.has_work() {
-            if begin.elapsed() > COMMIT_TIMEOUT {
-                let seconds = COMMIT_TIMEOUT.as_secs();
-                error!(
-                    "could not commit within {seconds} s of being asked to end; what is not committed will be read again"
-                );
-                std::process::exit(UNCOMMITTED);
-            }
-            thread::sleep(CHECK_INTERVAL);
-        }
+        await_commit(shutdown);
     })
+}
+
+/// Connects both signals to `shutdown` of a run that may have other processes. Before anything was read it fails with
+/// [`RunError::EndRequested`], of which the others learn: they end well too.
+///
+/// # Errors
+/// When the operating system refuses a handler.
+pub(super) fn listen_for_run(shutdown: &Shutdown) -> std::io::Result<()> {
+    after_signal(shutdown, |shutdown| {
+        if !shutdown.has_started() {
+            shutdown.fail(RunError::EndRequested);
+            thread::sleep(START_TIMEOUT);
+            std::process::exit(0);
+        }
+        await_commit(shutdown);
+    })
+}
+
+/// Waits for the last commit, and ends the process if that takes too long.
+fn await_commit(shutdown: &Shutdown) {
+    let begin = Instant::now();
+    while shutdown.has_work() {
+        if begin.elapsed() > COMMIT_TIMEOUT {
+            let seconds = COMMIT_TIMEOUT.as_secs();
+            error!(
+                "could not commit within {seconds} s of being asked to end; what is not committed will be read again"
+            );
+            std::process::exit(UNCOMMITTED);
+        }
+        thread::sleep(CHECK_INTERVAL);
+    }
 }
 
 /// Registers both signals, and calls `then` on a thread of its own after the first.

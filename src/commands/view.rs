@@ -8,9 +8,10 @@ use std::thread;
 
 use super::answers::print;
 use crate::book::log::entry::BookSettings;
-use crate::book::{Book, BookError, Snapshot, ViewChange, ViewState, change_view, printable};
+use crate::book::{Book, BookError, Snapshot, State, ViewChange, ViewState, change_view, printable};
 use crate::change::{Failure, WithContext};
-use crate::run::versions;
+use crate::control::Shutdown;
+use crate::run::{LEASE_TIMEOUT, LeaseKeeper, versions};
 use crate::settings::SettingsError;
 use crate::settings::args::{ReportFormat, ViewAction, ViewArgs};
 use crate::sql;
@@ -68,13 +69,17 @@ fn build(book: &Path, most_groups: u64) -> Result<(), Failure> {
     let BookSettings { time_zone, day_from } = snapshot.state().settings.clone();
     let store: Arc<dyn Store> = Arc::new(Disk::new(book));
     let opened = Book::open(store, BookSettings { time_zone, day_from }, versions())?;
-    let mut committer = opened.fence(|state| {
+    // Building may take long, and a run that stands by must not take the book over meanwhile.
+    let lease = LeaseKeeper::new(LEASE_TIMEOUT, &Shutdown::new());
+    let check = |state: &State| {
         // Before the run that has the book is ended.
         state.group_limit(most_groups).check()?;
         Ok::<_, BookError>(Default::default())
-    })?;
+    };
+    let mut committer = opened.fence_with_lease(check, |owned| lease.start(owned))?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let built = committer.take_up_views(threads, most_groups)?;
+    lease.release();
     print(|out| {
         writeln!(
             out,

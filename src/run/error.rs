@@ -63,6 +63,15 @@ pub enum RunError {
         /// The fingerprint of both.
         id: String,
     },
+    /// A signal came before anything was read.
+    #[error("asked to end before anything was read")]
+    EndRequested,
+    /// Records could not be read, and that is to be a failure.
+    #[error("{rejects} records could not be read, and --fail-on-rejects is set: everything that was read is committed")]
+    Rejects {
+        /// How many.
+        rejects: u64,
+    },
     /// Timely could not start or join the workers.
     #[error("the workers could not run: {0}")]
     Workers(String),
@@ -71,7 +80,8 @@ pub enum RunError {
 impl Classified for RunError {
     fn kind(&self) -> FailureKind {
         match self {
-            RunError::Workers(_) => FailureKind::Other,
+            RunError::EndRequested => FailureKind::Requested,
+            RunError::Workers(_) | RunError::Rejects { .. } => FailureKind::Other,
             RunError::NoParent { .. }
             | RunError::BookIsFile { .. }
             | RunError::NoKafkaTimes

@@ -1,50 +1,24 @@
 //! A run from beginning to end: open the book, fence it, plan, start the clock, serve, run the workers, finish.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::time::Duration;
 
-use tracing::info;
-
+use super::aside::do_aside;
+use super::lead::{LeadingRun, StartingRun};
+use super::open_book::open_book;
+use super::options::{MakeOrigin, RunOptions};
 use super::source_watch::SourceWatch;
 use super::worker::{Workers, run_workers};
-use super::{Origin, RunError};
+use super::{LeaseKeeper, RunError};
+use crate::book::BookError;
 use crate::book::log::commit_log;
-use crate::book::log::entry::{BookSettings, SourceKind, Versions};
-use crate::book::{Book, BookError, Committing, KeptView, State};
-use crate::change::{Failure, Start, WithContext};
-use crate::cluster::{Cluster, ClusterOptions, ClusterShape, Contacts};
+use crate::change::{Failure, FailureKind};
+use crate::cluster::{Cluster, ClusterError};
 use crate::control::{Progress, Shutdown};
-use crate::dataflows::pipeline::LeaderShare;
-use crate::leader::{Discovery, InitialContents, start_clock};
-use crate::parse::{DayRule, PARSER_VERSION};
-use crate::query::Totals;
-use crate::server::{Access, ServedRun, Server, ServerSettings, StartPhase};
+use crate::parse::PARSER_VERSION;
+use crate::server::{Access, Server, StartPhase};
 use crate::store::{Disk, Store};
 use crate::table::{FileOutput, RowFormat};
-
-/// What a run needs besides its origin.
-#[derive(Clone, Debug)]
-pub struct RunOptions {
-    /// The book's directory.
-    pub book: PathBuf,
-    /// The cluster's shape.
-    pub shape: ClusterShape,
-    /// How its processes connect and what they agree on.
-    pub cluster: ClusterOptions,
-    /// The time between two commits.
-    pub commit_interval: Duration,
-    /// Size of a worker's files that ends a commit early.
-    pub commit_bytes: u64,
-    /// The most groups and distinct values that all views may have.
-    pub view_max_groups: u64,
-    /// The IANA name of the zone asked for, if any; else the book's own, else UTC.
-    pub time_zone: Option<String>,
-    /// The day rule asked for, if any; else the book's own, else `auto`.
-    pub day_from: Option<String>,
-}
 
 /// Runs until the origin's end, a request to end, or a failure; the leading process also serves, if it gets a server.
 ///
@@ -52,12 +26,18 @@ pub struct RunOptions {
 /// The first failure of any part of the run.
 pub fn start(
     options: &RunOptions,
-    origin: Arc<dyn Origin>,
+    make_origin: MakeOrigin,
     mut server: Option<(Server, Access)>,
     shutdown: &Shutdown,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    origin.check()?;
+    let make = Arc::clone(&make_origin);
+    let made = do_aside("origin", shutdown, move || {
+        let origin = make()?;
+        origin.check()?;
+        Ok(origin)
+    });
+    let origin = made.map_err(|failure| first_failure(shutdown, failure))?;
     let phase = StartPhase::default();
     phase.set("waiting for the other processes of the cluster");
     if let Some((server, _)) = &mut server {
@@ -67,15 +47,45 @@ pub fn start(
     let mut cluster = options.cluster.clone();
     cluster.settings.push(("the id of the book".to_owned(), book_id(options)));
     let mut cluster = Cluster::form(&options.shape, &cluster, shutdown)?;
-    match run(options, &origin, server, &phase, &mut cluster, shutdown, progress) {
+    let run = StartingRun {
+        options: options.clone(),
+        origin,
+        make_origin,
+        store: Arc::new(Disk::new(&options.book)),
+        lease: LeaseKeeper::new(options.lease_timeout, shutdown),
+        contacts: cluster.contacts().cloned(),
+        phase,
+        shutdown: shutdown.clone(),
+        progress: progress.clone(),
+    };
+    let lease = run.lease.clone();
+    let ended = match run_all(run, server, &mut cluster).and_then(|()| refuse_rejects(options, progress)) {
         Ok(()) => cluster.finish(shutdown),
         Err(failure) => {
-            // Another process may have failed before.
-            shutdown.fail(failure);
-            let failure = shutdown.take_failure().unwrap_or_else(|| Failure::new("the run failed"));
+            let failure = first_failure(shutdown, failure);
             cluster.fail(&failure);
             Err(failure)
         }
+    };
+    let is_orderly = |failure: &Failure| failure.kind() == FailureKind::Requested;
+    if ended.as_ref().err().is_none_or(is_orderly) {
+        lease.release();
+    }
+    ended
+}
+
+/// The failure that came first: another process, or another part of this one, may have failed before.
+fn first_failure(shutdown: &Shutdown, failure: Failure) -> Failure {
+    shutdown.fail(failure);
+    shutdown.take_failure().unwrap_or_else(|| Failure::new("the run failed"))
+}
+
+/// Fails a run that must not have had rejects, after all of it is committed.
+fn refuse_rejects(options: &RunOptions, progress: &Progress) -> Result<(), Failure> {
+    // Only the leading process knows of any; it fails the others.
+    match progress.rejects().rejects {
+        rejects if options.fail_on_rejects && rejects > 0 => Err(RunError::Rejects { rejects }.into()),
+        _ => Ok(()),
     }
 }
 
@@ -88,24 +98,18 @@ fn book_id(options: &RunOptions) -> String {
 }
 
 /// Runs with all processes connected.
-fn run(
-    options: &RunOptions,
-    origin: &Arc<dyn Origin>,
-    server: Option<(Server, Access)>,
-    phase: &StartPhase,
-    cluster: &mut Cluster,
-    shutdown: &Shutdown,
-    progress: &Progress,
-) -> Result<(), Failure> {
-    let store: Arc<dyn Store> = Arc::new(Disk::new(&options.book));
-    let contacts = cluster.contacts();
-    let run = StartingRun { options, origin, store: &store, contacts, phase, shutdown, progress };
-    let leads = options.shape.is_leader();
-    let leader = if leads { Some(run.lead(server)?) } else { None };
-    // Until the workers have ended.
-    let _watch = match contacts {
-        Some(contacts) if !leads => Some(SourceWatch::start(Arc::clone(origin), contacts.clone(), shutdown.clone())?),
-        _ => None,
+fn run_all(run: StartingRun, server: Option<(Server, Access)>, cluster: &mut Cluster) -> Result<(), Failure> {
+    let StartingRun { options, store, shutdown, progress, .. } = &run;
+    let (options, store) = (options.clone(), Arc::clone(store));
+    let (shutdown, progress) = (shutdown.clone(), progress.clone());
+    let (leader, origin, _watch) = if options.shape.is_leader() {
+        let LeadingRun { share, origin } = do_aside("lead", &shutdown, move || run.lead(server))?;
+        (Some(share), origin, None)
+    } else {
+        let watch = |contacts| SourceWatch::start(Arc::clone(&run.origin), contacts, shutdown.clone());
+        // Until the workers have ended.
+        let watch = run.contacts.map(watch).transpose()?;
+        (None, run.origin, watch)
     };
     let generation = leader.as_ref().map(|leader| leader.committing.committer.generation().to_owned());
     let output = |format| FileOutput {
@@ -115,7 +119,7 @@ fn run(
         commit_bytes: options.commit_bytes,
         shutdown: shutdown.clone(),
     };
-    let of_workers = Arc::clone(origin);
+    let of_workers = Arc::clone(&origin);
     let ended = run_workers(Workers {
         workers: options.shape.workers,
         cluster,
@@ -123,7 +127,7 @@ fn run(
         source: Arc::new(move |worker| of_workers.source(worker)),
         events: output(RowFormat::events()),
         rejects: output(RowFormat::rejects()),
-        progress: progress.clone(),
+        progress,
         shutdown: shutdown.clone(),
     });
     match (generation, ended) {
@@ -143,163 +147,12 @@ pub fn create_book(options: &RunOptions) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the parts of the start share.
-#[derive(Clone, Copy)]
-struct StartingRun<'a> {
-    options: &'a RunOptions,
-    origin: &'a Arc<dyn Origin>,
-    store: &'a Arc<dyn Store>,
-    contacts: Option<&'a Contacts>,
-    phase: &'a StartPhase,
-    shutdown: &'a Shutdown,
-    progress: &'a Progress,
-}
-
-impl StartingRun<'_> {
-    /// What only the leading process does: opens the book, takes it over, starts serving and the clock.
-    fn lead(self, server: Option<(Server, Access)>) -> Result<LeaderShare, Failure> {
-        let StartingRun { options, origin, .. } = self;
-        self.phase.set("opening the book");
-        let book = open_book(options, self.store)?;
-        let BookSettings { time_zone, day_from } = book.state().settings.clone();
-        if day_from == "kafka" && !origin.kind().is_kafka() {
-            return Err(RunError::NoKafkaTimes.into());
-        }
-        let (mut partitions, mut is_planned) = (Vec::new(), false);
-        let fenced = book.fence(|state: &State| -> Result<_, Failure> {
-            is_planned = false;
-            // Before the fence: a run whose views have too many groups, or whose cluster has lost a process or does not reach what it
-            // reads everywhere, must not end another run.
-            state.group_limit(options.view_max_groups).check()?;
-            self.phase.set("waiting for an answer from what is read");
-            let plan = origin.plan(state)?;
-            if let Some(contacts) = self.contacts {
-                let waiting = |name: &str| self.phase.set(format!("waiting until {name} reaches what it reads"));
-                contacts.await_sources(self.shutdown, waiting);
-            }
-            if let Some(failure) = self.shutdown.take_failure() {
-                return Err(failure);
-            }
-            is_planned = true;
-            partitions = plan.starts;
-            Ok(plan.topics)
-        });
-        self.phase.set("reading the book");
-        // What the origin fails with is not the book's.
-        let mut committer = if is_planned { fenced.context(options.book.display().to_string())? } else { fenced? };
-        let start = Start {
-            book: committer.book_id().to_owned(),
-            generation: committer.generation().to_owned(),
-            time_zone,
-            day_from,
-            commit: committer.next_commit(),
-            until_end: origin.until_end(),
-            partitions,
-            views: Vec::new(),
-        };
-        let counts = committer.initial_counts()?;
-        let views = committer.take_up_views(options.shape.workers, options.view_max_groups)?;
-        let group_limit = KeptView::group_limit(&views, options.view_max_groups);
-        let start = Start { views: views.iter().map(|view| view.declared.clone()).collect(), ..start };
-        // Finding the coordinator of Kafka's group takes a second: begin before the first commit.
-        origin.on_committed(committer.state());
-        info!(
-            book = start.book,
-            generation = start.generation,
-            partitions = start.partitions.len(),
-            workers = options.shape.total(),
-            "reading {} into {}",
-            origin.name(),
-            options.book.display()
-        );
-        let (mut epochs, mut commits) = (None, None);
-        if let Some((server, access)) = server {
-            let ((closed, of_epochs), (committed, of_commits)) = (channel(), channel());
-            (epochs, commits) = (Some(closed), Some(committed));
-            let (asked, observed) = (Arc::clone(origin), Arc::clone(origin));
-            let served = ServedRun {
-                epochs: of_epochs,
-                commits: of_commits,
-                state: Arc::new(committer.state().clone()),
-                counts: Totals::of(counts.iter().map(|(key, count)| (key, *count))),
-                partitions: start.partitions.clone(),
-                views: start.views.clone(),
-                source: origin.kind(),
-                commit_interval: options.commit_interval,
-                discover_interval: origin.discover_interval().unwrap_or(Duration::MAX),
-                progress: self.progress.clone(),
-                ask_ends: origin
-                    .knows_ends()
-                    .then(|| Box::new(move || asked.ends().map_err(|failure| failure.to_string())) as _),
-                source_progress: origin.source_progress(),
-                contacts: self.contacts.cloned(),
-                ask_slot: (origin.kind() == SourceKind::Slot)
-                    .then(|| Box::new(move || observed.slot_report().map_err(|failure| failure.to_string())) as _),
-            };
-            let page = server.address();
-            server.serve_run(ServerSettings { book: options.book.clone(), access }, served)?;
-            info!("the page is at http://{page}/");
-        }
-        let discovery = origin.discover_interval().map(|interval| {
-            let origin = Arc::clone(origin);
-            Discovery { interval, discover: Box::new(move || origin.discover()) }
-        });
-        let (before, after) = (Arc::clone(origin), Arc::clone(origin));
-        let committing = Committing {
-            committer,
-            precommit_check: Box::new(move || before.precommit_check()),
-            on_committed: Box::new(move |state| after.on_committed(state)),
-            commits,
-        };
-        let clock = start_clock(
-            start,
-            InitialContents { counts, views: KeptView::initial(views) },
-            options.commit_interval,
-            discovery,
-            self.shutdown.clone(),
-        );
-        Ok(LeaderShare { clock, epochs, committing, group_limit })
-    }
-}
-
-/// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.
-fn open_book(options: &RunOptions, store: &Arc<dyn Store>) -> Result<Book, Failure> {
-    let path = || options.book.display().to_string();
-    if let Some(parent) = options.book.parent().filter(|parent| !parent.as_os_str().is_empty())
-        && !parent.is_dir()
-    {
-        return Err(RunError::NoParent { parent: parent.display().to_string() }.into());
-    }
-    if options.book.exists() && !options.book.is_dir() {
-        return Err(RunError::BookIsFile { path: path() }.into());
-    }
-    let own = match commit_log::newest(&**store)? {
-        Some(newest) => commit_log::read_entry(&**store, newest)?.map(|logged| logged.entry.settings),
-        None => None,
-    };
-    let own = own.unwrap_or_else(|| BookSettings { time_zone: "UTC".to_owned(), day_from: "auto".to_owned() });
-    let wanted = BookSettings {
-        time_zone: options.time_zone.clone().unwrap_or(own.time_zone),
-        day_from: options.day_from.clone().unwrap_or(own.day_from),
-    };
-    if DayRule::from_names(&wanted.time_zone, &wanted.day_from).is_none() {
-        let BookSettings { time_zone, day_from } = wanted;
-        return Err(RunError::UnknownDayRule { time_zone, day_from }.into());
-    }
-    Book::open(Arc::clone(store), wanted, versions()).context(path())
-}
-
-/// The versions of this program, as entries record them.
-pub fn versions() -> Versions {
-    Versions {
-        walbook: env!("CARGO_PKG_VERSION").to_owned(),
-        parser: PARSER_VERSION,
-        tzdata: chrono_tz::IANA_TZDB_VERSION.to_owned(),
-    }
-}
-
-/// The failure of a run, unless another run has taken the book meanwhile: then that is why its source failed.
+/// The failure of a run, unless another run has taken the book meanwhile: then that is why its source failed. The failure of another
+/// process stays as it is: all processes end with the same code.
 fn fenced_first(store: &dyn Store, generation: &str, failure: Failure) -> Failure {
+    if failure.is::<ClusterError>() {
+        return failure;
+    }
     let newest = commit_log::newest(store)
         .ok()
         .flatten()
@@ -311,5 +164,34 @@ fn fenced_first(store: &dyn Store, generation: &str, failure: Failure) -> Failur
             BookError::Fenced { reason }.into()
         }
         _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::Book;
+    use crate::book::log::entry::BookSettings;
+    use crate::run::versions;
+
+    #[test]
+    fn only_the_own_failure_of_a_run_that_lost_its_book_is_a_fence() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store: Arc<dyn Store> = Arc::new(Disk::new(folder.path()));
+        let settings = BookSettings { time_zone: "UTC".to_owned(), day_from: "auto".to_owned() };
+        let book = Book::open(Arc::clone(&store), settings, versions()).expect("a place for a book");
+        let owner = book.fence(|_| Ok::<_, BookError>(BTreeMap::new())).expect("a new book");
+        let of_peer = || ClusterError::Failed {
+            peer: "process 1".to_owned(),
+            kind: FailureKind::DataLoss,
+            message: String::new(),
+        };
+        for (generation, failure, kind) in [
+            ("g0000000000-00000000", Failure::new("the slot is held"), FailureKind::Fenced),
+            ("g0000000000-00000000", of_peer().into(), FailureKind::DataLoss),
+            (owner.generation(), Failure::new("the slot is held"), FailureKind::Other),
+        ] {
+            assert_eq!(fenced_first(&*store, generation, failure).kind(), kind);
+        }
     }
 }

@@ -118,8 +118,6 @@ pub fn worker_config() -> WorkerConfig {
 
 /// Steps the dataflow until everything is committed, or until the process has failed.
 fn work(worker: &mut Worker, share: Share, shutdown: &Shutdown) {
-    // Before anything can be read: from now on a signal must wait for a commit.
-    shutdown.mark_started();
     let committed = worker.dataflow_named::<Epoch, _, _>("walbook", |scope| pipeline::build(scope, share));
     while !committed.done() && !shutdown.has_failed() {
         worker.step_or_park(Some(PARK_TIMEOUT));

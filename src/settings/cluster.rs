@@ -52,6 +52,8 @@ fn agreed(args: &RunArgs, shape: &ClusterShape, origin: &OriginSettings) -> Vec<
         ("-w", shape.workers.to_string()),
         ("--hosts", shape.addresses.join(" ")),
         ("--until-end", args.until_end.to_string()),
+        ("--fail-on-rejects", args.fail_on_rejects.to_string()),
+        ("--standby", args.standby.to_string()),
         ("--commit-interval", format_duration(args.commit_interval).to_string()),
         ("--commit-bytes", args.commit_bytes.as_u64().to_string()),
         ("--time-zone", or_default(args.time_zone.map(|zone| zone.name().to_owned()))),

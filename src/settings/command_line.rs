@@ -115,6 +115,7 @@ mod tests {
                 "Counting",
                 "Commit",
                 "Cluster",
+                "Recovery",
                 "Serving",
                 "Logging",
                 "Global options",

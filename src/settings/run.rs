@@ -21,8 +21,6 @@ pub struct RunSettings {
     pub options: RunOptions,
     /// Where to serve the page, if anywhere, and to which clients.
     pub serve: Option<(SocketAddr, AccessArgs)>,
-    /// Whether rejects make the run fail at its end.
-    pub fail_on_rejects: bool,
 }
 
 impl RunSettings {
@@ -37,6 +35,17 @@ impl RunSettings {
             return wrong(
                 "-n: only Kafka topics can be read by several processes; a slot or a file is read by one".to_owned(),
             );
+        }
+        if args.supervise && matches!(&origin, OriginSettings::Input(input) if input.path.as_os_str() == "-") {
+            return wrong(
+                "--supervise: standard input cannot be read again by the next run; write it to a file first".to_owned(),
+            );
+        }
+        if args.standby && matches!(origin, OriginSettings::Input(_)) {
+            return wrong("--standby: a file is read by one run; a standby reads topics or a slot".to_owned());
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&args.lease_timeout) {
+            return wrong("--lease-timeout: expected 1s to 1h".to_owned());
         }
         let workers = args.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
         if workers == 0 || workers > 1000 {
@@ -62,9 +71,11 @@ impl RunSettings {
                 view_max_groups: args.view_max_groups,
                 time_zone: args.time_zone.map(|zone| zone.name().to_owned()),
                 day_from: args.day_from.map(|rule| rule.to_string()),
+                fail_on_rejects: args.fail_on_rejects,
+                standby: args.standby,
+                lease_timeout: args.lease_timeout,
             },
             serve: args.serve.map(|address| (address, args.access)),
-            fail_on_rejects: args.fail_on_rejects,
         })
     }
 }

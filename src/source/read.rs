@@ -112,6 +112,8 @@ pub fn read_partitions<'scope>(
                 for command in commands.drain(..) {
                     match command {
                         LeaderCommand::Start(start) => {
+                            // Before anything can be read: from now on a signal must wait for a commit.
+                            shutdown.mark_started();
                             commit = Some(start.commit);
                             until_end = start.until_end;
                             assigned.extend(start.partitions);

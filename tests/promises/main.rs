@@ -15,6 +15,7 @@ mod parse;
 mod processes;
 mod readers;
 mod reading;
+mod recovery;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;

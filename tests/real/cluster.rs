@@ -82,7 +82,7 @@ fn two_processes_share_the_work_and_die_together() {
 }
 
 #[test]
-fn rejects_of_all_processes_are_counted_by_the_first() {
+fn rejects_of_all_processes_are_counted_by_the_first_and_fail_all() {
     let topic = Topic::create("cluster_rejects", PARTITIONS);
     let record = |number: i32| Record {
         partition: number % PARTITIONS,
@@ -101,7 +101,9 @@ fn rejects_of_all_processes_are_counted_by_the_first() {
         "records could not be read; to list them",
         "30 records could not be read, and --fail-on-rejects",
     ]);
-    one.wait(Duration::from_secs(120)).expect_code(0);
+    let ended = one.wait(Duration::from_secs(120));
+    ended.expect_code(1);
+    ended.expect_said(&["process 0 (", "30 records could not be read, and --fail-on-rejects"]);
     assert_eq!(book.query(&[])["rejects"]["in_range"], 30);
     assert_eq!(book.counts().total(), 10);
     book.verify();

@@ -26,6 +26,7 @@ struct CheckState {
     /// Whether the last check could not be made.
     is_away: bool,
     failure: Option<Failure>,
+    is_ended: bool,
 }
 
 impl CheckState {
@@ -35,7 +36,7 @@ impl CheckState {
 }
 
 impl BackgroundCheck {
-    /// Starts the thread; it ends with the process or after the first failure. The check returns false if it could not be made.
+    /// Starts the thread; it ends when the check is dropped or after the first failure. The check returns false if it could not be made.
     pub(super) fn start(
         timeout: Duration,
         mut check: impl FnMut() -> Result<bool, Failure> + Send + 'static,
@@ -46,8 +47,11 @@ impl BackgroundCheck {
             let Shared { state, changed } = &*of_thread;
             let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
-                let waiting = changed.wait_while(lock(), |state| !state.is_pending());
-                let requested = waiting.unwrap_or_else(PoisonError::into_inner).requested;
+                let waiting = changed.wait_while(lock(), |state| !state.is_pending() && !state.is_ended);
+                let CheckState { requested, is_ended, .. } = *waiting.unwrap_or_else(PoisonError::into_inner);
+                if is_ended {
+                    return;
+                }
                 let result = check();
                 let mut state = lock();
                 state.answered = requested;
@@ -92,6 +96,14 @@ impl BackgroundCheck {
         let timeout = if state.is_away { Duration::ZERO } else { self.timeout };
         let waited = changed.wait_timeout_while(state, timeout, |state| state.is_pending());
         waited.unwrap_or_else(PoisonError::into_inner).0.failure.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for BackgroundCheck {
+    fn drop(&mut self) {
+        let Shared { state, changed } = &*self.shared;
+        state.lock().unwrap_or_else(PoisonError::into_inner).is_ended = true;
+        changed.notify_all();
     }
 }
 
@@ -141,6 +153,18 @@ mod tests {
         let begin = Instant::now();
         check.result().expect("nothing is known to be wrong");
         assert!(begin.elapsed() < LONG / 4, "{:?}", begin.elapsed());
+    }
+
+    #[test]
+    fn a_check_that_is_dropped_ends() {
+        let (is_running, ended) = channel::<()>();
+        let check = BackgroundCheck::start(LONG, move || {
+            let _is_running = &is_running;
+            Ok(true)
+        });
+        check.result().expect("nothing is wrong");
+        drop(check);
+        assert!(ended.recv_timeout(LONG).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Disconnected));
     }
 
     #[test]

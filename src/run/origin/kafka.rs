@@ -85,7 +85,7 @@ impl KafkaOrigin {
             Ok(()) => Ok(true),
         };
         Ok(self.connected.get_or_init(|| {
-            watch_transactions(Arc::clone(&topics));
+            watch_transactions(&topics);
             Connected {
                 discovery: Mutex::new(KafkaDiscovery::new(Arc::clone(&topics), described.clone())),
                 same_topics: BackgroundCheck::start(SAME_TOPICS_TIMEOUT, same_topics),
@@ -254,12 +254,15 @@ impl Origin for KafkaOrigin {
     }
 }
 
-/// Logs which transactions stay open, as long as the process lives.
-fn watch_transactions(topics: Arc<Topics>) {
+/// Logs which transactions stay open, as long as the run reads the topics.
+fn watch_transactions(topics: &Arc<Topics>) {
+    let topics = Arc::downgrade(topics);
     let watch = move || {
         let mut open = OpenTransactions::default();
         loop {
             thread::sleep(TRANSACTIONS_INTERVAL);
+            // A standby that another run was faster than begins again with new ones.
+            let Some(topics) = topics.upgrade() else { return };
             match topics.ends() {
                 Ok(ends) => open.note(&ends, Instant::now()),
                 Err(error) => debug!(%error, "could not see whether transactions are open"),

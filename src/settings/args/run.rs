@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum, ValueHint};
 
-use super::heading::{CLUSTER, COMMIT, COUNTING, INPUT, KAFKA, SERVING};
+use super::heading::{CLUSTER, COMMIT, COUNTING, INPUT, KAFKA, RECOVERY, SERVING};
 use super::{AccessArgs, SlotSourceArgs};
 use crate::change::GroupLimit;
 use crate::parse::DayFrom;
@@ -32,8 +32,8 @@ pub struct RunArgs {
     pub until_end: bool,
     /// Exit with code 1 if a record could not be read
     ///
-    /// After everything was committed, rejects too, when the run ends at the end of its input or by a signal. In a cluster the
-    /// first process counts those of all.
+    /// After everything was committed, rejects too, when the run ends at the end of its input or by a signal. In a cluster all
+    /// processes do so if one of them could not read a record.
     #[arg(long, env = "WALBOOK_FAIL_ON_REJECTS", help_heading = INPUT)]
     pub fail_on_rejects: bool,
     /// Kafka's brokers, separated by commas
@@ -142,6 +142,29 @@ pub struct RunArgs {
     /// Without TLS, connections between processes stay on this machine, unless the network between them is trusted.
     #[arg(long, env = "WALBOOK_CLUSTER_INSECURE", help_heading = CLUSTER)]
     pub cluster_insecure: bool,
+    /// Start the run again each time it fails
+    ///
+    /// The run is a process of its own. After a failure (exit code 1, 5, or a signal that killed it) it is started again, after 0.1 s or
+    /// more, at most 30 s if it goes on failing; after wrong settings (2), missing data (3) or a fence (4) it is not.
+    #[arg(long, env = "WALBOOK_SUPERVISE", help_heading = RECOVERY)]
+    pub supervise: bool,
+    /// Wait until no other run has the book, then take it over
+    ///
+    /// That is when the other run ends in order, or gives no sign of life for the time of --lease-timeout. A cluster of several
+    /// processes may stand by too. With --serve all requests are answered with 503 until then.
+    #[arg(long, env = "WALBOOK_STANDBY", help_heading = RECOVERY)]
+    pub standby: bool,
+    /// Silence of a run after which a standby takes over
+    ///
+    /// The run renews its lease at least five times in this time; a standby waits for it, and for three renewals of the run. From 1s to 1h.
+    #[arg(
+        long, env = "WALBOOK_LEASE_TIMEOUT", default_value = "15s", value_parser = humantime::parse_duration,
+        value_name = "TIME", help_heading = RECOVERY
+    )]
+    pub lease_timeout: Duration,
+    /// The process that supervises this one, which must end when that does.
+    #[arg(long, value_name = "PROCESS", hide = true)]
+    pub supervised_by: Option<u32>,
     /// Serve the page and the HTTP API while running
     ///
     /// In a cluster the first process serves.

@@ -1,9 +1,10 @@
-//! While a run starts there is nothing to answer with yet: probes get the reason, and other requests wait for the start's end.
+//! While a run starts there is nothing to answer with yet: probes get the reason, and other requests wait for the start's end. A run
+//! that stands by may do so for long: then all requests get the reason.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown as Direction, TcpListener, TcpStream};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,16 +23,28 @@ const PROBES: [&[u8]; 2] = [b"GET /healthz ", b"GET /readyz "];
 
 /// What a start waits for; cheap to clone.
 #[derive(Clone, Default)]
-pub struct StartPhase(Arc<Mutex<String>>);
+pub struct StartPhase(Arc<Mutex<Waiting>>);
+
+#[derive(Clone, Default)]
+struct Waiting {
+    reason: String,
+    /// For another run.
+    is_standby: bool,
+}
 
 impl StartPhase {
     /// Sets what is waited for now.
     pub fn set(&self, reason: impl Into<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reason.into();
+        *self.lock() = Waiting { reason: reason.into(), is_standby: false };
     }
 
-    fn reason(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Sets that the run stands by, and why.
+    pub fn set_standby(&self, reason: impl Into<String>) {
+        *self.lock() = Waiting { reason: reason.into(), is_standby: true };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,7 +80,8 @@ impl StartAnswers {
     }
 }
 
-/// Answers a probe that has come; whether the connection waits on, with a request that is none or has not come yet.
+/// Answers a probe that has come, or any request of a run that stands by; whether the connection waits on, with another request or one
+/// that has not come yet.
 fn is_waiting(connection: &mut TcpStream, phase: &StartPhase) -> bool {
     let mut request = [0; 4096];
     let seen = match connection.set_nonblocking(true).and_then(|()| connection.peek(&mut request)) {
@@ -75,20 +89,21 @@ fn is_waiting(connection: &mut TcpStream, phase: &StartPhase) -> bool {
         Ok(seen) => seen,
         Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
     };
-    if !PROBES.iter().any(|probe| request[..seen].starts_with(probe)) {
+    let Waiting { reason, is_standby } = phase.lock().clone();
+    if !is_standby && !PROBES.iter().any(|probe| request[..seen].starts_with(probe)) {
         return true;
     }
     // A probe whose answer is not read asks again.
-    let _ = answer_probe(connection, &mut request[..seen], phase);
+    let _ = answer(connection, &mut request[..seen], if is_standby { "standby" } else { "starting" }, reason);
     false
 }
 
-fn answer_probe(connection: &mut TcpStream, request: &mut [u8], phase: &StartPhase) -> io::Result<()> {
+fn answer(connection: &mut TcpStream, request: &mut [u8], code: &'static str, reason: String) -> io::Result<()> {
     connection.set_nonblocking(false)?;
     connection.set_write_timeout(Some(WRITE_TIMEOUT))?;
     // A connection that is closed with unread bytes may lose the answer.
     connection.read_exact(request)?;
-    let body = serde_json::to_string(&ErrorBody::new("starting", phase.reason()))?;
+    let body = serde_json::to_string(&ErrorBody::new(code, reason))?;
     let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\nConnection: close";
     connection.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes())?;
     connection.shutdown(Direction::Write)

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::answers::rejects_command;
 use crate::book::log::entry::SourceKind;
 use crate::change::{Lsn, Partition, RejectSample};
+use crate::commands::answers::rejects_command;
 use crate::control::{Progress, RejectCounts};
 
 /// How often the counters are looked at.

@@ -1,4 +1,4 @@
-//! `walbook run`: records → book, exactly once.
+//! The run itself, in this process.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,33 +6,53 @@ use std::time::Instant;
 use tracing::info;
 
 use super::reject_report::RejectReport;
-use super::terminal::progress_line::{ProgressLine, RecordRate};
-use super::{serve, signals};
+use super::supervised::supervise_run;
 use crate::book::log::entry::SourceKind;
-use crate::change::{Failure, WithContext};
+use crate::change::{Failure, FailureKind, WithContext};
+use crate::commands::terminal::progress_line::{ProgressLine, RecordRate};
+use crate::commands::{serve, signals};
 use crate::control::{Progress, RejectCounts, Shutdown};
 use crate::run;
-use crate::run::{FileOrigin, KafkaOrigin, Origin, SlotOrigin};
+use crate::run::{FileOrigin, KafkaOrigin, MakeOrigin, Origin, SlotOrigin};
 use crate::settings::args::RunArgs;
 use crate::settings::{OriginSettings, RunSettings};
+use crate::supervise::die_with;
 
-/// Runs until the end, a signal or a failure.
-pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
-    let RunSettings { origin, until_end, options, serve, fail_on_rejects } = RunSettings::new(args)?;
+/// Runs until the end, a signal or a failure; with `--supervise` in a process of its own.
+pub(in crate::commands) fn run(args: RunArgs) -> Result<(), Failure> {
+    let (supervise, supervised_by) = (args.supervise, args.supervised_by);
+    let settings = RunSettings::new(args)?;
+    match supervised_by {
+        Some(supervisor) => die_with(supervisor)?,
+        None if supervise => return supervise_run(&settings),
+        None => {}
+    }
+    run_in_this_process(settings)
+}
+
+fn run_in_this_process(settings: RunSettings) -> Result<(), Failure> {
+    let RunSettings { origin, until_end, options, serve } = settings;
     // The first process of a cluster serves.
     let serve = serve.filter(|_| options.shape.is_leader());
     let server = serve.map(|(address, access)| serve::listen(address, &access)).transpose()?;
     let (shutdown, progress) = (Shutdown::new(), Progress::new());
-    signals::listen(&shutdown).context("could not listen to signals")?;
+    signals::listen_for_run(&shutdown).context("could not listen to signals")?;
     let line = progress_line(progress.clone(), shutdown.clone());
     let report = RejectReport::start(&progress, source_kind(&origin), &options.book);
     let begin = Instant::now();
-    let ended = make_origin(origin, until_end, &shutdown)
-        .and_then(|origin| run::start(&options, origin, server, &shutdown, &progress));
+    let of_origin = shutdown.clone();
+    let make_origin: MakeOrigin = Arc::new(move || make_origin(&origin, until_end, &of_origin));
+    let ended = run::start(&options, make_origin, server, &shutdown, &progress);
     drop(line);
     let RejectCounts { rejects, .. } = progress.rejects();
     report.finish(&progress.rejects());
-    ended?;
+    match ended {
+        Err(failure) if failure.kind() == FailureKind::Requested => {
+            info!("{}", failure.chain());
+            return Ok(());
+        }
+        ended => ended?,
+    }
     let seconds = begin.elapsed().as_secs_f64();
     let (records, changes) = (progress.records(), progress.changes());
     info!(
@@ -43,11 +63,6 @@ pub(super) fn run(args: RunArgs) -> Result<(), Failure> {
         seconds,
         "done: everything that was read is committed"
     );
-    if fail_on_rejects && rejects > 0 {
-        return Err(Failure::new(format!(
-            "{rejects} records could not be read, and --fail-on-rejects is set: everything that was read is committed"
-        )));
-    }
     Ok(())
 }
 
@@ -59,10 +74,10 @@ fn source_kind(settings: &OriginSettings) -> SourceKind {
     }
 }
 
-fn make_origin(settings: OriginSettings, until_end: bool, shutdown: &Shutdown) -> Result<Arc<dyn Origin>, Failure> {
+fn make_origin(settings: &OriginSettings, until_end: bool, shutdown: &Shutdown) -> Result<Arc<dyn Origin>, Failure> {
     Ok(match settings {
-        OriginSettings::Kafka(input) => Arc::new(KafkaOrigin::new(input, until_end)),
-        OriginSettings::Slot(slot) => Arc::new(SlotOrigin::new(*slot, until_end, shutdown)),
+        OriginSettings::Kafka(input) => Arc::new(KafkaOrigin::new(input.clone(), until_end)),
+        OriginSettings::Slot(slot) => Arc::new(SlotOrigin::new((**slot).clone(), until_end, shutdown)),
         OriginSettings::Input(input) => Arc::new(FileOrigin::new(&input.path, &input.spill_folder, until_end)?),
     })
 }

@@ -1,0 +1,191 @@
+//! `--supervise`: a run that fails is started again, and no other.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::world::{COMMIT_INTERVAL, Process, World, exists, signal};
+
+/// How soon after a kill it must commit again, besides the commit interval.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_run_that_is_killed_is_started_again_and_counts_everything_once() {
+    let mut world = World::new();
+    world.produce(500);
+    // Its page keeps its address.
+    let page = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("it is bound").to_string();
+    let mut supervisor = world.run(&["--supervise", "--serve", &page, "--log-format", "json"]);
+    world.await_all(&[&supervisor]);
+    for kill in 1..=3 {
+        signal(supervisor.supervised(), "KILL");
+        world.produce(500);
+        let took = world.await_all(&[&supervisor]);
+        assert!(took < RECOVERY + COMMIT_INTERVAL, "kill {kill}: {took:?}\n{}", supervisor.log());
+        TcpStream::connect(&page).expect("the page is there again");
+    }
+    supervisor.signal("TERM");
+    supervisor.expect_code(0);
+    world.check();
+    // Each restart is one line, with fields.
+    let lines: Vec<Value> =
+        supervisor.log().lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let restarts: Vec<&Value> =
+        lines.iter().map(|line| &line["fields"]).filter(|fields| fields["restarts"].is_number()).collect();
+    assert_eq!(restarts.len(), 3, "{}", supervisor.log());
+    for (number, fields) in (1..).zip(restarts) {
+        assert_eq!((&fields["restarts"], &fields["end"]), (&Value::from(number), &Value::from("signal 9")));
+        assert!(fields["pause_ms"].as_u64().is_some_and(|pause| (100..=200).contains(&pause)), "{fields}");
+    }
+}
+
+#[test]
+fn a_supervised_cluster_of_which_any_process_is_killed_commits_again_within_seconds() {
+    let mut world = World::new();
+    world.produce(500);
+    let hosts = world.hosts(2);
+    let mut processes = ["0", "1"].map(|index| world.run(&["--supervise", "-n", "2", "-p", index, "--hosts", &hosts]));
+    world.await_all(&processes.each_ref());
+    for victim in [0, 1, 0, 1] {
+        signal(processes[victim].supervised(), "KILL");
+        world.produce(500);
+        let took = world.await_all(&processes.each_ref());
+        println!("process {victim} was killed: all is committed after {took:?}");
+        assert!(took < RECOVERY + COMMIT_INTERVAL, "{took:?}\n{}", processes[victim].log());
+    }
+    processes[1].signal("TERM");
+    for process in &mut processes {
+        process.expect_code(0);
+    }
+    world.check();
+}
+
+#[test]
+fn a_supervisor_that_is_killed_takes_its_run_with_it() {
+    let mut world = World::new();
+    world.produce(10);
+    let mut supervisor = world.run(&["--supervise"]);
+    world.await_all(&[&supervisor]);
+    let run = supervisor.supervised();
+    supervisor.kill();
+    let begin = Instant::now();
+    while exists(run) {
+        assert!(begin.elapsed() < Duration::from_secs(1), "the run outlives its supervisor");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_run_whose_supervisor_is_gone_does_not_begin() {
+    let mut world = World::new();
+    world.produce(10);
+    world.run(&["--supervised-by", "1"]).expect_code(1);
+    assert!(!world.book().exists(), "nothing is written");
+}
+
+fn restarts(process: &Process) -> usize {
+    process.log().matches("is started again").count()
+}
+
+#[test]
+fn what_a_restart_cannot_heal_ends_the_supervisor_with_the_same_code() {
+    let mut world = World::new();
+    let input = world.book().with_file_name("input");
+    let line = "table public.t: INSERT: id[integer]:1\n";
+    fs::write(&input, line.repeat(3)).expect("a file can be written");
+    let (book, input) = (world.book().with_file_name("of-file"), input.to_str().expect("a plain path"));
+    // Wrong settings: seen at once, and seen by the run.
+    for wrong in
+        [["run", "book", "--input", input, "--lease-timeout=1ms"], ["run", input, "--input", input, "--until-end"]]
+    {
+        let mut supervisor = world.walbook(&[&wrong[..], &["--supervise"]].concat());
+        supervisor.expect_code(2);
+        assert_eq!(restarts(&supervisor), 0, "{}", supervisor.log());
+    }
+    // A file that was cut: data is missing.
+    let of_file = ["run", book.to_str().expect("a plain path"), "--input", input, "--until-end", "--supervise"];
+    world.walbook(&of_file).expect_code(0);
+    fs::write(input, line).expect("a file can be cut");
+    let mut supervisor = world.walbook(&of_file);
+    supervisor.expect_code(3);
+    assert_eq!(restarts(&supervisor), 0, "{}", supervisor.log());
+    // Another run has the book: also when there is nothing to commit.
+    world.produce(10);
+    let mut supervisor = world.run(&["--supervise", "--lease-timeout", "1s"]);
+    world.await_all(&[&supervisor]);
+    let other = world.run(&[]);
+    supervisor.expect_code(4);
+    assert_eq!(restarts(&supervisor), 0, "{}", supervisor.log());
+    world.produce(10);
+    world.await_all(&[&other]);
+    world.check();
+}
+
+#[test]
+fn standard_input_is_not_supervised() {
+    let mut world = World::new();
+    let book = world.book();
+    let mut run = world.walbook(&["run", book.to_str().expect("a plain path"), "--input", "-", "--supervise"]);
+    run.expect_code(2);
+    assert!(run.log().contains("standard input cannot be read again"), "{}", run.log());
+}
+
+/// Two processes of a cluster, of which the first one fails with 1 as long as its port is taken.
+fn failing_cluster(world: &mut World) -> (TcpListener, [Process; 2]) {
+    let hosts = world.hosts(2);
+    let address = fs::read_to_string(&hosts).expect("it was written");
+    let taken = TcpListener::bind(address.lines().next().expect("two lines")).expect("a free port");
+    let cluster = ["--supervise", "--log-format", "json", "-n", "2", "--hosts", &hosts];
+    (taken, ["0", "1"].map(|index| world.run(&[&cluster[..], &["-p", index]].concat())))
+}
+
+#[track_caller]
+fn await_restarts(process: &mut Process, number: usize) {
+    while restarts(process) < number {
+        assert!(process.is_alive(), "{}", process.log());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_failing_is_started_less_and_less_often_until_it_commits() {
+    let mut world = World::new();
+    let (taken, mut processes) = failing_cluster(&mut world);
+    await_restarts(&mut processes[0], 4);
+    let pauses = |process: &Process| -> Vec<u64> {
+        let lines = process.log();
+        let pause = |line| serde_json::from_str::<Value>(line).ok()?["fields"]["pause_ms"].as_u64();
+        lines.lines().filter_map(pause).collect()
+    };
+    for (pause, longest) in pauses(&processes[0]).into_iter().zip([200, 400, 800, 1600]) {
+        assert!((longest / 2..=longest).contains(&pause), "{:?}", pauses(&processes[0]));
+    }
+    drop(taken);
+    world.produce(10);
+    world.await_all(&processes.each_ref());
+    // It has committed: the next pause is short again.
+    let before = restarts(&processes[0]);
+    signal(processes[0].supervised(), "KILL");
+    await_restarts(&mut processes[0], before + 1);
+    assert!(pauses(&processes[0]).last().is_some_and(|pause| *pause <= 200), "{:?}", pauses(&processes[0]));
+    world.produce(10);
+    world.await_all(&processes.each_ref());
+    processes[0].signal("INT");
+    for process in &mut processes {
+        process.expect_code(0);
+    }
+    world.check();
+}
+
+#[test]
+fn a_signal_between_two_runs_ends_the_supervisor_at_once() {
+    let mut world = World::new();
+    let (_taken, mut processes) = failing_cluster(&mut world);
+    await_restarts(&mut processes[0], 4);
+    processes[0].signal("TERM");
+    let took = processes[0].expect_code(0);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
