@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use walbook::book::Entry;
+use walbook::book::log::commit_log;
+use walbook::store::Disk;
 
 use crate::environment;
 pub(crate) use crate::running::{Ended, Running};
@@ -136,6 +139,13 @@ impl Book {
     /// The files of the commit log, in order.
     pub(crate) fn log(&self) -> Vec<PathBuf> {
         files_below(&self.path.join("_walbook/log"))
+    }
+
+    /// The newest entry of the commit log.
+    pub(crate) fn newest_entry(&self) -> Option<Entry> {
+        let disk = Disk::new(&self.path);
+        let newest = commit_log::newest(&disk).expect("the log can be read")?;
+        commit_log::read_entry(&disk, newest).expect("a whole entry").map(|logged| logged.entry)
     }
 
     /// How often a run opened the book.

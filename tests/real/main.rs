@@ -63,6 +63,7 @@ mod many_days;
 mod page;
 mod reading_along;
 mod readme;
+mod recovery;
 mod served_slot;
 mod served_views;
 mod set_back;

@@ -127,6 +127,24 @@ impl Running {
         Some((Duration::from_millis(ticks * 10), kilobytes * 1024))
     }
 
+    /// Ends the process that it supervises, as a power cut would.
+    #[track_caller]
+    pub(crate) fn kill_supervised(&mut self) {
+        let began = Instant::now();
+        loop {
+            let listed = Command::new("pgrep").args(["-P", &self.id().to_string()]).output().expect("pgrep is there");
+            let child = String::from_utf8_lossy(&listed.stdout).trim().to_owned();
+            if !child.is_empty()
+                && Command::new("kill").args(["-s", "KILL", &child]).status().is_ok_and(|sent| sent.success())
+            {
+                return;
+            }
+            self.expect_alive();
+            assert!(began.elapsed() < TIMEOUT, "{} starts nothing:\n{}", self.what, self.stderr());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Its process number.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
