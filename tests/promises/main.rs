@@ -6,6 +6,7 @@ mod book;
 mod cluster;
 mod counts_match_the_loop;
 mod demo_truth;
+mod deploy;
 mod exactly_once;
 mod formats;
 mod inputs;
