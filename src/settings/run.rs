@@ -1,5 +1,6 @@
 //! The settings of `walbook run`, checked.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::args::{AccessArgs, RunArgs};
-use super::{OriginSettings, SettingsError, cluster};
+use super::{FileOriginSettings, OriginSettings, SettingsError, cluster};
 use crate::run::RunOptions;
 
 /// What a run needs.
@@ -36,10 +37,8 @@ impl RunSettings {
                 "-n: only Kafka topics can be read by several processes; a slot or a file is read by one".to_owned(),
             );
         }
-        if args.supervise && matches!(&origin, OriginSettings::Input(input) if input.path.as_os_str() == "-") {
-            return wrong(
-                "--supervise: standard input cannot be read again by the next run; write it to a file first".to_owned(),
-            );
+        if args.supervise {
+            check_repeatable(&args, &origin)?;
         }
         if args.standby && matches!(origin, OriginSettings::Input(_)) {
             return wrong("--standby: a file is read by one run; a standby reads topics or a slot".to_owned());
@@ -78,4 +77,25 @@ impl RunSettings {
             serve: args.serve.map(|address| (address, args.access)),
         })
     }
+}
+
+/// Refuses to supervise a run after which the next one would not find what it found.
+fn check_repeatable(args: &RunArgs, origin: &OriginSettings) -> Result<(), SettingsError> {
+    if args.fail_on_rejects {
+        return Err(SettingsError::Wrong(
+            "--fail-on-rejects: not with --supervise, which would start the run again, and the next run does not meet the \
+             same rejects; leave one of them out: walbook rejects lists what could not be read at any time"
+                .to_owned(),
+        ));
+    }
+    let OriginSettings::Input(FileOriginSettings { path, .. }) = origin else { return Ok(()) };
+    // A run says what is wrong with a path at which there is nothing.
+    if path.as_os_str() == "-" || fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(SettingsError::Wrong(format!(
+            "--supervise: --input {} is not a regular file, and a stream comes only once: the next run could not read it again; \
+             write it to a file first",
+            path.display()
+        )));
+    }
+    Ok(())
 }

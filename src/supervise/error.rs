@@ -16,7 +16,7 @@ pub enum SuperviseError {
         source: io::Error,
     },
     /// The process ended with a code that a restart does not help.
-    #[error("the run ended with exit code {code}, and is not started again: the same would happen")]
+    #[error("the run ended with exit code {code}, and is not started again: {reason}", reason = why_not_again(*kind))]
     GaveUp {
         /// What the code means.
         kind: FailureKind,
@@ -45,6 +45,16 @@ pub enum SuperviseError {
         /// The system's error.
         source: io::Error,
     },
+}
+
+/// Why a process that failed so is not started again.
+fn why_not_again(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Usage => "the next one would find the same settings wrong",
+        FailureKind::DataLoss => "the next one would find the same data missing",
+        FailureKind::Fenced => "it would take the book back from the run that has it now",
+        FailureKind::Cluster | FailureKind::Requested | FailureKind::Other => "a restart would not help",
+    }
 }
 
 impl Classified for SuperviseError {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 /// Forwards SIGINT and SIGTERM to the process that runs, if there is one.
@@ -28,6 +29,9 @@ impl ForwardedSignals {
     /// # Errors
     /// When the operating system refuses a handler or a thread.
     pub(super) fn listen() -> io::Result<ForwardedSignals> {
+        // Where SIGCHLD is ignored, as it may be by inheritance, the system discards how a process ended. Any handler ends that; the
+        // process itself gets the default.
+        flag::register(SIGCHLD, Arc::default())?;
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let forwarded = ForwardedSignals(Arc::default());
         let to_process = forwarded.clone();

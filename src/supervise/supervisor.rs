@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -25,8 +25,10 @@ const GOOD_LIFE: Duration = Duration::from_secs(60);
 pub struct Supervised<'a> {
     /// Starts the process.
     pub command: Command,
-    /// A number that grows when the process achieves something; asked before and after its life.
-    pub progress: &'a dyn Fn() -> u64,
+    /// A mark, made before the process is started, that separates what it achieves from what was there.
+    pub mark: &'a dyn Fn() -> u64,
+    /// Whether the process has achieved something since a mark; asked after its end.
+    pub has_progressed: &'a dyn Fn(u64) -> bool,
     /// Whether the process waits until no other run has the book: then it may be started again after it was fenced.
     pub waits_for_its_turn: bool,
 }
@@ -37,15 +39,17 @@ pub struct Supervised<'a> {
 /// # Errors
 /// [`SuperviseError`], which has the kind of the last process's exit code.
 pub fn supervise(supervised: Supervised<'_>) -> Result<(), SuperviseError> {
-    let Supervised { mut command, progress, waits_for_its_turn } = supervised;
+    let Supervised { mut command, mark, has_progressed, waits_for_its_turn } = supervised;
     let system = |tried| move |source| SuperviseError::System { tried, source };
     let signals = ForwardedSignals::listen().map_err(system("listen to signals"))?;
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE).with_jitter();
     let mut restarts: u64 = 0;
     loop {
-        let (begin, before) = (Instant::now(), progress());
-        let ended = match run(&mut command, &signals) {
-            Ok(end) => end,
+        let (begin, mark) = (Instant::now(), mark());
+        // The process follows the end of this thread, which also waits for it.
+        let ended = match command.process_group(0).spawn() {
+            // A process whose end is unknown is not started again: it may have been fenced.
+            Ok(child) => wait(child, &signals).map_err(system("wait for the run"))?,
             Err(source) if restarts == 0 => {
                 let program = command.get_program().display().to_string();
                 return Err(SuperviseError::Start { program, source });
@@ -65,7 +69,7 @@ pub fn supervise(supervised: Supervised<'_>) -> Result<(), SuperviseError> {
                 _ => Ok(()),
             };
         }
-        if begin.elapsed() >= GOOD_LIFE || progress() > before {
+        if begin.elapsed() >= GOOD_LIFE || has_progressed(mark) {
             backoff.reset();
         }
         restarts += 1;
@@ -78,15 +82,19 @@ pub fn supervise(supervised: Supervised<'_>) -> Result<(), SuperviseError> {
     }
 }
 
-/// Starts the process, and waits for its end.
-fn run(command: &mut Command, signals: &ForwardedSignals) -> io::Result<ProcessEnd> {
-    // This is the thread whose end the process follows: it waits here.
-    let mut child = command.process_group(0).spawn()?;
+/// Waits for the end of the process, to which signals are sent meanwhile.
+fn wait(mut child: Child, signals: &ForwardedSignals) -> io::Result<ProcessEnd> {
     signals.forward_to(&child);
     let process = WaitId::Pid(Pid::from_child(&child));
     // Its number stays its own until no signal is sent to it any more.
-    while let Err(Errno::INTR) = waitid(process.clone(), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {}
+    let waited = loop {
+        match waitid(process.clone(), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Err(Errno::INTR) => {}
+            waited => break waited,
+        }
+    };
     signals.forward_to_none();
+    waited?;
     Ok(ProcessEnd::of(child.wait()?))
 }
 

@@ -9,6 +9,7 @@ use crate::book::log::commit_log;
 use crate::change::{Failure, WithContext};
 use crate::settings::RunSettings;
 use crate::store::Disk;
+use crate::store::layout::fence_of;
 use crate::supervise::{Supervised, supervise};
 
 /// Supervises the run that was typed, until it ends in a way that a restart does not heal, or by a signal.
@@ -17,8 +18,12 @@ pub(super) fn supervise_run(settings: &RunSettings) -> Result<(), Failure> {
     let mut command = Command::new(program);
     command.args(arguments(env::args_os().skip(1), process::id()));
     let book = &settings.options.book;
-    let supervised =
-        Supervised { command, progress: &|| newest_commit(book), waits_for_its_turn: settings.options.standby };
+    let supervised = Supervised {
+        command,
+        mark: &|| next_entry(book),
+        has_progressed: &|mark| has_committed_since(book, mark),
+        waits_for_its_turn: settings.options.standby,
+    };
     Ok(supervise(supervised)?)
 }
 
@@ -31,12 +36,22 @@ fn arguments(typed: impl Iterator<Item = OsString>, supervisor: u32) -> Vec<OsSt
     arguments
 }
 
-/// The number of the newest commit in the book; 0 where there is none, or the log cannot be read at this moment.
-fn newest_commit(book: &Path) -> u64 {
+/// The number of the next entry of the log; of one that cannot be read at this moment, a number after all entries.
+fn next_entry(book: &Path) -> u64 {
+    commit_log::newest(&Disk::new(book)).map_or(u64::MAX, |newest| newest.map_or(0, |newest| newest + 1))
+}
+
+/// Whether the newest generation began at entry `mark` or later, and has committed: one that began before is another run's, beside
+/// which this one stands by. `false` where the log cannot be read.
+fn has_committed_since(book: &Path, mark: u64) -> bool {
     let disk = Disk::new(book);
-    let newest = commit_log::newest(&disk).ok().flatten();
-    let entry = newest.and_then(|newest| commit_log::read_entry(&disk, newest).ok().flatten());
-    entry.map_or(0, |logged| logged.entry.commit)
+    let entry = |number| commit_log::read_entry(&disk, number).ok().flatten().map(|logged| logged.entry);
+    let commits = || {
+        let newest = entry(commit_log::newest(&disk).ok().flatten()?)?;
+        let fence = fence_of(&newest.generation).filter(|fence| *fence >= mark)?;
+        Some(newest.commit > entry(fence)?.commit)
+    };
+    commits().unwrap_or(false)
 }
 
 #[cfg(test)]

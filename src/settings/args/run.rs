@@ -33,7 +33,7 @@ pub struct RunArgs {
     /// Exit with code 1 if a record could not be read
     ///
     /// After everything was committed, rejects too, when the run ends at the end of its input or by a signal. In a cluster all
-    /// processes do so if one of them could not read a record.
+    /// processes do so if one of them could not read a record. Not with --supervise.
     #[arg(long, env = "WALBOOK_FAIL_ON_REJECTS", help_heading = INPUT)]
     pub fail_on_rejects: bool,
     /// Kafka's brokers, separated by commas
@@ -145,7 +145,8 @@ pub struct RunArgs {
     /// Start the run again each time it fails
     ///
     /// The run is a process of its own. After a failure (exit code 1, 5, or a signal that killed it) it is started again, after 0.1 s or
-    /// more, at most 30 s if it goes on failing; after wrong settings (2), missing data (3) or a fence (4) it is not.
+    /// more, at most 30 s while it commits nothing; after wrong settings (2), missing data (3) or a fence (4) it is not. Not with
+    /// --fail-on-rejects, and not for an input that comes only once, such as standard input or a pipe.
     #[arg(long, env = "WALBOOK_SUPERVISE", help_heading = RECOVERY)]
     pub supervise: bool,
     /// Wait until no other run has the book, then take it over

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -119,18 +120,72 @@ fn what_a_restart_cannot_heal_ends_the_supervisor_with_the_same_code() {
     let other = world.run(&[]);
     supervisor.expect_code(4);
     assert_eq!(restarts(&supervisor), 0, "{}", supervisor.log());
+    let words = "the run ended with exit code 4, and is not started again: it would take the book back";
+    assert!(supervisor.log().contains(words), "{}", supervisor.log());
     world.produce(10);
     world.await_all(&[&other]);
     world.check();
 }
 
 #[test]
-fn standard_input_is_not_supervised() {
+fn an_input_that_comes_only_once_is_not_supervised() {
     let mut world = World::new();
-    let book = world.book();
-    let mut run = world.walbook(&["run", book.to_str().expect("a plain path"), "--input", "-", "--supervise"]);
-    run.expect_code(2);
-    assert!(run.log().contains("standard input cannot be read again"), "{}", run.log());
+    let (book, pipe) = (world.book(), world.book().with_file_name("pipe"));
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo starts");
+    assert!(made.success());
+    let (book, pipe) = (book.to_str().expect("a plain path"), pipe.to_str().expect("a plain path"));
+    // Standard input is /dev/null here: no file either.
+    for input in ["-", "/dev/stdin", pipe] {
+        let mut run = world.walbook(&["run", book, "--input", input, "--until-end", "--supervise"]);
+        run.expect_code(2);
+        let words = format!("--supervise: --input {input} is not a regular file");
+        assert!(run.log().contains(&words) && restarts(&run) == 0, "{}", run.log());
+    }
+    assert!(!world.book().exists(), "nothing is written");
+}
+
+#[test]
+fn a_run_that_must_fail_on_rejects_is_not_supervised() {
+    let mut world = World::new();
+    world.produce_rejects(3);
+    let mut supervisor = world.run(&["--until-end", "--fail-on-rejects", "--supervise"]);
+    supervisor.expect_code(2);
+    assert!(supervisor.log().contains("--fail-on-rejects: not with --supervise"), "{}", supervisor.log());
+    assert!(!world.book().exists(), "nothing is written");
+}
+
+#[test]
+fn a_supervisor_that_inherits_ignored_children_still_sees_how_its_run_ends() {
+    let mut world = World::new();
+    world.produce(10);
+    let mut supervisor = world.run_ignoring_children(&["--supervise", "--lease-timeout", "1s"]);
+    world.await_all(&[&supervisor]);
+    let other = world.run(&[]);
+    supervisor.expect_code(4);
+    assert_eq!(restarts(&supervisor), 0, "{}", supervisor.log());
+    world.produce(10);
+    world.await_all(&[&other]);
+    world.check();
+}
+
+#[test]
+fn commits_of_another_run_do_not_make_the_pauses_of_a_standby_short_again() {
+    let mut world = World::new();
+    world.produce(10);
+    let leader = world.run(&[]);
+    world.await_all(&[&leader]);
+    let mut standby = world.run(&["--supervise", "--standby", "--log-format", "json"]);
+    for kill in 1..=4 {
+        let run = standby.supervised();
+        // While it lives the other run commits.
+        world.produce(10);
+        world.await_all(&[&leader]);
+        signal(run, "KILL");
+        await_restarts(&mut standby, kill);
+    }
+    assert_doubling(&pauses(&standby));
+    assert_eq!(world.fences(), 1, "{}", standby.log());
+    world.check();
 }
 
 /// Two processes of a cluster, of which the first one fails with 1 as long as its port is taken.
@@ -150,19 +205,28 @@ fn await_restarts(process: &mut Process, number: usize) {
     }
 }
 
+/// The pauses before the restarts, in milliseconds.
+fn pauses(process: &Process) -> Vec<u64> {
+    let lines = process.log();
+    let pause = |line| serde_json::from_str::<Value>(line).ok()?["fields"]["pause_ms"].as_u64();
+    lines.lines().filter_map(pause).collect()
+}
+
+/// The first four pauses must be those of a run that never achieves anything.
+#[track_caller]
+fn assert_doubling(pauses: &[u64]) {
+    assert!(pauses.len() >= 4, "{pauses:?}");
+    for (pause, longest) in pauses.iter().zip([200, 400, 800, 1600]) {
+        assert!((longest / 2..=longest).contains(pause), "{pauses:?}");
+    }
+}
+
 #[test]
-fn a_run_that_goes_on_failing_is_started_less_and_less_often_until_it_commits() {
+fn a_run_that_fails_each_time_is_started_less_and_less_often_until_it_commits() {
     let mut world = World::new();
     let (taken, mut processes) = failing_cluster(&mut world);
     await_restarts(&mut processes[0], 4);
-    let pauses = |process: &Process| -> Vec<u64> {
-        let lines = process.log();
-        let pause = |line| serde_json::from_str::<Value>(line).ok()?["fields"]["pause_ms"].as_u64();
-        lines.lines().filter_map(pause).collect()
-    };
-    for (pause, longest) in pauses(&processes[0]).into_iter().zip([200, 400, 800, 1600]) {
-        assert!((longest / 2..=longest).contains(&pause), "{:?}", pauses(&processes[0]));
-    }
+    assert_doubling(&pauses(&processes[0]));
     drop(taken);
     world.produce(10);
     world.await_all(&processes.each_ref());

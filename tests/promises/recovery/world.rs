@@ -1,5 +1,6 @@
 //! A topic of a broker in this process, a book, and processes of the binary that read the one into the other.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ use walbook::book::verify;
 use walbook::query::{Filter, counts};
 use walbook::store::Disk;
 
+/// The binary.
+const WALBOOK: &str = env!("CARGO_BIN_EXE_walbook");
 const TOPIC: &str = "changes";
 const PARTITIONS: i32 = 4;
 /// How long anything may take on a busy machine.
@@ -81,35 +84,44 @@ impl World {
 
     /// Starts `walbook run` on the book and the topic.
     pub(super) fn run(&mut self, arguments: &[&str]) -> Process {
-        let brokers = match &self.silent {
-            Some(silent) => silent.local_addr().expect("it is bound").to_string(),
-            None => self.cluster.bootstrap_servers(),
-        };
-        // The mock answers an empty fetch only after this time, even if records arrive meanwhile.
-        let topic = ["--brokers", &brokers, "--topic", TOPIC, "-X", "fetch.wait.max.ms=100", "-w", "1"];
-        let interval = humantime::format_duration(COMMIT_INTERVAL).to_string();
-        self.walbook(
-            &[
-                &["run", self.book().to_str().expect("a plain path")],
-                &topic[..],
-                &["--commit-interval", &interval],
-                arguments,
-            ]
-            .concat(),
-        )
+        self.start(Command::new(WALBOOK), &self.run_arguments(arguments))
+    }
+
+    /// The same from a shell that ignores SIGCHLD, which the binary inherits. Not every sh can do that.
+    pub(super) fn run_ignoring_children(&mut self, arguments: &[&str]) -> Process {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", "trap '' CHLD; exec \"$@\"", "bash", WALBOOK]);
+        self.start(shell, &self.run_arguments(arguments))
     }
 
     /// Starts the binary.
     pub(super) fn walbook(&mut self, arguments: &[&str]) -> Process {
+        self.start(Command::new(WALBOOK), arguments)
+    }
+
+    fn run_arguments(&self, arguments: &[&str]) -> Vec<String> {
+        let brokers = match &self.silent {
+            Some(silent) => silent.local_addr().expect("it is bound").to_string(),
+            None => self.cluster.bootstrap_servers(),
+        };
+        let (book, interval) = (self.book(), humantime::format_duration(COMMIT_INTERVAL).to_string());
+        // The mock answers an empty fetch only after this time, even if records arrive meanwhile.
+        let topic = ["--brokers", &brokers, "--topic", TOPIC, "-X", "fetch.wait.max.ms=100", "-w", "1"];
+        let book = ["run", book.to_str().expect("a plain path")];
+        let all = [&book[..], &topic, &["--commit-interval", &interval], arguments].concat();
+        all.into_iter().map(str::to_owned).collect()
+    }
+
+    fn start<S: AsRef<OsStr>>(&mut self, mut command: Command, arguments: &[S]) -> Process {
         self.started += 1;
         let log = self.folder.path().join(format!("log-{}", self.started));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_walbook"));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(&log).expect("a file can be made"));
         for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WALBOOK_")) {
             command.env_remove(variable);
         }
-        Process { child: command.spawn().expect("the binary is built"), log, what: arguments.join(" ") }
+        let what = format!("{command:?}");
+        Process { child: command.spawn().expect("the binary is built"), log, what }
     }
 
     /// A hosts file of free ports.
