@@ -175,6 +175,11 @@ fn the_unit_restarts_what_may_heal_and_lets_the_last_commit_end() {
     assert_eq!((service("Restart").as_str(), service("RestartPreventExitStatus").as_str()), ("on-failure", "2 3 4"));
     assert_eq!(service("KillMode"), "mixed", "a second signal would end the run before its last commit");
     assert_eq!(service("TimeoutStopSec"), "30s");
+    assert_eq!(
+        service("OOMPolicy"),
+        "continue",
+        "systemd would stop the supervisor with a run that memory was short for"
+    );
     for hardened in ["NoNewPrivileges", "PrivateTmp", "ProtectHome", "RestrictNamespaces", "MemoryDenyWriteExecute"] {
         assert_eq!(service(hardened), "yes", "{hardened}");
     }
