@@ -15,7 +15,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// That of `work`, or [`ended_meanwhile`] if `shutdown` has the failure.
-pub(super) fn do_aside<T: Send + 'static>(
+pub(super) fn run_interruptibly<T: Send + 'static>(
     name: &str,
     shutdown: &Shutdown,
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
@@ -46,10 +46,10 @@ mod tests {
     #[test]
     fn work_gives_its_result_unless_the_run_fails_first() {
         let shutdown = Shutdown::new();
-        assert_eq!(do_aside("work", &shutdown, || Ok(7)).map_err(|failure| failure.chain()), Ok(7));
+        assert_eq!(run_interruptibly("work", &shutdown, || Ok(7)).map_err(|failure| failure.chain()), Ok(7));
         let (_unblock, blocked) = channel::<()>();
         shutdown.fail(Failure::new("a process is gone"));
-        let failed = do_aside("work", &shutdown, move || blocked.recv().map_err(Failure::new));
+        let failed = run_interruptibly("work", &shutdown, move || blocked.recv().map_err(Failure::new));
         assert_eq!(failed.expect_err("it never ends").chain(), ended_meanwhile().chain());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::aside::do_aside;
+use super::aside::run_interruptibly;
 use super::lead::{LeadingRun, StartingRun};
 use super::open_book::open_book;
 use super::options::{MakeOrigin, RunOptions};
@@ -32,7 +32,7 @@ pub fn start(
     progress: &Progress,
 ) -> Result<(), Failure> {
     let make = Arc::clone(&make_origin);
-    let made = do_aside("origin", shutdown, move || {
+    let made = run_interruptibly("origin", shutdown, move || {
         let origin = make()?;
         origin.check()?;
         Ok(origin)
@@ -103,7 +103,7 @@ fn run_all(run: StartingRun, server: Option<(Server, Access)>, cluster: &mut Clu
     let (options, store) = (options.clone(), Arc::clone(store));
     let (shutdown, progress) = (shutdown.clone(), progress.clone());
     let (leader, origin, _watch) = if options.shape.is_leader() {
-        let LeadingRun { share, origin } = do_aside("lead", &shutdown, move || run.lead(server))?;
+        let LeadingRun { share, origin } = run_interruptibly("lead", &shutdown, move || run.lead(server))?;
         (Some(share), origin, None)
     } else {
         let watch = |contacts| SourceWatch::start(Arc::clone(&run.origin), contacts, shutdown.clone());
