@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use super::contacts::Contacts;
 use super::handshake::{Channel, HandshakeError, Introduction, Refusal, difference};
 use super::link::Link;
+use super::options::UNKNOWN_BOOK;
 use super::{ClusterError, ClusterOptions, ClusterShape, handshake, transport};
 use crate::change::Failure;
 use crate::control::{Deadline, Shutdown};
@@ -245,7 +246,12 @@ fn admit(
     connected_indexes: &Arc<Mutex<HashSet<usize>>>,
 ) -> Result<(Introduction, ConnectedIndex), Refusal> {
     if let Some(difference) = difference(own, theirs) {
-        return Err(Refusal::Differs(difference));
+        let has_unknown = [own, theirs].iter().any(|one| one.settings.iter().any(|(_, value)| value == UNKNOWN_BOOK));
+        return Err(if has_unknown && difference.contains(UNKNOWN_BOOK) {
+            Refusal::ReadTooEarly(difference)
+        } else {
+            Refusal::Differs(difference)
+        });
     }
     if theirs.process <= own.process || theirs.process >= processes {
         return Err(Refusal::WrongIndex(format!(

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::ClusterShape;
 use super::report::{ClusterReport, ProcessReport, SourceReport, name};
+use super::{ClusterError, ClusterShape};
 use crate::change::instant::now_micros;
 use crate::control::{Deadline, Shutdown};
 
@@ -17,6 +17,8 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(3);
 
 /// How often a process that waits for others looks again.
 const AWAIT_INTERVAL: Duration = Duration::from_millis(20);
+/// How long it waits for one that reached what it reads, and does not any more.
+const LOST_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long it waits before it says so.
 const WAIT_LOG_DELAY: Duration = Duration::from_secs(3);
 
@@ -49,8 +51,6 @@ struct PeerContact {
     frames: Option<(i64, Instant)>,
     /// Whether it has announced its success: nothing comes from it any more.
     has_finished: bool,
-    /// Whether it has ever reached what it reads.
-    has_reached: bool,
     source: SourceState,
 }
 
@@ -117,7 +117,6 @@ impl Contacts {
     /// Notes whether another process reaches what it reads.
     pub(super) fn note_source(&self, process: usize, notice: SourceNotice) {
         let mut peer = self.peer(process);
-        peer.has_reached |= matches!(notice, SourceNotice::Reached { .. });
         peer.source.change(SourceState::of(notice), || self.name(process));
     }
 
@@ -152,20 +151,31 @@ impl Contacts {
         lock(&self.0.beating).iter().for_each(Thread::unpark);
     }
 
-    /// Waits until all other processes have once reached what they read, or `shutdown` has failed: each of them has a deadline for
-    /// that, and its failure, end or silence fails this process. Calls `waiting` with the name of one that has not.
-    pub fn await_sources(&self, shutdown: &Shutdown, waiting: impl Fn(&str)) {
-        let (mut awaited, deadline) = (None, Deadline::after(WAIT_LOG_DELAY));
+    /// Waits until all other processes reach what they read, or `shutdown` has failed. Calls `waiting` with the name of one that does not.
+    ///
+    /// A process that has not reached it yet has a deadline of its own, and its failure, end or silence fails this process.
+    ///
+    /// # Errors
+    /// [`ClusterError::SourceLost`] when one that had reached it does not again within some time.
+    pub fn await_sources(&self, shutdown: &Shutdown, waiting: impl Fn(&str)) -> Result<(), ClusterError> {
+        let (mut awaited, log_after) = (None, Deadline::after(WAIT_LOG_DELAY));
+        let deadline = Deadline::after(LOST_TIMEOUT);
         while !shutdown.has_failed() {
-            let missing = self.others().find(|process| !self.peer(*process).has_reached);
-            let Some(missing) = missing.map(|process| self.name(process)) else { return };
-            waiting(&missing);
-            if deadline.has_passed() && awaited.as_ref() != Some(&missing) {
-                info!("waiting until {missing} reaches what it reads");
+            let Some(missing) = self.others().find(|process| !self.peer(*process).source.is_reached()) else { break };
+            let peer = self.name(missing);
+            waiting(&peer);
+            if let SourceState::Lost { error, .. } = &self.peer(missing).source
+                && deadline.has_passed()
+            {
+                return Err(ClusterError::SourceLost { peer, waited: LOST_TIMEOUT, message: error.clone() });
+            }
+            if log_after.has_passed() && awaited != Some(missing) {
+                info!("waiting until {peer} reaches what it reads");
                 awaited = Some(missing);
             }
             thread::sleep(AWAIT_INTERVAL);
         }
+        Ok(())
     }
 
     /// The processes as this one sees them now; `None` before all are connected.
@@ -203,6 +213,10 @@ impl Contacts {
 }
 
 impl SourceState {
+    fn is_reached(&self) -> bool {
+        matches!(self, SourceState::Reached { .. })
+    }
+
     fn of(notice: SourceNotice) -> SourceState {
         match notice {
             SourceNotice::Unknown => SourceState::Unknown,

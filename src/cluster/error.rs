@@ -119,6 +119,16 @@ pub enum ClusterError {
         /// What it said.
         message: String,
     },
+    /// Another process has lost what it reads.
+    #[error("{peer} of the cluster has not reached what it reads for {} s: {message}", waited.as_secs())]
+    SourceLost {
+        /// The process.
+        peer: String,
+        /// The time.
+        waited: Duration,
+        /// Why it does not reach it.
+        message: String,
+    },
     /// Sockets inside the process could not be made.
     #[error("could not prepare the connections between the processes: {0}")]
     Local(#[from] io::Error),
@@ -139,7 +149,9 @@ impl Classified for ClusterError {
             }
             ClusterError::Failed { kind, .. } => *kind,
             ClusterError::Requested { .. } => FailureKind::Requested,
-            ClusterError::Listen { .. } | ClusterError::Local(_) => FailureKind::Other,
+            ClusterError::Listen { .. } | ClusterError::SourceLost { .. } | ClusterError::Local(_) => {
+                FailureKind::Other
+            }
         }
     }
 }

@@ -78,6 +78,8 @@ enum Retry {
 /// Why a process is refused that has proven to be one of the cluster.
 #[derive(Debug)]
 pub(super) enum Refusal {
+    /// One of the two has read the book's settings before there was a book; both must start again.
+    ReadTooEarly(String),
     /// Its settings differ.
     Differs(String),
     /// Its index is none that connects here.
@@ -253,6 +255,7 @@ pub(super) fn accept<T>(
             let (reason, retry) = match refusal {
                 Refusal::Differs(reason) | Refusal::WrongIndex(reason) => (reason, Retry::Never),
                 Refusal::IndexTaken(reason) => (reason, Retry::Doubtful),
+                Refusal::ReadTooEarly(reason) => (reason, Retry::Soon),
                 Refusal::OtherRun => ("it belongs to an earlier start of the cluster".to_owned(), Retry::Soon),
             };
             // The other process may be gone already.

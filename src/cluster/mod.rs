@@ -37,7 +37,7 @@ pub use connections::Cluster;
 pub use contacts::{Contacts, SILENT_AFTER};
 pub use error::ClusterError;
 pub use link::PEER_TIMEOUT;
-pub use options::ClusterOptions;
+pub use options::{ClusterOptions, UNKNOWN_BOOK};
 pub use report::{ClusterReport, ProcessReport, SourceReport};
 pub use security::LinkSecurity;
 pub use shape::ClusterShape;

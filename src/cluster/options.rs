@@ -7,6 +7,9 @@ use super::LinkSecurity;
 /// How long the processes of a cluster wait for each other.
 const FORM_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The value of a book's id, among the settings, before there is a book.
+pub const UNKNOWN_BOOK: &str = "unknown, as there is no book yet,";
+
 /// What a process needs to find the others.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {

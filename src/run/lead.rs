@@ -99,7 +99,7 @@ impl StartingRun {
                 let plan = origin.plan(state)?;
                 if let Some(contacts) = &self.contacts {
                     let waiting = |name: &str| self.phase.set(format!("waiting until {name} reaches what it reads"));
-                    contacts.await_sources(&self.shutdown, waiting);
+                    contacts.await_sources(&self.shutdown, waiting)?;
                 }
                 if self.shutdown.has_failed() {
                     return Err(ended_meanwhile());

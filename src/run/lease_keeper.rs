@@ -18,7 +18,7 @@ pub const LEASE_TIMEOUT: Duration = Duration::from_secs(15);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3);
 /// Renewals within the time after which a run counts as silent.
 const RENEWALS: u32 = 5;
-/// How long an end waits until the lease is removed.
+/// How long an end waits until the lease is released.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Renews a lease until it is released or the process ends; cheap to clone.
@@ -59,7 +59,7 @@ impl LeaseKeeper {
         }
     }
 
-    /// Removes the lease, if there is one, at an orderly end: a standby need not wait.
+    /// Releases the lease, if there is one, at an orderly end: a standby need not wait.
     pub fn release(&self) {
         let keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Keeping { release, ended }) = keeping {
@@ -87,12 +87,12 @@ fn keep(mut lease: Lease, interval: Duration, released: &Receiver<()>, shutdown:
         match released.recv_timeout(interval) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) => {
-                if let Err(error) = lease.release() {
-                    debug!(%error, "could not remove the lease");
+                if let Err(error) = lease.release(&holder) {
+                    debug!(%error, "could not release the lease");
                 }
                 return;
             }
-            // The process ends without a release: whoever stands by waits, as this run may be started again.
+            // The process ends without a release: a standby waits, as this run may be started again.
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }

@@ -13,6 +13,8 @@ use crate::control::Shutdown;
 use crate::server::StartPhase;
 use crate::store::Store;
 
+/// The time between two warnings of a book that cannot be read.
+const WARN_INTERVAL: Duration = Duration::from_secs(60);
 /// The time between two looks at the log and the lease.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -41,7 +43,8 @@ impl Standby {
     /// # Errors
     /// [`ended_meanwhile`].
     pub(super) fn await_turn(&mut self, shutdown: &Shutdown, phase: &StartPhase) -> Result<Turn<'_>, Failure> {
-        let mut is_failing = false;
+        let mut next_warning = None;
+        self.logged = None;
         phase.set_standby("another run may have the book");
         loop {
             if shutdown.has_failed() {
@@ -58,12 +61,15 @@ impl Standby {
                     }
                     return Ok(Turn { watch: &self.watch, vacancy });
                 }
-                Ok(None) => is_failing = false,
+                Ok(None) => next_warning = None,
                 Err(error) => {
-                    if !is_failing {
+                    let now = Instant::now();
+                    if next_warning.is_none_or(|next| now >= next) {
                         warn!(%error, "could not see whether another run has the book; looking again");
+                        next_warning = Some(now + WARN_INTERVAL);
                     }
-                    is_failing = true;
+                    phase.set_standby(format!("could not see whether another run has the book: {error}"));
+                    self.logged = None;
                 }
             }
             self.show_owner(phase);

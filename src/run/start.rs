@@ -13,7 +13,7 @@ use super::{LeaseKeeper, RunError};
 use crate::book::BookError;
 use crate::book::log::commit_log;
 use crate::change::{Failure, FailureKind};
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, UNKNOWN_BOOK};
 use crate::control::{Progress, Shutdown};
 use crate::parse::PARSER_VERSION;
 use crate::server::{Access, Server, StartPhase};
@@ -94,7 +94,7 @@ fn book_id(options: &RunOptions) -> String {
     let store = Disk::new(&options.book);
     let newest = commit_log::newest(&store).ok().flatten();
     let entry = newest.and_then(|newest| commit_log::read_entry(&store, newest).ok().flatten());
-    entry.map_or_else(|| "unknown, as there is no book yet,".to_owned(), |logged| logged.entry.book)
+    entry.map_or_else(|| UNKNOWN_BOOK.to_owned(), |logged| logged.entry.book)
 }
 
 /// Runs with all processes connected.

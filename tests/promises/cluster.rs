@@ -9,7 +9,7 @@ use timely::WorkerConfig;
 use timely::dataflow::operators::{Exchange, Input, Inspect, Probe};
 use walbook::book::BookError;
 use walbook::change::{Classified, Failure, FailureKind};
-use walbook::cluster::{Cluster, ClusterOptions, ClusterShape, LinkSecurity};
+use walbook::cluster::{Cluster, ClusterOptions, ClusterShape, LinkSecurity, UNKNOWN_BOOK};
 use walbook::control::Shutdown;
 
 /// Free ports of this machine.
@@ -124,6 +124,22 @@ fn settings_that_differ_are_refused_by_name() {
     }
     let [_, other] = refused(options(&[("-w", "2")]), options(&[("-w", "2"), ("-X a", "b")]));
     assert!(other.chain().contains("-X a is not given in process 0 and b in process 1"), "{}", other.chain());
+}
+
+#[test]
+fn a_book_that_is_made_while_processes_start_is_no_difference_for_good() {
+    let of = |book: &str| ClusterOptions {
+        form_timeout: Duration::from_secs(2),
+        ..options(&[("-w", "2"), ("the id of the book", book)])
+    };
+    for (one, other) in [(UNKNOWN_BOOK, "a1"), ("a1", UNKNOWN_BOOK)] {
+        for failure in refused(of(one), of(other)) {
+            assert_eq!(failure.kind(), FailureKind::Cluster, "a restart reads the same id: {}", failure.chain());
+        }
+    }
+    for failure in refused(of("a1"), of("b2")) {
+        assert_eq!(failure.kind(), FailureKind::Usage, "{}", failure.chain());
+    }
 }
 
 fn with_secret(secret: &str) -> ClusterOptions {

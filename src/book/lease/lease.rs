@@ -23,6 +23,9 @@ pub(super) struct LeaseText {
     pub(super) interval_ms: u64,
     /// How often it was renewed: the file changes each time.
     pub(super) renewals: u64,
+    /// Whether the run has ended in order: the book is free.
+    #[serde(default)]
+    pub(super) released: bool,
 }
 
 /// The lease of the run that owns the book.
@@ -37,29 +40,34 @@ impl Lease {
         Lease { staging, renewals: 0 }
     }
 
-    /// Renews the lease, on behalf of `holder`, who will do so again after `interval`.
+    /// Renews the lease, on behalf of `holder`, which will do so again after `interval`.
     ///
     /// # Errors
     /// [`BookError::Fenced`] once a newer run owns the book; [`BookError::StagingGone`]; [`BookError::Io`].
     pub fn renew(&mut self, holder: &str, interval: Duration) -> Result<(), BookError> {
+        self.write(holder, interval, false)
+    }
+
+    /// Releases the lease: a run that stands by may take the book over at once.
+    ///
+    /// # Errors
+    /// As [`Lease::renew`].
+    pub fn release(mut self, holder: &str) -> Result<(), BookError> {
+        self.write(holder, Duration::ZERO, true)
+    }
+
+    fn write(&mut self, holder: &str, interval: Duration, released: bool) -> Result<(), BookError> {
         self.renewals += 1;
         let text = LeaseText {
             generation: self.staging.generation().to_owned(),
             holder: holder.to_owned(),
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
             renewals: self.renewals,
+            released,
         };
         let mut line = serde_json::to_vec(&text).expect("texts and numbers are JSON");
         line.push(b'\n');
         self.staging.replace_unsynced(LEASE, &line)
-    }
-
-    /// Removes the lease: whoever stands by may take the book over at once.
-    ///
-    /// # Errors
-    /// [`BookError::Fenced`]; [`BookError::Io`].
-    pub fn release(self) -> Result<(), BookError> {
-        self.staging.remove(LEASE)
     }
 }
 

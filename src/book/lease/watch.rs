@@ -1,5 +1,6 @@
 //! The side of a run that stands by.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,8 @@ use crate::store::Store;
 const LONGEST_GAP: Duration = Duration::from_secs(1);
 /// A lease that is not renewed at this many times in a row is old, whatever timeout was asked for.
 const MISSED_RENEWALS: u32 = 3;
-/// Looks that must find a released lease: the file system of another machine may not see a name while it is replaced.
-const LOOKS_WITHOUT: u32 = 2;
+/// The time between two renewals where no lease says it.
+const UNKNOWN_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Watches the log and the lease of a book until the run that owns it has ended, or is silent for too long.
 pub struct LeaseWatch {
@@ -24,10 +25,8 @@ pub struct LeaseWatch {
     looked_at: Option<Instant>,
     /// For how long nothing has changed.
     silent: Duration,
-    /// How many looks in a row found that the lease was removed.
-    without: u32,
-    /// Whether this generation had a lease.
-    had_lease: bool,
+    /// Whether a release that was seen still counts.
+    counts_release: bool,
 }
 
 /// What was last seen of a book. Any difference is a sign of life.
@@ -53,31 +52,25 @@ impl LeaseWatch {
     /// Watches a book, or a place where one may be made; a run is silent after `timeout`.
     pub fn new(store: Arc<dyn Store>, timeout: Duration) -> LeaseWatch {
         let seen = Seen::default();
-        LeaseWatch { store, timeout, seen, looked_at: None, silent: Duration::ZERO, without: 0, had_lease: false }
+        LeaseWatch { store, timeout, seen, looked_at: None, silent: Duration::ZERO, counts_release: true }
     }
 
     /// Looks once; `now` is the time before that. Returns whether the book is there to be taken over.
     ///
     /// # Errors
-    /// [`BookError`] when log or lease cannot be read at this moment.
+    /// [`BookError`] when log or lease cannot be read at this moment, and while a book that was there is gone.
     pub fn look(&mut self, now: Instant) -> Result<Option<Vacancy>, BookError> {
         let seen = self.read()?;
         let gap = self.looked_at.replace(now).map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         if seen != self.seen {
-            // A lease that is gone with its folder belongs to another generation by the next look.
-            let had_lease = self.had_lease && seen.generation == self.seen.generation;
-            let is_released = had_lease && seen.lease.is_none();
-            self.had_lease = had_lease || seen.lease.is_some();
             self.seen = seen;
-            (self.silent, self.without) = (Duration::ZERO, u32::from(is_released));
+            (self.silent, self.counts_release) = (Duration::ZERO, true);
             return Ok(None);
         }
         self.silent += gap.min(LONGEST_GAP);
-        if self.without > 0 {
-            self.without += 1;
-        }
         let newest = self.seen.newest;
-        Ok(if self.without >= LOOKS_WITHOUT {
+        let is_released = self.counts_release && self.text().is_some_and(|text| text.released);
+        Ok(if is_released {
             Some(Vacancy { newest, silent: None })
         } else if self.silent >= self.longest_silence() {
             Some(Vacancy { newest, silent: Some(self.silent) })
@@ -94,9 +87,9 @@ impl LeaseWatch {
         Ok(self.read()? == self.seen)
     }
 
-    /// Forgets for how long nothing has changed: after a try to take the book over that another run was faster with.
+    /// Forgets for how long nothing has changed: after an attempt to take the book over that another run was faster with.
     pub fn begin_again(&mut self) {
-        (self.silent, self.without, self.looked_at) = (Duration::ZERO, 0, None);
+        (self.silent, self.counts_release, self.looked_at) = (Duration::ZERO, false, None);
     }
 
     /// Who has the book, for people; none if that is not known.
@@ -116,13 +109,18 @@ impl LeaseWatch {
 
     /// How long a run may be silent: as long as was asked for, and some of its own intervals.
     fn longest_silence(&self) -> Duration {
-        let interval = self.text().map_or(Duration::ZERO, |text| Duration::from_millis(text.interval_ms));
+        let interval = self.text().map_or(UNKNOWN_INTERVAL, |text| Duration::from_millis(text.interval_ms));
         self.timeout.max(interval.saturating_mul(MISSED_RENEWALS))
     }
 
     fn read(&self) -> Result<Seen, BookError> {
         let store = &*self.store;
         let newest = self.newest()?;
+        if newest.is_none() && self.seen.newest.is_some() {
+            // A file system that is not mounted any more, say: another book must not be made in its place.
+            let source = io::Error::new(ErrorKind::NotFound, "the book that was there is gone");
+            return Err(BookError::Io { tried: "find", path: layout::LOG.to_owned(), source });
+        }
         let generation = match newest {
             Some(_) if self.seen.newest == newest && self.seen.generation.is_some() => self.seen.generation.clone(),
             Some(number) => commit_log::read_entry(store, number)?.map(|logged| logged.entry.generation),

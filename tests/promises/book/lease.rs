@@ -82,7 +82,7 @@ fn entries_are_signs_of_life_too() {
 }
 
 #[test]
-fn a_lease_that_is_removed_gives_the_turn_at_once() {
+fn a_lease_that_is_released_gives_the_turn_at_once() {
     let store = MemoryStore::new();
     let (mut committer, mut lease) = own(&store);
     lease.renew("host", RENEWAL).expect("it owns the book");
@@ -90,7 +90,7 @@ fn a_lease_that_is_removed_gives_the_turn_at_once() {
     assert_eq!(standby.turn_within(TIMEOUT / 2), None);
     // The last commit and the end may come between two looks.
     commit(&store, &mut committer, &mut BTreeMap::new(), &mut BTreeMap::new()).expect("nothing strikes");
-    lease.release().expect("it has one");
+    lease.release("host").expect("it owns the book");
     let (time, vacancy) = standby.turn_within(TIMEOUT).expect("it has ended");
     assert_eq!((time, vacancy), (2 * LOOK, Vacancy { newest: Some(1), silent: None }));
     // Another run was faster, and has its own lease.
@@ -99,6 +99,47 @@ fn a_lease_that_is_removed_gives_the_turn_at_once() {
     lease.renew("other", RENEWAL).expect("it owns the book");
     assert_eq!(standby.turn_within(TIMEOUT - LOOK), None);
     assert_eq!(standby.watch.holder().as_deref(), Some("other"));
+}
+
+#[test]
+fn a_released_lease_gives_one_turn_and_a_standby_that_comes_later_the_same() {
+    let store = MemoryStore::new();
+    let (_committer, mut lease) = own(&store);
+    lease.renew("host", RENEWAL).expect("it owns the book");
+    lease.release("host").expect("it owns the book");
+    let mut standby = Standby::new(&store);
+    let (time, vacancy) = standby.turn_within(TIMEOUT).expect("it has ended");
+    assert_eq!((time, vacancy), (2 * LOOK, Vacancy { newest: Some(0), silent: None }));
+    standby.watch.begin_again();
+    assert_eq!(standby.turn_within(TIMEOUT - LOOK), None, "another run may be about to begin");
+}
+
+#[test]
+fn a_lease_that_something_else_removed_says_nothing() {
+    let store = MemoryStore::new();
+    let (committer, mut lease) = own(&store);
+    let mut standby = Standby::new(&store);
+    for _ in 0..10 {
+        lease.renew("host", RENEWAL).expect("it owns the book");
+        assert_eq!(standby.turn_within(RENEWAL / 2), None);
+        store.remove_file(&layout::lease_path(committer.generation())).expect("it is there");
+        assert_eq!(standby.turn_within(RENEWAL / 2), None);
+    }
+}
+
+#[test]
+fn a_book_that_is_gone_gives_no_turn() {
+    let store = MemoryStore::new();
+    let (_committer, _) = own(&store);
+    let mut standby = Standby::new(&store);
+    assert_eq!(standby.turn_within(LOOK), None);
+    // As on a machine whose file system is not mounted any more.
+    store.remove_file(&layout::entry_path(0)).expect("it is there");
+    for _ in 0..100 {
+        standby.now += LOOK;
+        let error = standby.watch.look(standby.now).expect_err("there is no log");
+        assert!(error.to_string().contains("could not find \"_walbook/log\""), "{error}");
+    }
 }
 
 #[test]
@@ -153,7 +194,7 @@ fn a_run_may_be_silent_for_three_of_its_own_intervals() {
 }
 
 #[test]
-fn a_fenced_run_can_neither_renew_nor_remove_a_lease() {
+fn a_fenced_run_can_neither_renew_nor_release_a_lease() {
     let store = MemoryStore::new();
     let (_one, mut fenced) = own(&store);
     fenced.renew("one", RENEWAL).expect("it owns the book");
@@ -162,7 +203,7 @@ fn a_fenced_run_can_neither_renew_nor_remove_a_lease() {
     let of_other = || store.read(&layout::lease_path(other.generation())).expect("it has one");
     let before = of_other();
     assert!(matches!(fenced.renew("one", RENEWAL), Err(BookError::Fenced { .. })));
-    assert!(matches!(fenced.release(), Err(BookError::Fenced { .. })));
+    assert!(matches!(fenced.release("one"), Err(BookError::Fenced { .. })));
     assert_eq!(of_other(), before);
 }
 

@@ -1,5 +1,6 @@
 //! `--standby`: a run that waits until the one that has the book is gone, and never ends one that is not.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
@@ -120,14 +121,24 @@ fn a_standby_makes_a_book_where_there_is_none_and_continues_one_without_a_lease(
     let begin = Instant::now();
     world.await_all(&[&standby]);
     assert!(begin.elapsed() >= LEASE, "another run may be about to make it");
-    standby.signal("TERM");
-    standby.expect_code(0);
-    // That was long ago: nobody was there to see that the lease was removed.
+    standby.kill();
+    // As after a run of an earlier version.
+    for staging in fs::read_dir(world.book().join("_walbook/staging")).expect("a folder").flatten() {
+        fs::remove_file(staging.path().join("lease.json")).expect("its lease");
+    }
     world.produce(100);
-    let next = world.run(&STANDBY);
+    let mut next = world.run(&STANDBY);
     let begin = Instant::now();
     world.await_all(&[&next]);
-    assert!(begin.elapsed() >= LEASE);
+    assert!(begin.elapsed() >= LEASE, "a run without a lease may have it");
+    next.signal("TERM");
+    next.expect_code(0);
+    // The run has ended in order, and said so.
+    world.produce(100);
+    let last = world.run(&["--standby", "--lease-timeout", "60s"]);
+    let begin = Instant::now();
+    world.await_all(&[&last]);
+    assert!(begin.elapsed() < Duration::from_secs(30), "a released book is free, whenever it was released");
     world.check();
 }
 
