@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::world::{Process, World};
 
+/// Much less than the deadline of a silent process, and enough beside other tests.
+const AT_ONCE: Duration = Duration::from_secs(8);
+
 /// Starts the processes of a cluster; `arguments` are those of each.
 fn start(world: &mut World, processes: usize, indexes: &[&str], arguments: &[&str]) -> Vec<Process> {
     let (hosts, number) = (world.hosts(processes), processes.to_string());
@@ -39,7 +42,7 @@ fn a_signal_to_one_process_of_a_cluster_that_starts_ends_the_others_in_order() {
 fn expect_orderly_ends(processes: &mut [Process]) {
     for process in processes {
         let took = process.expect_code(0);
-        assert!(took < Duration::from_secs(3), "{took:?}\n{}", process.log());
+        assert!(took < AT_ONCE, "{took:?}\n{}", process.log());
         assert!(process.log().contains("asked to end before anything was read"), "{}", process.log());
     }
 }
@@ -51,7 +54,7 @@ fn a_process_that_dies_while_another_one_is_busy_starting_is_noticed() {
     processes[1].kill();
     let begin = Instant::now();
     processes[0].expect_code(5);
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < AT_ONCE, "{:?}", begin.elapsed());
 }
 
 /// Two processes that are connected, of which the first one waits for a broker: it is as busy as one that builds views.

@@ -10,8 +10,11 @@ use serde_json::Value;
 
 use super::world::{COMMIT_INTERVAL, Process, World, exists, signal};
 
-/// How soon after a kill it must commit again, besides the commit interval.
-const RECOVERY: Duration = Duration::from_secs(5);
+/// How soon after a kill it must commit again, besides the commit interval: 5 s, and more beside other tests, in a build that is not
+/// optimized. `tests/real/recovery.rs` holds the promised times.
+const RECOVERY: Duration = Duration::from_secs(15);
+/// The same of what happens at once.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 #[test]
 fn a_run_that_is_killed_is_started_again_and_counts_everything_once() {
@@ -74,7 +77,7 @@ fn a_supervisor_that_is_killed_takes_its_run_with_it() {
     supervisor.kill();
     let begin = Instant::now();
     while exists(run) {
-        assert!(begin.elapsed() < Duration::from_secs(1), "the run outlives its supervisor");
+        assert!(begin.elapsed() < AT_ONCE, "the run outlives its supervisor");
         thread::sleep(Duration::from_millis(2));
     }
 }
@@ -251,5 +254,5 @@ fn a_signal_between_two_runs_ends_the_supervisor_at_once() {
     await_restarts(&mut processes[0], 4);
     processes[0].signal("TERM");
     let took = processes[0].expect_code(0);
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < AT_ONCE, "{took:?}");
 }
