@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::aside::ended_meanwhile;
+use super::interruptible::ended_meanwhile;
 use super::open_book::open_book;
 use super::options::{MakeOrigin, RunOptions};
 use super::standby::{Standby, Turn};

@@ -8,8 +8,8 @@
 //! The leader's clock and operators are a room of their own, [`crate::leader`]: dataflows name them, and this room names
 //! dataflows.
 
-mod aside;
 mod error;
+mod interruptible;
 mod lead;
 mod lease_keeper;
 mod open_book;

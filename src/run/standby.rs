@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::aside::ended_meanwhile;
+use super::interruptible::ended_meanwhile;
 use crate::book::{BookError, LeaseWatch, State, Vacancy};
 use crate::change::Failure;
 use crate::control::Shutdown;

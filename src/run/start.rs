@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::aside::run_interruptibly;
+use super::interruptible::run_interruptibly;
 use super::lead::{LeadingRun, StartingRun};
 use super::open_book::open_book;
 use super::options::{MakeOrigin, RunOptions};
