@@ -10,7 +10,7 @@
 //! The process has the outputs of the supervisor, and a process group of its own: Ctrl-C reaches it once, from the supervisor. Ctrl-Z
 //! stops only the supervisor, and the process continues to write.
 //!
-//! On Linux the process is killed when the supervisor ends ([`die_with`]), so that a supervisor that is started anew does not find it
+//! On Linux the process is killed when the supervisor ends ([`die_with()`]), so that a supervisor that is started anew does not find it
 //! still there. That does not hold on other systems, nor for as long as a killed process hangs in the kernel, on a file system that does not
 //! answer, say. What keeps the book right when there are two is the book's own log: the older one is fenced.
 //!
