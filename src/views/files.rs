@@ -68,11 +68,9 @@ impl View {
     /// For anything but what [`View::encode`] writes.
     pub fn decode(&self, state: Bytes, values: &[(u16, Bytes)]) -> Result<ViewContents, String> {
         let mut groups = self.decode_groups(state)?;
+        // Their values are counted below.
         let distinct: Vec<usize> = self.distinct_slots().collect();
-        if !distinct.is_empty() {
-            // Their values are counted below.
-            groups.values_mut().for_each(|holds| holds.clear(&distinct));
-        }
+        groups.values_mut().for_each(|holds| holds.clear(&distinct));
         let mut contents = ViewContents { groups, ..ViewContents::default() };
         for (place, bytes) in values {
             let slot = self.slots.get(usize::from(*place)).ok_or("values of an aggregate that is not there")?;

@@ -4,7 +4,7 @@
 //! every few seconds, and the moment at which it has not changed for too long.
 //!
 //! On disk: `lease.json` in the run's own staging folder, one line of JSON (`lease.rs`). It is replaced by a rename and never
-//! synced: after a power cut nobody owns the book. At an orderly end the run writes that it has released it; a file that is gone says nothing.
+//! synced: after a power cut no run owns the book. At an orderly end the run writes that it has released the book; a missing file means nothing.
 //!
 //! **No promise about what is in a book rests on a lease.** Who writes is decided by the log, in which a newer run puts its fence: a lease only says when
 //! it is worth trying. A lease that is seen too late, or not at all, costs a fence, never a record.

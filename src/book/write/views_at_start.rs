@@ -32,9 +32,7 @@ impl KeptView {
         let (mut groups, mut values) = (Vec::new(), Vec::new());
         for KeptView { contents, distinct, .. } in views {
             groups.extend(contents.groups.into_iter().map(|(key, mut holds)| {
-                if !distinct.is_empty() {
-                    holds.clear(&distinct);
-                }
+                holds.clear(&distinct);
                 (key, holds)
             }));
             values.extend(contents.values);

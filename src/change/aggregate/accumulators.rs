@@ -56,6 +56,9 @@ impl Accumulators {
 
     /// Makes those at some places empty.
     pub fn clear(&mut self, places: &[usize]) {
+        if places.is_empty() {
+            return;
+        }
         let kept = |(place, accumulator)| if places.contains(&place) { Accumulator::Empty } else { accumulator };
         let all: Vec<Accumulator> = self.iter().enumerate().map(kept).collect();
         *self = Accumulators::new(&all);

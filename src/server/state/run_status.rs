@@ -96,7 +96,7 @@ impl RunStatus {
             (if is_waiting { RunPhase::Waiting } else { RunPhase::Live }, open_text(&partitions, now))
         };
         let reason = silent.clone().or(without_source.clone()).or(reason);
-        // Whoever asks for health may not be meant to know the error.
+        // Health needs no token: the error is only in the status.
         let without_reason =
             cluster.as_ref().filter(|_| without_source.is_some()).and_then(ClusterReport::without_source);
         let cluster_fault = silent.or(without_reason.map(|(process, ago, _)| without_source_text(process, ago)));
