@@ -53,6 +53,14 @@ export async function open(address, { width = 1440, height = 900, ready = ".row.
   return page;
 }
 
+/**
+ * The page's address as a URL, read in the page itself: Playwright's `page.url()` follows a change of the history by a message of
+ * its own, which on a busy machine comes after the click or the key that caused it has been answered.
+ */
+export async function address(page) {
+  return new URL(await page.evaluate(() => location.href));
+}
+
 /** Fails on any error of a page, and closes it. */
 export async function clean(page) {
   assert.equal(await page.locator("#fault").count(), 0, "the page says that it failed");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { accessible, clean, grouped, moved, shot, watchMoves } from "./browser.mjs";
+import { accessible, address, clean, grouped, moved, shot, watchMoves } from "./browser.mjs";
 import { TODAY, api, mock, open } from "./invented_page.mjs";
 
 const RANGE = "from=2026-11-09&to=2026-11-22";
@@ -68,7 +68,7 @@ test("a view is chosen beside the tables, is part of the address, and Back retur
   assert.equal(await page.getAttribute("#views a:first-child", "aria-current"), "page");
   await page.click("#views a:text-is('revenue_by_region')");
   await page.waitForSelector(ready);
-  assert.match(page.url(), /\?view=revenue_by_region&from=2026-11-09&to=2026-11-22$/, "a filter of tables is none of groups");
+  assert.match((await address(page)).href, /\?view=revenue_by_region&from=2026-11-09&to=2026-11-22$/, "a filter of tables is none of groups");
   assert.equal(await page.isVisible("#grid"), false);
   assert.match(await page.title(), /^revenue_by_region – shop/);
   const { rows: expected } = await api("views", `views/revenue_by_region?${RANGE}`);
@@ -180,7 +180,7 @@ test("a click on a day narrows the groups to it, and the filter finds groups", a
   await page.waitForSelector(".days[aria-valuetext]");
   const box = await page.locator(".days").boundingBox();
   await page.mouse.click(box.x + (box.width * 13.5) / 14, box.y + 100);
-  assert.equal(new URL(page.url()).searchParams.get("day"), TODAY);
+  assert.equal((await address(page)).searchParams.get("day"), TODAY);
   assert.deepEqual([...new Set(await column(page, 0))], [TODAY]);
   assert.match(await page.textContent("#keyline-end"), /6 of 84 groups/);
   await page.fill("#filter", "no");
@@ -274,7 +274,7 @@ test("a view without rows says why: not built, no change, none on these days, no
 
 test("the CSV of a view has its rows in the order that is shown", async () => {
   const page = await view("views", "customers_per_day", `${RANGE}&sort=customers`);
-  const href = new URL(await page.getAttribute("#downloads a:first-child", "href"), page.url());
+  const href = new URL(await page.getAttribute("#downloads a:first-child", "href"), (await address(page)).href);
   assert.equal(href.pathname, "/views/api/views/customers_per_day");
   const asked = Object.fromEntries(href.searchParams);
   assert.deepEqual(asked, { from: "2026-11-09", to: "2026-11-22", order: '"customers" ASC, "day"', level: "durable", format: "csv", download: "1" });
@@ -375,9 +375,9 @@ test("a view can be used with the keyboard alone", async () => {
   await tabTo("#number");
   await tabTo(".days");
   await page.keyboard.press("Enter");
-  assert.equal(new URL(page.url()).searchParams.get("day"), TODAY);
+  assert.equal((await address(page)).searchParams.get("day"), TODAY);
   await page.keyboard.press("Escape");
-  assert.equal(new URL(page.url()).searchParams.get("day"), null);
+  assert.equal((await address(page)).searchParams.get("day"), null);
   await tabTo("#groups .box");
   await page.keyboard.press("End");
   await page.waitForFunction(() => [...document.querySelectorAll("#groups .row.group")].some((row) => row.getAttribute("aria-rowindex") === "85"));

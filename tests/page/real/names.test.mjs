@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clean, grid, shot } from "../browser.mjs";
+import { address, clean, grid, shot } from "../browser.mjs";
 import { open } from "./environment.mjs";
 
 const NAMES = [
@@ -48,7 +48,7 @@ test("malicious names are text, and open their own events", async () => {
     await page.waitForSelector("#events .event");
     assert.equal(String(await page.locator("#events .event").count()), count, `${name} has its own events only`);
     // The address alone opens it too.
-    const href = page.url();
+    const href = (await address(page)).href;
     await page.goto(href);
     await page.waitForSelector("#events .event");
     assert.equal(await page.getAttribute("#events h2", "title"), name);
