@@ -71,7 +71,7 @@ pub fn build_with<'scope>(
 ) -> ProbeHandle<Epoch> {
     let Share { leader, source, events, rejects, process } = share;
     let (clock, server, committing, group_limit) = split(leader);
-    let clock_requests = clock.as_ref().map(|clock| clock.tick_requests.clone());
+    let clock_inputs = clock.as_ref().map(|clock| clock.inputs.clone());
     let committed = ProbeHandle::new();
 
     let LeaderStreams { commands, initial_counts, initial_tables, initial_groups, initial_values, wake: wake_leader } =
@@ -87,7 +87,7 @@ pub fn build_with<'scope>(
     let reject_rows = change_rejects(parsed.rejects);
     let events: Sealed = seal_files(scope, event_rows, commands.clone(), events, &*process.host);
     let rejects: Sealed = seal_files(scope, reject_rows, commands.clone(), rejects, &*process.host);
-    request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_requests);
+    request_ticks(tick_requests.concat(events.tick_requests).concat(rejects.tick_requests), clock_inputs);
 
     let tables = parsed.tables.concat(initial_tables);
     let of_workers = WorkerStreams { totals, tables, tallies: parsed.tallies, positions, views };

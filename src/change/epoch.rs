@@ -81,8 +81,10 @@ pub enum LeaderCommand {
 /// A message of a worker to the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TickRequest {
-    /// Records were read in this epoch: close it soon.
-    Flowing,
+    /// This worker has read records of the open epoch, and may read more.
+    Flowing(usize),
+    /// This worker, which has read records of the open epoch, has no more for now.
+    CaughtUp(usize),
     /// The files of this commit are as large as they should get: end it.
     Full(CommitNumber),
     /// This process was asked to end.

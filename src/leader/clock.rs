@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use timely::scheduling::SyncActivator;
 use tracing::{info, warn};
 
-use super::{ClockEvent, ClockInput, InitialContents, TickSchedule};
-use crate::change::{Failure, FailureKind, PartitionStart, Start, TickRequest};
+use super::{ClockEvent, ClockInput, InitialContents, TickIntervals, TickSchedule};
+use crate::change::{Failure, FailureKind, PartitionStart, Start};
 use crate::control::Shutdown;
 
 /// The leading worker's ends of the channels to its clock.
@@ -17,8 +17,8 @@ pub struct LeaderHandle {
     pub events: Receiver<ClockEvent>,
     /// Where the clock waits for the activator of the operator that reads the events.
     pub activator: Sender<SyncActivator>,
-    /// Where requests go.
-    pub tick_requests: Sender<TickRequest>,
+    /// Where requests of the workers go.
+    pub inputs: Sender<ClockInput>,
 }
 
 /// How new partitions are found while the run lasts.
@@ -33,23 +33,15 @@ pub struct Discovery {
 pub fn start_clock(
     start: Start,
     contents: InitialContents,
-    commit_interval: Duration,
+    intervals: TickIntervals,
     discovery: Option<Discovery>,
     shutdown: Shutdown,
 ) -> LeaderHandle {
     let (event_sender, events) = channel();
     let (activator, activators) = channel();
-    let (tick_requests, requests) = channel();
     let (input, inputs) = channel();
-    let forwarding = input.clone();
-    spawn("tick-requests", move || {
-        for request in requests {
-            if forwarding.send(ClockInput::Request(request)).is_err() {
-                return;
-            }
-        }
-    });
     if let Some(discovery) = discovery {
+        let input = input.clone();
         spawn("discover", move || discover(discovery, &input, &shutdown));
     }
     spawn("clock", move || {
@@ -57,9 +49,9 @@ pub fn start_clock(
         let Ok(activator) = activators.recv() else { return };
         let clock = Clock { events: event_sender, activator };
         // The clock ends when the dataflow has.
-        let _ = clock.run(start, contents, commit_interval, &inputs);
+        let _ = clock.run(start, contents, intervals, &inputs);
     });
-    LeaderHandle { events, activator, tick_requests }
+    LeaderHandle { events, activator, inputs: input }
 }
 
 /// Sends events to the operator that leads, at the times of a schedule.
@@ -81,10 +73,10 @@ impl Clock {
         &self,
         start: Start,
         contents: InitialContents,
-        commit_interval: Duration,
+        intervals: TickIntervals,
         inputs: &Receiver<ClockInput>,
     ) -> Result<(), Ended> {
-        let mut schedule = TickSchedule::new(start.commit, commit_interval, Instant::now());
+        let mut schedule = TickSchedule::new(start.commit, intervals, Instant::now());
         self.send(ClockEvent::Start(start, contents))?;
         loop {
             let input = match inputs.recv_timeout(schedule.due().saturating_duration_since(Instant::now())) {

@@ -16,5 +16,5 @@ pub use clock::{Discovery, LeaderHandle, start_clock};
 pub use count_rejects::count_rejects;
 pub use gather::{ViewUpdates, WorkerStreams, gather_on_leader};
 pub use live::publish_live;
-pub use tick_schedule::{ClockEvent, ClockInput, InitialContents, TickSchedule};
+pub use tick_schedule::{ClockEvent, ClockInput, InitialContents, TickIntervals, TickSchedule};
 pub use ticks::{LeaderStreams, leader_ticks, request_ticks, wake_on_commit};

@@ -1,5 +1,6 @@
 //! When an epoch closes, when a commit ends, when the run does: a function of requests and times, without a clock of its own.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use tracing::info;
@@ -8,9 +9,11 @@ use crate::change::{
     Accumulators, CommitNumber, CountKey, GroupKey, GroupValue, LeaderCommand, PartitionStart, Start, TickRequest,
 };
 
-/// How long an epoch stays open while records arrive: how far a live answer lags behind.
+/// How long an epoch with records stays open at least where live answers are served: each tick costs processor time.
+const SHORTEST_EPOCH: Duration = Duration::from_millis(10);
+/// How long it stays open while a worker has more records to read, and where no one is served.
 const BUSY_EPOCH: Duration = Duration::from_millis(100);
-/// How long an epoch stays open when no records arrive: ticks cost processor time too.
+/// How long an epoch stays open when no records arrive.
 const IDLE_EPOCH: Duration = Duration::from_secs(1);
 
 /// What a book has when a run begins.
@@ -42,28 +45,50 @@ pub enum ClockInput {
     Partitions(Vec<PartitionStart>),
 }
 
+/// How often ticks are sent.
+#[derive(Clone, Copy, Debug)]
+pub struct TickIntervals {
+    commit: Duration,
+    shortest_epoch: Duration,
+}
+
+impl TickIntervals {
+    /// Of a run that serves live answers: an epoch is closed as soon as all that arrived is read.
+    pub fn served(commit: Duration) -> TickIntervals {
+        TickIntervals { commit, shortest_epoch: SHORTEST_EPOCH }
+    }
+
+    /// Of a run whose epochs nobody sees before they are committed.
+    pub fn unserved(commit: Duration) -> TickIntervals {
+        TickIntervals { commit, shortest_epoch: BUSY_EPOCH }
+    }
+}
+
 /// Decides when ticks are sent, and to which commit the next epoch belongs.
 #[derive(Debug)]
 pub struct TickSchedule {
     commit: CommitNumber,
-    commit_interval: Duration,
+    intervals: TickIntervals,
     commit_begin: Instant,
     epoch_begin: Instant,
     epoch_length: Duration,
+    /// The workers that may have more records at hand.
+    flowing: HashSet<usize>,
     is_busy: bool,
     is_stopping: bool,
 }
 
 impl TickSchedule {
     /// The schedule of a run whose first epoch, at `now`, belongs to `commit`.
-    pub fn new(commit: CommitNumber, commit_interval: Duration, now: Instant) -> TickSchedule {
+    pub fn new(commit: CommitNumber, intervals: TickIntervals, now: Instant) -> TickSchedule {
         TickSchedule {
             commit,
-            commit_interval,
+            intervals,
             commit_begin: now,
             epoch_begin: now,
             // The first epoch is short, so that the first records are soon visible.
             epoch_length: BUSY_EPOCH,
+            flowing: HashSet::new(),
             is_busy: false,
             is_stopping: false,
         }
@@ -71,17 +96,25 @@ impl TickSchedule {
 
     /// When to call [`TickSchedule::advance`] if no input comes before.
     pub fn due(&self) -> Instant {
-        (self.epoch_begin + self.epoch_length).min(self.commit_begin + self.commit_interval)
+        (self.epoch_begin + self.epoch_length).min(self.commit_begin + self.intervals.commit)
     }
 
     /// What to send to the leader, in this order, after an input or at a time that is due.
     pub fn advance(&mut self, input: Option<ClockInput>, now: Instant) -> [Option<ClockEvent>; 2] {
-        let mut commit_end = self.commit_begin + self.commit_interval;
+        let mut commit_end = self.commit_begin + self.intervals.commit;
         let mut command = None;
         match input {
-            Some(ClockInput::Request(TickRequest::Flowing)) => {
+            Some(ClockInput::Request(TickRequest::Flowing(worker))) => {
                 self.is_busy = true;
+                self.flowing.insert(worker);
                 self.epoch_length = BUSY_EPOCH;
+            }
+            Some(ClockInput::Request(TickRequest::CaughtUp(worker))) => {
+                self.flowing.remove(&worker);
+                // What one worker has read may wait until the others have read all, too: their work is not cut into pieces.
+                if self.is_busy && self.flowing.is_empty() {
+                    self.epoch_length = self.intervals.shortest_epoch;
+                }
             }
             Some(ClockInput::Request(TickRequest::Full(full))) if full == self.commit => commit_end = now,
             // Each worker of the process that received the signal requests it.
@@ -119,7 +152,7 @@ mod tests {
     /// The commits that ticks name, from inputs at milliseconds.
     fn ticks(inputs: impl IntoIterator<Item = (u64, Option<TickRequest>)>) -> Vec<(u64, CommitNumber)> {
         let start = Instant::now();
-        let mut schedule = TickSchedule::new(7, Duration::from_secs(10), start);
+        let mut schedule = TickSchedule::new(7, TickIntervals::served(Duration::from_secs(10)), start);
         let mut ticks = Vec::new();
         for (at, request) in inputs {
             let sent = schedule.advance(request.map(ClockInput::Request), start + Duration::from_millis(at));
@@ -133,11 +166,40 @@ mod tests {
 
     #[test]
     fn epochs_are_short_while_records_flow_and_long_when_none_do() {
-        let flowing = |at| (at, Some(TickRequest::Flowing));
+        let flowing = |at| (at, Some(TickRequest::Flowing(0)));
         assert_eq!(ticks([(99, None), (100, None), (200, None), (1_099, None), (1_100, None)]), [(100, 7), (1_100, 7)]);
         assert_eq!(
             ticks([(100, None), flowing(150), (200, None), (300, None), (400, None)]),
             [(100, 7), (200, 7), (300, 7)]
+        );
+    }
+
+    #[test]
+    fn an_epoch_is_closed_soon_once_all_workers_with_records_have_read_them() {
+        let flowing = |at, worker| (at, Some(TickRequest::Flowing(worker)));
+        let caught_up = |at, worker| (at, Some(TickRequest::CaughtUp(worker)));
+        // At once if the epoch has lasted long enough, else when it has.
+        assert_eq!(
+            ticks([
+                (100, None),
+                flowing(105, 0),
+                caught_up(106, 0),
+                (109, None),
+                (110, None),
+                flowing(150, 1),
+                caught_up(151, 1)
+            ]),
+            [(100, 7), (110, 7), (151, 7)]
+        );
+        // One worker has more: the epoch lasts as long as one of a busy run.
+        assert_eq!(
+            ticks([(100, None), flowing(101, 0), flowing(102, 1), caught_up(120, 1), (199, None), (200, None)]),
+            [(100, 7), (200, 7)]
+        );
+        // What arrives of an epoch that was closed meanwhile closes no empty one.
+        assert_eq!(
+            ticks([(100, None), flowing(120, 0), (200, None), caught_up(215, 0), (299, None)]),
+            [(100, 7), (200, 7)]
         );
     }
 
@@ -152,7 +214,7 @@ mod tests {
     #[test]
     fn a_stop_is_sent_once() {
         let now = Instant::now();
-        let mut schedule = TickSchedule::new(1, Duration::from_secs(10), now);
+        let mut schedule = TickSchedule::new(1, TickIntervals::served(Duration::from_secs(10)), now);
         let mut stops = || {
             let sent = schedule.advance(Some(ClockInput::Request(TickRequest::Stop)), now);
             sent.into_iter().flatten().count()

@@ -11,7 +11,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{ProbeHandle, Scope, StreamVec};
 use timely::scheduling::Activator;
 
-use super::{ClockEvent, InitialContents, LeaderHandle};
+use super::{ClockEvent, ClockInput, InitialContents, LeaderHandle};
 use crate::change::{
     Accumulators, CommitNumber, CountKey, Epoch, GroupKey, GroupValue, LeaderCommand, PackedCountKey, TableId,
     TableName, Tick, TickRequest,
@@ -108,12 +108,12 @@ fn distinct_tables(counts: &[(CountKey, i64)]) -> HashSet<Arc<TableName>> {
 }
 
 /// Sends the requests of all workers to the clock, by way of worker 0.
-pub fn request_ticks(requests: StreamVec<'_, Epoch, TickRequest>, clock: Option<Sender<TickRequest>>) {
+pub fn request_ticks(requests: StreamVec<'_, Epoch, TickRequest>, clock: Option<Sender<ClockInput>>) {
     requests.sink(Exchange::new(|_: &TickRequest| 0), "RequestTicks", move |(input, _frontier)| {
         input.for_each(|_stamp, requests| {
             for request in requests.drain(..) {
                 // A clock that has ended needs no requests.
-                let _ = clock.as_ref().map(|clock| clock.send(request));
+                let _ = clock.as_ref().map(|clock| clock.send(ClockInput::Request(request)));
             }
         });
     });

@@ -17,7 +17,7 @@ use crate::change::{Failure, PartitionStart, Start, WithContext};
 use crate::cluster::Contacts;
 use crate::control::{Progress, Shutdown};
 use crate::dataflows::pipeline::LeaderShare;
-use crate::leader::{Discovery, InitialContents, start_clock};
+use crate::leader::{Discovery, InitialContents, TickIntervals, start_clock};
 use crate::query::Totals;
 use crate::server::{Access, ServedRun, Server, ServerSettings, StartPhase};
 use crate::store::Store;
@@ -191,10 +191,14 @@ impl StartingRun {
             on_committed: Box::new(move |state| after.on_committed(state)),
             commits,
         };
+        let intervals = match epochs {
+            Some(_) => TickIntervals::served(options.commit_interval),
+            None => TickIntervals::unserved(options.commit_interval),
+        };
         let clock = start_clock(
             start,
             InitialContents { counts, views: KeptView::initial(views) },
-            options.commit_interval,
+            intervals,
             discovery,
             self.shutdown.clone(),
         );

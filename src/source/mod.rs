@@ -12,6 +12,7 @@
 
 mod cursors;
 pub mod file;
+mod flow;
 pub mod kafka;
 mod read;
 pub mod slot;

@@ -18,6 +18,7 @@ use timely::progress::operate::FrontierInterest;
 use timely::scheduling::Activator;
 
 use super::Source;
+use super::flow::Flow;
 use crate::change::{
     Batch, CommitNumber, Epoch, LeaderCommand, Partition, PartitionRead, PartitionStart, Tick, TickRequest,
 };
@@ -95,7 +96,7 @@ pub fn read_partitions<'scope>(
         let mut last: Option<Vec<i64>> = None;
         let mut until_end = false;
         let mut is_stopping = false;
-        let mut has_requested_tick = false;
+        let mut flow = Flow::Quiet;
         let mut has_requested_stop = false;
         move |_frontiers| {
             // A source that failed may have moved its cursors past records that it did not return: no position may be
@@ -137,7 +138,7 @@ pub fn read_partitions<'scope>(
                 if commit.replace(tick.commit) != Some(tick.commit) {
                     boundaries.push_back((tick.epoch, source.cursors().next_offsets()));
                 }
-                has_requested_tick = false;
+                flow.tick();
                 lag.store(source.lag().unwrap_or(-1), Ordering::Relaxed);
             }
             let Some(commit) = commit else { return };
@@ -182,16 +183,20 @@ pub fn read_partitions<'scope>(
                         polled = records.count;
                         progress.add_records(polled as u64);
                         batches_out.session(&capabilities[0]).give(Batch { commit, polled: records });
-                        if let Some(capability) = for_requests.as_ref().filter(|_| !has_requested_tick) {
-                            has_requested_tick = true;
-                            requests_out.session(capability).give(TickRequest::Flowing);
-                        }
                     }
                     Err(failure) => return shutdown.fail(failure),
                 }
             }
             let at_transaction_boundary = source.at_transaction_boundary();
-            if at_transaction_boundary && (is_stopping || (until_end && source.cursors().at_end())) {
+            let is_at_end = at_transaction_boundary && (is_stopping || (until_end && source.cursors().at_end()));
+            if let Some(capability) = &for_requests {
+                let mut requests = requests_out.session(capability);
+                requests.give_iterator(flow.after_poll(polled > 0, index).into_iter());
+                if is_at_end {
+                    requests.give_iterator(flow.after_poll(false, index).into_iter());
+                }
+            }
+            if is_at_end {
                 if let Some(failure) = source.take_failure() {
                     return shutdown.fail(failure);
                 }

@@ -9,10 +9,10 @@ use timely::scheduling::SyncActivator;
 
 use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use walbook::book::{Book, Committer, Committing, KeptView, State};
-use walbook::change::{Failure, GroupLimit, Partition, PartitionStart, Start, TickRequest};
+use walbook::change::{Failure, GroupLimit, Partition, PartitionStart, Start};
 use walbook::control::{Host, Process, Progress, Shutdown};
 use walbook::dataflows::pipeline::{self, LeaderShare, Share};
-use walbook::leader::{ClockEvent, ClockInput, InitialContents, LeaderHandle, TickSchedule};
+use walbook::leader::{ClockEvent, ClockInput, InitialContents, LeaderHandle, TickIntervals, TickSchedule};
 use walbook::parse::{DayFrom, PARSER_VERSION};
 use walbook::run::worker_config;
 use walbook::source::kafka::{EpochEnd, KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
@@ -50,7 +50,7 @@ struct Clock {
     schedule: TickSchedule,
     events: Sender<ClockEvent>,
     activator: SyncActivator,
-    requests: Receiver<TickRequest>,
+    inputs: Receiver<ClockInput>,
 }
 
 impl SimulatedRun {
@@ -90,17 +90,17 @@ impl SimulatedRun {
         };
         let contents = InitialContents { counts, views: KeptView::initial(views) };
         let host = Arc::new(SimulatedHost::new(world.clone()));
-        let schedule = TickSchedule::new(start.commit, world.plan.commit_interval, host.now());
+        let schedule = TickSchedule::new(start.commit, TickIntervals::served(world.plan.commit_interval), host.now());
         let (events, leader_events) = channel();
         let (activator, activators) = channel();
-        let (tick_requests, requests) = channel();
-        let leader = LeaderHandle { events: leader_events, activator, tick_requests };
+        let (input, inputs) = channel();
+        let leader = LeaderHandle { events: leader_events, activator, inputs: input };
         let (shutdown, wakers) = (Shutdown::new(), Wakers::default());
         let dataflows = dataflows(world, &life, workers, store, committer, leader, &host, &wakers, &shutdown);
         let config = worker_config();
         let workers = SteppedWorker::build_all(&config, dataflows);
         let activator = activators.recv().expect("the leader's operator is built");
-        let clock = Clock { schedule, events, activator, requests };
+        let clock = Clock { schedule, events, activator, inputs };
         clock.send(ClockEvent::Start(start, contents));
         let ends =
             until_end.then(|| starts.iter().map(|start| (start.partition.number, start.until.unwrap_or(0))).collect());
@@ -172,9 +172,9 @@ impl Clock {
 
     /// Receives one request, or notices that a time has come.
     fn turn(&mut self, now: std::time::Instant) {
-        let request = self.requests.try_recv().ok().map(ClockInput::Request);
-        if request.is_some() || now >= self.schedule.due() {
-            self.advance(request, now);
+        let input = self.inputs.try_recv().ok();
+        if input.is_some() || now >= self.schedule.due() {
+            self.advance(input, now);
         }
     }
 

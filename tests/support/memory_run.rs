@@ -16,7 +16,7 @@ use walbook::change::{ClosedEpoch, Failure, GroupLimit, PartitionStart, Start, T
 use walbook::cluster::{Cluster, ClusterOptions, ClusterShape};
 use walbook::control::{Progress, Shutdown};
 use walbook::dataflows::pipeline::LeaderShare;
-use walbook::leader::{ClockEvent, InitialContents, LeaderHandle};
+use walbook::leader::{ClockEvent, ClockInput, InitialContents, LeaderHandle};
 use walbook::parse::{DayFrom, PARSER_VERSION};
 use walbook::run::{Workers, run_workers};
 use walbook::source::Source;
@@ -103,7 +103,7 @@ impl MemoryRun {
     fn start_clock(&self, begin: ClockEvent, mut commit: u64) -> LeaderHandle {
         let (sender, events) = channel();
         let (activator, activators) = channel::<SyncActivator>();
-        let (tick_requests, requests) = channel();
+        let (input, inputs) = channel();
         let (epochs_per_commit, restless) = (self.epochs_per_commit, self.restless);
         thread::spawn(move || {
             let Ok(activator) = activators.recv() else { return };
@@ -112,13 +112,13 @@ impl MemoryRun {
             let mut more = send(begin);
             while more {
                 let wait = if restless { Duration::from_millis(1) } else { Duration::MAX };
-                match requests.recv_timeout(wait) {
-                    Ok(TickRequest::Flowing) => {
+                match inputs.recv_timeout(wait) {
+                    Ok(ClockInput::Request(TickRequest::Flowing(_))) => {
                         epochs += 1;
                         commit += u64::from(epochs % epochs_per_commit == 0);
                         more = send(ClockEvent::Tick(commit));
                     }
-                    Ok(TickRequest::Full(_) | TickRequest::Stop) => {}
+                    Ok(_) => {}
                     Err(RecvTimeoutError::Timeout) => {
                         commit += 1;
                         more = send(ClockEvent::Tick(commit));
@@ -127,7 +127,7 @@ impl MemoryRun {
                 }
             }
         });
-        LeaderHandle { events, activator, tick_requests }
+        LeaderHandle { events, activator, inputs: input }
     }
 }
 

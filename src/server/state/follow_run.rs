@@ -3,7 +3,7 @@
 //! Of what the run has written only rejects are read back, for their reasons. A commit may arrive before the last epoch that
 //! it covers: it becomes durable when the live state covers it, so that the live state is never behind the durable one.
 //!
-//! All epochs that wait are folded in one step, whose cost is that of the counts that changed: the dataflow needed more to
+//! All epochs that wait for the next frame are folded in one step, whose cost is that of the counts that changed: the dataflow needed more to
 //! compute them, so its channel stays short without a limit, and no worker ever waits for the server.
 //!
 //! *Why* the end of the log is still checked: another run may take over the book, and this run notices that only at its next
@@ -53,9 +53,11 @@ pub(in crate::server) fn follow_run(
     let live = LiveFollower {
         state: Arc::clone(state),
         uncovered: Arc::clone(&uncovered),
+        waiting: Vec::new(),
         changed: Changes::default(),
         has_news: false,
         last_frame: Instant::now(),
+        last_cost: Duration::ZERO,
     };
     let durable = CommitFollower {
         state: Arc::clone(state),
@@ -120,11 +122,15 @@ impl UncoveredCommits {
 struct LiveFollower {
     state: Arc<AppState>,
     uncovered: Arc<UncoveredCommits>,
-    /// What changed since the last frame.
+    /// Epochs that are not folded yet.
+    waiting: Vec<ClosedEpoch>,
+    /// What changed since the last frame, as far as it is folded.
     changed: Changes,
-    /// Whether an epoch was closed since the last frame.
+    /// Whether an epoch was folded since the last frame.
     has_news: bool,
     last_frame: Instant,
+    /// How long the last frame took to make.
+    last_cost: Duration,
 }
 
 impl LiveFollower {
@@ -132,21 +138,33 @@ impl LiveFollower {
         loop {
             let wait = self.next_frame().map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
             match epochs.recv_timeout(wait) {
-                // All that wait become one step: no client could have seen the states between.
-                Ok(first) => self.fold(&std::iter::once(first).chain(epochs.try_iter()).collect::<Vec<_>>()),
+                Ok(first) => self.waiting.extend(std::iter::once(first).chain(epochs.try_iter())),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.publish(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.fold();
+                    return self.publish();
+                }
             }
-            if self.next_frame().is_some_and(|due| due <= Instant::now()) {
+            let begin = Instant::now();
+            if self.next_frame().is_some_and(|due| due <= begin) {
+                self.fold();
                 self.publish();
+                self.last_cost = begin.elapsed();
+            } else if self.waiting.iter().map(|epoch| epoch.totals.len()).sum::<usize>() > MANY_CELLS {
+                self.fold();
             }
         }
     }
 
-    fn fold(&mut self, epochs: &[ClosedEpoch]) {
+    /// Folds all that wait in one step: no client could have seen the states between.
+    fn fold(&mut self) {
+        let epochs = std::mem::take(&mut self.waiting);
+        if epochs.is_empty() {
+            return;
+        }
         let (state, changed) = (&self.state, &mut self.changed);
-        state.update_live(epochs, |before, durable| {
-            let (live, records) = before.after(epochs, durable, changed);
+        state.update_live(&epochs, |before, durable| {
+            let (live, records) = before.after(&epochs, durable, changed);
             state.rate().add(before.closed_at, live.closed_at, records);
             live
         });
@@ -159,7 +177,8 @@ impl LiveFollower {
 
     /// When the next frame is due; `None` while there is nothing new.
     fn next_frame(&self) -> Option<Instant> {
-        self.has_news.then(|| self.last_frame + self.state.frames.interval())
+        let has_news = self.has_news || !self.waiting.is_empty();
+        has_news.then(|| self.last_frame + self.state.frames.interval(self.last_cost))
     }
 
     fn publish(&mut self) {

@@ -15,22 +15,24 @@ use super::changes::Changes;
 use crate::query::{CountId, Filter, ViewGroup};
 use crate::server::state::snapshot::StateSnapshot;
 
-/// Frames whose changes are kept.
-const MAX_FRAMES: usize = 2_000;
+/// Frames whose changes are kept; those of many counts are fewer.
+const MAX_FRAMES: usize = 20_000;
 /// Changes that are kept, over all frames: of a group it is what it held then.
-const MAX_CELLS: usize = 200_000;
+const MAX_CELLS: usize = 1_000_000;
 
 /// Bytes of texts that are kept of one frame.
 pub(in crate::server) const MAX_TEXT_BYTES: usize = 16 << 20;
 /// About what else it costs to keep one.
 const TEXT_OVERHEAD: usize = 256;
 
-/// The shortest time between two frames of a run: about that of its epochs, so that each is sent when it arrives.
-const MIN_INTERVAL: Duration = Duration::from_millis(90);
+/// The shortest time between two frames of a run: less than that of its epochs, so that each is sent when it arrives.
+const MIN_INTERVAL: Duration = Duration::from_millis(8);
 /// The longest.
 const MAX_INTERVAL: Duration = Duration::from_secs(4);
 /// Bytes a second that all clients together are sent: more would slow down a run that catches up.
 const BYTES_PER_SECOND: usize = 16 << 20;
+/// As how many bytes an event counts beside its own: waking and writing for a client. 400 clients are sent ten frames a second.
+const EVENT_COST: usize = 4 << 10;
 
 /// A state with its number.
 #[derive(Clone)]
@@ -67,7 +69,7 @@ struct FrameHistory {
     texts: HashMap<(String, u64), Bytes>,
     /// Bytes of these, with their keys.
     text_bytes: usize,
-    /// Bytes of the newest frame that clients were sent.
+    /// Bytes of the newest frame that clients were sent, with [`EVENT_COST`] for each.
     sent_bytes: usize,
 }
 
@@ -170,10 +172,11 @@ impl Frames {
         self.newest.subscribe()
     }
 
-    /// How long the newest frame should stay the newest: what clients are sent of it may put off the next one.
-    pub(in crate::server) fn interval(&self) -> Duration {
+    /// How long the newest frame should stay the newest, given how long it took to make: what clients are sent of it puts off the next
+    /// one, and making frames takes a tenth of the time at most (a state of many days is copied where it changes).
+    pub(in crate::server) fn interval(&self, last_cost: Duration) -> Duration {
         let seconds = self.history().sent_bytes as f64 / BYTES_PER_SECOND as f64;
-        Duration::from_secs_f64(seconds).clamp(MIN_INTERVAL, MAX_INTERVAL)
+        Duration::from_secs_f64(seconds).max(last_cost * 9).clamp(MIN_INTERVAL, MAX_INTERVAL)
     }
 
     /// The newest frame.
@@ -202,7 +205,7 @@ impl Frames {
             return FrameDelta::Unknown;
         }
         if let Some(text) = history.texts.get(&(watched.to_owned(), number)).cloned() {
-            history.sent_bytes += text.len();
+            history.sent_bytes += EVENT_COST + text.len();
             return FrameDelta::Text(newest, text);
         }
         let after = history.changes.iter().rev().take_while(|(changed, _)| *changed > number);
@@ -213,10 +216,11 @@ impl Frames {
     /// Keeps the text of a difference for clients that watch the same, up to a limit: a frame may be the newest for hours.
     pub(in crate::server) fn keep_text(&self, changes: &FrameChanges, watched: &str, text: &Bytes) {
         let mut history = self.history();
+        // A text that was finished after the next frame costs as much.
+        history.sent_bytes += EVENT_COST + text.len();
         if history.frame.number != changes.frame.number {
             return;
         }
-        history.sent_bytes += text.len();
         let bytes = text.len() + watched.len() + TEXT_OVERHEAD;
         if history.text_bytes + bytes <= MAX_TEXT_BYTES {
             history.text_bytes += bytes;
@@ -284,6 +288,29 @@ mod tests {
         frames.publish(empty(5), Changes::default());
         frames.keep_text(&difference, "all", &text);
         assert!(matches!(frames.since(2, "all"), FrameDelta::Changed(_)));
+    }
+
+    #[test]
+    fn many_clients_are_sent_fewer_frames() {
+        let frames = Frames::new(empty(1));
+        frames.publish(empty(2), Changes::default());
+        assert_eq!(frames.interval(Duration::ZERO), MIN_INTERVAL);
+        let FrameDelta::Changed(difference) = frames.since(1, "all") else { panic!("the change is known") };
+        frames.keep_text(&difference, "all", &Bytes::from_static(b"rows"));
+        for _ in 1..400 {
+            assert!(matches!(frames.since(1, "all"), FrameDelta::Text(..)));
+        }
+        let interval = frames.interval(Duration::ZERO);
+        assert!((90..110).contains(&interval.as_millis()), "{interval:?}");
+        frames.publish(empty(3), Changes::default());
+        assert_eq!(frames.interval(Duration::ZERO), MIN_INTERVAL);
+        // A large text is finished after the next frame.
+        frames.keep_text(&difference, "all", &Bytes::from(vec![b'x'; 8 << 20]));
+        assert!(frames.interval(Duration::ZERO) >= Duration::from_millis(500));
+        // So does a state that takes long to copy, up to a limit.
+        frames.publish(empty(4), Changes::default());
+        let costs = [1, 30, 3_000].map(|millis| frames.interval(Duration::from_millis(millis)).as_millis());
+        assert_eq!(costs, [9, 270, 4_000]);
     }
 
     #[test]
