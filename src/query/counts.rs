@@ -34,6 +34,8 @@ pub fn counts(book: &Path, filter: &Filter, by: &[GroupBy]) -> Result<CountsAnsw
     // The filter is applied while the files are read.
     let mut selection = Totals::read_summed(&snapshot, filter, by)?.select(&Filter::default(), by)?;
     let mut rows = Vec::new();
+    // Room that is not used is not resident; a vector that grows is, twice for a moment. A system that refuses so much gets that.
+    let _ = rows.try_reserve_exact(selection.most_rows());
     while let Some(more) = selection.next_rows() {
         rows.extend(more.into_iter().map(|row| selection.count_row(row)));
     }

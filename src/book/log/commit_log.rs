@@ -16,6 +16,8 @@ pub struct LoggedEntry {
     pub entry: Entry,
     /// SHA-256 of its line, which the next entry has as `previous`.
     pub digest: String,
+    /// How many bytes its file has.
+    pub bytes: u64,
 }
 
 /// The outcome of putting an entry.
@@ -33,16 +35,30 @@ pub(in crate::book) enum Put {
 /// [`BookError::Damaged`] when it is not as written, [`BookError::UnknownFormat`], [`BookError::Io`].
 pub fn read_entry(store: &dyn Store, number: u64) -> Result<Option<LoggedEntry>, BookError> {
     let path = layout::entry_path(number);
-    let bytes = match store.read(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => read.at("read", &path)?,
-    };
+    let Some(bytes) = read_bytes(store, &path)? else { return Ok(None) };
     let (entry, digest): (Entry, String) = digested::read(&path, &bytes)?;
     if entry.entry != number {
         let reason = format!("it holds entry {}", entry.entry);
         return Err(BookError::Damaged { path, reason });
     }
-    Ok(Some(LoggedEntry { entry, digest }))
+    Ok(Some(LoggedEntry { entry, digest, bytes: bytes.len() as u64 }))
+}
+
+/// The digest of entry `number`, which may have megabytes of counts, without decoding it; `None` when the log does not hold it.
+///
+/// # Errors
+/// [`BookError::Damaged`] when it is not as written, [`BookError::Io`].
+pub(in crate::book) fn read_digest(store: &dyn Store, number: u64) -> Result<Option<String>, BookError> {
+    let path = layout::entry_path(number);
+    let bytes = read_bytes(store, &path)?;
+    bytes.map(|bytes| digested::first_line(&path, &bytes).map(|(_, digest)| digest)).transpose()
+}
+
+fn read_bytes(store: &dyn Store, path: &str) -> Result<Option<Vec<u8>>, BookError> {
+    match store.read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.at("read", path).map(Some),
+    }
 }
 
 /// The numbers of all entries, ascending; empty where there is no log. Lists the whole folder.

@@ -26,12 +26,7 @@ pub(in crate::book) fn write<T: Serialize>(object: &T) -> (Vec<u8>, String) {
 /// [`BookError::Damaged`] for any byte that is not as written, [`BookError::UnknownFormat`] when it is whole but of another format.
 pub(in crate::book) fn read<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<(T, String), BookError> {
     let damaged = |reason: String| BookError::Damaged { path: path.to_owned(), reason };
-    let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(|| damaged("it has no second line".into()))?;
-    let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
-    let digest = digest(line);
-    if rest != second_line(&digest).as_bytes() {
-        return Err(damaged(format!("its first line has digest {digest}, its second line has another")));
-    }
+    let (line, digest) = first_line(path, bytes)?;
     #[derive(serde::Deserialize)]
     struct Version {
         format: u64,
@@ -43,6 +38,21 @@ pub(in crate::book) fn read<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Re
     }
     let object = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
     Ok((object, digest))
+}
+
+/// The first line of `path`, and its digest, which is that of the second line.
+///
+/// # Errors
+/// [`BookError::Damaged`] for any byte that is not as written.
+pub(in crate::book) fn first_line<'a>(path: &str, bytes: &'a [u8]) -> Result<(&'a [u8], String), BookError> {
+    let damaged = |reason: String| BookError::Damaged { path: path.to_owned(), reason };
+    let end = memchr::memchr(b'\n', bytes).ok_or_else(|| damaged("it has no second line".into()))?;
+    let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+    let digest = digest(line);
+    if rest != second_line(&digest).as_bytes() {
+        return Err(damaged(format!("its first line has digest {digest}, its second line has another")));
+    }
+    Ok((line, digest))
 }
 
 /// Adds the second line that belongs to a first one, so that the fuzzer reaches what is behind the digest.

@@ -75,7 +75,7 @@ impl Snapshot {
         let disk = Disk::new(root);
         let evidence = LogEvidence::list(&disk)?;
         let mut state = checkpoint::read_newest(&disk)?;
-        while let Some(LoggedEntry { entry, digest }) =
+        while let Some(LoggedEntry { entry, digest, .. }) =
             next_entry(&disk, state.as_ref().map_or(0, |state| state.entries))?
         {
             let state = state.get_or_insert_with(|| State::new(entry.book.clone(), entry.settings.clone()));

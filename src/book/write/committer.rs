@@ -14,6 +14,7 @@ use super::kept_views::{KeptViews, remove_unnamed};
 use super::redo::Redo;
 use super::staging::Staging;
 use super::views_at_start::{KeptView, ViewsAtStart, views_at_start};
+use crate::book::log::checkpoint::UnfoldedEntries;
 use crate::book::log::commit_log;
 use crate::book::log::commit_log::Put;
 use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions};
@@ -67,7 +68,7 @@ pub struct Committer {
     redo: Redo,
     state: State,
     versions: Versions,
-    checkpointed: u64,
+    unfolded: UnfoldedEntries,
     failed: bool,
     views: KeptViews,
 }
@@ -78,10 +79,10 @@ impl Committer {
         redo: Redo,
         state: State,
         versions: Versions,
-        checkpointed: u64,
+        unfolded: UnfoldedEntries,
     ) -> Result<Committer, BookError> {
         let mut committer =
-            Committer { staging, redo, state, versions, checkpointed, failed: false, views: KeptViews::default() };
+            Committer { staging, redo, state, versions, unfolded, failed: false, views: KeptViews::default() };
         let damaged = checkpoint::damaged(committer.staging.store())?;
         checkpoint::remove(&committer.staging, &damaged)?;
         if damaged.is_empty() {
@@ -155,13 +156,12 @@ impl Committer {
     /// # Errors
     /// [`BookError::Fenced`]; [`BookError::Io`].
     pub fn checkpoint(&mut self) -> Result<(), BookError> {
-        checkpoint::write(&self.staging, &self.state)?;
-        self.checkpointed = self.state.entries;
+        self.unfolded = UnfoldedEntries::after(checkpoint::write(&self.staging, &self.state)?);
         Ok(())
     }
 
     fn checkpoint_if_due(&mut self) -> Result<(), BookError> {
-        if self.state.entries >= self.checkpointed + checkpoint::INTERVAL { self.checkpoint() } else { Ok(()) }
+        if self.unfolded.are_many() { self.checkpoint() } else { Ok(()) }
     }
 
     fn try_commit(&mut self, contents: CommitContents) -> Result<CommitOutcome, BookError> {
@@ -199,6 +199,7 @@ impl Committer {
             let (bytes, digest) = digested::write(&entry);
             match commit_log::put(&self.staging, entry.entry, &bytes)? {
                 Put::Done => {
+                    self.unfolded.add(bytes.len() as u64);
                     self.state.follow(&entry, &digest)?;
                     return Ok(Some(entry));
                 }
@@ -210,6 +211,7 @@ impl Committer {
                         return Err(BookError::Fenced { reason });
                     };
                     commit_log::sync(self.staging.store())?;
+                    self.unfolded.add(other.bytes);
                     self.state.follow(&other.entry, &other.digest)?;
                     for (name, said) in &other.entry.views {
                         // What this run has of the name is of a view that is gone.

@@ -15,6 +15,7 @@ use super::entry_parts::write_time;
 use super::redo::Redo;
 use super::staging::Staging;
 use crate::book::lease::Lease;
+use crate::book::log::checkpoint::UnfoldedEntries;
 use crate::book::log::commit_log;
 use crate::book::log::commit_log::{LoggedEntry, Put};
 use crate::book::log::entry::{BookSettings, Entry, EntryKind, TopicEntry, Versions};
@@ -31,8 +32,8 @@ pub struct Book {
     settings: BookSettings,
     versions: Versions,
     state: State,
-    /// The number of entries in the newest checkpoint; 0 without one.
-    checkpointed: u64,
+    /// What the log has after the newest checkpoint.
+    unfolded: UnfoldedEntries,
     /// Whether its folders are still to be made.
     is_new: bool,
 }
@@ -46,17 +47,17 @@ impl Book {
     /// [`BookError::NotABook`], [`BookError::OtherSettings`], [`BookError::UnknownFormat`];
     /// [`BookError::Damaged`] or [`BookError::Unsound`] for a log that is not as it was written; [`BookError::Io`].
     pub fn open(store: Arc<dyn Store>, settings: BookSettings, versions: Versions) -> Result<Book, BookError> {
-        let (state, checkpointed) = match fold(&*store)? {
+        let (state, unfolded) = match fold(&*store)? {
             Some(folded) => folded,
             None => match check_free(&*store) {
-                Ok(()) => (State::new(store.new_id().to_string(), settings.clone()), 0),
+                Ok(()) => (State::new(store.new_id().to_string(), settings.clone()), UnfoldedEntries::default()),
                 // Another run may have made the book meanwhile.
                 Err(error @ BookError::NotABook { .. }) => fold(&*store)?.ok_or(error)?,
                 Err(error) => return Err(error),
             },
         };
         let is_new = state.entries == 0;
-        let book = Book { store, settings, versions, state, checkpointed, is_new };
+        let book = Book { store, settings, versions, state, unfolded, is_new };
         book.compare_settings()?;
         book.expect_files()?;
         Ok(book)
@@ -121,7 +122,7 @@ impl Book {
             self.state.rejects = Some(reject_days::read(&*self.store, self.state.entries)?);
         }
         let redo = self.redo(&staging)?;
-        Ok(Committer::new(staging, redo, self.state, self.versions, self.checkpointed)?)
+        Ok(Committer::new(staging, redo, self.state, self.versions, self.unfolded)?)
     }
 
     /// Makes the folders of a new book; `false` if another run has made the book meanwhile, whose entries are folded in then.
@@ -178,6 +179,7 @@ impl Book {
         let put = commit_log::put(staging, entry.entry, &bytes)?;
         if put == Put::Done {
             self.state.follow(&entry, &digest)?;
+            self.unfolded.add(bytes.len() as u64);
         }
         Ok(put)
     }
@@ -187,6 +189,7 @@ impl Book {
         let before = self.state.entries;
         while let Some(logged) = commit_log::read_entry(&*self.store, self.state.entries)? {
             self.state.follow(&logged.entry, &logged.digest)?;
+            self.unfolded.add(logged.bytes);
         }
         self.compare_settings()?;
         Ok(self.state.entries > before)
@@ -232,8 +235,8 @@ fn entries(store: &dyn Store, numbers: Range<u64>) -> Result<Vec<Entry>, BookErr
     numbers.map(read).collect()
 }
 
-/// The whole log as a state, and the number of entries in the newest checkpoint; `None` where there is no log.
-pub(in crate::book) fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, BookError> {
+/// The whole log as a state, and what it has after the newest checkpoint; `None` where there is no log.
+pub(in crate::book) fn fold(store: &dyn Store) -> Result<Option<(State, UnfoldedEntries)>, BookError> {
     let evidence = LogEvidence::read(store)?;
     let Some(listed) = commit_log::numbers(store)?.pop() else {
         evidence.compare(None)?;
@@ -241,12 +244,13 @@ pub(in crate::book) fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, B
     };
     // A checkpoint of an earlier version does not say which files there are: read the whole log, once.
     let mut state = checkpoint::read_newest(store)?.filter(|state| state.files.is_some());
-    let checkpointed = state.as_ref().map_or(0, |state| state.entries);
     // Read on past the listing: entries may be added while it is made and after.
-    let mut next = checkpointed;
-    while let Some(LoggedEntry { entry, digest }) = commit_log::read_entry(store, next)? {
+    let mut next = state.as_ref().map_or(0, |state| state.entries);
+    let mut unfolded = UnfoldedEntries::default();
+    while let Some(LoggedEntry { entry, digest, bytes }) = commit_log::read_entry(store, next)? {
         let state = state.get_or_insert_with(|| State::new(entry.book.clone(), entry.settings.clone()));
         state.follow(&entry, &digest)?;
+        unfolded.add(bytes);
         next += 1;
     }
     if next <= listed {
@@ -254,5 +258,5 @@ pub(in crate::book) fn fold(store: &dyn Store) -> Result<Option<(State, u64)>, B
         return Err(BookError::Damaged { path: layout::entry_path(next), reason });
     }
     evidence.compare(state.as_ref())?;
-    Ok(state.map(|state| (state, checkpointed)))
+    Ok(state.map(|state| (state, unfolded)))
 }

@@ -70,10 +70,9 @@ impl Totals {
     ) -> Result<Totals, QueryError> {
         let (by_day, by_table) = (by.contains(&GroupBy::Day), by.contains(&GroupBy::Table));
         let (mut names, mut days) = (TableNames::default(), BTreeMap::new());
-        let mut first_day = None;
+        let (mut sums, mut first_day) = (TableSums::default(), None);
         for day in snapshot.days().filter(|day| filter.has_day(*day)) {
-            let first_day = *first_day.get_or_insert(day);
-            let tables: &mut Vec<DayTable> = days.entry(if by_day { day } else { first_day }).or_default();
+            first_day.get_or_insert(day);
             // Files are sorted by table: most rows are of the table of the row before.
             let (mut row_table, mut number) = (TableName { schema: String::new(), table: String::new() }, None);
             let mut is_first = true;
@@ -87,12 +86,16 @@ impl Totals {
                     number = is_wanted.then(|| names.number_or_add(schema, table));
                 }
                 if let Some(number) = number.filter(|_| filter.has_operation(op)) {
-                    let sum = &mut counts_of(tables, number)[op.index()];
-                    *sum = sum.saturating_add(count);
+                    sums.add(number, op, count);
                 }
             })?;
+            if by_day {
+                days.insert(day, Arc::new(sums.take()));
+            }
         }
-        let days = days.into_iter().map(|(day, tables)| (day, Arc::new(tables))).collect();
+        if let Some(day) = first_day.filter(|_| !by_day) {
+            days.insert(day, Arc::new(sums.take()));
+        }
         Ok(Totals { names: Arc::new(names), days: Arc::new(days) })
     }
 
@@ -206,6 +209,38 @@ impl Totals {
         };
         let tables = Arc::make_mut(Arc::make_mut(&mut self.days).entry(day).or_default());
         (CountId { day, table: number, op }, &mut counts_of(tables, number)[op.index()])
+    }
+}
+
+/// Sums by table that grow in any order of tables.
+#[derive(Default)]
+struct TableSums {
+    /// By the table's number.
+    counts: Vec<[u64; 4]>,
+    /// The tables that have some.
+    tables: Vec<u32>,
+}
+
+impl TableSums {
+    /// Adds a count above zero.
+    fn add(&mut self, table: u32, op: Operation, count: u64) {
+        let place = table as usize;
+        if place >= self.counts.len() {
+            self.counts.resize(place + 1, [0; 4]);
+        }
+        let counts = &mut self.counts[place];
+        if *counts == [0; 4] {
+            self.tables.push(table);
+        }
+        counts[op.index()] = counts[op.index()].saturating_add(count);
+    }
+
+    /// Takes all out, sorted by table.
+    fn take(&mut self) -> Vec<DayTable> {
+        self.tables.sort_unstable();
+        let counts = &mut self.counts;
+        let take = |table: u32| DayTable { table, counts: std::mem::take(&mut counts[table as usize]) };
+        self.tables.drain(..).map(take).collect()
     }
 }
 

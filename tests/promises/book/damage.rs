@@ -8,12 +8,12 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use walbook::book::log::commit_log;
-use walbook::book::{Book, BookError, CountsFile};
-use walbook::change::{Classified, CountKey};
+use walbook::book::{Book, BookError, Committer, CountsFile};
+use walbook::change::{Classified, CountKey, TableName};
 use walbook::store::Store as _;
 use walbook::store::layout;
 
-use super::world::{Row, check_complete, day, next, open, run, seal_as, settings, truth, versions};
+use super::world::{Row, check_complete, day, next, open, run, seal, seal_as, settings, truth, versions};
 
 /// A book of some commits; without a checkpoint, the whole log counts.
 fn book(checkpoint: bool) -> MemoryStore {
@@ -184,6 +184,33 @@ fn a_checkpoint_is_written_every_64_entries_and_two_are_kept() {
     let checkpoints = store.list(layout::CHECKPOINTS).expect("readable");
     assert_eq!(checkpoints, ["00000000000000000127.json", "00000000000000000191.json"]);
     assert_eq!(store.list(layout::STAGING).expect("readable").len(), 1, "only the newest generation's");
+}
+
+#[test]
+fn an_entry_of_megabytes_gets_a_checkpoint_of_its_own() {
+    let store = MemoryStore::new();
+    let mut committer = open(&store).expect("nothing strikes");
+    let mut totals = BTreeMap::new();
+    // The tables of each commit have names of their own.
+    let mut commit = |committer: &mut Committer, more: &str| {
+        let mut contents = seal(&store, committer, &mut totals).expect("nothing strikes");
+        for delta in &mut contents.deltas {
+            delta.key.table = Arc::new(TableName::new("public", &format!("{}{more}", delta.key.table.table)));
+            delta.total = delta.added;
+        }
+        committer.commit(contents).expect("nothing strikes");
+    };
+    commit(&mut committer, "1");
+    assert!(store.list(layout::CHECKPOINTS).expect("readable").is_empty(), "two small entries need none");
+    commit(&mut committer, &"x".repeat(300_000));
+    assert_eq!(store.list(layout::CHECKPOINTS).expect("readable"), ["00000000000000000002.json"]);
+    // What a start finds counts too.
+    store.remove_file(&layout::checkpoint_path(2)).expect("it is there");
+    drop(committer);
+    let mut committer = open(&store).expect("nothing strikes");
+    assert_eq!(store.list(layout::CHECKPOINTS).expect("readable"), ["00000000000000000003.json"]);
+    commit(&mut committer, "3");
+    assert_eq!(store.list(layout::CHECKPOINTS).expect("readable").len(), 1, "what is folded does not count again");
 }
 
 /// Event files as they really are, as far as a recount reads them.
