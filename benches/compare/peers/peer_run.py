@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import os
+import socket
 import sys
 
 
@@ -31,3 +32,19 @@ def write_result(out, counts, **result):
     with open(os.path.join(out, "result.json"), "w", encoding="utf-8") as file:
         json.dump(result, file, indent=2)
         file.write("\n")
+
+
+def consecutive_ports(count):
+    """The first of some ports of the loopback that are free side by side."""
+    for first in range(20_000, 32_000, count):
+        held = [socket.socket() for _ in range(count)]
+        try:
+            for number, each in enumerate(held):
+                each.bind(("127.0.0.1", first + number))
+            return first
+        except OSError:
+            continue
+        finally:
+            for each in held:
+                each.close()
+    sys.exit(f"no {count} free ports side by side")
