@@ -24,7 +24,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Each has requirements/PEER.txt; those on the JVM have requirements/PEER.pom.xml too.
-PROGRAMS = {"spark": "spark.py", "flink": "flink.py", "bytewax": "bytewax_flow.py"}
+PROGRAMS = {"spark": "spark.py", "flink": "flink.py", "bytewax": "bytewax_flow.py", "pathway": "pathway_run.py"}
 OLDEST_JAVA = 17
 
 
