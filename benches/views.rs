@@ -5,12 +5,14 @@
 //!
 //!     cargo bench --bench views
 
+mod scale;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use scale::{is_smoke, scaled};
 use support::{MemoryRun, MemoryStore, MemoryTopic, WorkloadRecord};
 use walbook::book::log::entry::{BookSettings, Versions};
 use walbook::book::{Book, BookError, ViewChange, change_view};
@@ -18,6 +20,8 @@ use walbook::change::GroupLimit;
 use walbook::store::Store;
 
 const RECORDS: u64 = 200_000;
+/// The same in a test of this bench.
+const SMOKE_RECORDS: u64 = 2_000;
 
 /// Two group columns, a count and a sum.
 const FIRST: &str = "SELECT day, new.account::bigint % 10 AS branch, count(*) AS changes, sum(new.amount::numeric(18,2)) AS amount \
@@ -85,7 +89,8 @@ fn bench_run(
 }
 
 fn per_view(criterion: &mut Criterion) {
-    let topic = MemoryTopic::new(records(RECORDS));
+    let changes = scaled(RECORDS, SMOKE_RECORDS);
+    let topic = MemoryTopic::new(records(changes));
     let view = |number: usize| match number % 4 {
         0 => FIRST.replace("% 10", &format!("% {}", 10 + number)),
         1 => "SELECT day, op, count(*) AS changes FROM changes GROUP BY day, op".to_owned(),
@@ -97,7 +102,7 @@ fn per_view(criterion: &mut Criterion) {
         ),
     };
     let mut group = criterion.benchmark_group("views");
-    group.sample_size(10).throughput(Throughput::Elements(RECORDS));
+    group.sample_size(10).throughput(Throughput::Elements(changes));
     for number in [0, 1, 5, 20] {
         let views: Vec<String> = (0..number).map(view).collect();
         bench_run(&mut group, BenchmarkId::new("number", number), &topic, &views);
@@ -109,7 +114,11 @@ fn per_view(criterion: &mut Criterion) {
 
 fn per_group(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("groups");
-    for (groups, changes) in [(10, RECORDS), (1_000, RECORDS), (100_000, 1_000_000), (1_000_000, 2_000_000)] {
+    let sizes: &[(u64, u64)] = match is_smoke() {
+        true => &[(10, SMOKE_RECORDS)],
+        false => &[(10, RECORDS), (1_000, RECORDS), (100_000, 1_000_000), (1_000_000, 2_000_000)],
+    };
+    for &(groups, changes) in sizes {
         let topic = MemoryTopic::new(records(changes));
         group.sample_size(10).throughput(Throughput::Elements(changes));
         let of = |aggregates: &str| {
@@ -126,12 +135,12 @@ fn per_group(criterion: &mut Criterion) {
 }
 
 fn build(criterion: &mut Criterion) {
-    const EVENTS: u64 = 1_000_000;
-    let topic = MemoryTopic::new(records(EVENTS));
+    let events = scaled(1_000_000, SMOKE_RECORDS);
+    let topic = MemoryTopic::new(records(events));
     let full = book(&topic, &[]);
     run().run(&(Arc::new(full.clone()) as Arc<dyn Store>), &topic).expect("nothing disturbs the run");
     let mut group = criterion.benchmark_group("build");
-    group.sample_size(10).throughput(Throughput::Elements(EVENTS));
+    group.sample_size(10).throughput(Throughput::Elements(events));
     for number in [1, 5] {
         let views: Vec<String> = (0..number).map(|view| FIRST.replace("% 10", &format!("% {}", 10 + view))).collect();
         group.bench_function(BenchmarkId::new("views", number), |bencher| {
@@ -154,14 +163,14 @@ fn build(criterion: &mut Criterion) {
 
 /// From the start of a run to its first commit, which changes a tenth of the groups.
 fn restart(criterion: &mut Criterion) {
-    const GROUPS: u64 = 1_000_000;
+    let groups = scaled(1_000_000, SMOKE_RECORDS);
     let select = "SELECT new.id::bigint % 1000000 AS g, count(*) AS n, sum(new.amount::numeric(18,2)) AS amount FROM shop.payment GROUP BY 1";
-    let topic = MemoryTopic::new(records(GROUPS));
+    let topic = MemoryTopic::new(records(groups));
     let full = book(&topic, &[select.to_owned()]);
     run().run(&(Arc::new(full.clone()) as Arc<dyn Store>), &topic).expect("nothing disturbs the run");
-    topic.append(records(GROUPS + GROUPS / 10).skip(GROUPS as usize));
+    topic.append(records(groups + groups / 10).skip(groups as usize));
     let mut group = criterion.benchmark_group("restart");
-    group.sample_size(10).throughput(Throughput::Elements(GROUPS));
+    group.sample_size(10).throughput(Throughput::Elements(groups));
     for workers in [1, 2] {
         group.bench_function(BenchmarkId::new("workers", workers), |bencher| {
             let store = || Arc::new(full.survive(1)) as Arc<dyn Store>;

@@ -10,6 +10,7 @@ mod deploy;
 mod exactly_once;
 mod formats;
 mod inputs;
+mod instructions;
 mod leader_epochs;
 mod logs;
 mod parse;
