@@ -17,8 +17,8 @@ const VIEW: &str = "CREATE VIEW balances AS SELECT day, new.bid::bigint AS branc
 pub(crate) fn runs() -> Vec<Case> {
     let one_commit = || MemoryRun { largest_batch: 2_000, epochs_per_commit: u64::MAX, ..MemoryRun::default() };
     vec![
-        Case::new("run: a record", [8_000, 48_000], move |sizes| run(sizes, one_commit(), None)),
-        Case::new("run: a record, with a view", [8_000, 48_000], move |sizes| run(sizes, one_commit(), Some(VIEW))),
+        Case::new("run: a record", [8_000, 72_000], move |sizes| run(sizes, one_commit(), None)),
+        Case::new("run: a record, with a view", [8_000, 72_000], move |sizes| run(sizes, one_commit(), Some(VIEW))),
     ]
 }
 
