@@ -1,0 +1,147 @@
+//! Readers of a PostgreSQL slot: `walbook capture` into a topic, `walbook run` into a book, and `pg_recvlogical` into a file.
+//!
+//! Each reads the same WAL from a slot of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+
+use super::{TIMEOUT, product};
+use crate::Outcome;
+use crate::environment::Environment;
+use crate::load::{Counts, Topic};
+use crate::measure::measure;
+use crate::report::Run;
+
+/// A database with pgbench's tables; dropped, its slots are gone.
+pub(crate) struct Database<'e> {
+    environment: &'e Environment,
+    name: String,
+    /// The right counts of all changes since the slots, without days.
+    pub(crate) truth: Counts,
+    /// The end of the WAL that is read.
+    end: String,
+}
+
+impl<'e> Database<'e> {
+    /// Makes it with some slots, and then that many transactions of pgbench with four changes each.
+    pub(crate) fn with_backlog(
+        environment: &'e Environment,
+        slots: &[String],
+        transactions: u64,
+    ) -> Outcome<Database<'e>> {
+        const CLIENTS: u64 = 2;
+        let name = format!("compare_{}", std::process::id());
+        let server = format!("{}/postgres", environment.postgres);
+        sql(environment, &server, &format!("create database {name}"))?;
+        sql(environment, &server, &format!("alter database {name} set synchronous_commit = off"))?;
+        let mut database = Database { environment, name, truth: Counts::default(), end: String::new() };
+        let mut tables = environment.postgres_program("pgbench");
+        succeed(tables.args(["-q", "-i", "-s", "5"]).arg(database.url()))?;
+        for slot in slots {
+            database.sql(&format!("select pg_create_logical_replication_slot('{slot}', 'test_decoding')"))?;
+        }
+        let each = transactions / CLIENTS;
+        let mut pgbench = environment.postgres_program("pgbench");
+        succeed(
+            pgbench.args(["-n", "-c", &CLIENTS.to_string(), "-j", "1", "-t", &each.to_string()]).arg(database.url()),
+        )?;
+        database.end = database.sql("select pg_current_wal_insert_lsn()")?;
+        for (table, op) in
+            [("accounts", "UPDATE"), ("tellers", "UPDATE"), ("branches", "UPDATE"), ("history", "INSERT")]
+        {
+            let key = (String::new(), "public".to_owned(), format!("pgbench_{table}"), op.to_owned());
+            database.truth.add(key, each * CLIENTS);
+        }
+        Ok(database)
+    }
+
+    fn url(&self) -> String {
+        format!("{}/{}", self.environment.postgres, self.name)
+    }
+
+    /// Runs SQL and returns what it prints.
+    fn sql(&self, sql: &str) -> Outcome<String> {
+        self::sql(self.environment, &self.url(), sql)
+    }
+
+    /// PostgreSQL's own client writes the lines of a slot to a file.
+    pub(crate) fn receive(&self, slot: &str) -> Outcome<Run> {
+        let folder = self.environment.folder("received")?;
+        let file = folder.path().join("lines");
+        let mut client = self.environment.postgres_program("pg_recvlogical");
+        client.args(["-d", &self.url(), "--slot", slot, "--start", "--no-loop", "--endpos", &self.end]);
+        client.args(["-o", "include-xids=1", "-o", "include-timestamp=1", "-f"]).arg(&file);
+        let measured = measure(vec![client], folder.path(), TIMEOUT)?;
+        measured.check()?;
+        let lines = BufReader::new(File::open(&file)?).lines();
+        let mut changes = 0;
+        for line in lines {
+            changes += u64::from(line?.starts_with("table "));
+        }
+        let expected = self.truth.total();
+        let wrong = (changes != expected).then(|| format!("{changes} changes instead of {expected}"));
+        Ok(Run::of(expected, &measured, wrong))
+    }
+
+    /// `walbook capture` writes them to a topic; a run on that topic counts what is there.
+    pub(crate) fn capture(&self, slot: &str) -> Outcome<Run> {
+        let topic = Topic::create(&self.environment.brokers, "captured", 4)?;
+        let folder = self.environment.folder("capture")?;
+        let mut capture = self.environment.walbook();
+        capture.args(["capture", "--postgres", &self.url(), "--slot", slot]);
+        capture.args(["--brokers", &topic.brokers, "--topic", &topic.name, "--once"]);
+        let measured = measure(vec![capture], folder.path(), TIMEOUT)?;
+        measured.check()?;
+        product::Walbook::workers(2).run_into(self.environment, &topic, folder.path())?;
+        let wrong = self.wrong(&folder)?;
+        Ok(Run::of(self.truth.total(), &measured, wrong))
+    }
+
+    /// `walbook run` reads them into a book.
+    pub(crate) fn run_direct(&self, slot: &str) -> Outcome<Run> {
+        let folder = self.environment.folder("direct")?;
+        let mut run = self.environment.walbook();
+        run.args(["--log-format", "json", "run"]).arg(folder.path().join("book"));
+        run.args(["--postgres", &self.url(), "--slot", slot, "--until-end", "-w", "2"]);
+        let measured = measure(vec![run], folder.path(), TIMEOUT)?;
+        measured.check()?;
+        let stream_seconds = Some(product::stream_seconds(&measured.stderr)?);
+        let wrong = self.wrong(&folder)?;
+        Ok(Run { stream_seconds, ..Run::of(self.truth.total(), &measured, wrong) })
+    }
+
+    /// What is wrong with the book in a folder.
+    fn wrong(&self, folder: &tempfile::TempDir) -> Outcome<Option<String>> {
+        let book = folder.path().join("book");
+        let counts = product::counts(self.environment, &book, folder.path())?.without_days();
+        match counts.difference(&self.truth) {
+            Some(difference) => Ok(Some(difference)),
+            None => product::verified(self.environment, &book, folder.path()),
+        }
+    }
+}
+
+impl Drop for Database<'_> {
+    fn drop(&mut self) {
+        // Slots keep the WAL; the server is stopped soon in any case.
+        let _ = self.sql(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database() and not active",
+        );
+    }
+}
+
+fn sql(environment: &Environment, url: &str, sql: &str) -> Outcome<String> {
+    let mut psql = environment.postgres_program("psql");
+    succeed(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url, "-c", sql]))
+}
+
+/// Runs a program that must succeed; returns what it prints.
+fn succeed(program: &mut Command) -> Outcome<String> {
+    let output = program.output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} failed: {}", program.get_program().to_string_lossy(), said.trim_end()).into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+}

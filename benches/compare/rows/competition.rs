@@ -1,0 +1,103 @@
+//! Rounds in which each contestant runs once, in an order that rotates.
+
+use std::rc::Rc;
+
+use super::Bench;
+use crate::Outcome;
+use crate::contestants::Contestant;
+use crate::load::{RecordPlan, Tables, Topic};
+use crate::report::markdown::rate;
+use crate::report::{Figure, Row, Run, Standing};
+
+/// A contestant with what it reads.
+pub(crate) struct Entrant<'e> {
+    name: String,
+    /// Runs it in a round.
+    run: Box<dyn Fn(usize) -> Outcome<Run> + 'e>,
+}
+
+impl<'e> Entrant<'e> {
+    pub(crate) fn new(name: impl Into<String>, run: impl Fn(usize) -> Outcome<Run> + 'e) -> Entrant<'e> {
+        Entrant { name: name.into(), run: Box::new(run) }
+    }
+}
+
+impl Bench<'_> {
+    /// A contestant that reads a topic.
+    pub(crate) fn entrant(&self, contestant: impl Contestant + 'static, topic: &Rc<Topic>) -> Entrant<'_> {
+        let topic = Rc::clone(topic);
+        Entrant::new(contestant.name(), move |_| contestant.run(self.environment, &topic))
+    }
+
+    /// The same, with what sets its topic apart before its name.
+    pub(crate) fn labelled(
+        &self,
+        label: &str,
+        contestant: impl Contestant + 'static,
+        topic: &Rc<Topic>,
+    ) -> Entrant<'_> {
+        let entrant = self.entrant(contestant, topic);
+        Entrant { name: format!("{label}: {}", entrant.name), ..entrant }
+    }
+
+    /// Runs all entrants in each of so many rounds. One that fails runs again in the next round.
+    pub(crate) fn compete(&self, row: &mut Row, entrants: &[Entrant<'_>], rounds: u32) {
+        row.standings =
+            entrants.iter().map(|entrant| Standing { contestant: entrant.name.clone(), runs: Vec::new() }).collect();
+        for round in 0..rounds as usize {
+            for place in 0..entrants.len() {
+                let index = (place + round) % entrants.len();
+                let run = (entrants[index].run)(round);
+                let standing = &mut row.standings[index];
+                standing.runs.push(run.unwrap_or_else(|error| Run::failed(error.to_string())));
+                report_progress(round, standing);
+            }
+        }
+    }
+
+    /// Makes the topic of a plan.
+    pub(crate) fn topic(&self, name: &str, plan: &RecordPlan) -> Outcome<Rc<Topic>> {
+        eprintln!("producing {}", describe(plan));
+        Ok(Rc::new(Topic::fill(&self.environment.brokers, name, plan)?))
+    }
+
+    /// The plan of most rows.
+    pub(crate) fn plan(&self) -> RecordPlan {
+        RecordPlan::pgbench(self.arguments.seed, self.arguments.records)
+    }
+}
+
+fn report_progress(round: usize, standing: &Standing) {
+    let Some(run) = standing.runs.last() else { return };
+    let result = match (&run.failed, &run.wrong) {
+        (Some(reason), _) => format!("failed: {reason}"),
+        (None, Some(wrong)) => format!("wrong: {wrong}"),
+        (None, None) => {
+            let stream = standing.figures(Figure::StreamRate).pop().flatten();
+            format!("{} records/s, {:.2} CPU-s", stream.map_or_else(|| "–".to_owned(), rate), run.cpu_seconds)
+        }
+    };
+    eprintln!("round {}, {}: {:.2} s, {result}", round + 1, standing.contestant, run.wall_seconds);
+}
+
+/// What a plan's topic holds.
+pub(crate) fn describe(plan: &RecordPlan) -> String {
+    let tables = match plan.tables {
+        Tables::Pgbench => "pgbench's 4 tables".to_owned(),
+        Tables::Numbered(tables) => format!("{tables} tables"),
+    };
+    let days = if plan.days == 1 { "1 day".to_owned() } else { format!("{} days in random order", plan.days) };
+    let mut text = format!(
+        "{} records of {} B ({:?}), {tables}, {days}, {} partition{}, compression {}",
+        rate(plan.records as f64),
+        plan.bytes,
+        plan.shape,
+        plan.partitions,
+        if plan.partitions == 1 { "" } else { "s" },
+        plan.compression.name()
+    );
+    if plan.rejects > 0 {
+        text.push_str(&format!(", {} % rejects", plan.rejects / 10));
+    }
+    text
+}

@@ -1,0 +1,51 @@
+//! walbook in its forms, the floor below it, and its peers, all on the same topic.
+
+use super::Bench;
+use super::competition::describe;
+use crate::Outcome;
+use crate::contestants::{Drain, Peer, Walbook};
+use crate::report::{LeftOut, Row};
+
+pub(super) fn workers(bench: &Bench<'_>, row: &mut Row, _: &mut Vec<LeftOut>) -> Outcome<()> {
+    let plan = bench.plan();
+    row.input = describe(&plan);
+    let topic = bench.topic("workers", &plan)?;
+    let two_processes = Walbook { processes: 2, ..Walbook::workers(1) };
+    let entrants = [
+        bench.entrant(Walbook::workers(1), &topic),
+        bench.entrant(Walbook::workers(2), &topic),
+        bench.entrant(two_processes, &topic),
+        bench.entrant(Drain { consumers: 1 }, &topic),
+        bench.entrant(Drain { consumers: 2 }, &topic),
+    ];
+    bench.compete(row, &entrants, bench.arguments.rounds_of(5));
+    Ok(())
+}
+
+/// Peers take half a minute each: the short form has two rounds.
+pub(super) fn peers(bench: &Bench<'_>, row: &mut Row, left_out: &mut Vec<LeftOut>) -> Outcome<()> {
+    const WORKERS: usize = 2;
+    let plan = bench.plan();
+    row.input = describe(&plan);
+    let mut installed = Vec::new();
+    let names = match Peer::list(bench.environment) {
+        Ok(names) => names,
+        Err(error) => {
+            left_out.push(LeftOut { what: "all peers".to_owned(), why: error.to_string() });
+            Vec::new()
+        }
+    };
+    for name in names {
+        eprintln!("installing {name}, if it is missing");
+        match Peer::install(bench.environment, &name, WORKERS) {
+            Ok(peer) => installed.push(peer),
+            Err(error) => left_out.push(LeftOut { what: name, why: error.to_string() }),
+        }
+    }
+    let topic = bench.topic("peers", &plan)?;
+    let mut entrants =
+        vec![bench.entrant(Walbook::workers(WORKERS), &topic), bench.entrant(Drain { consumers: WORKERS }, &topic)];
+    entrants.extend(installed.into_iter().map(|peer| bench.entrant(peer, &topic)));
+    bench.compete(row, &entrants, bench.arguments.rounds_of(2));
+    Ok(())
+}
