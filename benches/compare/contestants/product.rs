@@ -106,6 +106,10 @@ pub(crate) fn wrong(environment: &Environment, book: &Path, topic: &Topic, folde
     if let Some(difference) = counts(environment, book, folder)?.difference(&topic.truth) {
         return Ok(Some(difference));
     }
+    let rejects = rejects(environment, book, folder)?;
+    if rejects != topic.rejects() {
+        return Ok(Some(format!("{rejects} rejects instead of {}", topic.rejects())));
+    }
     verified(environment, book, folder)
 }
 
@@ -114,6 +118,16 @@ pub(crate) fn counts(environment: &Environment, book: &Path, folder: &Path) -> O
     let asked = measure(vec![query(environment, book)], folder, TIMEOUT)?;
     asked.check()?;
     Ok(Counts::from_csv(&asked.stdout[0])?)
+}
+
+/// How many records of a book could not be read.
+fn rejects(environment: &Environment, book: &Path, folder: &Path) -> Outcome<u64> {
+    let mut query = environment.walbook();
+    query.arg("query").arg(book).args(["--by", "op", "--format", "json"]);
+    let asked = measure(vec![query], folder, TIMEOUT)?;
+    asked.check()?;
+    let answer: Value = serde_json::from_str(&asked.stdout[0])?;
+    Ok(answer["rejects"]["total"].as_u64().ok_or("the answer has no number of rejects")?)
 }
 
 /// What `walbook verify` finds, if anything.

@@ -66,6 +66,11 @@ impl Topic {
         Ok(topic)
     }
 
+    /// How many of its records cannot be read: each of the others is one change.
+    pub(crate) fn rejects(&self) -> u64 {
+        self.records - self.truth.total()
+    }
+
     /// A producer into this topic's brokers.
     pub(crate) fn producer(&self, settings: &[(&str, &str)]) -> Outcome<TopicProducer> {
         TopicProducer::new(&self.brokers, &self.name, settings)

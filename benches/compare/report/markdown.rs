@@ -54,7 +54,7 @@ fn head(report: &Report, text: &mut String) {
             "Each round runs every contestant once, in an order that rotates. Figures are median (least–most) over the rounds; ratios are computed \
              in each round. *Stream* is from the first record until everything is durable, *whole* from the start of the process to its end. CPU is user and \
              system time of all its processes. *Right* means: the counts by day, schema, table and operation are those of the records that were produced{}.",
-            " (of walbook also that `walbook verify` passes)"
+            " (of walbook also the number of rejects, and that `walbook verify` passes)"
         ),
     );
     if !report.is_full {
