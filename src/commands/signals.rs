@@ -14,7 +14,7 @@ use crate::run::RunError;
 /// How long the last commit may take after the first signal.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the flags are checked.
-const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// How long a start may take to end after the first signal. Reaching another process of the cluster may take five seconds twice.
 const START_TIMEOUT: Duration = Duration::from_secs(12);
 /// The exit code of a run that could not commit what it had read; the next run reads it again.

@@ -18,7 +18,7 @@ use crate::source::MakeSource;
 use crate::table::FileOutput;
 
 /// How long a worker without work sleeps before it checks whether the process has failed.
-const PARK_TIMEOUT: Duration = Duration::from_millis(100);
+const PARK_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How long after its start a process returns freed memory to the system for the first time, and how long after that each time.
 const FIRST_TRIM: Duration = Duration::from_secs(5);

@@ -30,7 +30,7 @@ const BATCH_RECORDS: usize = 16_384;
 const COMMITS_IN_FLIGHT: usize = 2;
 /// How long a worker without records sleeps, unless it is woken: wake-ups from librdkafka can be lost, and a signal wakes
 /// nothing.
-const IDLE_INTERVAL: Duration = Duration::from_millis(100);
+const IDLE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What [`read_partitions`] gives.
 pub struct Read<'scope> {

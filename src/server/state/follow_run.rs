@@ -35,7 +35,7 @@ const MANY_CELLS: usize = 100_000;
 /// How long a commit may wait for the epochs that it covers before that is logged.
 const LATE: Duration = Duration::from_secs(10);
 /// How long the next commit is waited for until the end of the log is looked at.
-const TAKEOVER_INTERVAL: Duration = Duration::from_millis(200);
+const TAKEOVER_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Starts the threads that follow a run. They end with the process.
 pub(in crate::server) fn follow_run(

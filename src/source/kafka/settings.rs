@@ -65,7 +65,8 @@ impl KafkaSettings {
             ("queued.min.messages", "1000000"),
             ("fetch.message.max.bytes", "4194304"),
             ("fetch.max.bytes", "8388608"),
-            // The broker answers at once when there is a record; this is only how long an idle request rests there.
+            // The broker answers at once when there is a record; this is how long an idle request rests there. librdkafka has one request
+            // at a time for each broker, so a partition that is added waits for that.
             ("fetch.wait.max.ms", "200"),
             ("fetch.queue.backoff.ms", "5"),
             ("check.crcs", "true"),
