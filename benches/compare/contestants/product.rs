@@ -15,6 +15,9 @@ use crate::load::{Counts, Topic};
 use crate::measure::{Measured, measure};
 use crate::report::Run;
 
+/// The file of a cluster's addresses.
+const HOSTS: &str = "hosts";
+
 /// One way to run it.
 #[derive(Clone, Debug)]
 pub(crate) struct Walbook {
@@ -34,31 +37,29 @@ impl Walbook {
 
     /// Runs once over a topic into a book that does not exist yet.
     pub(crate) fn run_into(&self, environment: &Environment, topic: &Topic, folder: &Path) -> Outcome<Measured> {
-        let book = folder.join("book");
         if self.views > 0 {
             self.declare_views(environment, topic, folder)?;
         }
-        let hosts = folder.join("hosts");
         if self.processes > 1 {
-            fs::write(&hosts, free_addresses(self.processes)?)?;
+            fs::write(folder.join(HOSTS), free_addresses(self.processes)?)?;
         }
-        let command = |process: usize| {
-            let mut run = environment.walbook();
-            run.args(["--log-format", "json", "run"]).arg(&book).args([
-                "--brokers",
-                &topic.brokers,
-                "--topic",
-                &topic.name,
-            ]);
-            run.args(["--until-end", "-w", &self.workers.to_string()]).args(&self.arguments);
-            if self.processes > 1 {
-                run.args(["-n", &self.processes.to_string(), "-p", &process.to_string(), "--hosts"]).arg(&hosts);
-            }
-            run
-        };
-        let measured = measure((0..self.processes).map(command).collect(), folder, TIMEOUT)?;
+        let commands = (0..self.processes).map(|process| self.command(environment, topic, folder, process));
+        let measured = measure(commands.collect(), folder, TIMEOUT)?;
         measured.check()?;
         Ok(measured)
+    }
+
+    /// How one of its processes is started.
+    pub(crate) fn command(&self, environment: &Environment, topic: &Topic, folder: &Path, process: usize) -> Command {
+        let mut run = environment.walbook();
+        run.args(["--log-format", "json", "run"]).arg(folder.join("book"));
+        run.args(["--brokers", &topic.brokers, "--topic", &topic.name]);
+        run.args(["--until-end", "-w", &self.workers.to_string()]).args(&self.arguments);
+        if self.processes > 1 {
+            run.args(["-n", &self.processes.to_string(), "-p", &process.to_string(), "--hosts"]);
+            run.arg(folder.join(HOSTS));
+        }
+        run
     }
 
     /// Makes a book that has read nothing, since only a book can have views, and declares them.

@@ -4,5 +4,6 @@ pub(crate) mod delays;
 pub(crate) mod live_stream;
 pub(crate) mod process_tree;
 pub(crate) mod schedule;
+pub(crate) mod threads;
 
 pub(crate) use process_tree::{Measured, measure};

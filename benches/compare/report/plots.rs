@@ -28,6 +28,39 @@ const TEXT: RGBColor = RGBColor(0x22, 0x28, 0x2f);
 /// How a figure is written at its bar.
 type Print = fn(f64) -> String;
 
+/// A picture of the measurements of a row whose names begin alike.
+struct Drawing {
+    row: &'static str,
+    prefix: &'static str,
+    file: &'static str,
+    title: &'static str,
+    unit: &'static str,
+}
+
+const DRAWINGS: &[Drawing] = &[
+    Drawing {
+        row: "time",
+        prefix: "",
+        file: "time.svg",
+        title: "Where the processor time of a record goes",
+        unit: "ns",
+    },
+    Drawing {
+        row: "latency",
+        prefix: "produced to live",
+        file: "delays-live.svg",
+        title: "Delays, produced to live",
+        unit: "ms",
+    },
+    Drawing {
+        row: "latency",
+        prefix: "produced to durable",
+        file: "delays-durable.svg",
+        title: "Delays, produced to durable",
+        unit: "ms",
+    },
+];
+
 /// Draws all pictures into `folder`; returns the names of the files.
 pub(crate) fn draw(report: &Report, folder: &Path) -> Outcome<Vec<String>> {
     let mut names = Vec::new();
@@ -46,18 +79,16 @@ pub(crate) fn draw(report: &Report, folder: &Path) -> Outcome<Vec<String>> {
             }
         }
     }
-    let delays = report.row("latency").map_or(&[][..], |row| &row.measurements);
-    for (name, what) in [("delays-live.svg", "produced to live"), ("delays-durable.svg", "produced to durable")] {
-        let of_what = delays.iter().filter(|measured| measured.what.starts_with(what));
+    for Drawing { row, prefix, file, title, unit } in DRAWINGS {
+        let measurements = report.row(row).map_or(&[][..], |row| &row.measurements);
         let bar = |measured: &Measurement| {
-            let name = measured.what[what.len()..].trim_start().to_owned();
+            let name = measured.what.strip_prefix(prefix)?.trim_start().to_owned();
             Some(Bar { name, spread: Spread::of(measured.figures.iter().copied())?, is_ours: true })
         };
-        let bars: Vec<Bar> = of_what.filter_map(bar).collect();
+        let bars: Vec<Bar> = measurements.iter().filter_map(bar).collect();
         if !bars.is_empty() {
-            let title = format!("Delays, {what}");
-            fs::write(folder.join(name), bars_svg(&title, &bars, |millis| format!("{} ms", significant(millis)))?)?;
-            names.push(name.to_owned());
+            fs::write(folder.join(file), bars_svg(title, &bars, |figure| format!("{} {unit}", significant(figure)))?)?;
+            names.push((*file).to_owned());
         }
     }
     Ok(names)

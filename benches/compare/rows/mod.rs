@@ -6,6 +6,7 @@ mod competition;
 mod delays;
 mod engines;
 mod growth;
+mod time;
 
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ const FULL: bool = false;
 /// All rows, in the order of the report.
 const ROWS: &[Planned] = &[
     row("workers", "Workers and processes, and the bare drain", SHORT, engines::workers),
+    row("time", "Where the processor time goes", SHORT, time::by_thread),
     row("peers", "Peers", SHORT, engines::peers),
     row("tenfold", "A topic and one of ten times its size", SHORT, axes::tenfold),
     row("latency", "Delays under load", SHORT, delays::latency),
