@@ -147,10 +147,9 @@ fn views_beyond_their_limit_end_the_run_before_the_commit() {
                 let error = world(most, VIEWS).run(store, workers, most).expect_err("there are more groups");
                 assert_eq!(error.kind(), FailureKind::Usage, "{error}");
                 let message = format!("which is more than --view-max-groups {most}: drop the view");
-                assert!(
-                    error.to_string().starts_with("view daily has ") && error.to_string().contains(&message),
-                    "{error}"
-                );
+                // The largest one is named; after an epoch of one record both have two.
+                let named = if most == 0 { "view " } else { "view daily has " };
+                assert!(error.to_string().starts_with(named) && error.to_string().contains(&message), "{error}");
                 assert!(groups(store) <= most, "no commit has more groups than {most}");
             }
         }
