@@ -102,7 +102,7 @@ fn read(brokers: &str, topic: &str, partitions: &[i32]) -> Outcome<Part> {
         .set("enable.auto.offset.store", "false")
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed")
-        .set("queued.max.messages.kbytes", "32768")
+        .set("queued.max.messages.kbytes", "16384")
         .set("queued.min.messages", "1000000")
         .set("fetch.message.max.bytes", "4194304")
         .set("fetch.max.bytes", "8388608")

@@ -18,7 +18,7 @@ use crate::load::Topic;
 use crate::report::Run;
 
 /// How long one run may take.
-const TIMEOUT: Duration = Duration::from_secs(900);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Something that reads a topic to its end and says what it has counted.
 pub(crate) trait Contestant {

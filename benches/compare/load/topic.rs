@@ -34,7 +34,8 @@ impl Topic {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("compare_{name}_{}_{number}", std::process::id());
-        let new = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        // The disk of one row is free for the next.
+        let new = NewTopic::new(&name, partitions, TopicReplication::Fixed(1)).set("file.delete.delay.ms", "1000");
         let created =
             wait(admin(brokers)?.create_topics([&new], &AdminOptions::new().operation_timeout(Some(TIMEOUT))))?;
         for result in created {

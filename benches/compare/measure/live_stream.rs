@@ -15,11 +15,13 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct LiveStream {
     reader: BufReader<TcpStream>,
     text: String,
+    /// Until when it may be read: heartbeats keep a stream open on which nothing is counted any more.
+    deadline: Instant,
 }
 
 impl LiveStream {
-    /// Opens it for tables that match a pattern.
-    pub(crate) fn open(address: SocketAddr, table: &str) -> Outcome<LiveStream> {
+    /// Opens it for tables that match a pattern, to be read for so long.
+    pub(crate) fn open(address: SocketAddr, table: &str, time: Duration) -> Outcome<LiveStream> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         stream.set_nodelay(true)?;
@@ -35,7 +37,7 @@ impl LiveStream {
             line.clear();
             reader.read_line(&mut line)?;
         }
-        Ok(LiveStream { reader, text: String::new() })
+        Ok(LiveStream { reader, text: String::new(), deadline: Instant::now() + time })
     }
 
     /// The data of the next event, and when the last byte of it was there.
@@ -47,6 +49,9 @@ impl LiveStream {
                 if let Some(data) = block.lines().find_map(|line| line.strip_prefix("data: ")) {
                     return Ok((arrived, serde_json::from_str(data)?));
                 }
+            }
+            if Instant::now() > self.deadline {
+                return Err("the live stream took too long".into());
             }
             let chunk = self.chunk()?;
             self.text.push_str(std::str::from_utf8(&chunk)?);

@@ -16,6 +16,8 @@ pub(crate) struct Schedule {
     pub(crate) rate: u64,
     pub(crate) seconds: u64,
     pub(crate) begin: Instant,
+    /// How much of the begin is not measured: connections are made, and code is read for the first time.
+    pub(crate) warm_up: Duration,
 }
 
 impl Schedule {
@@ -28,6 +30,11 @@ impl Schedule {
     pub(crate) fn due(&self, partition: u64, place: u64) -> Instant {
         let number = place * PARTITIONS + partition;
         self.begin + Duration::from_nanos(number * 1_000_000_000 / self.rate)
+    }
+
+    /// Whether the delay of a record counts that is due at this time.
+    pub(crate) fn measures(&self, due: Instant) -> bool {
+        due >= self.begin + self.warm_up
     }
 
     /// When the last record is due.
@@ -62,7 +69,9 @@ impl DelayRecorder {
         }
         for place in *seen..count {
             let due = self.schedule.due(partition, place);
-            self.delays.record(micros(arrived.saturating_duration_since(due)))?;
+            if self.schedule.measures(due) {
+                self.delays.record(micros(arrived.saturating_duration_since(due)))?;
+            }
         }
         *seen = (*seen).max(count);
         Ok(())

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::Outcome;
 
@@ -13,14 +13,21 @@ use crate::Outcome;
 const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Runs a command that must succeed; returns the user and system time of its threads by name, without the numbers in them.
-pub(crate) fn cpu_by_thread(mut command: Command, folder: &Path) -> Outcome<BTreeMap<String, Duration>> {
+pub(crate) fn cpu_by_thread(
+    mut command: Command,
+    folder: &Path,
+    limit: Duration,
+) -> Outcome<BTreeMap<String, Duration>> {
     let stderr = folder.join("stderr-threads");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&stderr)?);
-    let mut child = command.spawn()?;
+    let (mut child, began) = (command.spawn()?, Instant::now());
     let mut seen: BTreeMap<String, (String, Duration)> = BTreeMap::new();
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
+        }
+        if began.elapsed() > limit {
+            child.kill()?;
         }
         read(child.id(), &mut seen);
         thread::sleep(INTERVAL);

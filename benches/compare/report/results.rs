@@ -45,8 +45,9 @@ impl Run {
         Run { failed: Some(reason), ..Run::default() }
     }
 
+    /// `None` for a run whose answer is wrong, too: how fast it was does not matter.
     fn figure(&self, figure: Figure) -> Option<f64> {
-        if self.failed.is_some() {
+        if self.failed.is_some() || self.wrong.is_some() {
             return None;
         }
         let per = |seconds: f64| (seconds > 0.0).then(|| self.records as f64 / seconds);
@@ -195,9 +196,9 @@ impl Row {
         ratios(&self.standing(of)?.figures(figure), &self.standing(to)?.figures(figure))
     }
 
-    /// The spread of a measurement.
+    /// The spread of a measurement; `None` when something was wrong with what was measured.
     pub(crate) fn measured(&self, what: &str) -> Option<Spread> {
-        let found = self.measurements.iter().find(|measurement| measurement.what == what)?;
+        let found = self.measurements.iter().find(|known| known.what == what && known.wrong.is_none())?;
         Spread::of(found.figures.iter().copied())
     }
 }

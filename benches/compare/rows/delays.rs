@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::Bench;
 use crate::Outcome;
+use crate::contestants::product;
 use crate::contestants::served::ServedRun;
-use crate::contestants::{Walbook, product};
 use crate::load::{Counts, Topic};
-use crate::measure::delays::{Delays, TABLES, table_of};
+use crate::measure::delays::{CARRIED_TIME, CARRIED_WARM_UP, DRAIN_TIMEOUT, Delays, TABLES, carried_rate, table_of};
 use crate::measure::live_stream::LiveStream;
 use crate::measure::process_tree::cpu_of;
 use crate::measure::schedule::{PARTITIONS, Schedule};
@@ -17,6 +17,9 @@ use crate::report::{LeftOut, Row};
 
 const FIXED_RATE: u64 = 10_000;
 const COMMIT_INTERVAL: &str = "1s";
+const RUN_ARGUMENTS: [&str; 4] = ["-w", "2", "--commit-interval", COMMIT_INTERVAL];
+/// How long the load lasts before delays are measured.
+const WARM_UP: Duration = Duration::from_secs(3);
 /// The time until the first record is due, when producers are connected.
 const HEAD_START: Duration = Duration::from_millis(500);
 
@@ -25,7 +28,7 @@ pub(super) fn latency(bench: &Bench<'_>, row: &mut Row, _: &mut Vec<LeftOut>) ->
     let full = full_speed(bench)?;
     row.input = format!(
         "open loop, every record measured from the instant at which it was due; records of 361 B (Connect), {PARTITIONS} partitions, {seconds} s a round, \
-         `walbook run --serve -w 2 --commit-interval {COMMIT_INTERVAL}`; full speed is {} records/s from a backlog",
+         `walbook run --serve -w 2 --commit-interval {COMMIT_INTERVAL}`; full speed is the {} records/s that the run counts while the same producers send as many as they can",
         rate(full as f64)
     );
     for _ in 0..bench.arguments.rounds_of(2) {
@@ -38,26 +41,29 @@ pub(super) fn latency(bench: &Bench<'_>, row: &mut Row, _: &mut Vec<LeftOut>) ->
     Ok(())
 }
 
-/// Records a second that a run reads from a backlog.
+/// Records a second that a run counts while the same machine produces as many as it can.
 fn full_speed(bench: &Bench<'_>) -> Outcome<u64> {
-    let plan = bench.plan();
-    let topic = bench.topic("full_speed", &plan)?;
+    let topic = Topic::create(&bench.environment.brokers, "full_speed", PARTITIONS as i32)?;
     let folder = bench.environment.folder("full-speed")?;
-    let measured = Walbook::workers(2).run_into(bench.environment, &topic, folder.path())?;
-    Ok((plan.records as f64 / product::stream_seconds(&measured.stderr)?) as u64)
+    let run = ServedRun::start(bench.environment, &topic, folder.path(), &RUN_ARGUMENTS)?;
+    let stream = LiveStream::open(run.address, TABLES, CARRIED_WARM_UP + CARRIED_TIME + DRAIN_TIMEOUT);
+    let rate = carried_rate(&topic, &mut stream?)?;
+    run.stop()?;
+    Ok(rate)
 }
 
 /// The delays, the share of a core that the run needed, and what is wrong with its book.
 fn measure_delays(bench: &Bench<'_>, rate: u64, seconds: u64) -> Outcome<(Delays, f64, Option<String>)> {
     let mut topic = Topic::create(&bench.environment.brokers, "delays", PARTITIONS as i32)?;
     let folder = bench.environment.folder("delays")?;
-    let arguments = ["-w", "2", "--commit-interval", COMMIT_INTERVAL];
-    let run = ServedRun::start(bench.environment, &topic, folder.path(), &arguments)?;
-    let stream = LiveStream::open(run.address, TABLES)?;
+    let run = ServedRun::start(bench.environment, &topic, folder.path(), &RUN_ARGUMENTS)?;
+    let seconds = seconds + WARM_UP.as_secs();
+    let stream = LiveStream::open(run.address, TABLES, HEAD_START + Duration::from_secs(seconds) + DRAIN_TIMEOUT)?;
     let before = cpu_of(run.id())?;
-    let schedule = Schedule { rate, seconds, begin: Instant::now() + HEAD_START };
+    let schedule = Schedule { rate, seconds, begin: Instant::now() + HEAD_START, warm_up: WARM_UP };
+    let began = Instant::now();
     let delays = Delays::measure(schedule, &topic, stream, &run.book)?;
-    let cpu = (cpu_of(run.id())? - before).as_secs_f64() / seconds as f64;
+    let cpu = cpu_of(run.id())?.saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     let book = run.book.clone();
     run.stop()?;
     let mut truth = Counts::default();
@@ -68,6 +74,7 @@ fn measure_delays(bench: &Bench<'_>, rate: u64, seconds: u64) -> Outcome<(Delays
     topic.truth = truth;
     let counts = product::counts(bench.environment, &book, folder.path())?.without_days();
     let wrong = counts.difference(&topic.truth);
+    let wrong = wrong.or_else(|| delays.invalid());
     let wrong =
         wrong.map_or_else(|| product::verified(bench.environment, &book, folder.path()), |wrong| Ok(Some(wrong)))?;
     Ok((delays, cpu, wrong))

@@ -4,7 +4,7 @@ use super::Bench;
 use super::competition::describe;
 use super::delays::push;
 use crate::Outcome;
-use crate::contestants::{Walbook, product};
+use crate::contestants::{TIMEOUT, Walbook, product};
 use crate::measure::threads::cpu_by_thread;
 use crate::report::{LeftOut, Row};
 
@@ -19,7 +19,7 @@ pub(super) fn by_thread(bench: &Bench<'_>, row: &mut Row, _: &mut Vec<LeftOut>) 
     for _ in 0..bench.arguments.rounds_of(3) {
         let folder = bench.environment.folder("time")?;
         let run = Walbook::workers(2).command(bench.environment, &topic, folder.path(), 0);
-        let threads = cpu_by_thread(run, folder.path())?;
+        let threads = cpu_by_thread(run, folder.path(), TIMEOUT)?;
         let wrong = product::wrong(bench.environment, &folder.path().join("book"), &topic, folder.path())?;
         for part in [FETCH, WORK, REST] {
             let of_part = threads.iter().filter(|(name, _)| part_of(name) == part);

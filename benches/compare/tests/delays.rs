@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::measure::schedule::{DelayRecorder, PARTITIONS, Schedule};
 
 fn schedule(rate: u64) -> Schedule {
-    Schedule { rate, seconds: 3, begin: Instant::now() }
+    Schedule { rate, seconds: 3, begin: Instant::now(), warm_up: Duration::ZERO }
 }
 
 #[test]
@@ -36,4 +36,16 @@ fn each_record_is_measured_once_however_counts_arrive() {
     let delays = recorder.delays();
     assert_eq!((delays.len(), delays.min()), (12, 0));
     assert!((1_740_000..1_760_000).contains(&delays.max()), "{}", delays.max());
+}
+
+#[test]
+fn records_of_the_warm_up_are_produced_and_not_measured() {
+    let schedule = Schedule { warm_up: Duration::from_secs(1), ..schedule(4) };
+    let mut recorder = DelayRecorder::new(schedule).expect("valid bounds");
+    for partition in 0..PARTITIONS {
+        recorder.add(partition, 3, schedule.end()).expect("a count within bounds");
+    }
+    assert!(recorder.is_complete());
+    // Four of the twelve were due in the first second.
+    assert_eq!(recorder.delays().len(), 8);
 }
