@@ -20,6 +20,15 @@ fn a_cost_may_differ_by_two_percent_in_either_direction() {
 }
 
 #[test]
+fn cases_whose_threads_race_have_five_percent() {
+    let before = costs("rustc 1", &[("run: a record", 1_000.0)]);
+    for (now, differs) in [(1_049.0, false), (951.0, false), (1_051.0, true), (949.0, true)] {
+        let differences = before.differences(&costs("rustc 1", &[("run: a record", now)]));
+        assert_eq!(!differences.is_empty(), differs, "{now}: {differences:?}");
+    }
+}
+
+#[test]
 fn another_compiler_has_ten_percent() {
     let before = costs("rustc 1", &[("parse: line", 1_000.0)]);
     for (now, differs) in [(1_090.0, false), (910.0, false), (1_110.0, true), (890.0, true)] {
