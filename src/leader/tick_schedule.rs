@@ -9,9 +9,9 @@ use crate::change::{
     Accumulators, CommitNumber, CountKey, GroupKey, GroupValue, LeaderCommand, PartitionStart, Start, TickRequest,
 };
 
-/// How long an epoch with records stays open at least where live answers are served: each tick costs processor time.
+/// How long an epoch with records stays open at least in a run with a server: each tick costs processor time.
 const SHORTEST_EPOCH: Duration = Duration::from_millis(10);
-/// How long it stays open while a worker has more records to read, and where no one is served.
+/// How long it stays open while a worker has more records to read, and in a run without a server.
 const BUSY_EPOCH: Duration = Duration::from_millis(100);
 /// How long an epoch stays open when no records arrive.
 const IDLE_EPOCH: Duration = Duration::from_secs(1);
@@ -53,12 +53,12 @@ pub struct TickIntervals {
 }
 
 impl TickIntervals {
-    /// Of a run that serves live answers: an epoch is closed as soon as all that arrived is read.
+    /// For a run with a server: an epoch is closed as soon as all records that have arrived are read.
     pub fn served(commit: Duration) -> TickIntervals {
         TickIntervals { commit, shortest_epoch: SHORTEST_EPOCH }
     }
 
-    /// Of a run whose epochs nobody sees before they are committed.
+    /// For a run without a server: its epochs become visible only by commits.
     pub fn unserved(commit: Duration) -> TickIntervals {
         TickIntervals { commit, shortest_epoch: BUSY_EPOCH }
     }
@@ -111,7 +111,7 @@ impl TickSchedule {
             }
             Some(ClockInput::Request(TickRequest::CaughtUp(worker))) => {
                 self.flowing.remove(&worker);
-                // What one worker has read may wait until the others have read all, too: their work is not cut into pieces.
+                // Not while another worker has more to read: more epochs would slow it down.
                 if self.is_busy && self.flowing.is_empty() {
                     self.epoch_length = self.intervals.shortest_epoch;
                 }

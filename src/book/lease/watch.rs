@@ -42,7 +42,7 @@ struct Seen {
 /// A book that no run seems to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vacancy {
-    /// The newest entry: the book may be taken over only while it is still the newest.
+    /// The newest entry. Another run may open its generation only directly after this one.
     pub newest: Option<u64>,
     /// For how long nothing had changed; none if the run ended in order.
     pub silent: Option<Duration>,
@@ -55,7 +55,7 @@ impl LeaseWatch {
         LeaseWatch { store, timeout, seen, looked_at: None, silent: Duration::ZERO, counts_release: true }
     }
 
-    /// Looks once; `now` is the time before that. Returns the vacancy if the book may be taken over.
+    /// Reads log and lease once; `now` is the time before that. Returns the vacancy when no run seems to write the book any more.
     ///
     /// # Errors
     /// [`BookError`] when log or lease cannot be read at this moment, and while a book that was there is gone.

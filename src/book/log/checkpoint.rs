@@ -139,7 +139,7 @@ pub(in crate::book) fn read(store: &dyn Store, number: u64) -> Result<State, Boo
     }
     match commit_log::read_digest(store, number)? {
         Some(digest) if digest == state.digest => Ok(state),
-        // Which of the two is wrong? An entry that is not what its name says is no fault of the checkpoint.
+        // An entry that is not what its name says is an error of the log, and the checkpoint stays.
         Some(_) => commit_log::read_entry(store, number).and(Err(damaged("its newest entry is not the log's"))),
         None => Err(damaged("the log does not hold its newest entry")),
     }
