@@ -126,8 +126,19 @@ impl EventColumns {
     /// Columns with room for `rows` rows that hold `bytes` bytes of data together.
     pub fn with_capacity(rows: usize, bytes: usize) -> EventColumns {
         EventColumns {
+            origins: Origins {
+                topics: Vec::with_capacity(rows),
+                numbers: Vec::with_capacity(rows),
+                ..Origins::default()
+            },
             offset: Vec::with_capacity(rows),
             ordinal: Vec::with_capacity(rows),
+            kafka_time: TimestampMicrosecondBuilder::with_capacity(rows),
+            commit_time: TimestampMicrosecondBuilder::with_capacity(rows),
+            lsn: Int64Builder::with_capacity(rows),
+            commit_lsn: Int64Builder::with_capacity(rows),
+            seq: Int32Builder::with_capacity(rows),
+            xid: Int64Builder::with_capacity(rows),
             table: Vec::with_capacity(rows),
             op: Vec::with_capacity(rows),
             data: StringBuilder::with_capacity(rows, bytes),
