@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// Records of most topics
     #[arg(long, value_name = "N", default_value_t = 2_640_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub(crate) records: u64,
+    /// Leave out the peers that are not installed yet, instead of installing them
+    #[arg(long)]
+    pub(crate) no_install: bool,
     /// Where the report is written
     #[arg(long, value_name = "FOLDER", default_value = "target/bench")]
     pub(crate) out: PathBuf,
@@ -55,6 +58,9 @@ impl Arguments {
         }
         if self.records != 2_640_000 {
             command.push_str(&format!(" --records {}", self.records));
+        }
+        if self.no_install {
+            command.push_str(" --no-install");
         }
         if self.seed != 1 {
             command.push_str(&format!(" --seed {}", self.seed));

@@ -9,7 +9,7 @@ pub(crate) mod served;
 use std::time::Duration;
 
 pub(crate) use drain::Drain;
-pub(crate) use peer::Peer;
+pub(crate) use peer::{Peer, PeerProgram};
 pub(crate) use product::Walbook;
 
 use crate::Outcome;

@@ -18,7 +18,7 @@ from bytewax.run import cli_main
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from pyarrow import parquet
 
-from peer_run import consecutive_ports, parse_arguments, write_result
+from peer_run import consecutive_ports, parse_arguments, write_checked, write_counts, write_result
 from python_change import DAY, printed_day, read_change
 
 BATCH = 10_000
@@ -184,6 +184,13 @@ def run_processes(arguments):
 
 def main():
     arguments = parse_arguments()
+    if arguments.check:
+        check(arguments.out)
+    else:
+        run(arguments)
+
+
+def run(arguments):
     for folder in ["events", "counts"]:
         os.mkdir(os.path.join(arguments.out, folder))
 
@@ -191,24 +198,32 @@ def main():
     run_processes(arguments)
     seconds = time.monotonic() - started
 
-    totals = {}
-    for path in glob.glob(os.path.join(arguments.out, "counts", "*")):
-        with open(path, encoding="utf-8") as file:
-            totals.update((tuple(key or ()), count) for key, count in map(json.loads, file))
-    records = totals.pop((), 0)
-    events = glob.glob(os.path.join(arguments.out, "events", "*"))
     write_result(
         arguments.out,
-        [(printed_day(day), *key, count) for (day, *key), count in totals.items()],
         peer="bytewax",
         version=version("bytewax"),
-        records=records,
+        records=read_totals(arguments.out).get((), 0),
         stream_seconds=seconds,
-        events_rows=sum(parquet.read_metadata(path).num_rows for path in events),
         guarantee="None: recovery is off, so after a failure all is read again from the first offset.",
         leaves_out="Records that cannot be read are dropped without a trace; counts appear at the end only, and Parquet files "
         "are whole only then and not synced to disk.",
     )
+
+
+def check(out):
+    totals = read_totals(out)
+    totals.pop((), None)
+    write_counts(out, [(printed_day(day), *key, count) for (day, *key), count in totals.items()])
+    write_checked(out, sum(parquet.read_metadata(path).num_rows for path in glob.glob(os.path.join(out, "events", "*"))))
+
+
+def read_totals(out):
+    """The counts of all workers; that of the records has an empty key."""
+    totals = {}
+    for path in glob.glob(os.path.join(out, "counts", "*")):
+        with open(path, encoding="utf-8") as file:
+            totals.update((tuple(key or ()), count) for key, count in map(json.loads, file))
+    return totals
 
 
 main()

@@ -12,7 +12,10 @@ from pyflink.table import EnvironmentSettings, TableEnvironment
 from pyflink.version import __version__
 
 from change_line import CHANGE, NAME, SCHEMA_AND_TABLE
-from peer_run import parse_arguments, write_result
+from peer_run import parse_arguments, write_checked, write_counts, write_result
+
+# In the output folder: the name of the topic that the counts are in.
+COUNTS_TOPIC_FILE = "counts-topic"
 
 SETTINGS = {
     "execution.runtime-mode": "streaming",
@@ -121,6 +124,14 @@ CREATE TABLE counts (
 
 def main():
     arguments = parse_arguments()
+    if arguments.check:
+        check(arguments)
+    else:
+        run(arguments)
+
+
+def run(arguments):
+    """Leaves the topic of the counts to the check, which deletes it."""
     os.environ.setdefault("JVM_ARGS", "-Xmx3g")
     brokers, counts_topic = arguments.brokers, f"{arguments.topic}-flink-counts-{os.getpid()}"
     admin = AdminClient({"bootstrap.servers": brokers})
@@ -129,23 +140,37 @@ def main():
     try:
         records = topic_length(brokers, arguments.topic)
         seconds = run_job(arguments, counts_topic)
-        counts = read_counts(brokers, counts_topic)
-    finally:
-        for deleted in admin.delete_topics([counts_topic]).values():
-            deleted.result()
+    except BaseException:
+        delete_topic(admin, counts_topic)
+        raise
+    with open(os.path.join(arguments.out, COUNTS_TOPIC_FILE), "w", encoding="utf-8") as file:
+        file.write(counts_topic)
     write_result(
         arguments.out,
-        counts,
         peer="flink",
         version=__version__,
         records=records,
         stream_seconds=seconds,
-        events_rows=events_rows(arguments.out),
         guarantee="Exactly-once checkpoints every 5 s: files of events become visible with the checkpoint that names them; "
         "counts are upserts into a Kafka topic, which a restart may repeat, but not add up twice.",
         leaves_out="Records that cannot be read are dropped without a trace; counts and events become visible at different "
         "moments, and counts are no files.",
     )
+
+
+def check(arguments):
+    with open(os.path.join(arguments.out, COUNTS_TOPIC_FILE), encoding="utf-8") as file:
+        counts_topic = file.read()
+    try:
+        write_counts(arguments.out, read_counts(arguments.brokers, counts_topic))
+    finally:
+        delete_topic(AdminClient({"bootstrap.servers": arguments.brokers}), counts_topic)
+    write_checked(arguments.out, events_rows(arguments.out))
+
+
+def delete_topic(admin, topic):
+    for deleted in admin.delete_topics([topic]).values():
+        deleted.result()
 
 
 def run_job(arguments, counts_topic):

@@ -7,7 +7,7 @@ import time
 import orjson
 import pathway as pw
 
-from peer_run import consecutive_ports, parse_arguments, write_result
+from peer_run import consecutive_ports, parse_arguments, write_checked, write_counts, write_result
 from python_change import DAY, printed_day, read_change
 
 BATCH = 1_024
@@ -51,6 +51,10 @@ def newest_counts(counts):
 
 def main():
     arguments = parse_arguments()
+    if arguments.check:
+        # The counts were in memory only, so the run has written them.
+        write_checked(arguments.out, events_rows=None)
+        return
     if "PATHWAY_PROCESS_ID" not in os.environ:
         spawn_processes(arguments.workers)
     records = pw.io.kafka.read(
@@ -76,14 +80,13 @@ def main():
     if os.environ["PATHWAY_PROCESS_ID"] != "0":
         return
     keys = [(orjson.loads(key), count) for key, count in counts.items()]
+    write_counts(arguments.out, [(printed_day(day), *key, count) for (day, *key), count in keys])
     write_result(
         arguments.out,
-        [(printed_day(day), *key, count) for (day, *key), count in keys],
         peer="pathway",
         version=pw.__version__,
         records=read.get("records", 0),
         stream_seconds=seconds,
-        events_rows=None,
         guarantee="None: persistence is off, so after a failure all is read again from the first offset.",
         leaves_out="Events, because Pathway writes Parquet only as a Delta table, which needs a licence key; counts are in memory "
         "only; records that cannot be read are dropped without a trace.",

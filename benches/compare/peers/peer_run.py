@@ -1,4 +1,4 @@
-"""What each peer's program is started with, and the two files that it leaves for the comparison."""
+"""What each peer's program is started with, and the files that it leaves for the comparison."""
 
 import argparse
 import csv
@@ -15,22 +15,36 @@ def parse_arguments():
     parser.add_argument("--topic", required=True)
     parser.add_argument("--workers", required=True, type=int)
     parser.add_argument("--out", required=True)
+    parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     arguments.out = os.path.abspath(arguments.out)
     return arguments
 
 
-def write_result(out, counts, **result):
-    """Writes `counts.csv` from rows of day, schema, table, operation and count, then `result.json`."""
+def write_counts(out, counts):
+    """Writes `counts.csv` from rows of day, schema, table, operation and count."""
     with open(os.path.join(out, "counts.csv"), "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["day", "schema", "table", "op", "count"])
         writer.writerows(sorted(counts))
-    expected = {"peer", "version", "records", "stream_seconds", "events_rows", "guarantee", "leaves_out"}
+
+
+def write_result(out, **result):
+    """Writes `result.json` at the end of a run."""
+    expected = {"peer", "version", "records", "stream_seconds", "guarantee", "leaves_out"}
     if set(result) != expected:
         sys.exit(f"result.json needs {sorted(expected)}, not {sorted(result)}")
-    with open(os.path.join(out, "result.json"), "w", encoding="utf-8") as file:
-        json.dump(result, file, indent=2)
+    write_json(os.path.join(out, "result.json"), result)
+
+
+def write_checked(out, events_rows):
+    """Writes `checked.json` at the end of a check: how many rows the files of events have, `None` without any."""
+    write_json(os.path.join(out, "checked.json"), {"events_rows": events_rows})
+
+
+def write_json(path, content):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
         file.write("\n")
 
 

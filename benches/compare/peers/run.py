@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Runs one peer of the comparison on a topic, in an environment of its own that it makes where it is missing.
 
-    run.py PEER --brokers B --topic T --workers N --out DIR --cache DIR
+    run.py PEER --brokers B --topic T --workers N --out DIR --cache DIR [--check]
     run.py PEER --prepare --cache DIR
     run.py --list
 
 The peer reads the topic from its first offsets to the end that it had at the start. Below DIR it writes what it makes of it, and
-at its end `counts.csv` (day,schema,table,op,count) and `result.json`.
+at its end `result.json`. The same command with --check
+afterwards reads what the run has left and writes `counts.csv` (day,schema,table,op,count) and `checked.json`, so that the
+check is no part of what the run costs. --no-install uses only environments that are there.
 
 Exit codes: 0 finished; 2 wrong usage; 3 the peer could not be installed, with the reason in the last line of stderr; others, the
 peer failed.
@@ -25,6 +27,8 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Each has requirements/PEER.txt; those on the JVM have requirements/PEER.pom.xml too.
 PROGRAMS = {"spark": "spark.py", "flink": "flink.py", "bytewax": "bytewax_flow.py", "pathway": "pathway_run.py"}
+# What their programs are started with, besides --out.
+OPTIONS = ["brokers", "topic", "workers"]
 OLDEST_JAVA = 17
 
 
@@ -38,7 +42,7 @@ def main():
         print("\n".join(PROGRAMS))
         return
     try:
-        environment = prepare(arguments.peer, os.path.abspath(arguments.cache))
+        environment = prepare(arguments.peer, os.path.abspath(arguments.cache), not arguments.no_install)
     except NotInstalled as reason:
         print(f"could not install {arguments.peer}: {reason}", file=sys.stderr)
         sys.exit(3)
@@ -51,6 +55,8 @@ def parse_arguments():
     parser.add_argument("peer", nargs="?", choices=PROGRAMS)
     parser.add_argument("--list", action="store_true", help="print the peers' names")
     parser.add_argument("--prepare", action="store_true", help="only make the environment")
+    parser.add_argument("--no-install", action="store_true", help="fail where the environment is missing")
+    parser.add_argument("--check", action="store_true", help="read what a run has left in DIR, instead of running")
     parser.add_argument("--cache", metavar="DIR", help="where environments are kept")
     parser.add_argument("--brokers", metavar="HOST:PORT,…")
     parser.add_argument("--topic")
@@ -59,19 +65,22 @@ def parse_arguments():
     arguments = parser.parse_args()
     if arguments.list:
         return arguments
-    needed = ["peer", "cache"] if arguments.prepare else ["peer", "cache", "brokers", "topic", "workers", "out"]
+    needed = ["peer", "cache"] if arguments.prepare else ["peer", "cache", "out", *OPTIONS]
     missing = [name for name in needed if getattr(arguments, name) is None]
     if missing:
         parser.error(f"missing: {', '.join(missing)}")
     if not arguments.prepare:
         if arguments.workers < 1:
             parser.error("--workers must be at least 1")
-        if os.path.isdir(arguments.out) and os.listdir(arguments.out):
+        if arguments.check:
+            if not os.path.exists(os.path.join(arguments.out, "result.json")):
+                parser.error(f"{arguments.out} has no result.json: no run has ended there")
+        elif os.path.isdir(arguments.out) and os.listdir(arguments.out):
             parser.error(f"{arguments.out} is not empty")
     return arguments
 
 
-def prepare(peer, cache):
+def prepare(peer, cache, may_install):
     """Makes the peer's environment unless it is whole; its name changes with what is to be in it."""
     requirements = os.path.join(HERE, "requirements", f"{peer}.txt")
     pom = os.path.join(HERE, "requirements", f"{peer}.pom.xml")
@@ -84,6 +93,10 @@ def prepare(peer, cache):
             content.update(file.read())
     environment = os.path.join(cache, f"peer-{peer}-{content.hexdigest()[:12]}")
     whole = os.path.join(environment, "whole")
+    if not may_install:
+        if not os.path.exists(whole):
+            raise NotInstalled("it is not installed yet, and nothing may be (--no-install)")
+        return environment
     try:
         os.makedirs(cache, exist_ok=True)
         with open(f"{environment}.lock", "w") as lock:
@@ -134,12 +147,13 @@ def install(step, command):
 
 
 def start(arguments, environment):
-    """Runs the peer's program until it and all that it started have ended."""
+    """Runs the peer's program, or its check, until it and all that it started have ended."""
     os.makedirs(arguments.out, exist_ok=True)
     python = os.path.join(environment, "bin", "python")
     program = os.path.join(HERE, PROGRAMS[arguments.peer])
-    options = ["--brokers", arguments.brokers, "--topic", arguments.topic]
-    options += ["--workers", str(arguments.workers), "--out", os.path.abspath(arguments.out)]
+    options = ["--out", os.path.abspath(arguments.out), *(["--check"] if arguments.check else [])]
+    for name in OPTIONS:
+        options += [f"--{name}", str(getattr(arguments, name))]
     # The working directory too: peers leave files there, such as Spark's metastore.
     os.chdir(arguments.out)
     peer_environment = {
@@ -161,8 +175,9 @@ def start(arguments, environment):
             os.wait()
     except ChildProcessError:
         pass
-    if status == 0 and not os.path.exists("result.json"):
-        sys.exit(f"{arguments.peer} left no result.json")
+    for name in ["counts.csv", "checked.json"] if arguments.check else ["result.json"]:
+        if status == 0 and not os.path.exists(name):
+            sys.exit(f"{arguments.peer} left no {name}")
     sys.exit(status if status >= 0 else 128 - status)
 
 

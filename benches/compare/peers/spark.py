@@ -6,11 +6,12 @@ import time
 from datetime import datetime
 
 import pyspark
+from pyarrow import dataset
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from change_line import CHANGE, NAME, SCHEMA_AND_TABLE
-from peer_run import parse_arguments, write_result
+from peer_run import parse_arguments, write_checked, write_counts, write_result
 
 # Kafka Connect's JsonConverter with and without schemas, and fields beside the line. What has another type is null.
 VALUE = "payload STRUCT<data: STRING, commit_time: TIMESTAMP>, data STRING, commit_time TIMESTAMP"
@@ -119,18 +120,28 @@ def write_batches(changes, out):
     )
 
 
-def read_output(spark, schema, out):
-    """The newest counts, and how many rows the files of events have; nothing where no batch was run, as of an empty topic."""
+def check(out):
+    """Reads the newest counts, and counts the rows of the files of events; none where no batch was run, as of an empty topic."""
     batches = sorted(int(number) for number in os.listdir(f"{out}/counts")) if os.path.isdir(f"{out}/counts") else []
     if not batches:
-        return [], 0
-    counts = spark.read.schema(COUNTS).parquet(f"{out}/counts/{batches[-1]}").collect()
-    events = spark.read.schema(schema).option("basePath", f"{out}/events").parquet(f"{out}/events/*").count()
-    return [(str(row.day), row.schema, row.table, row.op, row["count"]) for row in counts], events
+        write_counts(out, [])
+        write_checked(out, events_rows=0)
+        return
+    counts = dataset.dataset(f"{out}/counts/{batches[-1]}", format="parquet").to_table(columns=[*KEY, "count"])
+    rows = zip(*(column.to_pylist() for column in counts.columns))
+    write_counts(out, [(str(day), *names, count) for day, *names, count in rows])
+    write_checked(out, dataset.dataset(f"{out}/events", format="parquet").count_rows())
 
 
 def main():
     arguments = parse_arguments()
+    if arguments.check:
+        check(arguments.out)
+    else:
+        run(arguments)
+
+
+def run(arguments):
     out = arguments.out
     spark = start_session(arguments.workers)
     changes = changes_of(read_topic(spark, arguments))
@@ -142,15 +153,12 @@ def main():
     batches = query.recentProgress
     # The first batch begins when the query is set up.
     started = datetime.fromisoformat(batches[0]["timestamp"]).timestamp() if batches else finished
-    counts, events = read_output(spark, changes.schema, out)
     write_result(
         out,
-        counts,
         peer="spark",
         version=pyspark.__version__,
         records=sum(batch["numInputRows"] for batch in batches),
         stream_seconds=finished - started,
-        events_rows=events,
         guarantee="A batch that is repeated after a failure replaces its files of events and counts, so each change is "
         "counted once; readers may see a batch that is not finished, and files are not synced to disk.",
         leaves_out="Records that cannot be read are dropped without a trace; no live answers, and no check that the "

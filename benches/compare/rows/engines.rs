@@ -3,7 +3,7 @@
 use super::Bench;
 use super::competition::describe;
 use crate::Outcome;
-use crate::contestants::{Drain, Peer, Walbook};
+use crate::contestants::{Drain, Peer, PeerProgram, Walbook};
 use crate::report::{LeftOut, Row};
 
 pub(super) fn workers(bench: &Bench<'_>, row: &mut Row, _: &mut Vec<LeftOut>) -> Outcome<()> {
@@ -28,7 +28,7 @@ pub(super) fn peers(bench: &Bench<'_>, row: &mut Row, left_out: &mut Vec<LeftOut
     let plan = bench.plan();
     row.input = describe(&plan);
     let mut installed = Vec::new();
-    let names = match Peer::list(bench.environment) {
+    let names = match PeerProgram::readers(bench.environment) {
         Ok(names) => names,
         Err(error) => {
             left_out.push(LeftOut { what: "all peers".to_owned(), why: error.to_string() });
@@ -36,16 +36,17 @@ pub(super) fn peers(bench: &Bench<'_>, row: &mut Row, left_out: &mut Vec<LeftOut
         }
     };
     for name in names {
-        eprintln!("installing {name}, if it is missing");
-        match Peer::install(bench.environment, &name, WORKERS) {
-            Ok(peer) => installed.push(peer),
+        eprintln!("looking for {name}");
+        match PeerProgram::install(bench.environment, &name, !bench.arguments.no_install) {
+            Ok(program) => installed.push(program),
             Err(error) => left_out.push(LeftOut { what: name, why: error.to_string() }),
         }
     }
     let topic = bench.topic("peers", &plan)?;
     let mut entrants =
         vec![bench.entrant(Walbook::workers(WORKERS), &topic), bench.entrant(Drain { consumers: WORKERS }, &topic)];
-    entrants.extend(installed.into_iter().map(|peer| bench.entrant(peer, &topic)));
+    let peers = installed.into_iter().map(|program| Peer { program, workers: WORKERS });
+    entrants.extend(peers.map(|peer| bench.entrant(peer, &topic)));
     bench.compete(row, &entrants, bench.arguments.rounds_of(2));
     Ok(())
 }
