@@ -1,10 +1,14 @@
-//! Readers of a PostgreSQL slot: `walbook capture` into a topic, `walbook run` into a book, and `pg_recvlogical` into a file.
+//! Readers of a PostgreSQL slot: `walbook capture` into a topic, `walbook run` into a book, and `pg_recvlogical` into a file; Debezium
+//! has a file of its own.
 //!
-//! Each reads the same WAL from a slot of its own.
+//! Each reads the same WAL from a slot of its own, a copy of one that was made before the changes: so the server has two slots at a
+//! time, however many rounds there are.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{TIMEOUT, product};
 use crate::Outcome;
@@ -13,9 +17,24 @@ use crate::load::{Counts, Topic};
 use crate::measure::measure;
 use crate::report::Run;
 
+/// The publication of all tables, for readers that need one.
+pub(super) const PUBLICATION: &str = "compared";
+/// How long a slot may stay active whose reader has ended, and the time between two looks at it.
+const SLOT_TIMEOUT: Duration = Duration::from_secs(20);
+const SLOT_PAUSE: Duration = Duration::from_millis(50);
+/// The slot that has all changes and is never read.
+const ORIGIN: &str = "origin";
+
+/// How the server decodes the WAL for a reader.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plugin {
+    TestDecoding,
+    PgOutput,
+}
+
 /// A database with pgbench's tables; dropped, its slots are gone.
 pub(crate) struct Database<'e> {
-    environment: &'e Environment,
+    pub(super) environment: &'e Environment,
     name: String,
     /// The right counts of all changes since the slots, without days.
     pub(crate) truth: Counts,
@@ -24,12 +43,8 @@ pub(crate) struct Database<'e> {
 }
 
 impl<'e> Database<'e> {
-    /// Makes it with some slots, and then that many transactions of pgbench with four changes each.
-    pub(crate) fn with_backlog(
-        environment: &'e Environment,
-        slots: &[String],
-        transactions: u64,
-    ) -> Outcome<Database<'e>> {
+    /// Makes it with a slot, and then that many transactions of pgbench with four changes each.
+    pub(crate) fn with_backlog(environment: &'e Environment, transactions: u64) -> Outcome<Database<'e>> {
         const CLIENTS: u64 = 2;
         let name = format!("compare_{}", std::process::id());
         let server = format!("{}/postgres", environment.postgres);
@@ -38,9 +53,10 @@ impl<'e> Database<'e> {
         let mut database = Database { environment, name, truth: Counts::default(), end: String::new() };
         let mut tables = environment.postgres_program("pgbench");
         succeed(tables.args(["-q", "-i", "-s", "5"]).arg(database.url()))?;
-        for slot in slots {
-            database.sql(&format!("select pg_create_logical_replication_slot('{slot}', 'test_decoding')"))?;
-        }
+        // Decoding sees the publications that there were at the time of a change.
+        database.sql(&format!("create publication {PUBLICATION} for all tables"))?;
+        database
+            .sql(&format!("select pg_create_logical_replication_slot('{}', 'test_decoding')", database.slot(ORIGIN)))?;
         let each = transactions / CLIENTS;
         let mut pgbench = environment.postgres_program("pgbench");
         succeed(
@@ -56,7 +72,40 @@ impl<'e> Database<'e> {
         Ok(database)
     }
 
-    fn url(&self) -> String {
+    /// Lets a reader read all changes from a slot of its own, which is dropped afterwards.
+    pub(crate) fn with_slot(
+        &self,
+        reader: &str,
+        plugin: Plugin,
+        read: impl Fn(&str) -> Outcome<Run>,
+    ) -> Outcome<Run> {
+        let (origin, slot) = (self.slot(ORIGIN), self.slot(reader));
+        let plugin = match plugin {
+            Plugin::TestDecoding => "test_decoding",
+            Plugin::PgOutput => "pgoutput",
+        };
+        self.sql(&format!("select pg_copy_logical_replication_slot('{origin}', '{slot}', false, '{plugin}')"))?;
+        let run = read(&slot);
+        let dropped = self.drop_slot(&slot);
+        run.and_then(|run| dropped.map(|()| run))
+    }
+
+    /// Drops a slot as soon as the server has seen that its reader is gone.
+    fn drop_slot(&self, slot: &str) -> Outcome<()> {
+        let began = Instant::now();
+        let active = format!("select active from pg_replication_slots where slot_name = '{slot}'");
+        while self.sql(&active)? == "t" && began.elapsed() < SLOT_TIMEOUT {
+            thread::sleep(SLOT_PAUSE);
+        }
+        self.sql(&format!("select pg_drop_replication_slot('{slot}')")).map(drop)
+    }
+
+    /// The name of a slot: slots are the server's, not the database's.
+    fn slot(&self, reader: &str) -> String {
+        format!("{}_{reader}", self.name)
+    }
+
+    pub(super) fn url(&self) -> String {
         format!("{}/{}", self.environment.postgres, self.name)
     }
 

@@ -1,6 +1,7 @@
 //! Who is compared: walbook, the floor below it, and its peers.
 
 pub(crate) mod capture;
+pub(crate) mod debezium;
 pub(crate) mod drain;
 pub(crate) mod peer;
 pub(crate) mod product;

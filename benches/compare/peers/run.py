@@ -2,11 +2,12 @@
 """Runs one peer of the comparison on a topic, in an environment of its own that it makes where it is missing.
 
     run.py PEER --brokers B --topic T --workers N --out DIR --cache DIR [--check]
+    run.py debezium --brokers B --topic T --postgres URL --slot S --publication P --changes N --out DIR --cache DIR [--check]
     run.py PEER --prepare --cache DIR
     run.py --list
 
 The peer reads the topic from its first offsets to the end that it had at the start. Below DIR it writes what it makes of it, and
-at its end `result.json`. The same command with --check
+at its end `result.json`. Debezium fills the topic instead, until it holds N changes of a slot. The same command with --check
 afterwards reads what the run has left and writes `counts.csv` (day,schema,table,op,count) and `checked.json`, so that the
 check is no part of what the run costs. --no-install uses only environments that are there.
 
@@ -26,9 +27,12 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Each has requirements/PEER.txt; those on the JVM have requirements/PEER.pom.xml too.
-PROGRAMS = {"spark": "spark.py", "flink": "flink.py", "bytewax": "bytewax_flow.py", "pathway": "pathway_run.py"}
+READERS = {"spark": "spark.py", "flink": "flink.py", "bytewax": "bytewax_flow.py", "pathway": "pathway_run.py"}
+WRITERS = {"debezium": "debezium.py"}
+PROGRAMS = {**READERS, **WRITERS}
 # What their programs are started with, besides --out.
-OPTIONS = ["brokers", "topic", "workers"]
+READER_OPTIONS = ["brokers", "topic", "workers"]
+WRITER_OPTIONS = ["brokers", "topic", "postgres", "slot", "publication", "changes"]
 OLDEST_JAVA = 17
 
 
@@ -39,7 +43,7 @@ class NotInstalled(Exception):
 def main():
     arguments = parse_arguments()
     if arguments.list:
-        print("\n".join(PROGRAMS))
+        print("\n".join(READERS))
         return
     try:
         environment = prepare(arguments.peer, os.path.abspath(arguments.cache), not arguments.no_install)
@@ -53,7 +57,7 @@ def main():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", nargs="?", choices=PROGRAMS)
-    parser.add_argument("--list", action="store_true", help="print the peers' names")
+    parser.add_argument("--list", action="store_true", help="print the names of the peers that read a topic")
     parser.add_argument("--prepare", action="store_true", help="only make the environment")
     parser.add_argument("--no-install", action="store_true", help="fail where the environment is missing")
     parser.add_argument("--check", action="store_true", help="read what a run has left in DIR, instead of running")
@@ -61,23 +65,32 @@ def parse_arguments():
     parser.add_argument("--brokers", metavar="HOST:PORT,…")
     parser.add_argument("--topic")
     parser.add_argument("--workers", type=int, metavar="N")
+    parser.add_argument("--postgres", metavar="URL", help="the database of the slot")
+    parser.add_argument("--slot")
+    parser.add_argument("--publication")
+    parser.add_argument("--changes", type=int, metavar="N", help="how many changes the slot has")
     parser.add_argument("--out", metavar="DIR", help="a folder that is empty or not there yet")
     arguments = parser.parse_args()
     if arguments.list:
         return arguments
-    needed = ["peer", "cache"] if arguments.prepare else ["peer", "cache", "out", *OPTIONS]
+    needed = ["peer", "cache"] if arguments.prepare else ["peer", "cache", "out", *options_of(arguments.peer)]
     missing = [name for name in needed if getattr(arguments, name) is None]
     if missing:
         parser.error(f"missing: {', '.join(missing)}")
     if not arguments.prepare:
-        if arguments.workers < 1:
-            parser.error("--workers must be at least 1")
+        for name in ["workers", "changes"]:
+            if name in needed and getattr(arguments, name) < 1:
+                parser.error(f"--{name} must be at least 1")
         if arguments.check:
             if not os.path.exists(os.path.join(arguments.out, "result.json")):
                 parser.error(f"{arguments.out} has no result.json: no run has ended there")
         elif os.path.isdir(arguments.out) and os.listdir(arguments.out):
             parser.error(f"{arguments.out} is not empty")
     return arguments
+
+
+def options_of(peer):
+    return WRITER_OPTIONS if peer in WRITERS else READER_OPTIONS
 
 
 def prepare(peer, cache, may_install):
@@ -152,7 +165,7 @@ def start(arguments, environment):
     python = os.path.join(environment, "bin", "python")
     program = os.path.join(HERE, PROGRAMS[arguments.peer])
     options = ["--out", os.path.abspath(arguments.out), *(["--check"] if arguments.check else [])]
-    for name in OPTIONS:
+    for name in options_of(arguments.peer):
         options += [f"--{name}", str(getattr(arguments, name))]
     # The working directory too: peers leave files there, such as Spark's metastore.
     os.chdir(arguments.out)
