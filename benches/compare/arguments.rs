@@ -14,10 +14,10 @@ pub(crate) struct Arguments {
     /// Only these rows
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub(crate) only: Vec<String>,
-    /// Rounds of each row [default: five; fewer for slow rows of the short form]
+    /// Rounds of each row [default: five; fewer for most rows of the short form]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: Option<u32>,
-    /// Records of most topics
+    /// Records of most topics; those of the row workers and of the contestants labelled 4× have four times as many
     #[arg(long, value_name = "N", default_value_t = 2_640_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub(crate) records: u64,
     /// Leave out the peers that are not installed yet, instead of installing them

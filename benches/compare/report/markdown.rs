@@ -73,7 +73,8 @@ fn musts(report: &Report, text: &mut String) {
         let bound = if verdict.is_least { "≥" } else { "≤" };
         let measured = verdict.measured.map_or_else(|| "–".to_owned(), |spread| with_range(spread, significant));
         let (what, must, unit) = (verdict.what, significant(verdict.must), verdict.unit);
-        line(text, format_args!("| {what} | {bound} {must} {unit} | {measured} | {} |", verdict.words()));
+        let compared = verdict.compared.as_ref().map_or_else(String::new, |compared| format!(": {compared}"));
+        line(text, format_args!("| {what}{compared} | {bound} {must} {unit} | {measured} | {} |", verdict.words()));
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::figures::{Spread, ratios};
 use super::machine::Machine;
+use super::markdown::rate;
 use crate::measure::Measured;
 
 /// One run of one contestant.
@@ -83,6 +84,16 @@ impl Standing {
     /// The spread of a figure over the rounds.
     pub(crate) fn spread(&self, figure: Figure) -> Option<Spread> {
         Spread::of(self.figures(figure).into_iter().flatten())
+    }
+
+    /// Its name with the number of records that it has read.
+    pub(crate) fn on_records(&self) -> String {
+        format!("{} on {} records", self.contestant, rate(self.records() as f64))
+    }
+
+    /// Records of its runs: one that failed has none.
+    fn records(&self) -> u64 {
+        self.runs.iter().map(|run| run.records).max().unwrap_or(0)
     }
 
     fn has(&self, figure: Figure) -> bool {
@@ -189,6 +200,15 @@ impl Row {
     /// The standing of the contestant whose name begins so.
     pub(crate) fn standing(&self, prefix: &str) -> Option<&Standing> {
         self.standings.iter().find(|standing| standing.contestant.starts_with(prefix))
+    }
+
+    /// The standing of a contestant on the largest topic of which it has a figure; its name may have a label before it.
+    pub(crate) fn on_largest(&self, prefix: &str, figure: Figure) -> Option<&Standing> {
+        let is_of = |standing: &&Standing| {
+            let name = &*standing.contestant;
+            name.split_once(": ").map_or(name, |(_, name)| name).starts_with(prefix) && standing.has(figure)
+        };
+        self.standings.iter().filter(is_of).max_by_key(|standing| standing.records())
     }
 
     /// The ratio of a figure of two contestants, by rounds.

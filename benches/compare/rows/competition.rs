@@ -65,6 +65,11 @@ impl Bench<'_> {
     pub(crate) fn plan(&self) -> RecordPlan {
         RecordPlan::pgbench(self.arguments.seed, self.arguments.records)
     }
+
+    /// The same with four times the records: where the start of a contestant must be a small part of its run.
+    pub(crate) fn fourfold_plan(&self) -> RecordPlan {
+        RecordPlan { records: self.arguments.records * 4, ..self.plan() }
+    }
 }
 
 fn report_progress(round: usize, standing: &Standing) {

@@ -7,7 +7,7 @@ use crate::contestants::{Drain, Peer, PeerProgram, Walbook};
 use crate::report::{LeftOut, Row};
 
 pub(super) fn workers(bench: &Bench<'_>, row: &mut Row, _: &mut Vec<LeftOut>) -> Outcome<()> {
-    let plan = bench.plan();
+    let plan = bench.fourfold_plan();
     row.input = describe(&plan);
     let topic = bench.topic("workers", &plan)?;
     let two_processes = Walbook { processes: 2, ..Walbook::workers(1) };
@@ -18,15 +18,19 @@ pub(super) fn workers(bench: &Bench<'_>, row: &mut Row, _: &mut Vec<LeftOut>) ->
         bench.entrant(Drain { consumers: 1 }, &topic),
         bench.entrant(Drain { consumers: 2 }, &topic),
     ];
-    bench.compete(row, &entrants, bench.arguments.rounds_of(5));
+    bench.compete(row, &entrants, bench.arguments.rounds_of(3));
     Ok(())
 }
 
-/// Peers take half a minute each: the short form has two rounds.
+/// The label of contestants that read the larger topic.
+const FOURFOLD: &str = "4×";
+
+/// Peers take half a minute each for the smaller topic: the short form has two rounds, and the larger one is for walbook and the
+/// drain, which need as long for it as for a start of a JVM.
 pub(super) fn peers(bench: &Bench<'_>, row: &mut Row, left_out: &mut Vec<LeftOut>) -> Outcome<()> {
     const WORKERS: usize = 2;
-    let plan = bench.plan();
-    row.input = describe(&plan);
+    let (plan, fourfold_plan) = (bench.plan(), bench.fourfold_plan());
+    row.input = format!("{}; {FOURFOLD}: {}", describe(&plan), describe(&fourfold_plan));
     let mut installed = Vec::new();
     let names = match PeerProgram::readers(bench.environment) {
         Ok(names) => names,
@@ -43,10 +47,16 @@ pub(super) fn peers(bench: &Bench<'_>, row: &mut Row, left_out: &mut Vec<LeftOut
         }
     }
     let topic = bench.topic("peers", &plan)?;
+    let fourfold = bench.topic("peers", &fourfold_plan)?;
+    let peers = || installed.iter().map(|program| Peer { program: program.clone(), workers: WORKERS });
     let mut entrants =
         vec![bench.entrant(Walbook::workers(WORKERS), &topic), bench.entrant(Drain { consumers: WORKERS }, &topic)];
-    let peers = installed.into_iter().map(|program| Peer { program, workers: WORKERS });
-    entrants.extend(peers.map(|peer| bench.entrant(peer, &topic)));
+    entrants.extend(peers().map(|peer| bench.entrant(peer, &topic)));
+    entrants.push(bench.labelled(FOURFOLD, Walbook::workers(WORKERS), &fourfold));
+    entrants.push(bench.labelled(FOURFOLD, Drain { consumers: WORKERS }, &fourfold));
+    if bench.arguments.full {
+        entrants.extend(peers().map(|peer| bench.labelled(FOURFOLD, peer, &fourfold)));
+    }
     bench.compete(row, &entrants, bench.arguments.rounds_of(2));
     Ok(())
 }

@@ -63,13 +63,37 @@ fn a_table_has_medians_of_right_runs_and_what_is_wrong() {
         "| walbook -w 2 | 3 | 500 k (250 k–1.00 M) | 250 k (125 k–500 k) | 2.00 (1.00–4.00) | 0 | 1.00 × | 1.00 × | right |",
         "| spark, 2 workers | 3 | 14.6 k (12.5 k–16.7 k) | 7.3 k (6.2 k–8.3 k) | 70.0 (60.0–80.0) | 0 | 50.0 × (40.0 ×–60.0 ×) | 50.0 × (40.0 ×–60.0 ×) | **wrong**: 1 of 4 \\| counts differ |",
         // By rounds 60 and 40 times, whatever the medians are; the round with wrong counts has no part.
-        "| records/s against Spark, stream phase | ≥ 27.0 × | 50.0 (40.0–60.0) | reached |",
+        "| records/s against Spark, stream phase: walbook -w 2 on 1.00 M records against spark, 2 workers on 1.00 M records | ≥ 27.0 × | 50.0 (40.0–60.0) | reached |",
         "| records/s against Flink, stream phase | ≥ 17.0 × | – | not measured |",
         "- flink: no network",
         "![peers-rate](peers-rate.svg)",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
+}
+
+#[test]
+fn rates_are_compared_on_the_largest_topic_that_each_has_read() {
+    let fourfold = |seconds| Run { records: 4_000_000, ..run(seconds) };
+    let mut standings = vec![
+        standing("walbook -w 2", vec![run(1.0), run(1.0)]),
+        standing("spark, 2 workers", vec![run(60.0), run(80.0)]),
+        standing("4×: walbook -w 2", vec![fourfold(2.0), fourfold(2.0)]),
+        standing("flink, 2 workers", vec![run(20.0), run(40.0)]),
+        standing("4×: flink, 2 workers", vec![Run::failed("no space".to_owned()), fourfold(80.0)]),
+    ];
+    let text = markdown(&report(standings.clone()), &[]);
+    for line in [
+        "Spark, stream phase: 4×: walbook -w 2 on 4.00 M records against spark, 2 workers on 1.00 M records | ≥ 27.0 × | 140 (120–160) | reached |",
+        "Flink, stream phase: 4×: walbook -w 2 on 4.00 M records against 4×: flink, 2 workers on 4.00 M records | ≥ 17.0 × | 40.0 | reached |",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    // Without a figure of the larger topic it is that of the smaller one.
+    standings[2].runs = vec![Run::failed("no space".to_owned()), Run::failed("no space".to_owned())];
+    let text = markdown(&report(standings), &[]);
+    let line = "Spark, stream phase: walbook -w 2 on 1.00 M records against spark, 2 workers on 1.00 M records | ≥ 27.0 × | 70.0 (60.0–80.0) | reached |";
+    assert!(text.contains(line), "{text}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::report::musts::Verdict;
 
 fn verdict(is_least: bool, median: f64) -> Verdict {
     let measured = Some(Spread { median, min: median, max: median });
-    Verdict { what: "x", unit: "s", must: 2.0, is_least, measured }
+    Verdict { what: "x", compared: None, unit: "s", must: 2.0, is_least, measured }
 }
 
 #[test]
