@@ -124,13 +124,11 @@ impl<'e> Database<'e> {
         let measured = measure(vec![client], folder.path(), TIMEOUT)?;
         measured.check()?;
         let lines = BufReader::new(File::open(&file)?).lines();
-        let mut changes = 0;
+        let mut counts = Counts::default();
         for line in lines {
-            changes += u64::from(line?.starts_with("table "));
+            counts.add_line(&line?)?;
         }
-        let expected = self.truth.total();
-        let wrong = (changes != expected).then(|| format!("{changes} changes instead of {expected}"));
-        Ok(Run::of(expected, &measured, wrong))
+        Ok(Run::of(self.truth.total(), &measured, counts.difference(&self.truth)))
     }
 
     /// `walbook capture` writes them to a topic; a run on that topic counts what is there.

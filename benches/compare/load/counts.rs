@@ -39,6 +39,22 @@ impl Counts {
         Ok(counts)
     }
 
+    /// Counts a line of test_decoding, without a day; what is no change is not counted. Names must be plain, as pgbench's are.
+    ///
+    /// # Errors
+    /// When a line begins as a change and has no table or operation.
+    pub(crate) fn add_line(&mut self, line: &str) -> Result<(), String> {
+        let Some(change) = line.strip_prefix("table ") else { return Ok(()) };
+        let head = || {
+            let (name, rest) = change.split_once(": ")?;
+            let ((schema, table), (op, _)) = (name.split_once('.')?, rest.split_once(':')?);
+            Some([schema, table, op].map(str::to_owned))
+        };
+        let [schema, table, op] = head().ok_or_else(|| format!("no line of test_decoding: {line}"))?;
+        self.add((String::new(), schema, table, op), 1);
+        Ok(())
+    }
+
     /// The same counts without their days.
     pub(crate) fn without_days(&self) -> Counts {
         let mut counts = Counts::default();

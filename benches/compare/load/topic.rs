@@ -13,7 +13,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::counts::Counts;
-use super::records::RecordPlan;
+use super::records::{RecordPlan, Tally};
 use crate::Outcome;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -24,6 +24,8 @@ pub(crate) struct Topic {
     pub(crate) brokers: String,
     pub(crate) name: String,
     pub(crate) records: u64,
+    /// Bytes of all values.
+    pub(crate) bytes: u64,
     /// The right counts.
     pub(crate) truth: Counts,
 }
@@ -41,13 +43,13 @@ impl Topic {
         for result in created {
             result.map_err(|(name, code)| format!("could not create topic {name}: {code}"))?;
         }
-        Ok(Topic { brokers: brokers.to_owned(), name, records: 0, truth: Counts::default() })
+        Ok(Topic { brokers: brokers.to_owned(), name, records: 0, bytes: 0, truth: Counts::default() })
     }
 
     /// Makes a topic that holds the records of a plan.
     pub(crate) fn fill(brokers: &str, name: &str, plan: &RecordPlan) -> Outcome<Topic> {
         let mut topic = Topic::create(brokers, name, plan.partitions)?;
-        let mut tally = plan.tally();
+        let (mut tally, mut bytes) = (plan.tally(), 0);
         thread::scope(|scope| -> Outcome<()> {
             let producers: Vec<_> = (0..PRODUCERS)
                 .map(|part| {
@@ -58,11 +60,13 @@ impl Topic {
                 })
                 .collect();
             for producer in producers {
-                tally.merge(&producer.join().map_err(|_| "a producer panicked")??);
+                let (part, part_bytes) = producer.join().map_err(|_| "a producer panicked")??;
+                tally.merge(&part);
+                bytes += part_bytes;
             }
             Ok(())
         })?;
-        topic.records = plan.records;
+        (topic.records, topic.bytes) = (plan.records, bytes);
         topic.truth = plan.named(&tally);
         Ok(topic)
     }
@@ -77,20 +81,21 @@ impl Topic {
         TopicProducer::new(&self.brokers, &self.name, settings)
     }
 
-    /// Produces one part of a plan: the records of every second partition, in their order.
-    fn produce(&self, plan: &RecordPlan, part: u64) -> Result<super::records::Tally, String> {
+    /// Produces one part of a plan, the records of every second partition, in their order; returns their counts and bytes.
+    fn produce(&self, plan: &RecordPlan, part: u64) -> Result<(Tally, u64), String> {
         let settings = [("compression.type", plan.compression.name()), ("linger.ms", "20"), ("batch.size", "1000000")];
         let producer = self.producer(&settings).map_err(|error| error.to_string())?;
-        let (mut tally, mut value) = (plan.tally(), Vec::with_capacity(plan.bytes));
+        let (mut tally, mut bytes, mut value) = (plan.tally(), 0, Vec::with_capacity(plan.bytes));
         let partitions = u64::from(plan.partitions.unsigned_abs());
         // With a single partition the first producer has all of it, so that the order is that of the numbers.
         for number in (0..plan.records).filter(|number| number % partitions % PRODUCERS == part) {
             let made = plan.make(number, &mut value);
             producer.send(made.partition, made.time, &value)?;
             tally.add(&made);
+            bytes += value.len() as u64;
         }
         producer.flush()?;
-        Ok(tally)
+        Ok((tally, bytes))
     }
 }
 

@@ -53,8 +53,10 @@ fn head(report: &Report, text: &mut String) {
         format_args!(
             "Each round runs every contestant once, in an order that rotates. Figures are median (least–most) over the rounds; ratios are computed \
              in each round. *Stream* is from the first record until everything is durable, *whole* from the start of the process to its end. CPU is user and \
-             system time of all its processes. *Right* means: the counts by day, schema, table and operation are those of the records that were produced{}.",
-            " (of walbook also the number of rejects, and that `walbook verify` passes)"
+             system time of all its processes. *Right* means: the counts by day, schema, table and operation are those of the records that were produced, of walbook also \
+             the number of rejects, and `walbook verify` passes; of a peer with files of events also their rows. The drain, which counts nothing else, has read as many \
+             records and bytes as were produced. Of a slot the counts have no days: walbook's are those of its book, `pg_recvlogical`'s are counted in the lines that it has \
+             written, Debezium's in the records of its topic.",
         ),
     );
     if !report.is_full {

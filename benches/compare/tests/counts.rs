@@ -26,6 +26,27 @@ fn a_csv_that_lacks_something_is_refused() {
 }
 
 #[test]
+fn lines_of_test_decoding_are_counted_by_table_and_operation() {
+    let lines = [
+        "BEGIN 7",
+        "table public.t: INSERT: id[integer]:1 name[text]:'table public.u: DELETE: x'",
+        "table public.t: INSERT: id[integer]:2",
+        "table public.u: UPDATE: old-key: id[integer]:1 new-tuple: id[integer]:2",
+        "table public.u: DELETE: (no-tuple-data)",
+        "COMMIT 7 (at 2026-11-22 12:34:56+00)",
+    ];
+    let mut counts = Counts::default();
+    lines.iter().for_each(|line| counts.add_line(line).expect("a line of test_decoding"));
+    let mut expected = Counts::default();
+    expected.add(key("", "t", "INSERT"), 2);
+    expected.add(key("", "u", "UPDATE"), 1);
+    expected.add(key("", "u", "DELETE"), 1);
+    assert_eq!(counts, expected);
+    assert!(counts.add_line("table public.t").is_err());
+    assert_eq!(counts, expected);
+}
+
+#[test]
 fn each_kind_of_difference_is_found() {
     let mut right = Counts::default();
     right.add(key("2026-11-22", "t", "INSERT"), 3);
