@@ -73,12 +73,7 @@ impl<'e> Database<'e> {
     }
 
     /// Lets a reader read all changes from a slot of its own, which is dropped afterwards.
-    pub(crate) fn with_slot(
-        &self,
-        reader: &str,
-        plugin: Plugin,
-        read: impl Fn(&str) -> Outcome<Run>,
-    ) -> Outcome<Run> {
+    pub(crate) fn with_slot(&self, reader: &str, plugin: Plugin, read: impl Fn(&str) -> Outcome<Run>) -> Outcome<Run> {
         let (origin, slot) = (self.slot(ORIGIN), self.slot(reader));
         let plugin = match plugin {
             Plugin::TestDecoding => "test_decoding",

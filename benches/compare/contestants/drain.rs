@@ -54,9 +54,8 @@ impl Contestant for Drain {
         measured.check()?;
         let drained: Drained = serde_json::from_str(&measured.stdout[0])?;
         let (read, expected) = ((drained.records, drained.bytes), (topic.records, topic.bytes));
-        let wrong = (read != expected).then(|| {
-            format!("{} records of {} bytes instead of {} of {}", read.0, read.1, expected.0, expected.1)
-        });
+        let wrong = (read != expected)
+            .then(|| format!("{} records of {} bytes instead of {} of {}", read.0, read.1, expected.0, expected.1));
         Ok(Run { stream_seconds: Some(drained.stream_seconds), ..Run::of(topic.records, &measured, wrong) })
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod delays;
 pub(crate) mod live_stream;
 pub(crate) mod process_tree;
 pub(crate) mod schedule;
+pub(crate) mod settling;
 pub(crate) mod threads;
 
 pub(crate) use process_tree::{Measured, measure};

@@ -24,7 +24,7 @@ const SEARCH_INTERVAL: Duration = Duration::from_millis(200);
 /// How long processes may stay that a finished contestant leaves behind.
 const ORPHANS_TIMEOUT: Duration = Duration::from_secs(20);
 /// The length of a tick of `/proc/*/stat`, which is the same on all Linux systems of today.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// What some processes cost and printed.
 #[derive(Debug)]

@@ -51,7 +51,7 @@ fn head(report: &Report, text: &mut String) {
     line(
         text,
         format_args!(
-            "Each round runs every contestant once, in an order that rotates. Figures are median (least–most) over the rounds; ratios are computed \
+            "Each round runs every contestant once, in an order that the seed chooses anew for each round; a run begins when the machine is idle, or after 3 s. Figures are median (least–most) over the rounds; ratios are computed \
              in each round. *Stream* is from the first record until everything is durable, *whole* from the start of the process to its end. CPU is user and \
              system time of all its processes. *Right* means: the counts by day, schema, table and operation are those of the records that were produced, of walbook also \
              the number of rejects, and `walbook verify` passes; of a peer with files of events also their rows. The drain, which counts nothing else, has read as many \
@@ -112,6 +112,10 @@ fn standings(row: &Row, text: &mut String) {
                 one_cell(&summary.correctness)
             ),
         );
+    }
+    let (busy, all) = row.busy_begins();
+    if busy > 0 {
+        line(text, format_args!("\nThe machine was still busy when {busy} of {all} runs began."));
     }
     remarks(row, text);
     if !row.measurements.is_empty() {

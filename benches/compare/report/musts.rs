@@ -89,8 +89,13 @@ pub(crate) fn verdicts(report: &Report) -> Vec<Verdict> {
         ("query over a year × 1 000 tables", "s", 0.2, most, measured("growth", QUERY_SECONDS)),
         ("query over a year × 1 000 tables, peak memory", "MB", 64.0, most, measured("growth", QUERY_MEGABYTES)),
     ];
-    let others = all.map(|(what, unit, must, is_least, measured)| {
-        Verdict { what, compared: None, unit, must, is_least, measured }
+    let others = all.map(|(what, unit, must, is_least, measured)| Verdict {
+        what,
+        compared: None,
+        unit,
+        must,
+        is_least,
+        measured,
     });
     against_peers.into_iter().chain(others).collect()
 }

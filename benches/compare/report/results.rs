@@ -26,6 +26,8 @@ pub(crate) struct Run {
     pub(crate) failed: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) remark: Option<String>,
+    /// Whether the machine was still busy when it began.
+    pub(crate) began_busy: bool,
 }
 
 impl Run {
@@ -170,6 +172,12 @@ impl Row {
         self.failed.is_none()
             && runs.into_iter().all(|run| run.failed.is_none() && run.wrong.is_none())
             && self.measurements.iter().all(|measurement| measurement.wrong.is_none())
+    }
+
+    /// How many runs began while the machine was busy, and how many there are.
+    pub(crate) fn busy_begins(&self) -> (usize, usize) {
+        let runs = || self.standings.iter().flat_map(|standing| &standing.runs);
+        (runs().filter(|run| run.began_busy).count(), runs().count())
     }
 
     /// Computes the summaries of what has been measured.

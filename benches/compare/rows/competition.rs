@@ -1,11 +1,13 @@
-//! Rounds in which each contestant runs once, in an order that rotates.
+//! Rounds in which each contestant runs once, in an order that the seed chooses, each when the machine has come to rest.
 
 use std::rc::Rc;
 
 use super::Bench;
+use super::order::order_of;
 use crate::Outcome;
 use crate::contestants::Contestant;
 use crate::load::{RecordPlan, Tables, Topic};
+use crate::measure::settling::settle;
 use crate::report::markdown::rate;
 use crate::report::{Figure, Row, Run, Standing};
 
@@ -45,11 +47,12 @@ impl Bench<'_> {
         row.standings =
             entrants.iter().map(|entrant| Standing { contestant: entrant.name.clone(), runs: Vec::new() }).collect();
         for round in 0..rounds as usize {
-            for place in 0..entrants.len() {
-                let index = (place + round) % entrants.len();
+            for index in order_of(self.arguments.seed, round, entrants.len()) {
+                let is_idle = settle();
                 let run = (entrants[index].run)(round);
                 let standing = &mut row.standings[index];
-                standing.runs.push(run.unwrap_or_else(|error| Run::failed(error.to_string())));
+                let run = run.unwrap_or_else(|error| Run::failed(error.to_string()));
+                standing.runs.push(Run { began_busy: !is_idle, ..run });
                 report_progress(round, standing);
             }
         }

@@ -6,6 +6,7 @@ mod competition;
 mod delays;
 mod engines;
 mod growth;
+mod order;
 mod time;
 
 use std::time::Duration;

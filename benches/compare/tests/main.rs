@@ -6,6 +6,8 @@
 mod load;
 #[path = "../measure/mod.rs"]
 mod measure;
+#[path = "../rows/order.rs"]
+mod order;
 #[path = "../report/mod.rs"]
 mod report;
 
@@ -15,6 +17,8 @@ mod figures;
 mod markdown;
 mod musts;
 mod records;
+mod rounds;
+mod settling;
 
 /// A result whose error is only reported.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
