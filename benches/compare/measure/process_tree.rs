@@ -1,4 +1,5 @@
-//! Runs processes to their end, and measures them with everything they start: wall time, CPU time and peak memory.
+//! Runs processes to their end, and measures them with everything they start: wall time, CPU time and peak memory, which is sampled
+//! where there are several of them.
 //!
 //! Orphans of the tree are adopted by this process, so that the CPU time of every descendant is that of a child that was waited
 //! for, which the kernel adds up (`cutime` and `cstime` of `/proc/self/stat`, in ticks of 10 ms). Assumes that no other child of
@@ -17,8 +18,10 @@ use crate::Outcome;
 
 /// The time between two looks at whether a process has ended: much less than any measured time.
 const PAUSE: Duration = Duration::from_millis(2);
-/// The time between two readings of the memory.
+/// The least time between two readings of the memory.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(20);
+/// The part of a core that readings may take at most, as a divisor: the kernel walks through all pages for a PSS.
+const MEMORY_READING_SHARE: u32 = 25;
 /// The time between two searches for new processes of the tree.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(200);
 /// How long processes may stay that a finished contestant leaves behind.
@@ -33,7 +36,8 @@ pub(crate) struct Measured {
     pub(crate) wall: Duration,
     /// User and system time of all of them and their descendants.
     pub(crate) cpu: Duration,
-    /// The largest sum, at one time, of the peak resident memory of the processes alive; memory that they share counts in each.
+    /// Of one process its peak resident memory, as the kernel has it. Of several the largest sum, at one time, of what they have
+    /// then: memory that some of them share counts once (PSS).
     pub(crate) peak_bytes: u64,
     /// The exit code of each in the order of the commands; `None` after a signal.
     pub(crate) codes: Vec<Option<i32>>,
@@ -122,9 +126,19 @@ pub(crate) fn cpu_of(pid: u32) -> Outcome<Duration> {
 
 /// The peak resident memory of a live process.
 pub(crate) fn peak_of(pid: i32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    peak.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    bytes_in(&format!("/proc/{pid}/status"), "VmHWM:")
+}
+
+/// The resident memory of a live process now; a page that several processes have counts for each of them in part.
+fn proportional_of(pid: i32) -> Option<u64> {
+    bytes_in(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
+/// The size in kB behind a name.
+fn bytes_in(path: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let size = text.lines().find_map(|line| line.strip_prefix(name))?;
+    size.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 /// The descendants of this process and their memory.
@@ -132,22 +146,23 @@ pub(crate) fn peak_of(pid: i32) -> Option<u64> {
 struct Tree {
     processes: BTreeSet<i32>,
     searched: Option<Instant>,
-    read: Option<Instant>,
+    /// When the memory is read next.
+    next_reading: Option<Instant>,
     peak_bytes: u64,
 }
 
 impl Tree {
     /// Reads the memory if it is time for that.
     fn look(&mut self) {
-        let is_due = |last: Option<Instant>, interval| last.is_none_or(|last| last.elapsed() >= interval);
-        if is_due(self.searched, SEARCH_INTERVAL) {
+        if self.searched.is_none_or(|last| last.elapsed() >= SEARCH_INTERVAL) {
             self.search();
             self.searched = Some(Instant::now());
         }
-        if is_due(self.read, MEMORY_INTERVAL) {
-            let now = self.processes.iter().filter_map(|pid| peak_of(*pid)).sum();
-            self.peak_bytes = self.peak_bytes.max(now);
-            self.read = Some(Instant::now());
+        if self.next_reading.is_none_or(|due| Instant::now() >= due) {
+            let began = Instant::now();
+            let of_each = if self.processes.len() == 1 { peak_of } else { proportional_of };
+            self.peak_bytes = self.peak_bytes.max(self.processes.iter().filter_map(|pid| of_each(*pid)).sum());
+            self.next_reading = Some(Instant::now() + MEMORY_INTERVAL.max(began.elapsed() * MEMORY_READING_SHARE));
         }
     }
 

@@ -15,6 +15,7 @@ mod counts;
 mod delays;
 mod figures;
 mod markdown;
+mod memory;
 mod musts;
 mod records;
 mod rounds;
