@@ -3,10 +3,16 @@
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::Outcome;
+
+/// How long the broker may take to delete the topics of the row before, and the time between two looks at the disk.
+const FREED_TIMEOUT: Duration = Duration::from_secs(20);
+const FREED_PAUSE: Duration = Duration::from_millis(250);
 
 /// The servers and places of this benchmark.
 pub(crate) struct Environment {
@@ -36,6 +42,30 @@ impl Environment {
     /// A new folder, gone with the value.
     pub(crate) fn folder(&self, name: &str) -> Outcome<TempDir> {
         Ok(tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(&self.scratch)?)
+    }
+
+    /// Refuses what does not fit on the disk, before it is begun: a full one would end the servers too.
+    ///
+    /// # Errors
+    /// When that much is not free, even after the broker has had time to delete what is deleted.
+    pub(crate) fn require_disk(&self, bytes: u64) -> Outcome<()> {
+        let began = Instant::now();
+        loop {
+            let disk = rustix::fs::statvfs(&self.scratch)?;
+            let free = disk.f_bavail * disk.f_frsize;
+            if free >= bytes {
+                return Ok(());
+            }
+            if began.elapsed() > FREED_TIMEOUT {
+                let [needed, free] = [bytes, free].map(|bytes| bytes as f64 / 1e9);
+                let place = self.scratch.display();
+                let advice = "use fewer --records, or another TMPDIR";
+                return Err(
+                    format!("needs {needed:.1} GB of disk, and {free:.1} GB are free at {place}: {advice}").into()
+                );
+            }
+            thread::sleep(FREED_PAUSE);
+        }
     }
 
     /// walbook, built as this program is, without settings from the environment.

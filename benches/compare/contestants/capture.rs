@@ -22,6 +22,11 @@ pub(super) const PUBLICATION: &str = "compared";
 /// How long a slot may stay active whose reader has ended, and the time between two looks at it.
 const SLOT_TIMEOUT: Duration = Duration::from_secs(20);
 const SLOT_PAUSE: Duration = Duration::from_millis(50);
+/// Slots at a time: the origin and the reader's.
+const SLOTS: i64 = 2;
+/// More than the bytes that a transaction of pgbench leaves in the WAL, and that one reader makes of it.
+const WAL_OF_TRANSACTION: u64 = 4_096;
+const OUTPUT_OF_TRANSACTION: u64 = 8_192;
 /// The slot that has all changes and is never read.
 const ORIGIN: &str = "origin";
 
@@ -44,8 +49,12 @@ pub(crate) struct Database<'e> {
 
 impl<'e> Database<'e> {
     /// Makes it with a slot, and then that many transactions of pgbench with four changes each.
+    ///
+    /// # Errors
+    /// Before anything is made, when the server's limits or the disk do not allow for them.
     pub(crate) fn with_backlog(environment: &'e Environment, transactions: u64) -> Outcome<Database<'e>> {
         const CLIENTS: u64 = 2;
+        check_limits(environment, transactions)?;
         let name = format!("compare_{}", std::process::id());
         let server = format!("{}/postgres", environment.postgres);
         sql(environment, &server, &format!("create database {name}"))?;
@@ -171,6 +180,30 @@ impl Drop for Database<'_> {
             "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database() and not active",
         );
     }
+}
+
+/// Refuses a backlog that the server would not keep, or for which it has no slots.
+fn check_limits(environment: &Environment, transactions: u64) -> Outcome<()> {
+    let server = format!("{}/postgres", environment.postgres);
+    let number = |query: &str| -> Outcome<i64> { Ok(sql(environment, &server, query)?.parse()?) };
+    let slots = number("select current_setting('max_replication_slots')::int - count(*) from pg_replication_slots")?;
+    if slots < SLOTS {
+        return Err(format!(
+            "needs {SLOTS} replication slots, and the server has {slots} left (max_replication_slots)"
+        )
+        .into());
+    }
+    let wal = transactions * WAL_OF_TRANSACTION;
+    // In MB; -1 is no limit.
+    let kept = number("select setting from pg_settings where name = 'max_slot_wal_keep_size'")?;
+    if u64::try_from(kept).is_ok_and(|kept| kept * 1_048_576 < wal) {
+        return Err(format!(
+            "needs {} MB of WAL to be kept, and the server keeps {kept} MB for a slot (max_slot_wal_keep_size)",
+            wal / 1_048_576
+        )
+        .into());
+    }
+    environment.require_disk(wal + transactions * OUTPUT_OF_TRANSACTION)
 }
 
 fn sql(environment: &Environment, url: &str, sql: &str) -> Outcome<String> {

@@ -143,6 +143,16 @@ impl RecordPlan {
         Made { partition, time, change: Some((day, table, operation)) }
     }
 
+    /// More than its topic and one contestant's output take on the disk.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        /// What the broker keeps of a record beside its value.
+        const OVERHEAD: u64 = 16;
+        let value = self.bytes as u64;
+        // Outputs are compressed; a value of pgbench is mostly spaces.
+        let output = if self.tables == Tables::Pgbench { value / 2 } else { value };
+        self.records * (value + OVERHEAD + output)
+    }
+
     /// A tally without counts.
     pub(crate) fn tally(&self) -> Tally {
         let tables = self.table_count() as usize;

@@ -1,12 +1,10 @@
 //! One property of the input or of the run varied at a time, on `walbook -w 2`.
 
-use std::rc::Rc;
-
 use super::Bench;
 use super::competition::{Entrant, describe};
 use crate::Outcome;
 use crate::contestants::Walbook;
-use crate::load::{Compression, RecordPlan, Shape, Tables, Topic};
+use crate::load::{Compression, RecordPlan, Shape, Tables};
 use crate::report::{LeftOut, Row};
 
 /// The most that the records of one topic take on the broker's disk.
@@ -87,7 +85,8 @@ fn vary(bench: &Bench<'_>, row: &mut Row, short: u32, variants: &[(&str, RecordP
     let descriptions: Vec<String> =
         variants.iter().map(|(label, plan)| format!("{label}: {}", describe(plan))).collect();
     row.input = descriptions.join("; ");
-    let topics = variants.iter().map(|(_, plan)| bench.topic(&row.name, plan)).collect::<Outcome<Vec<Rc<Topic>>>>()?;
+    let plans: Vec<RecordPlan> = variants.iter().map(|(_, plan)| *plan).collect();
+    let topics = bench.topics(&row.name, &plans)?;
     let entrants: Vec<Entrant<'_>> = variants
         .iter()
         .zip(&topics)

@@ -60,8 +60,15 @@ impl Bench<'_> {
 
     /// Makes the topic of a plan.
     pub(crate) fn topic(&self, name: &str, plan: &RecordPlan) -> Outcome<Rc<Topic>> {
+        self.environment.require_disk(plan.disk_bytes())?;
         eprintln!("producing {}", describe(plan));
         Ok(Rc::new(Topic::fill(&self.environment.brokers, name, plan)?))
+    }
+
+    /// Makes the topics of some plans, if there is room for all of them.
+    pub(crate) fn topics(&self, name: &str, plans: &[RecordPlan]) -> Outcome<Vec<Rc<Topic>>> {
+        self.environment.require_disk(plans.iter().map(RecordPlan::disk_bytes).sum())?;
+        plans.iter().map(|plan| self.topic(name, plan)).collect()
     }
 
     /// The plan of most rows.

@@ -46,16 +46,16 @@ pub(super) fn peers(bench: &Bench<'_>, row: &mut Row, left_out: &mut Vec<LeftOut
             Err(error) => left_out.push(LeftOut { what: name, why: error.to_string() }),
         }
     }
-    let topic = bench.topic("peers", &plan)?;
-    let fourfold = bench.topic("peers", &fourfold_plan)?;
+    let topics = bench.topics("peers", &[plan, fourfold_plan])?;
+    let (topic, fourfold) = (&topics[0], &topics[1]);
     let peers = || installed.iter().map(|program| Peer { program: program.clone(), workers: WORKERS });
     let mut entrants =
-        vec![bench.entrant(Walbook::workers(WORKERS), &topic), bench.entrant(Drain { consumers: WORKERS }, &topic)];
-    entrants.extend(peers().map(|peer| bench.entrant(peer, &topic)));
-    entrants.push(bench.labelled(FOURFOLD, Walbook::workers(WORKERS), &fourfold));
-    entrants.push(bench.labelled(FOURFOLD, Drain { consumers: WORKERS }, &fourfold));
+        vec![bench.entrant(Walbook::workers(WORKERS), topic), bench.entrant(Drain { consumers: WORKERS }, topic)];
+    entrants.extend(peers().map(|peer| bench.entrant(peer, topic)));
+    entrants.push(bench.labelled(FOURFOLD, Walbook::workers(WORKERS), fourfold));
+    entrants.push(bench.labelled(FOURFOLD, Drain { consumers: WORKERS }, fourfold));
     if bench.arguments.full {
-        entrants.extend(peers().map(|peer| bench.labelled(FOURFOLD, peer, &fourfold)));
+        entrants.extend(peers().map(|peer| bench.labelled(FOURFOLD, peer, fourfold)));
     }
     bench.compete(row, &entrants, bench.arguments.rounds_of(2));
     Ok(())

@@ -56,3 +56,19 @@ fn the_tally_counts_what_is_not_a_reject() {
     assert!((900..1_100).contains(&rejects), "{rejects}");
     assert_eq!(counts.len(), 3 * 5 * 3);
 }
+
+#[test]
+fn the_disk_has_room_for_more_than_the_values() {
+    let mut value = Vec::new();
+    for tables in [Tables::Pgbench, Tables::Numbered(4)] {
+        // A line that is longer than planned is not cut, so the plan must be one that holds the longest.
+        let plan = RecordPlan { tables, ..RecordPlan::pgbench(1, 1_000) };
+        let written: u64 = (0..plan.records)
+            .map(|number| {
+                plan.make(number, &mut value);
+                value.len() as u64
+            })
+            .sum();
+        assert!(plan.disk_bytes() > written * 5 / 4, "{tables:?}");
+    }
+}
