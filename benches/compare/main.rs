@@ -1,7 +1,7 @@
 //! How fast is walbook beside the bare consumers below it and beside its peers, on this machine, and is each of them right?
 //!
 //! Data: records made from a seed, on a real Kafka and in a real PostgreSQL; their counts are known. Everything that is compared runs
-//! in the same rounds, one after another, in an order that rotates.
+//! in the same rounds, one after another, in an order that is shuffled by the seed.
 //!
 //!     ./test bench              # a quarter of an hour
 //!     ./test bench --full       # all rows

@@ -98,7 +98,7 @@ def run(arguments):
         records=records,
         stream_seconds=seconds,
         guarantee="At least once: after a failure the worker reads again from the offsets that it wrote last, at most a minute before.",
-        leaves_out="Counts; rows are decoded into JSON fields, where the others keep PostgreSQL's own text.",
+        leaves_out="Counts, and PostgreSQL's own text of a change: rows are decoded into JSON fields.",
     )
 
 
