@@ -69,7 +69,9 @@ impl<'e> Database<'e> {
         let each = transactions / CLIENTS;
         let mut pgbench = environment.postgres_program("pgbench");
         succeed(
-            pgbench.args(["-n", "-c", &CLIENTS.to_string(), "-j", "1", "-t", &each.to_string()]).arg(database.url()),
+            pgbench
+                .args(["-n", "-M", "prepared", "-c", &CLIENTS.to_string(), "-j", "1", "-t", &each.to_string()])
+                .arg(database.url()),
         )?;
         database.end = database.sql("select pg_current_wal_insert_lsn()")?;
         for (table, op) in

@@ -52,7 +52,7 @@ fn head(report: &Report, text: &mut String) {
         text,
         format_args!(
             "Each round runs every contestant once, in an order that the seed chooses anew for each round; a run begins when the machine is idle, or after 3 s. Figures are median (least–most) over the rounds; ratios are computed \
-             in each round. *Stream* is from the first record until everything is durable, *whole* from the start of the process to its end. CPU is user and \
+             in each round, to the first contestant of a table, or of those with the same label where there are several. *Stream* is from the first record until everything is durable, *whole* from the start of the process to its end. CPU is user and \
              system time of all its processes. Peak memory is that of the process; of several the largest sum at one time, sampled, in which memory that they share counts \
              once (PSS). *Right* means: the counts by day, schema, table and operation are those of the records that were produced, of walbook also \
              the number of rejects, and `walbook verify` passes; of a peer with files of events also their rows. The drain, which counts nothing else, has read as many \

@@ -88,6 +88,11 @@ impl Standing {
         Spread::of(self.figures(figure).into_iter().flatten())
     }
 
+    /// The label that says which topic it has read, if it has one, and its name.
+    fn label_and_name(&self) -> (Option<&str>, &str) {
+        self.contestant.split_once(": ").map_or((None, &*self.contestant), |(label, name)| (Some(label), name))
+    }
+
     /// Its name with the number of records that it has read.
     pub(crate) fn on_records(&self) -> String {
         format!("{} on {} records", self.contestant, rate(self.records() as f64))
@@ -148,9 +153,9 @@ pub(crate) struct Summary {
     pub(crate) whole_rate: Option<Spread>,
     pub(crate) cpu_per_million: Option<Spread>,
     pub(crate) peak_bytes: Option<Spread>,
-    /// How many times its rate the first contestant of the row has, round by round.
+    /// How many times its rate the first contestant of the row, or of its label, has, round by round.
     pub(crate) rate_of_first: Option<Spread>,
-    /// How many times the CPU of the first contestant it needs for a record, round by round.
+    /// How many times the CPU of that one it needs for a record, round by round.
     pub(crate) cpu_to_first: Option<Spread>,
     pub(crate) correctness: String,
 }
@@ -182,8 +187,8 @@ impl Row {
 
     /// Computes the summaries of what has been measured.
     pub(crate) fn summarize(&mut self) {
-        let Some(first) = self.standings.first() else { return };
         let summary = |standing: &Standing| {
+            let first = self.first_beside(standing);
             let rate = if standing.has(Figure::StreamRate) && first.has(Figure::StreamRate) {
                 Figure::StreamRate
             } else {
@@ -205,6 +210,17 @@ impl Row {
         self.summaries = self.standings.iter().map(summary).collect();
     }
 
+    /// What a contestant is compared with: the first of those with its label, which have read the same, where there are several; else
+    /// the first of all.
+    fn first_beside<'r>(&'r self, standing: &'r Standing) -> &'r Standing {
+        let label = standing.label_and_name().0;
+        let mut same = self.standings.iter().filter(|other| other.label_and_name().0 == label);
+        match (same.next(), same.next()) {
+            (Some(first), Some(_)) => first,
+            _ => self.standings.first().unwrap_or(standing),
+        }
+    }
+
     /// The standing of the contestant whose name begins so.
     pub(crate) fn standing(&self, prefix: &str) -> Option<&Standing> {
         self.standings.iter().find(|standing| standing.contestant.starts_with(prefix))
@@ -212,10 +228,7 @@ impl Row {
 
     /// The standing of a contestant on the largest topic of which it has a figure; its name may have a label before it.
     pub(crate) fn on_largest(&self, prefix: &str, figure: Figure) -> Option<&Standing> {
-        let is_of = |standing: &&Standing| {
-            let name = &*standing.contestant;
-            name.split_once(": ").map_or(name, |(_, name)| name).starts_with(prefix) && standing.has(figure)
-        };
+        let is_of = |standing: &&Standing| standing.label_and_name().1.starts_with(prefix) && standing.has(figure);
         self.standings.iter().filter(is_of).max_by_key(|standing| standing.records())
     }
 
