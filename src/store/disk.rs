@@ -42,6 +42,10 @@ impl Store for Disk {
         fs::rename(self.at(from), self.at(to))
     }
 
+    fn exchange(&self, one: &str, other: &str) -> io::Result<()> {
+        exchange(&self.at(one), &self.at(other))
+    }
+
     fn remove_file(&self, path: &str) -> io::Result<()> {
         fs::remove_file(self.at(path))
     }
@@ -87,6 +91,22 @@ impl Store for Disk {
     fn temporary_folder(&self, folder: &str) -> PathBuf {
         self.at(folder)
     }
+}
+
+#[cfg(target_os = "linux")]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).map_err(|error| match error {
+        // An old kernel, or a file system such as NFS.
+        Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => io::Error::new(io::ErrorKind::Unsupported, error),
+        error => error.into(),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Creates a folder and those above it, and syncs their names; also that of the first existing one, because the process
@@ -154,6 +174,23 @@ mod tests {
             });
             assert_eq!(disk.list("").expect("it exists"), ["table"]);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn folders_change_places_with_what_is_in_them() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let disk = Disk::new(folder.path());
+        for name in ["one", "other"] {
+            disk.create_folder(name).expect("a writable folder");
+            fs::write(folder.path().join(name).join(name), "").expect("a writable folder");
+        }
+        disk.exchange("one", "other").expect("Linux and its file systems can");
+        assert_eq!((disk.list("one").expect("there"), disk.list("other").expect("there")), {
+            (vec!["other".to_owned()], vec!["one".to_owned()])
+        });
+        let missing = disk.exchange("one", "nothing").expect_err("there is nothing of this name");
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! events/day=2026-11-22/c0000000412-w003-0.parquet   commit %010d, worker %03d, index
 //! rejects/day=2026-11-22/c0000000412-w003-0.parquet
+//! events/day=2026-11-22/m0000000977-0.parquet        merged by entry %010d, index; also rejects
 //! counts/day=2026-11-22/counts.parquet
 //! views/NAME/day=2026-11-22/view.parquet             without the day where the view has none
 //! _walbook/views/NAME/day=2026-11-22/state.parquet   what the view's rows follow from
@@ -11,6 +12,8 @@
 //! _walbook/checkpoint/00000000000000000384.json      newest entry it holds, 20 digits
 //! _walbook/staging/g0000000410-1f0c93aa/             fence entry %010d, 8 random hexadecimal digits
 //! _walbook/staging/g0000000410-1f0c93aa/lease.json   the sign of life of that run
+//! _walbook/staging/g0000000410-1f0c93aa/0000000977.events.day=2026-11-22/   the day folder of entry 977, while it is built
+//! _walbook/replaced/0000000977.events.day=2026-11-22/     the files that entry 977 removed, for readers that have listed them
 //! ```
 
 use crate::change::{CommitNumber, Day};
@@ -23,6 +26,9 @@ pub const LOG: &str = "_walbook/log";
 pub const CHECKPOINTS: &str = "_walbook/checkpoint";
 /// Files being written, in one folder for each generation.
 pub const STAGING: &str = "_walbook/staging";
+
+/// Folders of files that were merged, kept for a while.
+pub const REPLACED: &str = "_walbook/replaced";
 
 /// The name of the lease in its generation's staging folder.
 pub const LEASE: &str = "lease.json";
@@ -160,6 +166,79 @@ impl FilePlace {
     }
 }
 
+/// The parts of the path of a file that a compaction has merged from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MergedPlace {
+    /// Events or rejects.
+    pub table: Table,
+    /// The day of its rows.
+    pub day: Day,
+    /// The entry that adds it.
+    pub entry: u64,
+    /// Its number among the files of this entry.
+    pub index: usize,
+}
+
+impl MergedPlace {
+    /// Parses a path; `None` for any text that [`MergedPlace::path`] does not return.
+    pub fn parse(path: &str) -> Option<MergedPlace> {
+        let (table, rest) = path.split_once('/')?;
+        let (folder, name) = rest.split_once('/')?;
+        let table = [Table::Events, Table::Rejects].into_iter().find(|known| known.folder() == table)?;
+        let (entry, index) = name.strip_prefix('m')?.strip_suffix(".parquet")?.split_once('-')?;
+        let (entry, index) = (entry.parse().ok()?, index.parse().ok()?);
+        let place = MergedPlace { table, day: day_of_folder(folder)?, entry, index };
+        (place.path() == path).then_some(place)
+    }
+
+    /// The path of the file in the book.
+    pub fn path(&self) -> String {
+        let MergedPlace { table, day, entry, index } = *self;
+        format!("{}/m{entry:010}-{index}.parquet", day_folder(table, day))
+    }
+}
+
+/// A file of rows, by its path: as a commit has written it, or merged from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowsPlace {
+    /// Of a commit.
+    Committed(FilePlace),
+    /// Of a compaction.
+    Merged(MergedPlace),
+}
+
+impl RowsPlace {
+    /// Parses a path; `None` for one that no file of events or rejects has.
+    pub fn parse(path: &str) -> Option<RowsPlace> {
+        let committed = FilePlace::parse(path).map(RowsPlace::Committed);
+        committed.or_else(|| MergedPlace::parse(path).map(RowsPlace::Merged))
+    }
+
+    /// Events or rejects.
+    pub fn table(&self) -> Table {
+        match self {
+            RowsPlace::Committed(place) => place.table,
+            RowsPlace::Merged(place) => place.table,
+        }
+    }
+
+    /// The day of its rows.
+    pub fn day(&self) -> Day {
+        match self {
+            RowsPlace::Committed(place) => place.day,
+            RowsPlace::Merged(place) => place.day,
+        }
+    }
+
+    /// Its number among the files of its commit, worker and day, or of its compaction.
+    pub fn index(&self) -> usize {
+        match self {
+            RowsPlace::Committed(place) => place.index,
+            RowsPlace::Merged(place) => place.index,
+        }
+    }
+}
+
 /// The folder of one day of a table.
 pub fn day_folder(table: Table, day: Day) -> String {
     format!("{}/day={day}", table.folder())
@@ -224,6 +303,44 @@ pub fn staged_name(path: &str) -> String {
 /// Where a file of rows stands until it is put in its place.
 pub fn staged_path(generation: &str, path: &str) -> String {
     format!("{}/{}", staging_folder(generation), staged_name(path))
+}
+
+/// Where a merged file stands until it is put in its place: its number is not known before its entry is put.
+pub fn staged_merged_path(generation: &str, xxh3: &str) -> String {
+    format!("{}/{}", staging_folder(generation), staged_merged_name(xxh3))
+}
+
+/// The name of a merged file in its generation's staging folder.
+pub fn staged_merged_name(xxh3: &str) -> String {
+    format!("merged-{xxh3}.inprogress")
+}
+
+/// Where the folder of a day is built anew for a compaction, and where the replaced one is right after the exchange.
+pub fn staged_day_folder(generation: &str, entry: u64, table: Table, day: Day) -> String {
+    format!("{}/{}", staging_folder(generation), file_name(&replaced_folder(entry, table, day)))
+}
+
+/// The folder of the files that a compaction of a day has replaced.
+pub fn replaced_folder(entry: u64, table: Table, day: Day) -> String {
+    format!("{REPLACED}/{entry:010}{}", replaced_suffix(table, day))
+}
+
+/// The entry in the name of a folder of replaced files of some table and day; `None` for any other name.
+pub fn replaced_entry(name: &str) -> Option<u64> {
+    let (entry, rest) = name.split_once('.')?;
+    let (table, day) = rest.split_once('.')?;
+    let is_known = [Table::Events, Table::Rejects].iter().any(|known| known.folder() == table);
+    (is_known && day_of_folder(day).is_some()).then_some(entry.parse().ok()?)
+}
+
+/// How the name of a folder of replaced files of a table and day ends.
+pub fn replaced_suffix(table: Table, day: Day) -> String {
+    format!(".{}.day={day}", table.folder())
+}
+
+/// The name of a file in its folder.
+pub fn file_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 /// The generation that the fence `entry` opens.

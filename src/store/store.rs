@@ -28,6 +28,12 @@ pub trait Store: Send + Sync {
     /// `NotFound` when `from` does not exist.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
+    /// Exchanges two files or folders: after it, also after a crash, both names have changed or neither.
+    ///
+    /// # Errors
+    /// `Unsupported` when the system or this file system cannot; `NotFound` when either does not exist.
+    fn exchange(&self, one: &str, other: &str) -> io::Result<()>;
+
     /// Removes a file's name.
     ///
     /// # Errors

@@ -130,6 +130,10 @@ impl Store for SimulatedStore {
         })
     }
 
+    fn exchange(&self, one: &str, other: &str) -> io::Result<()> {
+        self.operate("exchange", other, true, |disk| disk.exchange(one, other))
+    }
+
     fn remove_file(&self, path: &str) -> io::Result<()> {
         self.operate("remove", path, true, |disk| disk.remove_file(path))
     }

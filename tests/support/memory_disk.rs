@@ -2,7 +2,7 @@
 //!
 //! Bytes survive once their file is synced, names once their folder is. What is not synced may or may not survive, each
 //! change by itself, as a seed decides; only a rename is atomic, as on every journalling file system: the file has its old name,
-//! its new one, or both, and syncing the folder it left promises nothing.
+//! its new one, or both, and syncing the folder it left promises nothing. An exchange happens whole or not at all.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -18,9 +18,22 @@ enum Node {
 /// A change of names that no sync has made durable.
 #[derive(Clone, Debug)]
 enum Pending {
-    Add { folder: Inode, name: String, inode: Inode },
-    Remove { folder: Inode, name: String },
-    Rename { from: (Inode, String), to: (Inode, String), inode: Inode },
+    Add {
+        folder: Inode,
+        name: String,
+        inode: Inode,
+    },
+    Remove {
+        folder: Inode,
+        name: String,
+    },
+    Rename {
+        from: (Inode, String),
+        to: (Inode, String),
+        inode: Inode,
+    },
+    /// What each of two names has since.
+    Exchange([(Inode, String, Inode); 2]),
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +100,15 @@ impl MemoryDisk {
         Ok(())
     }
 
+    pub(super) fn exchange(&mut self, one: &str, other: &str) -> io::Result<()> {
+        let (first, second) = (self.find(one)?, self.find(other)?);
+        let (here, there) = (self.parent(one)?, self.parent(other)?);
+        self.names_mut(here.0)?.insert(here.1.clone(), second);
+        self.names_mut(there.0)?.insert(there.1.clone(), first);
+        self.pending.push(Pending::Exchange([(here.0, here.1, second), (there.0, there.1, first)]));
+        Ok(())
+    }
+
     pub(super) fn remove_file(&mut self, path: &str) -> io::Result<()> {
         let inode = self.find(path)?;
         if self.is_folder(inode) {
@@ -126,6 +148,9 @@ impl MemoryDisk {
                     self.keep(to.0, to.1, Some(inode));
                     self.pending.push(Pending::Remove { folder: from.0, name: from.1 });
                 }
+                Pending::Exchange(both) if both.iter().any(|(folder, ..)| *folder == synced) => {
+                    both.into_iter().for_each(|(folder, name, inode)| self.keep(folder, name, Some(inode)));
+                }
                 other => self.pending.push(other),
             }
         }
@@ -162,6 +187,9 @@ impl MemoryDisk {
                     if fate > 1 {
                         disk.keep(from.0, from.1, None);
                     }
+                }
+                Pending::Exchange(both) if decide(2) == 1 => {
+                    both.into_iter().for_each(|(folder, name, inode)| disk.keep(folder, name, Some(inode)));
                 }
                 _ => {}
             }

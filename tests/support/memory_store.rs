@@ -106,6 +106,7 @@ struct Process {
     operations: Vec<String>,
     faults: BTreeMap<usize, Fault>,
     crashed: bool,
+    cannot_exchange: bool,
 }
 
 impl Default for MemoryStore {
@@ -133,6 +134,11 @@ impl MemoryStore {
     /// Strikes at operation `number`, counted from 0.
     pub fn strike(&self, number: usize, fault: Fault) {
         lock(&self.process).faults.insert(number, fault);
+    }
+
+    /// Makes this a file system that cannot exchange folders, for this process.
+    pub fn forbid_exchange(&self) {
+        lock(&self.process).cannot_exchange = true;
     }
 
     /// Whether all operations that were to be struck were reached.
@@ -237,6 +243,13 @@ impl Store for MemoryStore {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.operate("rename", to, |disk| disk.rename(from, to))
+    }
+
+    fn exchange(&self, one: &str, other: &str) -> io::Result<()> {
+        if lock(&self.process).cannot_exchange {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        self.operate("exchange", other, |disk| disk.exchange(one, other))
     }
 
     fn remove_file(&self, path: &str) -> io::Result<()> {
