@@ -13,7 +13,7 @@
 //! Committer::commit ── entry put if absent (the commit) ──▶ files renamed out of staging ──▶ counts files renamed over
 //! ```
 //!
-//! Declarations of views are the one thing that other processes put: the run that owns the book follows them before its next entry.
+//! Declarations of views and compactions are what other processes may put: the run that owns the book follows them before its next entry.
 //!
 //! On disk: [`layout`] has every path, [`log::entry`] a log entry, `checkpoint.rs` the folded state, `counts_file.rs` a day's counts.
 //!
@@ -24,6 +24,7 @@
 //! *Why* our own log and not delta-rs or iceberg-rust: both are on an older arrow (DESIGN section 8), and neither commits read positions,
 //! files and count deltas in one atomic act on a plain file system.
 
+pub mod compact;
 mod error;
 mod lease;
 pub mod log;
@@ -38,7 +39,8 @@ pub use lease::{Lease, LeaseWatch, Vacancy};
 pub use log::checkpoint::encode as encode_checkpoint;
 #[cfg(feature = "fuzzing")]
 pub use log::checkpoint::fuzz_log_line;
-pub use log::day_files::{DayFiles, NameSum};
+pub use log::compaction::{Compactions, NewestCompaction};
+pub use log::day_files::{DayFiles, FileTotals, NameSum, SizeSum};
 pub use log::digested::FORMAT;
 pub use log::entry::Entry;
 pub use log::state::{DayState, Lost, PartitionState, State, TopicState, ViewState};

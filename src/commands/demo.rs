@@ -84,6 +84,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         day_from: None,
         fail_on_rejects: false,
         standby: false,
+        compacts: true,
         lease_timeout: LEASE_TIMEOUT,
     };
     declare_views(&options)?;

@@ -6,6 +6,7 @@
 
 mod answers;
 mod capture;
+mod compact;
 mod demo;
 mod doctor;
 mod execute;

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Finding;
+use crate::book::compact::{TARGET_BYTES, closed_days};
 use crate::book::log::commit_log;
 use crate::book::log::entry::EntryKind;
-use crate::book::{BookError, CompleteTo, Entry, Snapshot, TopicState, rfc3339};
+use crate::book::{BookError, CompleteTo, Entry, FileTotals, Snapshot, State, TopicState, rfc3339};
+use crate::change::Day;
 use crate::query;
 use crate::query::QueryError;
 use crate::store::Disk;
-use crate::store::layout::entry_path;
+use crate::store::layout::{Table, entry_path};
 
 const SUBJECT: &str = "book";
 /// How far back the log is read, in time …
@@ -22,6 +24,8 @@ const MAX_ENTRIES: u64 = 1000;
 const MOST_REASONS: usize = 5;
 /// More runs than this within an hour are not started by hand.
 const MANY_RUNS: usize = 10;
+/// More small files of one day than this are worth merging by hand.
+const MANY_FILES: u64 = 100;
 
 /// What the log holds.
 #[derive(Clone, Debug)]
@@ -39,6 +43,30 @@ pub(super) struct BookFacts {
     recent_rejects: u64,
     /// All rejects by reason, the most frequent first, or why they could not be read.
     rejects: Result<Vec<(String, u64)>, String>,
+    /// All files of rows, where the log says it.
+    totals: Option<FileTotals>,
+    /// Closed days with many small files, and their numbers.
+    scattered: Vec<(Day, u64)>,
+}
+
+/// The closed days that have many small files.
+fn scattered_days(disk: &Disk, state: &State) -> Result<Vec<(Day, u64)>, BookError> {
+    let mut scattered = Vec::new();
+    let Some(files) = &state.files else { return Ok(scattered) };
+    for table in [Table::Events, Table::Rejects] {
+        let many: Vec<Day> = files
+            .iter()
+            .filter(|(_, day)| {
+                let (names, bytes) = (day.of(table), day.size_of(table).bytes());
+                let is_small = bytes.is_none_or(|bytes| bytes / names.files.max(1) < TARGET_BYTES / 2);
+                names.files > MANY_FILES && is_small
+            })
+            .map(|(day, _)| *day)
+            .collect();
+        let closed = closed_days(disk, state, &many, table)?;
+        scattered.extend(closed.into_iter().map(|day| (day, files[&day].of(table).files)));
+    }
+    Ok(scattered)
 }
 
 impl BookFacts {
@@ -59,6 +87,8 @@ impl BookFacts {
             runs: 0,
             recent_rejects: 0,
             rejects,
+            totals: snapshot.state().files.as_ref().map(|files| FileTotals::of(files.values())),
+            scattered: scattered_days(&disk, snapshot.state())?,
         };
         let recent = now.saturating_sub(i64::try_from(RECENT.as_micros()).unwrap_or(i64::MAX));
         for number in (newest.saturating_sub(MAX_ENTRIES)..=newest).rev() {
@@ -78,7 +108,7 @@ impl BookFacts {
         }
         match entry.kind {
             EntryKind::Fence => self.runs += usize::from(is_recent),
-            EntryKind::Views => {}
+            EntryKind::Views | EntryKind::Compaction => {}
             EntryKind::Commit => {
                 self.committed_at.get_or_insert(entry.written_at);
             }
@@ -118,7 +148,23 @@ impl BookFacts {
             ));
         }
         findings.push(self.judge_rejects());
+        findings.extend(self.judge_files());
         findings
+    }
+
+    /// Whether days that are over have so many files that questions take long.
+    fn judge_files(&self) -> Option<Finding> {
+        let FileTotals { files, sizes, .. } = self.totals?;
+        let bytes = sizes.bytes().map_or_else(String::new, |bytes| format!(" of {bytes} bytes"));
+        let all = format!("{files} files of events and rejects{bytes}");
+        let Some((day, most)) = self.scattered.iter().max_by_key(|(_, files)| *files) else {
+            return Some(Finding::ok(SUBJECT, "files", all));
+        };
+        let seen = format!(
+            "{all}; {} closed days have more than {MANY_FILES} small files, most of them {day} with {most}: questions about such a day open each",
+            self.scattered.len()
+        );
+        Some(Finding::warning(SUBJECT, "files", seen).fix(format!("walbook compact {}", self.path)))
     }
 
     fn judge_rejects(&self) -> Finding {
@@ -171,7 +217,19 @@ mod tests {
             runs: 1,
             recent_rejects: 0,
             rejects: Ok(Vec::new()),
+            totals: Some(FileTotals::default()),
+            scattered: Vec::new(),
         }
+    }
+
+    #[test]
+    fn closed_days_with_many_small_files_are_a_warning_with_the_command() {
+        let scattered = vec![("2026-11-21".parse().expect("a day"), 150), ("2026-11-22".parse().expect("a day"), 8640)];
+        let findings = BookFacts { scattered, ..facts() }.judge();
+        let finding = findings.iter().find(|finding| finding.check == "files").expect("one");
+        assert_eq!(finding.state, Severity::Warning);
+        assert!(finding.seen.contains("2026-11-22 with 8640"), "{}", finding.seen);
+        assert_eq!(finding.command.as_deref(), Some("walbook compact book"));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What only the leading process does at the start: take the book over, in its turn if it stands by; serve; start the clock.
 
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tracing::info;
 
+use super::compaction::{Compaction, CompactionThread};
 use super::interruptible::ended_meanwhile;
 use super::open_book::open_book;
 use super::options::{MakeOrigin, RunOptions};
@@ -40,6 +41,8 @@ pub(super) struct LeadingRun {
     pub(super) share: LeaderShare,
     /// The origin that the run was planned with.
     pub(super) origin: Arc<dyn Origin>,
+    /// Merges files until the run ends.
+    pub(super) compaction: CompactionThread,
 }
 
 /// A book that this run owns, and what it will read.
@@ -57,8 +60,8 @@ impl StartingRun {
     pub(super) fn lead(mut self, server: Option<(Server, Access)>) -> Result<LeadingRun, Failure> {
         let owned = if self.options.standby { self.own_in_turn()? } else { self.own(None)? };
         let owned = owned.ok_or_else(ended_meanwhile)?;
-        let share = self.begin(owned, server)?;
-        Ok(LeadingRun { share, origin: self.origin })
+        let (share, compaction) = self.begin(owned, server)?;
+        Ok(LeadingRun { share, origin: self.origin, compaction })
     }
 
     /// Takes the book over once no other run has it.
@@ -123,8 +126,12 @@ impl StartingRun {
         }
     }
 
-    /// Starts serving and the clock of a run that owns its book.
-    fn begin(&self, owned: OwnedBook, server: Option<(Server, Access)>) -> Result<LeaderShare, Failure> {
+    /// Starts serving, the clock, and what merges files, of a run that owns its book.
+    fn begin(
+        &self,
+        owned: OwnedBook,
+        server: Option<(Server, Access)>,
+    ) -> Result<(LeaderShare, CompactionThread), Failure> {
         let StartingRun { options, origin, .. } = self;
         let OwnedBook { mut committer, settings: BookSettings { time_zone, day_from }, partitions } = owned;
         let start = Start {
@@ -184,6 +191,14 @@ impl StartingRun {
             let origin = Arc::clone(origin);
             Discovery { interval, discover: Box::new(move || origin.discover()) }
         });
+        let committer = Arc::new(Mutex::new(committer));
+        let compaction = CompactionThread::start(Compaction {
+            committer: Arc::clone(&committer),
+            store: Arc::clone(&self.store),
+            commits: commits.clone(),
+            compacts: options.compacts,
+            shutdown: self.shutdown.clone(),
+        })?;
         let (before, after) = (Arc::clone(origin), Arc::clone(origin));
         let committing = Committing {
             committer,
@@ -202,6 +217,6 @@ impl StartingRun {
             discovery,
             self.shutdown.clone(),
         );
-        Ok(LeaderShare { clock, epochs, committing, group_limit })
+        Ok((LeaderShare { clock, epochs, committing, group_limit }, compaction))
     }
 }

@@ -8,6 +8,7 @@
 //! The leader's clock and operators are a room of their own, [`crate::leader`]: dataflows name them, and this room names
 //! dataflows.
 
+mod compaction;
 mod error;
 mod interruptible;
 mod lead;

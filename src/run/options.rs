@@ -34,6 +34,8 @@ pub struct RunOptions {
     pub fail_on_rejects: bool,
     /// Whether to wait until no other run has the book.
     pub standby: bool,
+    /// Whether to merge the small files of days in the background.
+    pub compacts: bool,
     /// How long a run may be silent until one that stands by takes the book over.
     pub lease_timeout: Duration,
 }

@@ -1,7 +1,7 @@
 //! A run from beginning to end: open the book, fence it, plan, start the clock, serve, run the workers, finish.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::interruptible::run_interruptibly;
 use super::lead::{LeadingRun, StartingRun};
@@ -102,16 +102,19 @@ fn run_all(run: StartingRun, server: Option<(Server, Access)>, cluster: &mut Clu
     let StartingRun { options, store, shutdown, progress, .. } = &run;
     let (options, store) = (options.clone(), Arc::clone(store));
     let (shutdown, progress) = (shutdown.clone(), progress.clone());
-    let (leader, origin, _watch) = if options.shape.is_leader() {
-        let LeadingRun { share, origin } = run_interruptibly("lead", &shutdown, move || run.lead(server))?;
-        (Some(share), origin, None)
+    let (leader, origin, _watch, compaction) = if options.shape.is_leader() {
+        let LeadingRun { share, origin, compaction } = run_interruptibly("lead", &shutdown, move || run.lead(server))?;
+        (Some(share), origin, None, Some(compaction))
     } else {
         let watch = |contacts| SourceWatch::start(Arc::clone(&run.origin), contacts, shutdown.clone());
         // Until the workers have ended.
         let watch = run.contacts.map(watch).transpose()?;
-        (None, run.origin, watch)
+        (None, run.origin, watch, None)
     };
-    let generation = leader.as_ref().map(|leader| leader.committing.committer.generation().to_owned());
+    let generation = leader.as_ref().map(|leader| {
+        let committer = leader.committing.committer.lock().unwrap_or_else(PoisonError::into_inner);
+        committer.generation().to_owned()
+    });
     let output = |format| FileOutput {
         store: Arc::clone(&store),
         format,
@@ -130,6 +133,7 @@ fn run_all(run: StartingRun, server: Option<(Server, Access)>, cluster: &mut Clu
         progress,
         shutdown: shutdown.clone(),
     });
+    drop(compaction);
     match (generation, ended) {
         (None, ended) => ended,
         (Some(_), Ok(())) => origin.finish(),

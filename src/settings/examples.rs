@@ -72,6 +72,13 @@ pub fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
             ("Recount a book; exit code 0 only if all checks hold", "walbook verify book"),
             ("The same for a program", "walbook verify book --format json"),
         ],
+        "compact" => &[
+            ("Merge the small files of all days that are over", "walbook compact book"),
+            (
+                "Merge those of two days, whatever still comes to them",
+                "walbook compact book --day 2026-11-21,2026-11-22",
+            ),
+        ],
         "view" => &[
             (
                 "Declare a view",

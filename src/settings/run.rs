@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::args::{AccessArgs, RunArgs};
+use super::args::{AccessArgs, CompactDays, RunArgs};
 use super::{FileOriginSettings, OriginSettings, SettingsError, cluster};
 use crate::run::RunOptions;
 
@@ -72,6 +72,7 @@ impl RunSettings {
                 day_from: args.day_from.map(|rule| rule.to_string()),
                 fail_on_rejects: args.fail_on_rejects,
                 standby: args.standby,
+                compacts: args.compact == CompactDays::ClosedDays,
                 lease_timeout: args.lease_timeout,
             },
             serve: args.serve.map(|address| (address, args.access)),

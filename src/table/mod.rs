@@ -9,7 +9,7 @@
 //! Files are Parquet with zstd-1, dictionaries for names, delta encodings for numbers and text, and no Arrow schema
 //! inside (readers would see categoricals). Key-value metadata describe each file on its own: `walbook.book`,
 //! `walbook.generation`, `walbook.commit`, `walbook.offsets` (JSON: topic → partition → first and last offset),
-//! `walbook.rows`, `walbook.parser`.
+//! `walbook.rows`, `walbook.parser`. Files of merged rows ([`MergedTableFile`]) have no `walbook.commit`, several versions in `walbook.parser`, and zstd-3.
 //!
 //! What did not help: zstd's level -1 (files a third larger, no less processor time), batches of 2 048 to 8 192 records instead of 16 384, a higher
 //! threshold of the allocator for memory of its own (1 %), one codegen unit (2 %, for a longer build).
@@ -17,6 +17,7 @@
 mod columns;
 mod commit_buffer;
 mod error;
+mod merged_file;
 mod schema;
 mod seal;
 mod writer;
@@ -24,6 +25,7 @@ mod writer;
 pub use columns::{EventColumns, EventRow, RejectColumns};
 pub use commit_buffer::CommitBuffer;
 pub use error::TableError;
+pub use merged_file::{MergedNaming, MergedTableFile, SealedMerge};
 pub use schema::RowFormat;
 pub use seal::{FileOutput, Sealed, seal_files};
 pub use writer::{FileNaming, TableFile};

@@ -20,6 +20,9 @@ const ROW_GROUP_BYTES: usize = 8 << 20;
 /// and the files have the same size.
 const PAGE_BYTES: usize = 128 << 10;
 
+/// The level of zstd for files that are written once and read for years.
+const MERGED_LEVEL: i32 = 3;
+
 /// How the rows of a table are written.
 #[derive(Clone)]
 pub struct RowFormat {
@@ -54,13 +57,27 @@ impl RowFormat {
     /// A column without a value in them is not written as deltas. fastparquet 2026.9 reads beyond a page of deltas that holds no
     /// value, and crashes or not; records have a field all or never, but for a source that changes in the middle of a file.
     pub(super) fn properties(&self, first: &RecordBatch) -> WriterProperties {
+        self.properties_of(&self.properties, first)
+    }
+
+    /// The same for a file of merged rows, whose writer ends row groups, in the background, where time matters less than size.
+    pub(super) fn merged_properties(&self, first: &RecordBatch) -> WriterProperties {
+        let properties = self.properties.clone().into_builder();
+        let properties = properties
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(MERGED_LEVEL).expect("it exists")))
+            .set_max_row_group_row_count(None)
+            .set_max_row_group_bytes(None);
+        self.properties_of(&properties.build(), first)
+    }
+
+    fn properties_of(&self, properties: &WriterProperties, first: &RecordBatch) -> WriterProperties {
         let is_empty =
             |name: &&str| first.column_by_name(name).is_some_and(|column| column.null_count() == column.len());
         let empty: Vec<&str> = self.deltas.iter().copied().filter(is_empty).collect();
         if empty.is_empty() {
-            return self.properties.clone();
+            return properties.clone();
         }
-        let mut properties = self.properties.clone().into_builder();
+        let mut properties = properties.clone().into_builder();
         for name in empty {
             properties = properties.set_column_encoding(ColumnPath::from(name), Encoding::PLAIN);
         }

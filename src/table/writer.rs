@@ -148,10 +148,10 @@ fn note_offsets(offsets: &mut Offsets, columns: &RecordBatch) {
 }
 
 /// Counts and hashes the bytes that are written to the file.
-struct Checksummed {
-    file: Box<dyn StoreFile>,
-    hash: XxHash3_64,
-    bytes: u64,
+pub(super) struct Checksummed {
+    pub(super) file: Box<dyn StoreFile>,
+    pub(super) hash: XxHash3_64,
+    pub(super) bytes: u64,
 }
 
 impl Write for Checksummed {

@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("table", &["change", "control", "store"]),
     ("parse", &["change", "sql", "table"]),
     ("views", &["change", "control", "parse", "sql", "store"]),
-    ("book", &["change", "control", "sql", "store", "views"]),
+    ("book", &["change", "control", "sql", "store", "table", "views"]),
     ("leader", &["change", "control"]),
     ("cluster", &["change", "control"]),
     ("dataflows", &["book", "change", "control", "leader", "parse", "source", "table", "views"]),

@@ -4,6 +4,7 @@
 mod architecture;
 mod book;
 mod cluster;
+mod compaction;
 mod counts_match_the_loop;
 mod demo_truth;
 mod deploy;

@@ -194,6 +194,8 @@ pub(crate) struct Plan {
     pub(crate) loss: Option<Fault>,
     /// What is made wrong on purpose.
     pub(crate) mutation: Option<Mutation>,
+    /// Whether runs merge the files of days. Not with a mutation, which merged files may hide: their rows have another order.
+    pub(crate) compacts: bool,
     /// Whether the trace is printed.
     pub(crate) prints_trace: bool,
 }
@@ -233,6 +235,7 @@ impl Plan {
             commit_interval: Duration::from_millis([50, 300, 2_000][random.usize(..3)]),
             loss: (random.u32(..4) == 0).then(|| losses[random.usize(..losses.len())]),
             mutation,
+            compacts: mutation.is_none() && random.bool(),
             prints_trace: std::env::var_os("WALBOOK_TRACE").is_some(),
         }
     }

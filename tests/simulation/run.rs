@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use timely::scheduling::SyncActivator;
 
+use walbook::book::compact::{DayPhase, TARGET_BYTES, days_with_several_files};
 use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
 use walbook::book::{Book, Committer, Committing, KeptView, State};
 use walbook::change::{Failure, GroupLimit, Partition, PartitionStart, Start};
@@ -17,6 +18,7 @@ use walbook::parse::{DayFrom, PARSER_VERSION};
 use walbook::run::worker_config;
 use walbook::source::kafka::{EpochEnd, KnownTopic, StartFrom, Topic, Watermarks, plan_topic};
 use walbook::store::Store;
+use walbook::store::layout::Table;
 use walbook::table::{FileOutput, RowFormat};
 
 use super::host::SimulatedHost;
@@ -77,6 +79,9 @@ impl SimulatedRun {
         })?;
         let counts = committer.initial_counts()?;
         let views = committer.take_up_views(1, GroupLimit::DEFAULT)?;
+        if world.plan.compacts {
+            compact(world, &mut committer)?;
+        }
         let generation = committer.generation().to_owned();
         let start = Start {
             book: committer.book_id().to_owned(),
@@ -184,6 +189,22 @@ impl Clock {
     }
 }
 
+/// Merges the files of some days, into one or several.
+fn compact(world: &World, committer: &mut Committer) -> Result<(), Failure> {
+    for table in [Table::Events, Table::Rejects] {
+        for day in days_with_several_files(committer.state(), table) {
+            if world.one_in(2) {
+                let compactor = committer.compactor().with_target([10_000, TARGET_BYTES][world.below(2)]);
+                let state = committer.state().clone();
+                if let Some(merged) = compactor.merge_day(&state, &[], (table, day), DayPhase::Closed, &|| false)? {
+                    committer.compact(&merged)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 #[expect(clippy::too_many_arguments, reason = "the parts of a run, each used once")]
 fn dataflows(
     world: &World,
@@ -203,7 +224,7 @@ fn dataflows(
         false => Err(recreated(&id, &topic.id())),
     };
     let committing = Committing {
-        committer,
+        committer: Arc::new(Mutex::new(committer)),
         precommit_check: Box::new(precommit_check),
         on_committed: Box::new(|_| {}),
         commits: None,

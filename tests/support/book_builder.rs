@@ -17,6 +17,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use twox_hash::XxHash3_64;
 
+use walbook::book::compact::DayPhase;
 use walbook::book::log::entry::{BookSettings, PartitionEntry, SourceKind, TopicEntry, Versions};
 use walbook::book::{Book, BookError, CommitContents, Committer, CountDelta, Entry, State};
 use walbook::change::{
@@ -141,6 +142,23 @@ impl BookBuilder {
         Ok(commit)
     }
 
+    /// The committer of the book.
+    pub fn committer(&mut self) -> &mut Committer {
+        &mut self.committer
+    }
+
+    /// Merges the files of a day into ones of about `target` bytes.
+    ///
+    /// # Errors
+    /// Whatever the book says.
+    pub fn compact(&mut self, of: (Table, Day), target: u64) -> Result<Option<Arc<Entry>>, BookError> {
+        let (compactor, state) = (self.committer.compactor().with_target(target), self.committer.state().clone());
+        match compactor.merge_day(&state, &[], of, DayPhase::Closed, &|| false)? {
+            Some(merged) => self.committer.compact(&merged),
+            None => Ok(None),
+        }
+    }
+
     fn positions(&self, contents: &Contents) -> Vec<(Partition, Interval, Tally)> {
         let mut tallies: BTreeMap<Partition, (i64, Tally)> = BTreeMap::new();
         let mut last = None;
@@ -225,7 +243,11 @@ pub fn encode(columns: &RecordBatch, metadata: &[(&str, String)], group_rows: us
     writer.into_inner().expect("memory takes all bytes")
 }
 
-fn reject_columns(rows: &[&RejectRow]) -> RecordBatch {
+/// Rejects as columns.
+///
+/// # Panics
+/// Never: all columns have one length.
+pub fn reject_columns(rows: &[&RejectRow]) -> RecordBatch {
     let none = || -> ArrayRef { Arc::new(BinaryArray::from_iter(rows.iter().map(|_| None::<&[u8]>))) };
     let times = TimestampMicrosecondArray::from(vec![None; rows.len()]).with_timezone("UTC");
     let columns: Vec<ArrayRef> = vec![

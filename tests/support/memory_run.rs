@@ -1,8 +1,8 @@
 //! A whole run — the real dataflow, the real book — on a topic in memory, with a clock that moves with the data.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -177,7 +177,7 @@ impl BegunRun {
                 clock: leader,
                 epochs: run.listener,
                 committing: Committing {
-                    committer,
+                    committer: Arc::new(Mutex::new(committer)),
                     precommit_check: Box::new(|| Ok(())),
                     on_committed: Box::new(|_| {}),
                     commits: run.commits,

@@ -1,7 +1,7 @@
 //! The folded state on disk, so that a start and a question do not read the whole log.
 //!
 //! A file `_walbook/checkpoint/<newest entry it folds, 20 digits>.json` in the two lines of a log entry:
-//! `{"format":1,"state":{…}}` (2 with views) and its digest. It is written when its newest entry is redone; the newest two are kept.
+//! `{"format":1,"state":{…}}` (2 with views, 3 after a compaction) and its digest. It is written when its newest entry is redone; the newest two are kept.
 
 use std::io::ErrorKind;
 
@@ -58,7 +58,11 @@ struct Checkpoint<S> {
 
 /// The bytes of a checkpoint.
 pub fn encode(state: &State) -> Vec<u8> {
-    let format = if state.views.is_empty() { digested::FORMAT } else { digested::FORMAT_OF_VIEWS };
+    let format = match state {
+        State { compactions: Some(_), .. } => digested::FORMAT_OF_COMPACTION,
+        State { views, .. } if !views.is_empty() => digested::FORMAT_OF_VIEWS,
+        _ => digested::FORMAT,
+    };
     digested::write(&Checkpoint { format, state }).0
 }
 

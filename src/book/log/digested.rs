@@ -12,6 +12,10 @@ use crate::book::BookError;
 pub const FORMAT: u32 = 1;
 /// That of entries that say something of views, and of checkpoints of books with views: versions that know none stop at them.
 pub(in crate::book) const FORMAT_OF_VIEWS: u32 = 2;
+/// That of entries that merge files, and of checkpoints of books with such entries.
+pub(in crate::book) const FORMAT_OF_COMPACTION: u32 = 3;
+/// The newest of these.
+const NEWEST: u32 = FORMAT_OF_COMPACTION;
 
 /// The bytes of the file, and the digest they carry.
 pub(in crate::book) fn write<T: Serialize>(object: &T) -> (Vec<u8>, String) {
@@ -33,8 +37,8 @@ pub(in crate::book) fn read<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Re
     }
     // Read the version alone: the rest of a newer form may have any shape.
     let version: Version = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
-    if !(u64::from(FORMAT)..=u64::from(FORMAT_OF_VIEWS)).contains(&version.format) {
-        return Err(BookError::UnknownFormat { path: path.to_owned(), format: version.format, known: FORMAT_OF_VIEWS });
+    if !(u64::from(FORMAT)..=u64::from(NEWEST)).contains(&version.format) {
+        return Err(BookError::UnknownFormat { path: path.to_owned(), format: version.format, known: NEWEST });
     }
     let object = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
     Ok((object, digest))

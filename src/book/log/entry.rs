@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::compaction::CompactionEntry;
 use super::digested;
+use crate::book::layout::{staged_merged_path, staged_path};
 
 use crate::change::{
     CommitNumber, CommittedTransaction, CountKey, Interval, LeaderEpoch, RecentTransactions, TableName, Tally,
@@ -55,13 +57,30 @@ pub struct Entry {
     /// By name: what happens to views. A commit names every view that it brings to its end, also one that does not change.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub views: BTreeMap<String, ViewEntry>,
+    /// Of a compaction: the rows of the files that it removes, and those of the files that it adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<CompactionEntry>,
 }
 
 impl Entry {
     /// The format that its contents need.
     pub(in crate::book) fn format_needed(&self) -> u32 {
         let has_views = self.kind == EntryKind::Views || !self.views.is_empty();
-        if has_views { digested::FORMAT_OF_VIEWS } else { digested::FORMAT }
+        if self.kind == EntryKind::Compaction || self.compaction.is_some() || !self.removed.is_empty() {
+            digested::FORMAT_OF_COMPACTION
+        } else if has_views {
+            digested::FORMAT_OF_VIEWS
+        } else {
+            digested::FORMAT
+        }
+    }
+
+    /// Where a file that it adds stands until it is put in its place.
+    pub(in crate::book) fn staged_path(&self, file: &AddedFile) -> String {
+        match &self.compaction {
+            Some(compaction) => staged_merged_path(&compaction.staged_by, &file.xxh3),
+            None => staged_path(&self.generation, &file.path),
+        }
     }
 
     /// Whether it adds files of rejects.
@@ -80,6 +99,9 @@ pub enum EntryKind {
     Commit,
     /// Declares, drops or builds views, and adds nothing else. Any process may put one that only declares or drops.
     Views,
+    /// Replaces files of one day and table by others with the same rows, and says nothing else. Any process may put one; the run
+    /// that owns the book puts its files in their places.
+    Compaction,
 }
 
 /// One view in an entry.

@@ -5,6 +5,7 @@
 
 pub(in crate::book) mod checkpoint;
 pub mod commit_log;
+pub mod compaction;
 pub(in crate::book) mod day_files;
 pub(in crate::book) mod digested;
 pub mod entry;

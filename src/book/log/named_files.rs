@@ -1,6 +1,6 @@
 //! The files of rows that the log names: a file that no entry names is not part of the book.
 //!
-//! A file's name has the number of its commit, and these numbers never fall along the log: the one entry that may name a
+//! A merged file's name has the number of its entry, any other's the number of its commit, and these numbers never fall along the log: the one entry that may name a
 //! file is found by bisection, which relies on all entries being kept. Entries that were read are cached.
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +12,7 @@ use super::commit_log;
 use super::entry::{AddedFile, Entry};
 use crate::book::BookError;
 use crate::book::layout;
-use crate::book::layout::FilePlace;
+use crate::book::layout::{FilePlace, MergedPlace};
 
 /// A cache of the files of rows that the log names up to an entry.
 pub(in crate::book) struct NamedFiles {
@@ -55,6 +55,13 @@ impl NamedFiles {
     fn look_up(&mut self, store: &dyn Store, path: &str) -> Result<Option<(u64, AddedFile)>, BookError> {
         if let Some(known) = self.files.get(path) {
             return Ok(Some(known.clone()));
+        }
+        if let Some(MergedPlace { entry, .. }) = MergedPlace::parse(path) {
+            // Its name has the number of its entry.
+            if entry <= self.newest {
+                self.commit_at(store, entry)?;
+            }
+            return Ok(self.files.get(path).cloned());
         }
         let place = FilePlace::parse(path).filter(|place| place.commit <= self.newest_commit);
         let Some(FilePlace { commit, .. }) = place else { return Ok(None) };

@@ -9,7 +9,7 @@ use crate::book::layout::{FilePlace, Table, entry_path};
 use crate::change::Day;
 use crate::store::Store;
 
-/// Adds the rejects of an entry: the rows of the files that it adds.
+/// Adds the rejects of an entry: the rows of the files that it adds. Those of merged files are counted already.
 pub fn add(rejects: &mut BTreeMap<Day, u64>, entry: &Entry) {
     for file in &entry.added {
         if let Some(place) = FilePlace::parse(&file.path).filter(|place| place.table == Table::Rejects) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::{Day, Interval, LeaderEpoch, Tally};
 
+use super::compaction;
 use super::entry::{Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, ViewEntry};
 use super::state::State;
 use crate::book::BookError;
@@ -32,7 +33,11 @@ impl State {
         }
         holds(entry.redone_to < entry.entry.max(1), || format!("redone_to {} lies ahead", entry.redone_to))?;
         holds(entry.commit_time.is_none() || !entry.deltas.is_empty(), || "a commit time without changes".into())?;
-        holds(entry.removed.is_empty(), || "files are removed, which no format has yet".into())?;
+        if entry.kind != EntryKind::Compaction {
+            holds(entry.removed.is_empty() && entry.compaction.is_none(), || {
+                "files are removed by an entry that merges none".into()
+            })?;
+        }
         for (name, topic) in &entry.topics {
             self.topic_rules(name, topic, entry.kind).map_err(|rule| format!("topic {name:?}: {rule}"))?;
         }
@@ -61,6 +66,7 @@ impl State {
                 })?;
                 self.row_rules(entry)
             }
+            EntryKind::Compaction => compaction::check(self, entry),
         }
     }
 
@@ -97,7 +103,9 @@ impl State {
                 EntryKind::Fence => holds(topic.timeline >= known.timeline, || {
                     format!("timeline {:?}, was {:?}", topic.timeline, known.timeline)
                 })?,
-                EntryKind::Commit | EntryKind::Views => same("timeline", &topic.timeline, &known.timeline)?,
+                EntryKind::Commit | EntryKind::Views | EntryKind::Compaction => {
+                    same("timeline", &topic.timeline, &known.timeline)?
+                }
             }
             holds(topic.partitions >= known.partitions, || {
                 format!("{} partitions, were {}", topic.partitions, known.partitions)

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{CommitNumber, Day, GroupLimit, Interval, LeaderEpoch, Partition, Place, RecentTransactions};
 
+use super::compaction;
+use super::compaction::Compactions;
 use super::day_files;
 use super::day_files::DayFiles;
 use super::entry::{
@@ -49,6 +51,9 @@ pub struct State {
     /// The views by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub views: BTreeMap<String, ViewState>,
+    /// What compactions have done; `None` before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compactions: Option<Compactions>,
 }
 
 /// A view over all entries.
@@ -189,6 +194,7 @@ impl State {
             rejects: Some(BTreeMap::new()),
             files: Some(BTreeMap::new()),
             views: BTreeMap::new(),
+            compactions: None,
         }
     }
 
@@ -271,6 +277,7 @@ impl State {
         if let Some(files) = &mut self.files {
             day_files::add_entry(files, entry);
         }
+        compaction::add_entry(&mut self.compactions, entry);
         self.follow_views(entry);
         Ok(())
     }

@@ -3,17 +3,22 @@
 //!
 //! A folder is listed and its names are summed up; when the sum is the log's, nothing is missing. Else the log is read from its
 //! beginning, to find the file. So a question costs one listing of the days that it is about, as long as the book is whole.
+//!
+//! A day may be merged after the entry: then what is gone from its folder is among the replaced files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
+use std::thread;
+use std::time::Duration;
 
 use crate::book::error::At;
-use crate::book::layout::{FilePlace, LOG, Table, day_folder, day_of_folder, entry_path};
+use crate::book::layout::{LOG, REPLACED, RowsPlace, Table, day_folder, day_of_folder, entry_path};
 use crate::book::log::commit_log;
 use crate::book::log::day_files::NameSum;
 use crate::book::read::columns::{KeyValues, footer};
+use crate::book::read::row_file::replaced_folders;
 use crate::book::{BookError, Entry, State};
-use crate::change::{CommitNumber, Day};
+use crate::change::Day;
 use crate::store::Store;
 
 /// The files of rows of a book at an entry.
@@ -26,8 +31,12 @@ pub(in crate::book) struct Listing<'a> {
     pub(in crate::book) tail: &'a [Entry],
 }
 
-/// By path in the book: the generation in whose staging folder a file may still be.
-pub(in crate::book) type StagedBy = BTreeMap<String, Option<String>>;
+/// By path in the book: where in staging a file may still be.
+pub(in crate::book) type StagedFiles = BTreeMap<String, Option<String>>;
+
+/// How often a day is listed that is being merged, until its replaced files are where readers find them, and the pause in between.
+const ATTEMPTS: usize = 50;
+const PAUSE: Duration = Duration::from_millis(10);
 
 impl Listing<'_> {
     /// The files of a table on the days that `wanted` accepts, of commits up to the entry; and whether all are there. Those that
@@ -40,16 +49,20 @@ impl Listing<'_> {
         &self,
         table: Table,
         wanted: &dyn Fn(Day) -> bool,
-    ) -> Result<(StagedBy, Result<(), BookError>), BookError> {
-        let mut files = self.in_place(table, wanted)?;
-        for entry in self.tail {
-            for path in entry.added.iter().map(|file| &file.path) {
-                if FilePlace::parse(path).is_some_and(|place| place.table == table && wanted(place.day)) {
-                    files.insert(path.clone(), Some(entry.generation.clone()));
-                }
+    ) -> Result<(StagedFiles, Result<(), BookError>), BookError> {
+        let (mut files, mut differing) = (StagedFiles::new(), None);
+        for attempt in 1..=ATTEMPTS {
+            let (in_place, is_merged_later) = self.in_place(table, wanted)?;
+            files = in_place;
+            self.apply_tail(table, wanted, &mut files);
+            differing = self.differing_days(table, wanted, &files);
+            let is_whole = differing.as_ref().is_some_and(BTreeSet::is_empty);
+            if is_whole || !is_merged_later || attempt == ATTEMPTS {
+                break;
             }
+            thread::sleep(PAUSE);
         }
-        let missing = match self.differing_days(table, wanted, &files) {
+        let missing = match differing {
             Some(days) if days.is_empty() => Ok(()),
             days => {
                 self.compare_with_log(table, &|day| days.as_ref().is_none_or(|days| days.contains(&day)), &mut files)?
@@ -58,55 +71,102 @@ impl Listing<'_> {
         Ok((files, missing))
     }
 
-    /// The files of a table in their places.
-    fn in_place(&self, table: Table, wanted: &dyn Fn(Day) -> bool) -> Result<StagedBy, BookError> {
-        let mut files = BTreeMap::new();
-        for folder in self.names_in(table.folder())? {
-            let Some(day) = day_of_folder(&folder).filter(|day| wanted(*day)) else { continue };
-            let folder = day_folder(table, day);
-            for name in self.names_in(&folder)? {
-                let path = format!("{folder}/{name}");
-                match FilePlace::parse(&path) {
-                    Some(place) if place.commit <= self.state.commit => drop(files.insert(path, None)),
-                    Some(place) => self.expect_later_entry(&path, place.commit)?,
-                    None => {}
+    /// Adds and removes the files of the entries that may not be redone.
+    fn apply_tail(&self, table: Table, wanted: &dyn Fn(Day) -> bool, files: &mut StagedFiles) {
+        for entry in self.tail {
+            for path in &entry.removed {
+                files.remove(path);
+            }
+            for file in &entry.added {
+                if is_wanted(&file.path, table, wanted) {
+                    files.insert(file.path.clone(), Some(entry.staged_path(file)));
                 }
             }
         }
-        Ok(files)
+    }
+
+    /// The files of a table in their places, and those that a later compaction has replaced; and whether there is one.
+    fn in_place(&self, table: Table, wanted: &dyn Fn(Day) -> bool) -> Result<(StagedFiles, bool), BookError> {
+        let mut files = BTreeMap::new();
+        let mut is_merged_later = false;
+        for folder in self.names_in(table.folder())? {
+            let Some(day) = day_of_folder(&folder).filter(|day| wanted(*day)) else { continue };
+            let folder = day_folder(table, day);
+            let mut is_merged = false;
+            for name in self.names_in(&folder)? {
+                let path = format!("{folder}/{name}");
+                let Some(place) = RowsPlace::parse(&path) else { continue };
+                if self.holds(&place) {
+                    files.insert(path, None);
+                } else {
+                    self.expect_later_entry(&path, &place)?;
+                    is_merged |= matches!(place, RowsPlace::Merged(_));
+                }
+            }
+            if is_merged {
+                self.add_replaced(table, day, &mut files)?;
+                is_merged_later = true;
+            }
+        }
+        Ok((files, is_merged_later))
+    }
+
+    /// Adds the files of a day that compactions after the entry have replaced.
+    fn add_replaced(&self, table: Table, day: Day, files: &mut StagedFiles) -> Result<(), BookError> {
+        let folders = replaced_folders(self.store, table, day).at("list", REPLACED)?;
+        for (_, replaced) in folders.into_iter().filter(|(entry, _)| *entry >= self.state.entries) {
+            for name in self.names_in(&replaced)? {
+                let path = format!("{}/{name}", day_folder(table, day));
+                if RowsPlace::parse(&path).is_some_and(|place| self.holds(&place)) {
+                    files.insert(path, None);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file may be of an entry up to this one, by its name.
+    fn holds(&self, place: &RowsPlace) -> bool {
+        match place {
+            RowsPlace::Committed(place) => place.commit <= self.state.commit,
+            RowsPlace::Merged(place) => place.entry < self.state.entries,
+        }
     }
 
     /// A file of a later commit is placed after its entry is durable: without that entry the log has lost its end.
-    fn expect_later_entry(&self, path: &str, commit: CommitNumber) -> Result<(), BookError> {
+    fn expect_later_entry(&self, path: &str, place: &RowsPlace) -> Result<(), BookError> {
         let next = entry_path(self.state.entries);
         // A listing too: network file systems remember for a while that a name was absent.
         let is_there = self.store.exists(&next).at("look up", &next)?
             || commit_log::numbers(self.store)?.last().is_some_and(|newest| *newest >= self.state.entries);
-        if is_there || !self.is_of_book(path, commit)? {
+        if is_there || !self.is_of_book(path, place)? {
             return Ok(());
         }
         let ends =
             self.state.newest_entry().map_or("it is empty".to_owned(), |newest| format!("it ends at entry {newest}"));
-        Err(BookError::damaged(LOG, format!("it has lost its end: {ends}, but there is {path:?} of a later commit")))
+        Err(BookError::damaged(LOG, format!("it has lost its end: {ends}, but there is {path:?} of a later entry")))
     }
 
-    /// Whether a file was written for a commit of this book, by its metadata; others only have such a name.
-    fn is_of_book(&self, path: &str, commit: CommitNumber) -> Result<bool, BookError> {
+    /// Whether a file was written for this book, and for the commit in its name, by its metadata; others only have such a name.
+    fn is_of_book(&self, path: &str, place: &RowsPlace) -> Result<bool, BookError> {
         let bytes = match self.store.read(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             read => read.at("read", path)?,
         };
         let Some(metadata) = footer(bytes.into()) else { return Ok(false) };
         let values = KeyValues(&metadata);
-        Ok(values.text("walbook.book").is_ok_and(|book| book == self.state.book)
-            && values.number("walbook.commit") == Ok(commit))
+        let is_of_commit = match place {
+            RowsPlace::Committed(place) => values.number("walbook.commit") == Ok(place.commit),
+            RowsPlace::Merged(_) => true,
+        };
+        Ok(is_of_commit && values.text("walbook.book").is_ok_and(|book| book == self.state.book))
     }
 
     /// The wanted days on which the names differ from the log's; `None` where their sums are unknown.
-    fn differing_days(&self, table: Table, wanted: &dyn Fn(Day) -> bool, files: &StagedBy) -> Option<BTreeSet<Day>> {
+    fn differing_days(&self, table: Table, wanted: &dyn Fn(Day) -> bool, files: &StagedFiles) -> Option<BTreeSet<Day>> {
         let mut sums: BTreeMap<Day, NameSum> = BTreeMap::new();
         for path in files.keys() {
-            let day = FilePlace::parse(path).map(|place| place.day)?;
+            let day = RowsPlace::parse(path).map(|place| place.day())?;
             sums.entry(day).or_default().add(path);
         }
         let known = self.state.files.as_ref()?;
@@ -120,25 +180,32 @@ impl Listing<'_> {
         &self,
         table: Table,
         wanted: &dyn Fn(Day) -> bool,
-        files: &mut StagedBy,
+        files: &mut StagedFiles,
     ) -> Result<Result<(), BookError>, BookError> {
-        let mut missing = Ok(());
+        let mut named: BTreeMap<String, u64> = BTreeMap::new();
         for number in 0..self.state.entries {
             let absent = || BookError::damaged(&entry_path(number), "it is missing, but later entries exist");
             let entry = commit_log::read_entry(self.store, number)?.ok_or_else(absent)?.entry;
-            for path in entry.added.into_iter().map(|file| file.path) {
-                let is_wanted = FilePlace::parse(&path).is_some_and(|place| place.table == table && wanted(place.day));
-                if !is_wanted || files.contains_key(&path) {
-                    continue;
-                }
-                if self.store.exists(&path).at("look up", &path)? {
-                    files.insert(path, None);
-                } else if missing.is_ok() {
-                    missing = Err(BookError::Missing { path, entry: number });
-                }
+            for path in entry.removed {
+                named.remove(&path);
+                // One that is still there, or there again, is not part of the book.
+                files.remove(&path);
+            }
+            let added = entry.added.into_iter().map(|file| file.path);
+            named.extend(added.filter(|path| is_wanted(path, table, wanted)).map(|path| (path, number)));
+        }
+        let mut missing: Option<(u64, String)> = None;
+        for (path, entry) in named {
+            if files.contains_key(&path) {
+                continue;
+            }
+            if self.store.exists(&path).at("look up", &path)? {
+                files.insert(path, None);
+            } else if missing.as_ref().is_none_or(|first| (entry, &path) < (first.0, &first.1)) {
+                missing = Some((entry, path));
             }
         }
-        Ok(missing)
+        Ok(missing.map_or(Ok(()), |(entry, path)| Err(BookError::Missing { path, entry })))
     }
 
     /// The names in a folder; none when it does not exist.
@@ -148,4 +215,8 @@ impl Listing<'_> {
             listed => listed.at("list", folder),
         }
     }
+}
+
+fn is_wanted(path: &str, table: Table, wanted: &dyn Fn(Day) -> bool) -> bool {
+    RowsPlace::parse(path).is_some_and(|place| place.table() == table && wanted(place.day()))
 }

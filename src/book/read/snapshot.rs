@@ -18,9 +18,11 @@ use super::checksum;
 use super::complete_to::CompleteTo;
 use super::counts_rows::CountsRows;
 use super::listing::Listing;
+use super::row_file::first_found;
+use super::verified_parts::VerifiedParts;
 use super::view_files;
 use crate::book::error::At;
-use crate::book::layout::{FilePlace, Table, entry_path, staged_path};
+use crate::book::layout::{MergedPlace, RowsPlace, Table, entry_path};
 use crate::book::log::checkpoint;
 use crate::book::log::commit_log::{LoggedEntry, ensure_durable, numbers, read_entry};
 use crate::book::log::log_evidence::LogEvidence;
@@ -39,19 +41,19 @@ const LOOK_AHEAD: u64 = 8;
 pub struct DataFile {
     /// Its path in the book, where it is or will be.
     pub path: String,
-    /// The generation in whose staging folder it may still be.
-    staged_by: Option<String>,
+    /// Where in staging it may still be.
+    staged: Option<String>,
 }
 
 impl DataFile {
     /// The day of its rows.
     pub fn day(&self) -> Option<Day> {
-        FilePlace::parse(&self.path).map(|place| place.day)
+        RowsPlace::parse(&self.path).map(|place| place.day())
     }
 
-    /// Its number among the files of its commit, worker and day.
+    /// Its number among the files of its commit, worker and day, or of its compaction.
     pub fn index(&self) -> Option<usize> {
-        FilePlace::parse(&self.path).map(|place| place.index)
+        RowsPlace::parse(&self.path).map(|place| place.index())
     }
 }
 
@@ -63,6 +65,8 @@ pub struct Snapshot {
     named: RefCell<NamedFiles>,
     /// Paths of files whose bytes were compared with the log.
     whole: RefCell<HashSet<String>>,
+    /// The parts of merged files that were compared with the log.
+    parts: RefCell<VerifiedParts>,
 }
 
 impl Snapshot {
@@ -91,7 +95,8 @@ impl Snapshot {
         tail.entries.last().map_or(Ok(()), |newest| ensure_durable(&disk, newest))?;
         let mut named = NamedFiles::new(newest, state.commit);
         tail.entries.iter().for_each(|entry| named.remember(entry));
-        Ok(Snapshot { disk, state, tail, named: RefCell::new(named), whole: RefCell::default() })
+        let (whole, parts) = (RefCell::default(), RefCell::default());
+        Ok(Snapshot { disk, state, tail, named: RefCell::new(named), whole, parts })
     }
 
     /// The IANA name of the zone of the book's days.
@@ -259,7 +264,7 @@ impl Snapshot {
             return Err(BookError::damaged(&entry_path(absent), "it is missing, but later entries exist"));
         }
         for file in self.event_files(&|_| true)?.into_iter().chain(self.reject_files()?) {
-            if file.staged_by.is_some() {
+            if file.staged.is_some() {
                 self.open(&file)?;
             }
         }
@@ -273,7 +278,7 @@ impl Snapshot {
     ) -> Result<(Vec<DataFile>, Result<(), BookError>), BookError> {
         let listing = Listing { store: &self.disk, state: &self.state, tail: &self.tail.entries };
         let (files, missing) = listing.files(table, wanted)?;
-        Ok((files.into_iter().map(|(path, staged_by)| DataFile { path, staged_by }).collect(), missing))
+        Ok((files.into_iter().map(|(path, staged)| DataFile { path, staged }).collect(), missing))
     }
 
     /// Whether an entry names a file; if so, compares all of its bytes with the entry, which must happen before they are
@@ -295,20 +300,26 @@ impl Snapshot {
         }
     }
 
-    /// Opens a file of this snapshot, in its place or in staging.
+    /// As [`Snapshot::is_whole`], for one row group and the footer: of a merged file only these are compared.
+    ///
+    /// # Errors
+    /// As [`Snapshot::is_whole`].
+    pub fn is_group_whole(&self, file: &DataFile, group: usize) -> Result<bool, BookError> {
+        let Some(place) = MergedPlace::parse(&file.path) else { return self.is_whole(file) };
+        if place.entry >= self.state.entries {
+            return Ok(false);
+        }
+        let mut parts = self.parts.borrow_mut();
+        parts.verify(&self.disk, file.path.as_str(), place, group, &|| self.open(file))
+    }
+
+    /// Opens a file of this snapshot: in its place, in staging, or among those that were replaced meanwhile.
     ///
     /// # Errors
     /// [`BookError::Missing`] when it is in neither.
     pub fn open(&self, file: &DataFile) -> Result<File, BookError> {
-        let staged = file.staged_by.as_deref().map(|generation| staged_path(generation, &file.path));
-        // The place again after staging: the file may have been moved in between.
-        let mut opened = File::open(self.disk.root().join(&file.path));
-        for path in [staged.as_ref(), Some(&file.path)].into_iter().flatten() {
-            if opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-                opened = File::open(self.disk.root().join(path));
-            }
-        }
-        match opened {
+        let open = |path: &str| File::open(self.disk.root().join(path));
+        match first_found(&self.disk, &file.path, file.staged.as_deref(), open) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 match self.named.borrow_mut().entry_of(&self.disk, &file.path)? {
                     Some(entry) => Err(BookError::Missing { path: file.path.clone(), entry }),

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::book::Lost;
 use crate::book::log::commit_log::LoggedEntry;
+use crate::book::log::compaction;
+use crate::book::log::compaction::{CompactionEntry, Compactions, RowSum};
 use crate::book::log::day_files::{DayFiles, add_entry};
 use crate::book::log::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
 use crate::book::log::reject_days;
@@ -32,6 +34,7 @@ pub(super) struct Chain {
     /// By day of Kafka's timestamp: the number of rejects.
     rejects: BTreeMap<Day, u64>,
     files: BTreeMap<Day, DayFiles>,
+    compactions: Option<Compactions>,
     /// The highest commit time of the newest entry that adds changes.
     commit_time: Option<i64>,
     /// Sums over all entries.
@@ -93,6 +96,7 @@ impl Chain {
         }
         reject_days::add(&mut self.rejects, entry);
         add_entry(&mut self.files, entry);
+        compaction::add_entry(&mut self.compactions, entry);
         self.generations.insert(entry.generation.clone());
         self.before = Some(Before {
             digest: logged.digest.clone(),
@@ -125,6 +129,7 @@ impl Chain {
             days: self.days.clone(),
             rejects: Some(self.rejects.clone()),
             files: Some(self.files.clone()),
+            compactions: self.compactions.clone(),
             ..State::new(before.book.clone(), before.settings.clone())
         };
         state.topics.clone_from(&self.topics);
@@ -195,6 +200,14 @@ impl Chain {
             EntryKind::Views => {
                 if adjoins && (entry.generation != before.generation || entry.commit != before.commit) {
                     wrong.push("it changes generation or commit, and says something of views only".to_owned());
+                }
+            }
+            EntryKind::Compaction => {
+                if adjoins && (entry.generation != before.generation || entry.commit != before.commit) {
+                    wrong.push("it changes generation or commit, and merges files only".to_owned());
+                }
+                if !entry.topics.is_empty() || !entry.deltas.is_empty() {
+                    wrong.push("it reads or counts, and merges files only".to_owned());
                 }
             }
             EntryKind::Commit => {
@@ -332,6 +345,17 @@ fn wrong_sums(entry: &Entry) -> Vec<String> {
     let mut wrong = Vec::new();
     if i128::try_from(events) != Ok(deltas) {
         wrong.push(format!("it has {events} changes, its deltas add up to {deltas}"));
+    }
+    if let Some(CompactionEntry { removed, added, .. }) = &entry.compaction {
+        let mut row_sum = RowSum::default();
+        added.iter().for_each(|file| row_sum.add(file.row_sum));
+        let (before, after) = ((removed.rows.into(), removed.row_sum), (event_rows + reject_rows, row_sum));
+        if before != after {
+            wrong.push(format!(
+                "it removes {} rows of sum {}, and adds {} of sum {}",
+                before.0, before.1, after.0, after.1
+            ));
+        }
     }
     // An entry that removes files writes their rows again.
     if entry.removed.is_empty() && events != event_rows {

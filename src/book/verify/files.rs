@@ -1,21 +1,23 @@
 //! The files of one entry: present, whole, and with the rows that the entry has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
+use super::findings::{EntryFindings, open};
+use super::merged::verify_merged;
 use super::offsets::PartitionRows;
+use super::paths::RemovedPaths;
 use super::recount::{FileRows, columns_of};
-use crate::book::log::entry::{AddedFile, Delta, Entry};
+use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind, SourceKind};
 use crate::book::read::checksum::difference;
 use crate::book::read::columns::{self, KeyValues};
 use crate::book::read::table_counts::TableCounts;
 use crate::book::rfc3339;
 use crate::change::{CommitNumber, CountKey, Day, Partition, Place};
-use crate::store::layout::{FilePlace, Table, staged_path};
+use crate::store::layout::{FilePlace, Table};
 
 /// An entry whose files are to be verified.
 pub(super) struct EntryToVerify {
@@ -28,28 +30,12 @@ pub(super) struct EntryToVerify {
     pub(super) may_be_staged: bool,
 }
 
-/// The findings in the files of one entry.
-#[derive(Default)]
-pub(super) struct EntryFindings {
-    pub(super) entry: u64,
-    pub(super) files: u64,
-    pub(super) bytes: u64,
-    pub(super) event_rows: u64,
-    pub(super) reject_rows: u64,
-    /// Files that are missing; no fault if a later entry removes them from the book.
-    pub(super) missing: Vec<String>,
-    /// Files that are not as written.
-    pub(super) damaged: Vec<String>,
-    /// Rows that differ from the entry.
-    pub(super) wrong_rows: Vec<String>,
-    /// Records that repeat a place: their number, and the first of each file.
-    pub(super) repeated: u64,
-    pub(super) repeats: Vec<String>,
-}
-
-/// Reads all files that an entry adds.
-pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
+/// Reads all files that an entry adds and no later one has `removed`.
+pub(super) fn verify_files(root: &Path, work: &EntryToVerify, removed: &RemovedPaths) -> EntryFindings {
     let entry = &work.entry;
+    if entry.kind == EntryKind::Compaction {
+        return verify_merged(root, entry, work.may_be_staged, removed);
+    }
     let mut found = EntryFindings { entry: entry.entry, ..EntryFindings::default() };
     let mut partitions = BTreeMap::new();
     for (topic, read) in &entry.topics {
@@ -73,7 +59,14 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
     // By number, not by name: a worker's tenth file of a day follows its ninth.
     files
         .sort_by_key(|(place, _)| place.map(|place| (place.table, place.day, place.commit, place.worker, place.index)));
+    // The days of events whose files are not all read, and whether there are any other such files.
+    let (mut replaced_days, mut is_replaced) = (BTreeSet::new(), false);
     for (place, added) in files {
+        if removed.holds(&added.path) {
+            is_replaced = true;
+            replaced_days.extend(place.filter(|place| place.table == Table::Events).map(|place| place.day));
+            continue;
+        }
         found.files += 1;
         let Some(place) = place.filter(|place| work.commit_before < place.commit && place.commit <= entry.commit)
         else {
@@ -81,7 +74,8 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
             continue;
         };
         let (table, day) = (place.table, place.day);
-        let Some(file) = open(root, work, added, &mut found) else { continue };
+        let staged = work.may_be_staged.then(|| entry.staged_path(added));
+        let Some(file) = open(root, added, staged, &mut found) else { continue };
         // Rows of one day are in order over the files of a partition; those of two days are not.
         let highest = highest.entry(day).or_insert_with(|| work.highest.clone());
         let rows = whole(&file, added, place, entry).and_then(|metadata| {
@@ -136,6 +130,16 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify) -> EntryFindings {
         }
         found.wrong_rows.extend(wrong.into_iter().map(|what| format!("{}: {what}", added.path)));
     }
+    if is_replaced {
+        let of_replaced = replaced_days.iter().filter_map(|day| counts.remove_entry(day));
+        found.merged.counts = of_replaced.collect();
+        let sources =
+            |partition: &Partition| entry.topics.get(&partition.topic).map_or(SourceKind::Kafka, |read| read.source);
+        found.merged.logged =
+            partitions.iter().map(|(partition, rows)| (partition.clone(), (sources(partition), rows.rest()))).collect();
+        partitions.clear();
+        commit_time = entry.commit_time;
+    }
     // With files missing or damaged the sums differ anyway.
     if found.damaged.is_empty() && found.missing.is_empty() {
         let wrong_time = wrong_commit_time(entry, commit_time);
@@ -163,24 +167,6 @@ fn wrong_commit_time(entry: &Entry, of_rows: Option<i64>) -> Option<String> {
         |newest| format!("the newest of its rows is {}", rfc3339(newest)),
     );
     Some(format!("its commit_time is {}, {of_rows}", rfc3339(logged)))
-}
-
-fn open(root: &Path, work: &EntryToVerify, added: &AddedFile, found: &mut EntryFindings) -> Option<File> {
-    let place = root.join(&added.path);
-    let staged = work.may_be_staged.then(|| root.join(staged_path(&work.entry.generation, &added.path)));
-    // The place again after staging: a run may have moved the file in between.
-    for path in [Some(&place), staged.as_ref(), Some(&place)].into_iter().flatten() {
-        match File::open(path) {
-            Ok(file) => return Some(file),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => {
-                found.damaged.push(format!("{}: {error}", added.path));
-                return None;
-            }
-        }
-    }
-    found.missing.push(added.path.clone());
-    None
 }
 
 /// Compares size, checksum, columns and metadata with the entry.

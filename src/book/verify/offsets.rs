@@ -22,6 +22,17 @@ pub(super) struct PartitionRows {
     highest: Option<Place>,
 }
 
+/// Rows of one partition by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RowsOfPartition {
+    /// Records with changes.
+    pub(super) bearing: i128,
+    /// Rows of events.
+    pub(super) events: i128,
+    /// Rejects.
+    pub(super) rejects: i128,
+}
+
 /// The numbering of the rows of one offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbering {
@@ -177,6 +188,20 @@ impl PartitionRows {
     pub(super) fn add_rows(&mut self, rows: u64, highest: Option<Place>) {
         self.events += rows;
         self.highest = self.highest.max(highest);
+    }
+
+    /// What the log has of the partition and these files have not, because some were merged: those must have it.
+    pub(super) fn rest(&self) -> RowsOfPartition {
+        let (bearing, rejects) = match self.source {
+            SourceKind::Kafka | SourceKind::File => (self.bearing.len(), self.rejects.len()),
+            SourceKind::Slot => (self.events, self.reject_rows),
+        };
+        let rest = |logged: u64, seen: u64| i128::from(logged) - i128::from(seen);
+        RowsOfPartition {
+            bearing: rest(self.tally.bearing, bearing),
+            events: rest(self.tally.events, self.events),
+            rejects: rest(self.tally.rejects, rejects),
+        }
     }
 
     /// Differences between the rows of all files and the entry.

@@ -16,7 +16,7 @@ use crate::store::columns::{EVENT_COLUMNS, REJECT_COLUMNS, column_names};
 use crate::store::layout::Table;
 
 /// The number of rows decoded at a time: enough that a batch's dictionaries cost little.
-const BATCH: usize = 16_384;
+pub(super) const BATCH: usize = 16_384;
 
 /// The number of combinations of schema, table and operation up to which a batch is counted in an array, not in a map.
 const DENSE: usize = 1 << 16;
@@ -58,7 +58,7 @@ pub(super) fn columns_of(table: Table) -> &'static [&'static str] {
 }
 
 /// The columns that are read; the others are covered by the file's checksum.
-fn columns_read(table: Table) -> &'static [&'static str] {
+pub(super) fn columns_read(table: Table) -> &'static [&'static str] {
     match table {
         Table::Events => {
             &["topic", "partition", "offset", "ordinal", "commit_time", "commit_lsn", "seq", "schema", "table", "op"]
@@ -92,7 +92,7 @@ impl FileRows {
                 rows.rows += batch.num_rows() as u64;
                 rows.add_offsets(&batch, table, topics, highest)?;
                 if table == Table::Events {
-                    rows.add_counts(&batch)?;
+                    add_counts(&mut rows.counts, &batch)?;
                     let times = numbers::<TimestampMicrosecondType>(&batch, "commit_time")?;
                     rows.commit_time = rows.commit_time.max(times.iter().flatten().max());
                 }
@@ -182,39 +182,40 @@ impl FileRows {
             self.repeated.1.get_or_insert_with(|| format!("{} is at commit_lsn {commit_lsn}, seq {seq}", at()));
         }
     }
+}
 
-    fn add_counts(&mut self, batch: &RecordBatch) -> Result<(), String> {
-        let (schemas, tables) = (Texts::of(batch, "schema")?, Texts::of(batch, "table")?);
-        let ops = Texts::of(batch, "op")?;
-        let (table_count, op_count) = (tables.values().len(), ops.values().len());
-        let combinations = schemas.values().len().saturating_mul(table_count).saturating_mul(op_count);
-        let combination =
-            |row: usize| (schemas.number(row) * table_count + tables.number(row)) * op_count + ops.number(row);
-        let mut add = |combination: usize, count: i64| -> Result<(), String> {
-            let op: Operation = ops.values().value(combination % op_count).parse()?;
-            let table = tables.values().value(combination / op_count % table_count);
-            let schema = schemas.values().value(combination / op_count / table_count);
-            self.counts.add(schema, table, op, count);
-            Ok(())
-        };
-        if combinations <= DENSE {
-            let mut counts = vec![0i64; combinations];
-            for row in 0..batch.num_rows() {
-                counts[combination(row)] += 1;
-            }
-            let counts = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
-            for (combination, count) in counts {
-                add(combination, count)?;
-            }
-        } else {
-            let mut counts: HashMap<usize, i64> = HashMap::new();
-            for row in 0..batch.num_rows() {
-                *counts.entry(combination(row)).or_default() += 1;
-            }
-            for (combination, count) in counts {
-                add(combination, count)?;
-            }
-        }
+/// Adds the rows of a batch of events by schema, table and operation.
+pub(super) fn add_counts(sums: &mut TableCounts, batch: &RecordBatch) -> Result<(), String> {
+    let (schemas, tables) = (Texts::of(batch, "schema")?, Texts::of(batch, "table")?);
+    let ops = Texts::of(batch, "op")?;
+    let (table_count, op_count) = (tables.values().len(), ops.values().len());
+    let combinations = schemas.values().len().saturating_mul(table_count).saturating_mul(op_count);
+    let combination =
+        |row: usize| (schemas.number(row) * table_count + tables.number(row)) * op_count + ops.number(row);
+    let mut add = |combination: usize, count: i64| -> Result<(), String> {
+        let op: Operation = ops.values().value(combination % op_count).parse()?;
+        let table = tables.values().value(combination / op_count % table_count);
+        let schema = schemas.values().value(combination / op_count / table_count);
+        sums.add(schema, table, op, count);
         Ok(())
+    };
+    if combinations <= DENSE {
+        let mut counts = vec![0i64; combinations];
+        for row in 0..batch.num_rows() {
+            counts[combination(row)] += 1;
+        }
+        let counts = counts.into_iter().enumerate().filter(|(_, count)| *count > 0);
+        for (combination, count) in counts {
+            add(combination, count)?;
+        }
+    } else {
+        let mut counts: HashMap<usize, i64> = HashMap::new();
+        for row in 0..batch.num_rows() {
+            *counts.entry(combination(row)).or_default() += 1;
+        }
+        for (combination, count) in counts {
+            add(combination, count)?;
+        }
     }
+    Ok(())
 }

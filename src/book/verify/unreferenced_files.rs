@@ -1,42 +1,22 @@
 //! Whether the book has files that no entry names.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
 
-use twox_hash::XxHash3_64;
-
+use super::paths::{ReferencedPaths, RemovedPaths};
 use super::report::{Check, Problems};
 use crate::book::log::commit_log::read_entry;
 use crate::change::CommitNumber;
 use crate::store::Disk;
-use crate::store::layout::{FilePlace, LOG, Table, counts_path, day_of_folder, number};
-
-/// The paths that the log names, 8 bytes each.
-///
-/// An unreferenced file passes unnoticed among a million files once in 10^13 verifications.
-#[derive(Default)]
-pub(super) struct ReferencedPaths(HashSet<u64>);
-
-impl ReferencedPaths {
-    pub(super) fn add(&mut self, path: &str) {
-        self.0.insert(XxHash3_64::oneshot(path.as_bytes()));
-    }
-
-    pub(super) fn remove(&mut self, path: &str) {
-        self.0.remove(&XxHash3_64::oneshot(path.as_bytes()));
-    }
-
-    pub(super) fn holds(&self, path: &str) -> bool {
-        self.0.contains(&XxHash3_64::oneshot(path.as_bytes()))
-    }
-}
+use crate::store::layout::{LOG, RowsPlace, Table, counts_path, day_of_folder, number};
 
 /// Checks every name in the folders of the tables and of the log. `newest` is the newest entry of `referenced`, `commit`
 /// its commit.
 pub(super) fn verify_unreferenced_files(
     disk: &Disk,
     referenced: &ReferencedPaths,
+    removed: &RemovedPaths,
     newest: u64,
     commit: CommitNumber,
 ) -> Check {
@@ -54,7 +34,7 @@ pub(super) fn verify_unreferenced_files(
                 seen += 1;
                 let fits = match table {
                     Table::Counts => path == counts_path(day),
-                    Table::Events | Table::Rejects => referenced.holds(path),
+                    Table::Events | Table::Rejects => referenced.holds(path) || removed.may_be_in_place(path),
                 };
                 if !fits {
                     unreferenced.insert(path.to_owned());
@@ -77,7 +57,11 @@ pub(super) fn verify_unreferenced_files(
         problems.add(0, format!("{LOG}: {error}"));
     }
     // Files of commits after `newest` are named by entries that were added meanwhile.
-    let later = |path: &String| FilePlace::parse(path).is_some_and(|place| place.commit > commit);
+    let later = |path: &String| match RowsPlace::parse(path) {
+        Some(RowsPlace::Committed(place)) => place.commit > commit,
+        Some(RowsPlace::Merged(place)) => place.entry > newest,
+        None => false,
+    };
     let mut next = newest + 1;
     while unreferenced.iter().any(later) {
         let Ok(Some(logged)) = read_entry(disk, next) else { break };

@@ -2,7 +2,7 @@
 //!
 //! One thread walks the log; one thread for each core reads the files of its entries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -11,9 +11,12 @@ use std::thread;
 use super::chain::Chain;
 use super::checkpoints::verify_checkpoint;
 use super::counts::{LoggedCounts, verify_counts};
-use super::files::{EntryFindings, EntryToVerify, verify_files};
+use super::files::{EntryToVerify, verify_files};
+use super::findings::EntryFindings;
+use super::merged_rows::MergedRows;
+use super::paths::{ReferencedPaths, RemovedPaths, removed_later};
 use super::report::{Check, Problems, Report};
-use super::unreferenced_files::{ReferencedPaths, verify_unreferenced_files};
+use super::unreferenced_files::verify_unreferenced_files;
 use super::views::verify_views;
 use crate::book::BookError;
 use crate::book::log::commit_log;
@@ -49,29 +52,38 @@ pub fn verify(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<R
     let disk = Disk::new(root);
     let evidence = LogEvidence::list(&disk)?;
     let newest = commit_log::numbers(&disk)?.pop().ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
-    let mut verification = Verification { newest, ..Verification::default() };
+    // Files of entries up to the newest entry's `redone_to` must be in place; others may still be in staging.
+    let newest_entry = commit_log::read_entry(&disk, newest).ok().flatten().map(|logged| logged.entry);
+    let redone_to = newest_entry.as_ref().map_or(0, |newest| newest.redone_to);
+    let removed = RemovedPaths::read(&disk, newest, redone_to);
+    let mut verification = Verification { newest, redone_to, ..Verification::default() };
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let (work_sender, work_receiver) = sync_channel::<EntryToVerify>(workers);
     let (findings_sender, findings_receiver) = channel::<EntryFindings>();
     let work_receiver = Mutex::new(work_receiver);
     thread::scope(|scope| {
         for _ in 0..workers {
-            let (work, findings) = (&work_receiver, findings_sender.clone());
-            scope.spawn(move || verify_entries(root, work, &findings));
+            let (work, findings, removed) = (&work_receiver, findings_sender.clone(), &removed);
+            scope.spawn(move || verify_entries(root, work, removed, &findings));
         }
         drop(findings_sender);
         verification.walk(&disk, &evidence.checkpoints, work_sender, &findings_receiver, progress);
     });
     verification.compare(&evidence);
-    Ok(verification.report(&disk, verify_views(root)))
+    Ok(verification.report(&disk, &removed, verify_views(root)))
 }
 
 /// Verifies the files of one entry after the other, until the channel closes.
-fn verify_entries(root: &Path, work: &Mutex<Receiver<EntryToVerify>>, findings: &Sender<EntryFindings>) {
+fn verify_entries(
+    root: &Path,
+    work: &Mutex<Receiver<EntryToVerify>>,
+    removed: &RemovedPaths,
+    findings: &Sender<EntryFindings>,
+) {
     loop {
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(next) = next else { return };
-        if findings.send(verify_files(root, &next)).is_err() {
+        if findings.send(verify_files(root, &next, removed)).is_err() {
             return;
         }
     }
@@ -94,6 +106,8 @@ struct Verification {
     repeated: u64,
     /// By path: files that are missing, and the entry that added them.
     missing: BTreeMap<String, u64>,
+    /// Merged files, and the entries whose files they replace.
+    merged: MergedRows,
     log: Problems,
     positions: Problems,
     damaged: Problems,
@@ -111,9 +125,7 @@ impl Verification {
         progress: &mut dyn FnMut(VerifyProgress),
     ) {
         self.progress.of = self.newest + 1;
-        // Files of entries up to the newest entry's `redone_to` must be in place; others may still be in staging.
         let newest = commit_log::read_entry(disk, self.newest).ok().flatten();
-        self.redone_to = newest.as_ref().map_or(0, |newest| newest.entry.redone_to);
         let synced = newest.map_or(Ok(()), |newest| commit_log::ensure_durable(disk, &newest.entry));
         synced.unwrap_or_else(|error| self.log.add(self.newest, with_causes(&error)));
         for number in 0..=self.newest {
@@ -199,6 +211,7 @@ impl Verification {
         self.progress.entries += 1;
         self.progress.rows += found.event_rows + found.reject_rows;
         self.progress.bytes += found.bytes;
+        self.merged.add(found.merged);
         self.missing.extend(found.missing.into_iter().map(|path| (path, found.entry)));
         let kinds = [
             (&mut self.damaged, found.damaged),
@@ -212,11 +225,23 @@ impl Verification {
         }
     }
 
-    fn report(mut self, disk: &Disk, views: Option<Check>) -> Report {
-        for (path, entry) in std::mem::take(&mut self.missing) {
-            // A later entry may have removed it from the book.
-            if self.referenced.holds(&path) {
+    fn report(mut self, disk: &Disk, removed: &RemovedPaths, views: Option<Check>) -> Report {
+        let missing = std::mem::take(&mut self.missing);
+        let all_are_read = missing.is_empty();
+        let removed_later = match all_are_read {
+            true => HashSet::new(),
+            false => removed_later(disk, self.newest).unwrap_or_default(),
+        };
+        for (path, entry) in missing {
+            // A later entry may have removed it from the book, also while the others were verified.
+            if self.referenced.holds(&path) && !removed_later.contains(&path) {
                 self.damaged.add(entry, format!("{path}: it is missing"));
+            }
+        }
+        // With files missing or damaged the sums differ anyway.
+        if all_are_read && self.damaged.is_empty() {
+            for what in self.merged.differences() {
+                self.rows.add(self.newest, what);
             }
         }
         let sums = &self.chain.sums;
@@ -254,7 +279,8 @@ impl Verification {
                 problems.check("counts", "not compared: the end of the log cannot be read".to_owned())
             }
         };
-        let unreferenced = verify_unreferenced_files(disk, &self.referenced, self.newest, self.complete_to.commit);
+        let unreferenced =
+            verify_unreferenced_files(disk, &self.referenced, removed, self.newest, self.complete_to.commit);
         let mut checks = vec![
             self.log.check("log", log_seen),
             self.positions.check("positions", positions_seen),

@@ -14,10 +14,11 @@ use crate::book::log::named_files::NamedFiles;
 use crate::book::read::checksum;
 use crate::book::read::event_batches::event_batches;
 use crate::book::read::listing::Listing;
+use crate::book::read::row_file::first_found;
 use crate::book::{BookError, Entry, State};
 use crate::change::{Day, GroupLimit};
 use crate::store::Store;
-use crate::store::layout::{FilePlace, Table, staged_path};
+use crate::store::layout::{RowsPlace, Table};
 use crate::views::{View, ViewContents, ViewInputs};
 
 /// Groups and distinct values that a thread may have before it hands them on: what threads have together is bounded.
@@ -43,10 +44,10 @@ pub(in crate::book) fn build_views(
     missing?;
     let mut named = NamedFiles::new(state.newest_entry().unwrap_or(0), state.commit);
     let mut files: Vec<EventFile> = Vec::new();
-    for (path, staged_by) in paths {
+    for (path, staged) in paths {
         // A file that no entry names is not part of the book.
-        if let (Some(file), Some(place)) = (named.find(&**store, &path)?, FilePlace::parse(&path)) {
-            files.push(EventFile { file, day: place.day, staged_by });
+        if let (Some(file), Some(place)) = (named.find(&**store, &path)?, RowsPlace::parse(&path)) {
+            files.push(EventFile { file, day: place.day(), staged });
         }
     }
     let rows: u64 = files.iter().map(|of| of.file.rows).sum();
@@ -82,8 +83,8 @@ pub(in crate::book) fn build_views(
 struct EventFile {
     file: AddedFile,
     day: Day,
-    /// The generation in whose staging folder it may still be.
-    staged_by: Option<String>,
+    /// Where in staging it may still be.
+    staged: Option<String>,
 }
 
 /// What all threads have built.
@@ -156,12 +157,7 @@ impl EventFile {
     /// Its bytes, if they are as committed.
     fn read(&self, store: &dyn Store) -> Result<Bytes, BookError> {
         let path = &self.file.path;
-        let staged = self.staged_by.as_ref().map(|generation| staged_path(generation, path));
-        let read = match staged.map(|staged| store.read(&staged)) {
-            // It may be in its place by now.
-            Some(Ok(bytes)) => Ok(bytes),
-            _ => store.read(path),
-        };
+        let read = first_found(store, path, self.staged.as_deref(), |path| store.read(path));
         let bytes = Bytes::from(read.at("read", path)?);
         match checksum::difference_of(&bytes, &self.file) {
             Some(what) => Err(BookError::damaged(path, what)),

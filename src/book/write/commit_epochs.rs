@@ -4,8 +4,8 @@
 //! is not durable. So the frontier of its output, probed, means *committed*.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -35,8 +35,8 @@ pub struct CommittedEntry {
 
 /// The book that is committed to, and what happens before and after each commit.
 pub struct Committing {
-    /// Puts entries and redoes them.
-    pub committer: Committer,
+    /// Puts entries and redoes them; shared with what merges files in the background.
+    pub committer: Arc<Mutex<Committer>>,
     /// Called before each commit: whether what was read may be committed. An error ends the run.
     pub precommit_check: Box<dyn FnMut() -> Result<(), Failure> + Send>,
     /// Called after each commit when it is redone: information for other systems, never read back.
@@ -206,7 +206,7 @@ fn start_committing(
     wake: SyncActivator,
     process: Process,
 ) -> Background<CommitJob, CommitReply> {
-    let Committing { mut committer, mut precommit_check, mut on_committed, mut commits } = committing;
+    let Committing { committer, mut precommit_check, mut on_committed, mut commits } = committing;
     let Process { progress, shutdown, host } = process;
     let clock = Arc::clone(&host);
     Background::start(&*host, "commit", wake, move |(contents, end): CommitJob| {
@@ -223,6 +223,7 @@ fn start_committing(
         }
         let changes: i64 = contents.deltas.iter().map(|delta| delta.added).sum();
         let began = clock.now();
+        let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
         match committer.commit(contents) {
             Ok(CommitOutcome::Committed(entry)) => {
                 let duration = clock.now().duration_since(began);

@@ -1,6 +1,7 @@
 //! The one writer of a book: puts an entry, redoes it, and only then accepts the next.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::slice;
 use std::sync::Arc;
 
 use crate::change::{
@@ -9,17 +10,18 @@ use crate::change::{
 };
 use tracing::info;
 
-use super::entry_parts::{entry_of_views, write_time};
+use super::entry_parts::{entry_of_views, topics, write_time};
 use super::kept_views::{KeptViews, remove_unnamed};
 use super::redo::Redo;
 use super::staging::Staging;
 use super::views_at_start::{KeptView, ViewsAtStart, views_at_start};
+use crate::book::error::At;
 use crate::book::log::checkpoint::UnfoldedEntries;
 use crate::book::log::commit_log;
 use crate::book::log::commit_log::Put;
-use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions};
+use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind, Versions};
 use crate::book::log::{checkpoint, digested};
-use crate::book::{BookError, State};
+use crate::book::{BookError, State, layout};
 
 /// What a commit adds to the book.
 #[derive(Clone, Debug, Default)]
@@ -64,12 +66,12 @@ pub enum CommitOutcome {
 
 /// A book that this run owns.
 pub struct Committer {
-    staging: Arc<Staging>,
+    pub(in crate::book) staging: Arc<Staging>,
     redo: Redo,
-    state: State,
-    versions: Versions,
-    unfolded: UnfoldedEntries,
-    failed: bool,
+    pub(in crate::book) state: State,
+    pub(in crate::book) versions: Versions,
+    pub(in crate::book) unfolded: UnfoldedEntries,
+    pub(in crate::book) failed: bool,
     views: KeptViews,
 }
 
@@ -160,7 +162,7 @@ impl Committer {
         Ok(())
     }
 
-    fn checkpoint_if_due(&mut self) -> Result<(), BookError> {
+    pub(in crate::book) fn checkpoint_if_due(&mut self) -> Result<(), BookError> {
         if self.unfolded.are_many() { self.checkpoint() } else { Ok(()) }
     }
 
@@ -184,7 +186,7 @@ impl Committer {
         Ok(CommitOutcome::Committed(Arc::new(entry)))
     }
 
-    /// Puts an entry, after the declarations that other processes have put meanwhile.
+    /// Puts an entry, after the declarations and compactions that other processes have put meanwhile.
     ///
     /// `None` for an entry of views that have all been dropped meanwhile.
     fn put(&mut self, mut entry: Entry) -> Result<Option<Entry>, BookError> {
@@ -204,31 +206,72 @@ impl Committer {
                     return Ok(Some(entry));
                 }
                 Put::Lost(reason) => {
-                    let other = commit_log::read_entry(self.staging.store(), entry.entry)?;
-                    let declares =
-                        |entry: &Entry| entry.kind == EntryKind::Views && entry.generation == self.state.generation;
-                    let Some(other) = other.filter(|other| declares(&other.entry)) else {
-                        return Err(BookError::Fenced { reason });
-                    };
-                    commit_log::sync(self.staging.store())?;
-                    self.unfolded.add(other.bytes);
-                    self.state.follow(&other.entry, &other.digest)?;
-                    for (name, said) in &other.entry.views {
-                        // What this run has of the name is of a view that is gone.
-                        entry.views.remove(name);
-                        match said.dropped {
-                            true => {
-                                info!(view = name, "a view was dropped");
-                                remove_unnamed(&self.staging, &self.state)?;
-                            }
-                            false => {
-                                info!(view = name, "a view was declared: the next start of a run builds and keeps it")
-                            }
-                        }
-                    }
+                    let other = self.take_up_next(reason)?;
+                    // What this run has of the name is of a view that is gone.
+                    other.views.keys().for_each(|name| drop(entry.views.remove(name)));
+                    entry.redone_to = self.state.redone_to;
                 }
             }
         }
+    }
+
+    /// Takes up the entries that other processes have put since the last one, makes them visible, and returns them. A look that finds none
+    /// costs one look-up in the file system.
+    ///
+    /// # Errors
+    /// As [`Committer::commit`], and not to be called again after one.
+    pub fn follow_log(&mut self) -> Result<Vec<Arc<Entry>>, BookError> {
+        assert!(!self.failed, "a committer that failed is never used again");
+        let mut others = Vec::new();
+        loop {
+            let next = layout::entry_path(self.state.entries);
+            if !self.staging.store().exists(&next).at("look up", &next)? {
+                return Ok(others);
+            }
+            self.failed = true;
+            let reason = format!("entry {} of the log is another run's", self.state.entries);
+            let other = self.take_up_next(reason).map_err(|error| self.staging.explain_missing(error))?;
+            self.failed = false;
+            others.push(Arc::new(other));
+        }
+    }
+
+    /// Folds in the next entry, which another process has put, and makes it visible.
+    ///
+    /// # Errors
+    /// [`BookError::Fenced`] with the reason when it is not one that a process beside this run may put.
+    pub(in crate::book) fn take_up_next(&mut self, reason: String) -> Result<Entry, BookError> {
+        let other = commit_log::read_entry(self.staging.store(), self.state.entries)?;
+        let may_be_other = |entry: &Entry| {
+            matches!(entry.kind, EntryKind::Views | EntryKind::Compaction) && entry.generation == self.state.generation
+        };
+        let Some(other) = other.filter(|other| may_be_other(&other.entry)) else {
+            return Err(BookError::Fenced { reason });
+        };
+        commit_log::sync(self.staging.store())?;
+        self.unfolded.add(other.bytes);
+        self.state.follow(&other.entry, &other.digest)?;
+        for (name, said) in &other.entry.views {
+            match said.dropped {
+                true => {
+                    info!(view = name, "a view was dropped");
+                    remove_unnamed(&self.staging, &self.state)?;
+                }
+                false => info!(view = name, "a view was declared: the next start of a run builds and keeps it"),
+            }
+        }
+        if other.entry.kind == EntryKind::Compaction {
+            info!(entry = other.entry.entry, files = other.entry.removed.len(), "another process has merged files");
+            self.place_merged(&other.entry)?;
+        }
+        Ok(other.entry)
+    }
+
+    /// Makes a compaction visible.
+    pub(in crate::book) fn place_merged(&mut self, entry: &Entry) -> Result<(), BookError> {
+        self.redo.place_merged(slice::from_ref(entry))?;
+        self.state.redone_to = entry.entry;
+        Ok(())
     }
 
     /// Takes up all views of the book, numbered in the order of their names, with what they hold; those that are not current, or
@@ -320,57 +363,13 @@ impl Committer {
             commit_time,
             settings: self.state.settings.clone(),
             versions: self.versions.clone(),
-            topics: self.topics(positions, &leader_epochs, &last_transactions)?,
+            topics: topics(&self.state, positions, &leader_epochs, &last_transactions)?,
             added,
             removed: Vec::new(),
             deltas: deltas.iter().map(|delta| Delta { key: delta.key.clone(), count: delta.added }).collect(),
             views: BTreeMap::new(),
+            compaction: None,
         };
         Ok((entry, deltas))
-    }
-
-    fn topics(
-        &self,
-        positions: Vec<(Partition, Interval, Tally)>,
-        leader_epochs: &BTreeMap<Partition, LeaderEpoch>,
-        last_transactions: &BTreeMap<String, CommittedTransaction>,
-    ) -> Result<BTreeMap<String, TopicEntry>, String> {
-        let mut topics = BTreeMap::new();
-        for (partition, interval, tally) in positions {
-            let leader_epoch = leader_epochs.get(&partition).copied();
-            let Partition { topic, number } = partition;
-            if interval.from == interval.to {
-                continue;
-            }
-            let known = self.state.topics.get(&topic).ok_or_else(|| format!("topic {topic:?} is not of this book"))?;
-            let records = tally.records();
-            // Offsets without a record are those that no record accounts for.
-            let empty = match known.source {
-                SourceKind::Slot => Some(0),
-                SourceKind::Kafka | SourceKind::File => {
-                    u64::try_from(interval.width()).ok().and_then(|width| width.checked_sub(records))
-                }
-            };
-            let empty = empty.ok_or_else(|| {
-                let Interval { from, to } = interval;
-                format!("topic {topic:?}: partition {number}: {records} records in {from}..{to}")
-            })?;
-            let read = PartitionEntry { interval, records, tally, empty, lost: 0, leader_epoch };
-            let entry = topics.entry(topic.clone()).or_insert_with(|| TopicEntry {
-                source: known.source,
-                id: known.id.clone(),
-                timeline: known.timeline,
-                plugin_options: None,
-                last_transaction: last_transactions.get(&topic).copied(),
-                partitions: known.partitions,
-                positions: BTreeMap::new(),
-            });
-            // A partition that appeared while running makes the topic that much larger.
-            entry.partitions = entry.partitions.max(number.saturating_add(1));
-            if entry.positions.insert(number, read).is_some() {
-                return Err(format!("topic {topic:?}: partition {number} is there twice"));
-            }
-        }
-        Ok(topics)
     }
 }

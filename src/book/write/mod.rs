@@ -7,7 +7,7 @@ pub(in crate::book) mod counts_file;
 pub(in crate::book) mod create;
 pub(in crate::book) mod day_counts;
 pub(in crate::book) mod declare;
-mod entry_parts;
+pub(in crate::book) mod entry_parts;
 mod kept_views;
 pub(in crate::book) mod recount;
 pub(in crate::book) mod redo;

@@ -1,7 +1,6 @@
 //! Counts of a day from its event files, for a counts file that is missing, damaged or behind.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -19,7 +18,9 @@ use crate::store::Store;
 use crate::book::error::At;
 use crate::book::log::named_files::NamedFiles;
 use crate::book::read::checksum;
-use crate::book::{BookError, State, layout};
+use crate::book::read::listing::Listing;
+use crate::book::{BookError, State};
+use crate::store::layout::Table;
 
 /// Counts all rows under the events folders of `days`; assumes that every committed file is in its place.
 ///
@@ -31,15 +32,13 @@ pub(in crate::book) fn recount(
     days: &BTreeSet<Day>,
 ) -> Result<BTreeMap<Day, DayCounts>, BookError> {
     let mut named = NamedFiles::new(state.newest_entry().unwrap_or(0), state.commit);
+    let listing = Listing { store, state, tail: &[] };
     let mut counts = BTreeMap::new();
     for day in days {
-        let folder = layout::events_folder(*day);
-        let names = match store.list(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            listed => listed.at("list", &folder)?,
-        };
         let mut of_day: HashMap<TableName, [i64; 4]> = HashMap::new();
-        for path in names.into_iter().map(|name| format!("{folder}/{name}")) {
+        // One that is missing makes the sum too low, which the caller notices.
+        let (paths, _missing) = listing.files(Table::Events, &|other| other == *day)?;
+        for path in paths.into_keys() {
             let Some(file) = named.find(store, &path)? else {
                 warn!(path, "skipped a file that no entry names");
                 continue;

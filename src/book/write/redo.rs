@@ -13,10 +13,11 @@ use super::counts_file::CountsFile;
 use super::day_counts::DayCounts;
 use super::recount::recount;
 use super::staging::Staging;
+use crate::book::compact::place as place_merged;
 use crate::book::error::At;
 use crate::book::layout;
 use crate::book::layout::Table;
-use crate::book::log::entry::{AddedFile, Delta, Entry};
+use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind};
 use crate::book::read::counts_rows::CountsStamp;
 use crate::book::read::listing::Listing;
 use crate::book::{BookError, State};
@@ -33,15 +34,16 @@ impl Redo {
         Redo { staging, durable_folders: HashSet::new() }
     }
 
-    /// Moves the files that `entries` add out of their generations' staging folders.
+    /// Moves the files of the commits among `entries` out of their generations' staging folders.
     pub(in crate::book) fn place_files(&mut self, entries: &[Entry]) -> Result<(), BookError> {
+        let removed: HashSet<&str> = entries.iter().flat_map(|entry| &entry.removed).map(String::as_str).collect();
         let folders: BTreeSet<&str> = added(entries).map(|(_, file)| layout::parent(&file.path)).collect();
         self.make_folders(folders.iter().copied())?;
         for (entry, file) in added(entries) {
-            self.place(entry, &file.path)?;
+            self.place(entry, &file.path, removed.contains(file.path.as_str()))?;
         }
         // The new name must be durable before the old folder is swept.
-        let sources = entries.iter().filter(|entry| !entry.added.is_empty());
+        let sources = entries.iter().filter(|entry| entry.kind == EntryKind::Commit && !entry.added.is_empty());
         let sources: BTreeSet<String> = sources.map(|entry| layout::staging_folder(&entry.generation)).collect();
         folders.into_iter().try_for_each(|folder| self.sync(folder))?;
         sources.iter().try_for_each(|folder| match self.staging.store().sync_folder(folder) {
@@ -87,12 +89,23 @@ impl Redo {
         folders.into_iter().try_for_each(|folder| self.sync(folder))
     }
 
-    fn place(&self, entry: &Entry, path: &str) -> Result<(), BookError> {
+    /// Puts the merged files of `entries` in their places; the files of their commits are there.
+    pub(in crate::book) fn place_merged(&self, entries: &[Entry]) -> Result<(), BookError> {
+        place_merged::place(&self.staging, entries)
+    }
+
+    /// Keeps the merged files of `entries` when the staging folders of older runs are removed.
+    pub(in crate::book) fn rescue_merged(&self, entries: &[Entry]) -> Result<(), BookError> {
+        place_merged::rescue(&self.staging, entries)
+    }
+
+    /// Places one file, unless a later compaction `has_removed` it and was redone already.
+    fn place(&self, entry: &Entry, path: &str, has_removed: bool) -> Result<(), BookError> {
         let store = self.staging.store();
         let staged = layout::staged_path(&entry.generation, path);
         match store.rename(&staged, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if store.exists(path).at("look up", path)? {
+                if has_removed || store.exists(path).at("look up", path)? {
                     return Ok(());
                 }
                 // Its day's folder may be gone instead.
@@ -261,7 +274,8 @@ fn expected(state: &State, day: Day) -> i128 {
 }
 
 fn added(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &AddedFile)> {
-    entries.iter().flat_map(|entry| entry.added.iter().map(move |file| (entry, file)))
+    let commits = entries.iter().filter(|entry| entry.kind == EntryKind::Commit);
+    commits.flat_map(|entry| entry.added.iter().map(move |file| (entry, file)))
 }
 
 fn of_day(entry: &Entry, day: Day) -> impl Iterator<Item = &Delta> {

@@ -172,6 +172,7 @@ impl Book {
             removed: Vec::new(),
             deltas: Vec::new(),
             views: BTreeMap::new(),
+            compaction: None,
         };
         self.state.check(&entry)?;
         commit_log::sync(&*self.store)?;
@@ -208,7 +209,7 @@ impl Book {
         compare("day rule", &self.state.settings.day_from, &self.settings.day_from)
     }
 
-    /// Completes the commits of older runs. The order matters: files, then staging, then counts.
+    /// Completes the commits of older runs. The order matters: files, then staging, then merged days and counts.
     fn redo(&mut self, staging: &Arc<Staging>) -> Result<Redo, BookError> {
         let fence = self.state.entries - 1;
         let entries = entries(&*self.store, self.state.redone_to + 1..fence)?;
@@ -218,9 +219,11 @@ impl Book {
         let mut redo = Redo::new(Arc::clone(staging));
         redo.place_files(&entries)?;
         redo.place_view_files(&entries, &self.state)?;
-        // After placing: staging held committed files. Before counts: a suspended run may be about to rename an older
-        // counts file over the one that is written here.
+        redo.rescue_merged(&entries)?;
+        // After placing: staging held committed files. Before merged days and counts: a suspended run may be about to exchange a folder
+        // for an older one, or to rename an older counts file over the one that is written here.
         staging.sweep_older()?;
+        redo.place_merged(&entries)?;
         let days: BTreeSet<Day> = entries.iter().flat_map(|entry| &entry.deltas).map(|delta| delta.key.day).collect();
         redo.update_counts_files(&self.state, &entries, &days, &mut |_| Ok(()))?;
         self.state.redone_to = fence;

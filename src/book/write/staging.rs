@@ -88,11 +88,13 @@ impl Staging {
 
     /// Removes the folder of a generation whose fence was not put.
     pub(in crate::book) fn abandon(self) -> Result<(), BookError> {
-        match self.store.remove_folder(&self.folder) {
-            // The run that put the entry has swept it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.at("remove", &self.folder),
-        }
+        // The run that put the entry may have swept it.
+        self.remove_folder()
+    }
+
+    /// Removes the folder of a process beside the run, if a start has not.
+    pub(in crate::book) fn remove_folder(&self) -> Result<(), BookError> {
+        gone_is_fine(self.store.remove_folder(&self.folder)).at("remove", &self.folder)
     }
 
     /// Distinguishes a folder that a newer run removed from one that something else did, and from an error of the file system.
@@ -164,7 +166,7 @@ impl Staging {
 }
 
 /// Ignores a missing file: another start may sweep at the same time.
-fn gone_is_fine<T: Default>(done: io::Result<T>) -> io::Result<T> {
+pub(in crate::book) fn gone_is_fine<T: Default>(done: io::Result<T>) -> io::Result<T> {
     match done {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
         done => done,

@@ -2,7 +2,8 @@
 //!
 //! Two passes. The first reads only the columns that order and filter, day by day and row group by row group in the order of the
 //! page, and keeps the best places; it ends when no remaining day or group can have a better one. The second reads those rows whole. A file's rows
-//! are decoded only after all of its bytes were compared with the log; a file that its footer excludes is not read. Memory
+//! are decoded only after its bytes were compared with the log, of a merged file those of the row group; a file that its footer excludes is
+//! not read. Memory
 //! holds the rows of a page and lists of files and row groups, independent of the size of the book.
 
 use std::cmp::Reverse;
@@ -139,7 +140,7 @@ fn find_on_day<T: BookRow>(
             _ => {}
         }
         budget.check()?;
-        if snapshot.is_whole(&files[place])? {
+        if snapshot.is_group_whole(&files[place], group)? {
             RowReader::open(snapshot, &files[place])?.find::<T>(place, group, filter, budget, best)?;
         }
     }

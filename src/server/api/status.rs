@@ -7,9 +7,9 @@ use axum::extract::{RawQuery, State};
 
 use super::schema::{ApiErrors, Timestamp};
 use super::status_body::{
-    BookStatus, ClusterStatus, DurableStatus, LiveEpoch, LiveStatus, LostOffsets, Mode, NewestReject,
-    PartitionProgress, PresentRate, ProcessStatus, RateHistory, ReasonStatus, RejectsStatus, SlotAnswer, Status,
-    TopicStatus,
+    BookStatus, ClusterStatus, CompactionStatus, DurableStatus, FilesStatus, LiveEpoch, LiveStatus, LostOffsets, Mode,
+    NewestReject, PartitionProgress, PresentRate, ProcessStatus, RateHistory, ReasonStatus, RejectsStatus, SlotAnswer,
+    Status, TopicStatus,
 };
 use crate::change::Partition;
 use crate::cluster::ClusterReport;
@@ -100,6 +100,32 @@ fn status_of(state: &AppState, snapshot: &StateSnapshot, days: &Filter) -> Statu
         unreadable_fields: durable.unreadable_fields,
         slot: run.and_then(|_| state.slot()).map(|slot| slot_status(&slot, now)),
         lost: lost(durable),
+        files: files(durable),
+    }
+}
+
+fn files(durable: &DurableState) -> FilesStatus {
+    let compactions = durable.compactions.as_ref();
+    FilesStatus {
+        files: durable.files.map(|totals| totals.files),
+        bytes: durable.files.and_then(|totals| totals.sizes.bytes()),
+        most_of_a_day: durable.files.map(|totals| totals.most_of_a_day),
+        entries: durable.entry + 1,
+        compactions: compactions.map_or(0, |compactions| compactions.entries),
+        newest_compaction: compactions.map(|compactions| {
+            let newest = compactions.newest.clone();
+            CompactionStatus {
+                entry: newest.entry,
+                written_at: Timestamp(newest.written_at),
+                table: newest.table,
+                day: newest.day,
+                files_before: newest.files_before,
+                files_after: newest.files_after,
+                bytes_before: newest.bytes_before,
+                bytes_after: newest.bytes_after,
+                rows: newest.rows,
+            }
+        }),
     }
 }
 

@@ -45,6 +45,38 @@ pub(in crate::server) struct Status {
     pub(in crate::server) slot: Option<SlotAnswer>,
     /// Offsets that were accepted as lost.
     pub(in crate::server) lost: Vec<LostOffsets>,
+    pub(in crate::server) files: FilesStatus,
+}
+
+/// The files of events and rejects, and what compactions have done.
+#[derive(Serialize, ToSchema)]
+pub(in crate::server) struct FilesStatus {
+    /// How many there are.
+    pub(in crate::server) files: Option<u64>,
+    pub(in crate::server) bytes: Option<u64>,
+    /// How many files the day with the most of them has.
+    pub(in crate::server) most_of_a_day: Option<u64>,
+    /// How many entries the log has.
+    pub(in crate::server) entries: u64,
+    /// How many of them are compactions.
+    pub(in crate::server) compactions: u64,
+    pub(in crate::server) newest_compaction: Option<CompactionStatus>,
+}
+
+/// A compaction: files of a day that were merged.
+#[derive(Serialize, ToSchema)]
+pub(in crate::server) struct CompactionStatus {
+    /// Its log entry.
+    pub(in crate::server) entry: u64,
+    pub(in crate::server) written_at: Timestamp,
+    /// `events` or `rejects`.
+    pub(in crate::server) table: String,
+    pub(in crate::server) day: Day,
+    pub(in crate::server) files_before: u64,
+    pub(in crate::server) files_after: u64,
+    pub(in crate::server) bytes_before: u64,
+    pub(in crate::server) bytes_after: u64,
+    pub(in crate::server) rows: u64,
 }
 
 /// The status in an event of the stream.

@@ -9,7 +9,7 @@ use super::views::{KnownViews, ViewTable, ViewTables};
 use crate::book::log::commit_log;
 use crate::book::log::entry::{EntryKind, SourceKind};
 use crate::book::log::reject_days;
-use crate::book::{CompleteTo, Entry, Lost, PartitionState, State};
+use crate::book::{Compactions, CompleteTo, Entry, FileTotals, Lost, PartitionState, State};
 use crate::change::{Day, Partition};
 use crate::query::{CountId, Totals};
 use crate::store::Disk;
@@ -42,6 +42,10 @@ pub(in crate::server) struct DurableState {
     pub(in crate::server) lost: BTreeMap<Partition, Lost>,
     /// Fields beside lines that could not be read.
     pub(in crate::server) unreadable_fields: u64,
+    /// All files of events and rejects, where the log says it.
+    pub(in crate::server) files: Option<FileTotals>,
+    /// What compactions have done.
+    pub(in crate::server) compactions: Option<Compactions>,
     /// Its views.
     pub(in crate::server) views: KnownViews,
     /// Those in memory, of a book that another process writes.
@@ -125,6 +129,8 @@ impl DurableState {
             sources: state.topics.iter().map(|(name, topic)| (name.clone(), topic.source)).collect(),
             lost: lost(state),
             unreadable_fields: positions(state).map(|(_, position)| position.unreadable_fields).sum(),
+            files: state.files.as_ref().map(|files| FileTotals::of(files.values())),
+            compactions: state.compactions.clone(),
             views: KnownViews::at(state, views_before),
             tables: ViewTables::default(),
         }

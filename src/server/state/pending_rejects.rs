@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use super::app_state::{AppState, NOT_READ_YET};
+use crate::book::log::entry::EntryKind;
 use crate::book::{DataFile, Entry, Snapshot};
 use crate::query::RejectSums;
 use crate::server::ServeError;
@@ -19,6 +20,8 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 pub(in crate::server) struct PendingRejects {
     sums: RejectSums,
     paths: BTreeSet<String>,
+    /// The files of entries before this one are summed or among the paths.
+    entries: u64,
     /// Whether the log names files that are not there.
     is_missing: bool,
     /// After a failure: when files are read again.
@@ -37,12 +40,14 @@ impl PendingRejects {
         let (files, missing) = snapshot.reject_files_in_place()?;
         let paths = files.into_iter().map(|file| file.path).collect();
         let (is_missing, unread) = (missing.is_err(), Some(NOT_READ_YET.to_owned()));
-        Ok(PendingRejects { paths, is_missing, unread, ..PendingRejects::default() })
+        let entries = snapshot.state().entries;
+        Ok(PendingRejects { paths, entries, is_missing, unread, ..PendingRejects::default() })
     }
 
-    /// Adds the files of new entries.
+    /// Adds the files of new entries. Merged files have rows that are summed or pending already.
     pub(in crate::server) fn add(&mut self, entries: &[Entry]) {
-        let paths = entries.iter().flat_map(|entry| &entry.added).map(|file| &file.path);
+        let new = entries.iter().filter(|entry| entry.entry >= self.entries && entry.kind == EntryKind::Commit);
+        let paths = new.flat_map(|entry| &entry.added).map(|file| &file.path);
         self.paths.extend(paths.filter(|path| path.starts_with("rejects/")).cloned());
     }
 
@@ -75,9 +80,13 @@ impl PendingRejects {
         self.is_missing = missing.is_err();
         let mut result = missing.map_err(ServeError::from);
         if !self.is_missing {
-            // A listing without a missing file has all that are pending: others were foreign, and are gone.
+            // A listing without a missing file has all that are pending. Others were merged with files that are summed: begin again.
             let listed: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-            self.paths.retain(|path| listed.contains(path.as_str()));
+            if self.paths.iter().any(|path| !listed.contains(path.as_str())) {
+                self.sums = RejectSums::default();
+                self.paths = files.iter().map(|file| file.path.clone()).collect();
+                self.entries = snapshot.state().entries;
+            }
         }
         for file in files {
             if start.elapsed() > TURN {

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::heading::{GLOBAL, LOGGING};
 use super::{
-    CaptureArgs, CompletionsArgs, DemoArgs, DoctorArgs, EventsArgs, ManArgs, QueryArgs, RejectsArgs, RunArgs,
-    ServeArgs, SlotArgs, VerifyArgs, ViewArgs,
+    CaptureArgs, CompactArgs, CompletionsArgs, DemoArgs, DoctorArgs, EventsArgs, ManArgs, QueryArgs, RejectsArgs,
+    RunArgs, ServeArgs, SlotArgs, VerifyArgs, ViewArgs,
 };
 
 /// Keeps the day book of a PostgreSQL write-ahead log: counts per table, day and operation, exactly once, in Parquet
@@ -56,6 +56,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Recount a book, and check its log, offsets, sizes, rows and checksums
     Verify(VerifyArgs),
+    /// Merge the small files of days that are over, also beside a run
+    Compact(CompactArgs),
     /// Declare, build, show or drop views: your own aggregates, in SQL
     View(ViewArgs),
     /// Create, show or drop a PostgreSQL replication slot

@@ -96,6 +96,15 @@ pub struct RunArgs {
     /// Commit early when a worker's files have this size
     #[arg(long, env = "WALBOOK_COMMIT_BYTES", default_value = "128MB", value_name = "SIZE", help_heading = COMMIT)]
     pub commit_bytes: ByteSize,
+    /// Which days to merge into large files, in the background
+    ///
+    /// closed-days: a day that is over, and to which nothing came for an hour; of a day that still grows many old small files. Answers stay the
+    /// same. off: none; walbook compact does it at any time.
+    #[arg(
+        long, env = "WALBOOK_COMPACT", default_value = "closed-days", value_name = "DAYS", hide_possible_values = true,
+        help_heading = COMMIT
+    )]
+    pub compact: CompactDays,
     /// Worker threads in this process [default: one per core]
     #[arg(short = 'w', long, env = "WALBOOK_WORKERS", value_name = "N", help_heading = CLUSTER)]
     pub workers: Option<usize>,
@@ -192,6 +201,15 @@ pub enum StartAt {
     Earliest,
     /// At its end.
     Latest,
+}
+
+/// Which days a run compacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompactDays {
+    /// Those that are over, and many small files of others.
+    ClosedDays,
+    /// None.
+    Off,
 }
 
 /// The kind of an origin.

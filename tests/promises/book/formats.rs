@@ -59,6 +59,7 @@ fn fence() -> Entry {
         removed: Vec::new(),
         deltas: Vec::new(),
         views: BTreeMap::new(),
+        compaction: None,
     }
 }
 
@@ -164,8 +165,8 @@ fn a_checkpoint_is_these_lines() {
     state.follow(&fence(), "00").expect("sound");
     state.follow(&commit(), "11").expect("sound");
     insta::assert_snapshot!(text(&encode_checkpoint(&state)), @r#"
-    {"format":1,"state":{"book":"6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11","settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"entries":2,"digest":"11","commit":1,"commit_time":1795305599000000,"redone_to":0,"generation":"g0000000000-1f0c93aa","topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"0":{"next":0,"highest":null},"1":{"next":8,"highest":{"commit_lsn":23818912,"seq":1}}}}},"days":{"2024-10-04":{"changes":4,"entry":1}},"rejects":{"1970-01-01":1},"files":{"1970-01-01":{"events":{"files":0,"xxh3":0},"rejects":{"files":1,"xxh3":7044376388712501597}},"2024-10-04":{"events":{"files":1,"xxh3":13464905729298454409},"rejects":{"files":0,"xxh3":0}}}}}
-    {"sha256":"e8849ac8a3f6abdab0184c87154f395d6cbe30c6869aabbcfa4ca99748565606"}
+    {"format":1,"state":{"book":"6f1c7a52-93c1-4d0e-a5a4-0e2b8c1f7d11","settings":{"time_zone":"Europe/Berlin","day_from":"auto"},"entries":2,"digest":"11","commit":1,"commit_time":1795305599000000,"redone_to":0,"generation":"g0000000000-1f0c93aa","topics":{"changes":{"id":"nIFFyfwTQ2S1OCvM4ZbjUw","partitions":2,"positions":{"0":{"next":0,"highest":null},"1":{"next":8,"highest":{"commit_lsn":23818912,"seq":1}}}}},"days":{"2024-10-04":{"changes":4,"entry":1}},"rejects":{"1970-01-01":1},"files":{"1970-01-01":{"events":{"files":0,"xxh3":0},"rejects":{"files":1,"xxh3":7044376388712501597},"event_sizes":0,"reject_sizes":1234},"2024-10-04":{"events":{"files":1,"xxh3":13464905729298454409},"rejects":{"files":0,"xxh3":0},"event_sizes":1234,"reject_sizes":0}}}}
+    {"sha256":"5ddd0188b0d0e67ecb431c99cd39b223c4bc0ef2df98e75e58cd114c2b1f17df"}
     "#);
 }
 

@@ -8,5 +8,5 @@ mod golden;
 mod lease;
 mod rules;
 mod sources;
-mod world;
+pub(crate) mod world;
 mod zombie;

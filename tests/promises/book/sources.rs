@@ -339,6 +339,7 @@ fn first_entry(state: &State) -> Entry {
         removed: Vec::new(),
         deltas: Vec::new(),
         views: BTreeMap::new(),
+        compaction: None,
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn as_texts(answer: &CountsAnswer) -> Vec<(Vec<String>, u64)> {
     texts.collect()
 }
 
-fn compare(root: &Path, rows: &mut Rows, what: &str) {
+pub(crate) fn compare(root: &Path, rows: &mut Rows, what: &str) {
     let groups: [&[GroupBy]; 5] = [
         &GroupBy::DEFAULT,
         &[GroupBy::Table],

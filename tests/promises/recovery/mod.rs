@@ -3,4 +3,4 @@
 mod cluster_ends;
 mod standby;
 mod supervised;
-mod world;
+pub(crate) mod world;

@@ -23,12 +23,12 @@ const WALBOOK: &str = env!("CARGO_BIN_EXE_walbook");
 const TOPIC: &str = "changes";
 const PARTITIONS: i32 = 4;
 /// How long anything may take on a busy machine.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 /// The time between two commits.
-pub(super) const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A topic and a book.
-pub(super) struct World {
+pub(crate) struct World {
     folder: TempDir,
     producer: BaseProducer,
     cluster: MockCluster<'static, DefaultProducerContext>,
@@ -39,7 +39,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new() -> World {
+    pub(crate) fn new() -> World {
         let cluster = MockCluster::new(1).expect("librdkafka has a mock cluster");
         cluster.create_topic(TOPIC, PARTITIONS, 1).expect("a new topic");
         let producer = ClientConfig::new()
@@ -51,17 +51,17 @@ impl World {
         World { folder, producer, cluster, silent: None, produced: 0, started: 0 }
     }
 
-    pub(super) fn book(&self) -> PathBuf {
+    pub(crate) fn book(&self) -> PathBuf {
         self.folder.path().join("book")
     }
 
     /// From now on runs find something silent in the place of the broker.
-    pub(super) fn silence_broker(&mut self) {
+    pub(crate) fn silence_broker(&mut self) {
         self.silent = Some(TcpListener::bind("127.0.0.1:0").expect("a free port"));
     }
 
     /// Adds inserts to the topic.
-    pub(super) fn produce(&mut self, records: u64) {
+    pub(crate) fn produce(&mut self, records: u64) {
         self.produce_values(records, |id| {
             format!(r#"{{"data":"table public.t: INSERT: id[integer]:{id}","commit_time":"2026-11-22T20:00:00Z"}}"#)
         });
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// Adds records of which nothing can be read.
-    pub(super) fn produce_rejects(&mut self, records: u64) {
+    pub(crate) fn produce_rejects(&mut self, records: u64) {
         self.produce_values(records, |id| format!("record {id}"));
     }
 
@@ -83,19 +83,19 @@ impl World {
     }
 
     /// Starts `walbook run` on the book and the topic.
-    pub(super) fn run(&mut self, arguments: &[&str]) -> Process {
+    pub(crate) fn run(&mut self, arguments: &[&str]) -> Process {
         self.start(Command::new(WALBOOK), &self.run_arguments(arguments))
     }
 
     /// The same from a shell that ignores SIGCHLD, which the binary inherits. Not every sh can do that.
-    pub(super) fn run_ignoring_children(&mut self, arguments: &[&str]) -> Process {
+    pub(crate) fn run_ignoring_children(&mut self, arguments: &[&str]) -> Process {
         let mut shell = Command::new("bash");
         shell.args(["-c", "trap '' CHLD; exec \"$@\"", "bash", WALBOOK]);
         self.start(shell, &self.run_arguments(arguments))
     }
 
     /// Starts the binary.
-    pub(super) fn walbook(&mut self, arguments: &[&str]) -> Process {
+    pub(crate) fn walbook(&mut self, arguments: &[&str]) -> Process {
         self.start(Command::new(WALBOOK), arguments)
     }
 
@@ -125,7 +125,7 @@ impl World {
     }
 
     /// A hosts file of free ports.
-    pub(super) fn hosts(&mut self, processes: usize) -> String {
+    pub(crate) fn hosts(&mut self, processes: usize) -> String {
         let listeners: Vec<TcpListener> =
             (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let lines = listeners.iter().map(|listener| format!("{}\n", listener.local_addr().expect("it is bound")));
@@ -136,13 +136,13 @@ impl World {
     }
 
     /// How many changes are committed.
-    pub(super) fn committed(&self) -> u64 {
+    pub(crate) fn committed(&self) -> u64 {
         counts(&self.book(), &Filter::default(), &[]).map_or(0, |answer| answer.rows.iter().map(|row| row.count).sum())
     }
 
     /// Waits until everything that was produced is committed; returns how long that took.
     #[track_caller]
-    pub(super) fn await_all(&self, processes: &[&Process]) -> Duration {
+    pub(crate) fn await_all(&self, processes: &[&Process]) -> Duration {
         let begin = Instant::now();
         while self.committed() < self.produced {
             let logs = || processes.iter().map(|process| process.log()).collect::<Vec<_>>().join("\n---\n");
@@ -153,7 +153,7 @@ impl World {
     }
 
     /// How many runs have taken the book over.
-    pub(super) fn fences(&self) -> usize {
+    pub(crate) fn fences(&self) -> usize {
         let disk = Disk::new(self.book());
         let numbers = commit_log::numbers(&disk).expect("a log can be listed");
         let kind = |number: &u64| {
@@ -164,7 +164,7 @@ impl World {
 
     /// Each record must be in the book once, and the book whole.
     #[track_caller]
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         let report = verify(&self.book(), &mut |_| {}).expect("a book");
         assert!(report.ok, "{report:#?}");
         assert_eq!(self.committed(), self.produced, "changes");
@@ -172,23 +172,23 @@ impl World {
 }
 
 /// A process of the binary; dropped, it is killed.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
     what: String,
 }
 
 impl Process {
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("the log is text")
     }
 
     #[track_caller]
-    pub(super) fn await_logged(&mut self, words: &str) {
+    pub(crate) fn await_logged(&mut self, words: &str) {
         let begin = Instant::now();
         while !self.log().contains(words) {
             assert!(self.is_alive(), "{} has ended:\n{}", self.what, self.log());
@@ -197,23 +197,23 @@ impl Process {
         }
     }
 
-    pub(super) fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("it is our child").is_none()
     }
 
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         signal(self.id(), name);
     }
 
     /// Ends it as a power cut would.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it is our child");
         self.child.wait().expect("it is our child");
     }
 
     /// The process that it supervises; waits until there is one.
     #[track_caller]
-    pub(super) fn supervised(&mut self) -> u32 {
+    pub(crate) fn supervised(&mut self) -> u32 {
         let begin = Instant::now();
         loop {
             if let Some(child) = child_of(self.id()) {
@@ -226,7 +226,7 @@ impl Process {
 
     /// Waits for its end, with this code.
     #[track_caller]
-    pub(super) fn expect_code(&mut self, code: i32) -> Duration {
+    pub(crate) fn expect_code(&mut self, code: i32) -> Duration {
         let (begin, status) = (Instant::now(), self.wait());
         assert_eq!(status.code(), Some(code), "{}: {status}\n{}", self.what, self.log());
         begin.elapsed()
@@ -254,13 +254,13 @@ impl Drop for Process {
 }
 
 /// Sends a signal by its name.
-pub(super) fn signal(process: u32, name: &str) {
+pub(crate) fn signal(process: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status().expect("kill starts");
     assert!(sent.success(), "could not send SIG{name} to {process}");
 }
 
 /// Whether there is such a process that has not ended.
-pub(super) fn exists(process: u32) -> bool {
+pub(crate) fn exists(process: u32) -> bool {
     state_and_parent(process).is_some_and(|(state, _)| state != "Z")
 }
 

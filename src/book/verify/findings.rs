@@ -1,0 +1,42 @@
+//! What is found in the files of one entry.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::merged_rows::MergedRows;
+use crate::book::log::entry::AddedFile;
+use crate::book::read::row_file::first_found;
+use crate::store::Disk;
+
+/// The findings in the files of one entry.
+#[derive(Default)]
+pub(super) struct EntryFindings {
+    pub(super) entry: u64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) event_rows: u64,
+    pub(super) reject_rows: u64,
+    /// Files that are missing; no fault if a later entry removes them from the book.
+    pub(super) missing: Vec<String>,
+    /// Files that are not as written.
+    pub(super) damaged: Vec<String>,
+    /// Rows that differ from the entry.
+    pub(super) wrong_rows: Vec<String>,
+    /// Records that repeat a place: their number, and the first of each file.
+    pub(super) repeated: u64,
+    pub(super) repeats: Vec<String>,
+    /// What merged files have, and what those have that they replace.
+    pub(super) merged: MergedRows,
+}
+
+/// Opens a file that an entry adds: in its place, in staging, or replaced by a compaction meanwhile.
+pub(super) fn open(root: &Path, added: &AddedFile, staged: Option<String>, found: &mut EntryFindings) -> Option<File> {
+    let open = |path: &str| File::open(root.join(path));
+    match first_found(&Disk::new(root), &added.path, staged.as_deref(), open) {
+        Ok(file) => return Some(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => found.missing.push(added.path.clone()),
+        Err(error) => found.damaged.push(format!("{}: {error}", added.path)),
+    }
+    None
+}
