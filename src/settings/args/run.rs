@@ -96,7 +96,7 @@ pub struct RunArgs {
     /// Commit early when a worker's files have this size
     #[arg(long, env = "WALBOOK_COMMIT_BYTES", default_value = "128MB", value_name = "SIZE", help_heading = COMMIT)]
     pub commit_bytes: ByteSize,
-    /// Which days to merge into large files, in the background
+    /// Days whose small files are merged, or off
     ///
     /// closed-days: a day that is over, and to which nothing came for an hour; of a day that still grows many old small files. Answers stay the
     /// same. off: none; walbook compact does it at any time.
