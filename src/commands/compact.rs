@@ -1,6 +1,8 @@
 //! `walbook compact`: merges the small files of days, by itself or beside the run that has the book.
 
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -11,7 +13,7 @@ use tracing::info;
 
 use super::answers::print;
 use super::signals;
-use crate::book::compact::{CompactionBeside, DayPhase, closed_days, days_with_several_files};
+use crate::book::compact::{CompactionBeside, DayPhase, closed_days, days_with_several_files, remove_replaced_files};
 use crate::book::log::entry::BookSettings;
 use crate::book::{Book, BookError, Committer, Entry, LeaseWatch, Snapshot, State};
 use crate::change::{Day, Failure, FailureKind, WithContext};
@@ -19,7 +21,7 @@ use crate::control::Shutdown;
 use crate::run::{LEASE_TIMEOUT, LeaseKeeper, versions};
 use crate::settings::SettingsError;
 use crate::settings::args::{CompactArgs, ReportFormat};
-use crate::store::layout::Table;
+use crate::store::layout::{LOG, STAGING, Table};
 use crate::store::{Disk, Store};
 
 /// How often it is looked whether a run has the book, and whether it has put merged files in their places.
@@ -42,6 +44,7 @@ pub(super) fn compact(args: &CompactArgs) -> Result<(), Failure> {
     let shutdown = Shutdown::new();
     signals::listen(&shutdown).context("could not listen to signals")?;
     let store: Arc<dyn Store> = Arc::new(Disk::new(&args.book));
+    check_user(&args.book)?;
     let of = match args.day.is_empty() {
         true => all_closed(&*store, snapshot.state())?,
         false => args.day.iter().flat_map(|day| [(Table::Events, *day), (Table::Rejects, *day)]).collect(),
@@ -74,6 +77,23 @@ fn check_days(days: &[Day], state: &State) -> Result<(), Failure> {
     match days.iter().find(|day| !has(day)) {
         Some(day) => Err(SettingsError::Wrong(format!("--day {day}: the book has nothing of that day")).into()),
         None => Ok(()),
+    }
+}
+
+/// Refuses to write files into a book that are another user's than the log: the run of that user could not link or remove them.
+fn check_user(book: &Path) -> Result<(), Failure> {
+    let staging = book.join(STAGING);
+    let own = tempfile::tempfile_in(&staging).and_then(|file| file.metadata());
+    let own = own.context(format!("could not write to {}", staging.display()))?.uid();
+    let log = book.join(LOG);
+    let owner = fs::metadata(&log).context(format!("could not look up {}", log.display()))?.uid();
+    match own == owner {
+        true => Ok(()),
+        false => Err(SettingsError::Wrong(format!(
+            "{}: the book is written by the user with the number {owner}, and this process would write as {own}: run it as that user",
+            book.display()
+        ))
+        .into()),
     }
 }
 
@@ -112,6 +132,7 @@ impl Compacting<'_> {
             if self.shutdown.is_requested() {
                 break;
             }
+            self.check_owned()?;
             match &mut self.owner {
                 Some((committer, _)) => {
                     let compacted = compact_owned(committer, (*table, *day), self.shutdown)?;
@@ -130,14 +151,20 @@ impl Compacting<'_> {
                 }
             }
         }
+        self.check_owned()?;
         if let Some(beside) = beside {
             beside.finish()?;
         }
-        if let Some((committer, lease)) = self.owner.take() {
-            committer.remove_replaced_files()?;
+        if let Some((_, lease)) = self.owner.take() {
+            remove_replaced_files(&*self.store)?;
             lease.release();
         }
         Ok(())
+    }
+
+    /// Ends with the reason when a run has taken the book from this process: then merges are cancelled.
+    fn check_owned(&self) -> Result<(), Failure> {
+        self.shutdown.take_failure().map_or(Ok(()), Err)
     }
 
     /// Becomes the owner of a book that no run has: what was put and is not in its place is placed.
@@ -199,7 +226,7 @@ fn await_placed(
     compacting: &mut Compacting<'_>,
 ) -> Result<(), Failure> {
     let mut watch = LeaseWatch::new(Arc::clone(&compacting.store), LEASE_TIMEOUT);
-    while !beside.is_placed(entry, of)? {
+    while !beside.is_placed(entry, of)? && !compacting.shutdown.is_requested() {
         if watch.look(Instant::now())?.is_some() {
             match compacting.take_over() {
                 // Another one was faster.
@@ -221,11 +248,14 @@ fn compacted_by(entry: &Entry, (table, day): (Table, Day)) -> Option<CompactedDa
 
 fn print_table(done: &[CompactedDay], out: &mut dyn Write) -> std::io::Result<()> {
     if done.is_empty() {
-        return writeln!(out, "Nothing to merge: no closed day has several small files.");
+        return writeln!(out, "Nothing to merge: no such day has several small files.");
     }
-    for CompactedDay { table, day, files: [before, after], bytes: [large, small], rows } in done {
+    for CompactedDay { table, day, files: [before, after], bytes: [bytes_before, bytes_after], rows } in done {
         let (table, rows) = (table.folder(), rows.to_string());
-        writeln!(out, "{day}  {table:7}  {before} files of {large} bytes → {after} of {small}; {rows} rows")?;
+        writeln!(
+            out,
+            "{day}  {table:7}  {before} files of {bytes_before} bytes → {after} of {bytes_after}; {rows} rows"
+        )?;
     }
     Ok(())
 }

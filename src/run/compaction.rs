@@ -12,10 +12,13 @@ use std::thread;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::nice;
-use tracing::{debug, info, warn};
+#[cfg(target_os = "linux")]
+use tracing::debug;
+use tracing::{info, warn};
 
-use crate::book::compact::{Compactor, DayPhase, MergedDay, closed_days, days_with_several_files};
+use crate::book::compact::{
+    Compactor, DayPhase, MergedDay, closed_days, days_with_several_files, remove_replaced_files,
+};
 use crate::book::{BookError, CommittedEntry, Committer, Entry, NameSum, State};
 use crate::change::{CommitNumber, Day, Failure, WithContext, with_causes};
 use crate::control::Shutdown;
@@ -32,6 +35,7 @@ const OLD: Duration = Duration::from_secs(300);
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// How much lower than others the priority of merges is.
+#[cfg(target_os = "linux")]
 const NICENESS: i32 = 19;
 /// How long an end waits for the thread.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -135,16 +139,12 @@ impl Days {
     fn work(mut self) {
         let mut next_check = Instant::now() + CHECK_INTERVAL;
         while !self.is_stopped() {
-            if let Err(error) = self.follow_log() {
-                return self.compaction.shutdown.fail(error);
-            }
+            self.follow_log();
             if self.compaction.compacts && Instant::now() >= next_check {
-                match self.check() {
-                    // Another day may be waiting.
-                    Ok(true) => continue,
-                    Ok(false) => next_check = Instant::now() + CHECK_INTERVAL,
-                    Err(error) => return self.compaction.shutdown.fail(error),
+                if let Err(error) = self.check() {
+                    return self.compaction.shutdown.fail(error);
                 }
+                next_check = Instant::now() + CHECK_INTERVAL;
             }
             thread::park_timeout(LOOK_INTERVAL);
         }
@@ -155,51 +155,57 @@ impl Days {
     }
 
     /// Takes up what other processes have put; a commit that is in progress does so itself.
-    fn follow_log(&self) -> Result<(), BookError> {
-        let Ok(mut committer) = self.compaction.committer.try_lock() else { return Ok(()) };
-        for entry in committer.follow_log()? {
-            self.compaction.announce(committer.state(), entry);
+    fn follow_log(&self) {
+        let Ok(mut committer) = self.compaction.committer.try_lock() else { return };
+        if self.is_stopped() {
+            return;
         }
-        Ok(())
+        match committer.is_behind() {
+            Ok(false) => return,
+            Ok(true) => {}
+            // A file system that does not answer now may do so at the next look: the run has not begun to change anything.
+            Err(error) => return warn!(error = with_causes(&error), "could not look for entries of other processes"),
+        }
+        match committer.follow_log() {
+            Ok(entries) => entries.into_iter().for_each(|entry| self.compaction.announce(committer.state(), entry)),
+            // While this has the committer, which must not be used again: who waits for it looks for failures first.
+            Err(error) => self.compaction.shutdown.fail(error),
+        }
     }
 
-    /// Merges the first day that is worth it; returns whether there was one.
+    /// Merges the days that are worth it, one after the other.
     ///
     /// # Errors
-    /// Those of the committer: the book cannot be written any more.
-    fn check(&mut self) -> Result<bool, BookError> {
-        let state = {
-            let committer = self.compaction.lock();
-            if let Err(error) = committer.remove_replaced_files() {
-                warn!(error = with_causes(&error), "could not remove files that were merged; trying again later");
-            }
-            committer.state().clone()
-        };
+    /// [`BookError::Fenced`]: the book is another run's.
+    fn check(&mut self) -> Result<(), BookError> {
+        if let Err(error) = remove_replaced_files(&*self.compaction.store) {
+            warn!(error = with_causes(&error), "could not remove files that were merged; trying again later");
+        }
+        let state = self.compaction.lock().state().clone();
         self.note_commit(state.commit);
         for (table, day, phase) in self.candidates(&state) {
             if self.is_stopped() {
-                return Ok(false);
+                return Ok(());
             }
+            self.follow_log();
+            let state = self.compaction.lock().state().clone();
             match self.merge(&state, (table, day), phase) {
                 Ok(Some(merged)) => {
-                    self.put(&merged)?;
+                    self.put(&merged);
                     self.known.remove(&(table, day));
-                    return Ok(true);
                 }
                 Ok(None) => self.known.entry((table, day)).or_default().settled = Some(names(&state, table, day)),
                 Err(fenced @ BookError::Fenced { .. }) => return Err(fenced),
                 Err(error) => self.pause(table, day, &error),
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Merges a day on a thread of the lowest priority.
     fn merge(&self, state: &State, of: (Table, Day), phase: DayPhase) -> Result<Option<MergedDay>, BookError> {
         let work = || {
-            if let Err(error) = nice(NICENESS) {
-                debug!(%error, "merging has the priority of the run");
-            }
+            lower_priority();
             self.compactor.merge_day(state, &[], of, phase, &|| self.is_stopped())
         };
         thread::scope(|scope| {
@@ -210,22 +216,26 @@ impl Days {
         })
     }
 
-    fn put(&self, merged: &MergedDay) -> Result<(), BookError> {
+    fn put(&self, merged: &MergedDay) {
         let mut committer = self.compaction.lock();
-        match committer.compact(merged)? {
-            Some(entry) => {
+        if self.is_stopped() {
+            return;
+        }
+        match committer.compact(merged) {
+            Ok(Some(entry)) => {
                 let [(files, bytes), (files_after, bytes_after)] = merged.sizes();
                 let (day, table) = (merged.day(), merged.table().folder());
                 info!(%day, table, files, bytes, files_after, bytes_after, rows = merged.rows(), "merged the files of a day");
                 self.compaction.announce(committer.state(), entry);
             }
-            None => {
+            Ok(None) => {
                 if let Err(error) = self.compactor.discard(merged) {
                     warn!(error = with_causes(&error), "could not remove merged files that are not needed");
                 }
             }
+            // While this has the committer, as in `follow_log`.
+            Err(error) => self.compaction.shutdown.fail(error),
         }
-        Ok(())
     }
 
     /// The days that may be worth merging.
@@ -284,6 +294,17 @@ impl KnownDay {
         self.pause.is_some_and(|(_, end)| Instant::now() < end) || self.settled == Some(files)
     }
 }
+
+/// Gives this thread the lowest priority. Elsewhere it is the process's, and stays as it is.
+#[cfg(target_os = "linux")]
+fn lower_priority() {
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        debug!(%error, "merging has the priority of the run");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn lower_priority() {}
 
 /// The files of a day.
 fn names(state: &State, table: Table, day: Day) -> NameSum {

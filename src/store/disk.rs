@@ -98,8 +98,10 @@ fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).map_err(|error| match error {
-        // An old kernel, or a file system such as NFS.
-        Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => io::Error::new(io::ErrorKind::Unsupported, error),
+        // An old kernel, a file system such as NFS, or a folder that is in a lower layer or in another project's quota.
+        Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::XDEV => {
+            io::Error::new(io::ErrorKind::Unsupported, error)
+        }
         error => error.into(),
     })
 }

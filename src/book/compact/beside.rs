@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::compactor::Compactor;
 use super::sources::DayPhase;
 use crate::book::error::At;
-use crate::book::layout::{day_folder, fence_of, file_name};
+use crate::book::layout::{day_folder, fence_of, file_name, parent};
 use crate::book::log::commit_log;
 use crate::book::log::commit_log::{LoggedEntry, Put};
 use crate::book::log::digested;
@@ -116,6 +116,11 @@ impl CompactionBeside {
         for (entry, of) in &self.put {
             if !self.is_placed(entry, *of)? {
                 return Ok(false);
+            }
+            // The run may not have synced yet what it has put in place; after a power cut the files would be nowhere.
+            let folder = day_folder(of.0, of.1);
+            for folder in [folder.as_str(), parent(&folder)] {
+                self.store.sync_folder(folder).at("sync", folder)?;
             }
         }
         Ok(true)

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::merged_day::MergedDay;
-use super::replaced_files;
 use crate::book::log::commit_log;
 use crate::book::log::commit_log::Put;
 use crate::book::log::digested;
@@ -47,13 +46,5 @@ impl Committer {
                 Put::Lost(reason) => drop(self.take_up_next(reason)?),
             }
         }
-    }
-
-    /// Removes files that compactions replaced longer than a grace time ago. A failure is returned, and of no consequence.
-    ///
-    /// # Errors
-    /// [`BookError::Io`].
-    pub fn remove_replaced_files(&self) -> Result<(), BookError> {
-        replaced_files::remove_old(self.staging.store())
     }
 }

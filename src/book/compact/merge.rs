@@ -111,7 +111,11 @@ impl Merge<'_> {
                 return Err(damaged(what));
             }
             let footer = footer(bytes.clone());
-            parsers.extend(footer.and_then(|footer| KeyValues(&footer).number("walbook.parser").ok()));
+            // Of a file that was merged before these are several.
+            let versions = footer.and_then(|footer| KeyValues(&footer).text("walbook.parser").ok().map(str::to_owned));
+            parsers.extend(
+                versions.iter().flat_map(|text| text.split(',')).filter_map(|version| version.parse::<u64>().ok()),
+            );
             let mut rows = 0;
             for batch in event_batches(bytes, columns(self.table)).map_err(damaged)? {
                 if (self.is_cancelled)() {

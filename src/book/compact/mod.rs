@@ -10,7 +10,8 @@
 //!
 //! Promised: the rows are the same, by their number and by a sum over their identities that the entry's rules compare. A source that
 //! is not, byte for byte, as committed ends the compaction, and nothing is changed. A listing of the folder at any moment has each row
-//! once. Memory holds 64 MB of rows, one source, and a batch of each sorted run, whatever the size of the day.
+//! once, where the file system can exchange folders. Memory holds 64 MB of rows, one source of below 128 MB, and for each 64 MB of the day's
+//! rows a batch of 256 kB.
 //!
 //! Rows of merged files are in the order of schema, table, topic, partition, offset and ordinal, so that each database table has row groups
 //! of its own. *Why no Bloom filters*: where rows are sorted, the least and the greatest name of a row group exclude the same.
@@ -30,4 +31,5 @@ pub use beside::CompactionBeside;
 pub use closed_days::closed_days;
 pub use compactor::Compactor;
 pub use merged_day::MergedDay;
+pub use replaced_files::remove_replaced_files;
 pub use sources::{DayPhase, TARGET_BYTES, days_with_several_files};

@@ -18,6 +18,9 @@ pub const TARGET_BYTES: u64 = 256 << 20;
 const MANY_COMMITTED: usize = 720;
 /// So many files that were merged while the day grew are merged again.
 const MANY_MERGED: usize = 8;
+/// A day that was merged is merged again when so many files came late, or a part as large as this of what was merged.
+const MANY_LATE: usize = 8;
+const LATE_SHARE: u64 = 4;
 
 /// Which files of a day may be merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,18 @@ pub(super) fn worth_merging(sources: Vec<Source>, phase: DayPhase, target: u64) 
             small.retain(|source| !is_merged(source));
         }
     }
-    if small.len() < 2 { Vec::new() } else { small }
+    if small.len() < 2 || is_too_little(&small) { Vec::new() } else { small }
+}
+
+/// Whether most of what would be written was merged before: a few late changes to an old day must not write all of it again each time.
+fn is_too_little(sources: &[Source]) -> bool {
+    let (merged, committed): (Vec<&Source>, Vec<&Source>) =
+        sources.iter().partition(|source| matches!(source.place, RowsPlace::Merged(_)));
+    let bytes = |sources: &[&Source]| sources.iter().map(|source| source.file.bytes).fold(0, u64::saturating_add);
+    !merged.is_empty()
+        && committed.len() < MANY_LATE
+        && bytes(&committed) < bytes(&merged).div_ceil(LATE_SHARE)
+        && merged.len() < MANY_LATE
 }
 
 /// The days whose files of a table are several, so that they may be worth merging; all days with files where the log does not say.
@@ -143,7 +157,8 @@ mod tests {
         assert_eq!(worth(sources(3, 1, 49)), 4);
         assert_eq!(worth(sources(3, 1, 50)), 0, "files of half the target stay");
         assert_eq!(worth(sources(1, 0, 1)), 0, "a day with one file stays");
-        assert_eq!(worth(sources(0, 2, 1)), 2);
+        assert_eq!(worth(sources(0, 8, 1)), 8);
+        assert_eq!(worth(sources(0, 2, 1)), 0, "what was merged is not merged again for itself");
     }
 
     #[test]

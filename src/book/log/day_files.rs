@@ -100,6 +100,15 @@ impl DayFiles {
         }
     }
 
+    /// Forgets sizes that `held`, of the same day, does not have: a version that did not write them has written it.
+    pub(in crate::book) fn forget_unwritten(&mut self, held: &DayFiles) {
+        for (own, held) in [(&mut self.event_sizes, held.event_sizes), (&mut self.reject_sizes, held.reject_sizes)] {
+            if held.is_unknown() {
+                *own = held;
+            }
+        }
+    }
+
     /// The sizes of one table's files.
     pub fn size_of(&self, table: Table) -> SizeSum {
         match table {

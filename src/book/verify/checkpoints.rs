@@ -42,7 +42,13 @@ fn difference(held: &State, log: &State) -> Option<String> {
 /// The log without the fields that `held` lacks: a version that does not write them may have written the checkpoint after one that does.
 fn without_unwritten(held: &State, log: &State) -> State {
     let rejects = held.rejects.as_ref().and(log.rejects.clone());
-    let files = held.files.as_ref().and(log.files.clone());
+    let files = held.files.as_ref().and_then(|held| {
+        let mut files = log.files.clone()?;
+        files
+            .iter_mut()
+            .for_each(|(day, files)| held.get(day).into_iter().for_each(|held| files.forget_unwritten(held)));
+        Some(files)
+    });
     let mut log = State { commit_time: held.commit_time.and(log.commit_time), rejects, files, ..log.clone() };
     for (name, topic) in &mut log.topics {
         let held = held.topics.get(name);
@@ -61,4 +67,31 @@ fn without_unwritten(held: &State, log: &State) -> State {
         }
     }
     log
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::book::log::entry::BookSettings;
+    use crate::change::Day;
+
+    #[test]
+    fn sizes_that_the_writer_of_a_checkpoint_did_not_know_are_no_difference() {
+        let settings = BookSettings { time_zone: "UTC".to_owned(), day_from: "auto".to_owned() };
+        let state = |files: &str| State {
+            files: Some(BTreeMap::from([(Day::EPOCH, serde_json::from_str(files).expect("files of a day"))])),
+            ..State::new("book".to_owned(), settings.clone())
+        };
+        let log = state(
+            r#"{"events":{"files":1,"xxh3":5},"rejects":{"files":0,"xxh3":0},"event_sizes":70,"reject_sizes":0}"#,
+        );
+        let before = state(r#"{"events":{"files":1,"xxh3":5},"rejects":{"files":0,"xxh3":0}}"#);
+        assert_eq!(difference(&before, &log), None);
+        let other = state(
+            r#"{"events":{"files":1,"xxh3":5},"rejects":{"files":0,"xxh3":0},"event_sizes":71,"reject_sizes":0}"#,
+        );
+        assert!(difference(&other, &log).is_some(), "a wrong size is one");
+    }
 }

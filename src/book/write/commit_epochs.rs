@@ -224,6 +224,10 @@ fn start_committing(
         let changes: i64 = contents.deltas.iter().map(|delta| delta.added).sum();
         let began = clock.now();
         let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
+        if shutdown.has_failed() {
+            // The committer may have failed while this waited for it, and must not be used again.
+            return None;
+        }
         match committer.commit(contents) {
             Ok(CommitOutcome::Committed(entry)) => {
                 let duration = clock.now().duration_since(began);

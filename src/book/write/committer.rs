@@ -215,8 +215,16 @@ impl Committer {
         }
     }
 
-    /// Takes up the entries that other processes have put since the last one, makes them visible, and returns them. A look that finds none
-    /// costs one look-up in the file system.
+    /// Whether other processes have put entries since the last one: one look-up in the file system.
+    ///
+    /// # Errors
+    /// [`BookError::Io`]; nothing has changed.
+    pub fn is_behind(&self) -> Result<bool, BookError> {
+        let next = layout::entry_path(self.state.entries);
+        self.staging.store().exists(&next).at("look up", &next)
+    }
+
+    /// Takes up the entries that other processes have put since the last one, makes them visible, and returns them.
     ///
     /// # Errors
     /// As [`Committer::commit`], and not to be called again after one.
@@ -224,13 +232,16 @@ impl Committer {
         assert!(!self.failed, "a committer that failed is never used again");
         let mut others = Vec::new();
         loop {
-            let next = layout::entry_path(self.state.entries);
-            if !self.staging.store().exists(&next).at("look up", &next)? {
+            if !self.is_behind()? {
                 return Ok(others);
             }
             self.failed = true;
             let reason = format!("entry {} of the log is another run's", self.state.entries);
             let other = self.take_up_next(reason).map_err(|error| self.staging.explain_missing(error))?;
+            if other.kind == EntryKind::Compaction {
+                // Else each question would decode the paths of all replaced files.
+                self.checkpoint()?;
+            }
             self.failed = false;
             others.push(Arc::new(other));
         }
