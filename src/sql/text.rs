@@ -223,9 +223,15 @@ mod tests {
 
     #[test]
     fn what_is_too_large_or_too_deep_is_refused() {
-        let started = std::time::Instant::now();
-        assert!(refused(&"a".repeat(10 << 20)).message().contains("at most 65536"));
-        assert!(started.elapsed().as_millis() < 100, "without reading it");
+        let large = "a".repeat(10 << 20);
+        let refuse = |_| {
+            let started = std::time::Instant::now();
+            assert!(refused(&large).message().contains("at most 65536"));
+            started.elapsed()
+        };
+        // A busy machine may hold up some of them.
+        let fastest = (0..10).map(refuse).min().expect("some were refused");
+        assert!(fastest.as_millis() < 100, "without reading it");
         let nested = |levels: usize| format!("{}1{} = 1", "(".repeat(levels), ")".repeat(levels));
         assert!(parse_expression(&nested(DEEPEST_NESTING)).is_ok());
         for levels in [DEEPEST_NESTING + 1, 10_000] {

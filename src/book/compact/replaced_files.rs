@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(600);
 /// By how much a clock may be set back before the time in an entry counts for nothing.
 const LONGEST_STEP: Duration = Duration::from_secs(86_400);
 
-/// Removes the files that were replaced longer than [`GRACE`] ago, by the time in the entry that did so.
+/// Removes the files that were replaced longer than ten minutes ago, by the time in the entry that did so.
 ///
 /// # Errors
 /// [`BookError::Io`]; what is left is removed another time.
