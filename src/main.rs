@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use walbook::commands;
 use walbook::control;
+use walbook::settings::args::Command;
 use walbook::settings::parse;
 
 fn main() -> ExitCode {
-    control::bound_allocator();
     // A panic anywhere ends the process: a worker's panic would leave its siblings waiting.
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -22,11 +22,23 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(end) => return end.print(),
     };
+    if serves(&args.command) {
+        control::bound_allocator();
+    }
     match commands::execute(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("walbook: {}", failure.chain());
             ExitCode::from(commands::exit_code(&failure))
         }
+    }
+}
+
+/// Whether clients may ask this process for more than they read.
+fn serves(command: &Command) -> bool {
+    match command {
+        Command::Demo(_) | Command::Serve(_) => true,
+        Command::Run(run) => run.serve.is_some(),
+        _ => false,
     }
 }
