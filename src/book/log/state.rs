@@ -278,36 +278,35 @@ impl State {
             day_files::add_entry(files, entry);
         }
         compaction::add_entry(&mut self.compactions, entry);
-        self.follow_views(entry);
+        follow_views(&mut self.views, entry);
         Ok(())
     }
 }
 
-impl State {
-    fn follow_views(&mut self, entry: &Entry) {
-        for (name, said) in &entry.views {
-            if said.dropped {
-                self.views.remove(name);
-            }
-            if let Some(declared) = &said.declared {
-                let view = ViewState {
-                    declared: declared.clone(),
-                    entry: entry.entry,
-                    is_current: false,
-                    files: BTreeMap::new(),
-                    bad_values: BadValueCount::default(),
-                };
-                self.views.insert(name.clone(), view);
-            }
-            if let Some(view) = self.views.get_mut(name) {
-                view.follow(entry, said);
-            }
+/// Adds what an entry says of views to those before.
+pub(in crate::book) fn follow_views(views: &mut BTreeMap<String, ViewState>, entry: &Entry) {
+    for (name, said) in &entry.views {
+        if said.dropped {
+            views.remove(name);
         }
-        if entry.kind == EntryKind::Commit && !entry.deltas.is_empty() {
-            // A run that does not keep it, or a version that knows no views, has added changes.
-            for (name, view) in &mut self.views {
-                view.is_current &= entry.views.contains_key(name);
-            }
+        if let Some(declared) = &said.declared {
+            let view = ViewState {
+                declared: declared.clone(),
+                entry: entry.entry,
+                is_current: false,
+                files: BTreeMap::new(),
+                bad_values: BadValueCount::default(),
+            };
+            views.insert(name.clone(), view);
+        }
+        if let Some(view) = views.get_mut(name) {
+            view.follow(entry, said);
+        }
+    }
+    if entry.kind == EntryKind::Commit && !entry.deltas.is_empty() {
+        // A run that does not keep it, or a version that knows no views, has added changes.
+        for (name, view) in views {
+            view.is_current &= entry.views.contains_key(name);
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::book::log::compaction::{CompactionEntry, Compactions, RowSum};
 use crate::book::log::day_files::{DayFiles, add_entry};
 use crate::book::log::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
 use crate::book::log::reject_days;
-use crate::book::{DayState, PartitionState, State, TopicState};
+use crate::book::log::state::follow_views;
+use crate::book::{DayState, PartitionState, State, TopicState, ViewState};
 use crate::change::{CommitNumber, Day, LeaderEpoch, Partition, Place};
 
 /// The log up to some entry.
@@ -35,6 +36,7 @@ pub(super) struct Chain {
     rejects: BTreeMap<Day, u64>,
     files: BTreeMap<Day, DayFiles>,
     compactions: Option<Compactions>,
+    views: BTreeMap<String, ViewState>,
     /// The highest commit time of the newest entry that adds changes.
     commit_time: Option<i64>,
     /// Sums over all entries.
@@ -97,6 +99,7 @@ impl Chain {
         reject_days::add(&mut self.rejects, entry);
         add_entry(&mut self.files, entry);
         compaction::add_entry(&mut self.compactions, entry);
+        follow_views(&mut self.views, entry);
         self.generations.insert(entry.generation.clone());
         self.before = Some(Before {
             digest: logged.digest.clone(),
@@ -130,6 +133,7 @@ impl Chain {
             rejects: Some(self.rejects.clone()),
             files: Some(self.files.clone()),
             compactions: self.compactions.clone(),
+            views: self.views.clone(),
             ..State::new(before.book.clone(), before.settings.clone())
         };
         state.topics.clone_from(&self.topics);
