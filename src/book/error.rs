@@ -101,6 +101,12 @@ pub enum BookError {
         /// What is wrong.
         reason: String,
     },
+    /// An entry was swept after this reader had begun: what it knew is in a base that is newer than what was read.
+    #[error("log entry {entry} was swept while the book was read; ask again")]
+    Swept {
+        /// The entry's number.
+        entry: u64,
+    },
     /// An entry, read or about to be written, breaks a rule of the log.
     #[error("log entry {entry} breaks a rule of the book: {rule}")]
     Unsound {
@@ -171,6 +177,7 @@ impl Classified for BookError {
             | BookError::StagingGone { .. }
             | BookError::Damaged { .. }
             | BookError::DamagedCheckpoint { .. }
+            | BookError::Swept { .. }
             | BookError::Unsound { .. }
             | BookError::Missing { .. }
             | BookError::UnreadableCounts { .. }

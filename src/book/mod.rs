@@ -13,9 +13,11 @@
 //! Committer::commit ── entry put if absent (the commit) ──▶ files renamed out of staging ──▶ counts files renamed over
 //! ```
 //!
+//! Old entries leave the log by a sweep, when a base stands for them.
+//!
 //! Declarations of views and compactions are what other processes may put: the run that owns the book follows them before its next entry.
 //!
-//! On disk: [`layout`] has every path, [`log::entry`] a log entry, `checkpoint.rs` the folded state, `counts_file.rs` a day's counts.
+//! On disk: [`layout`] has every path, [`log::entry`] a log entry, `checkpoint.rs` the folded state, [`log::base`] what stands for swept entries, `counts_file.rs` a day's counts.
 //!
 //! *Why* the order at start is files, staging, counts: committed files may still be in an older run's staging folder, so it can
 //! be removed only when they are placed; and a run that was suspended between writing a counts file and renaming it then
@@ -29,6 +31,7 @@ mod error;
 mod lease;
 pub mod log;
 pub(crate) mod read;
+pub mod sweep;
 mod verify;
 mod write;
 

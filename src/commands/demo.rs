@@ -85,6 +85,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         fail_on_rejects: false,
         standby: false,
         compacts: true,
+        keep_log: None,
         lease_timeout: LEASE_TIMEOUT,
     };
     declare_views(&options)?;

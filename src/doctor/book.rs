@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::Finding;
 use crate::book::compact::{TARGET_BYTES, closed_days};
-use crate::book::log::commit_log;
 use crate::book::log::entry::EntryKind;
+use crate::book::log::{base, commit_log};
 use crate::book::{BookError, CompleteTo, Entry, FileTotals, Snapshot, State, TopicState, rfc3339};
 use crate::change::Day;
 use crate::query;
 use crate::query::QueryError;
 use crate::store::Disk;
-use crate::store::layout::{Table, entry_path};
+use crate::store::layout::Table;
 
 const SUBJECT: &str = "book";
 /// How far back the log is read, in time …
@@ -47,6 +47,10 @@ pub(super) struct BookFacts {
     totals: Option<FileTotals>,
     /// Closed days with many small files, and their numbers.
     scattered: Vec<(Day, u64)>,
+    /// How many entries the log has had.
+    entries: u64,
+    /// The newest one that was swept, and when, in microseconds since 1970-01-01 UTC.
+    swept: Option<(u64, i64)>,
 }
 
 /// The closed days that have many small files.
@@ -89,11 +93,15 @@ impl BookFacts {
             rejects,
             totals: snapshot.state().files.as_ref().map(|files| FileTotals::of(files.values())),
             scattered: scattered_days(&disk, snapshot.state())?,
+            entries: snapshot.state().entries,
+            swept: base::read_newest(&disk)?.map(|base| (base.entry(), base.swept_at)),
         };
         let recent = now.saturating_sub(i64::try_from(RECENT.as_micros()).unwrap_or(i64::MAX));
         for number in (newest.saturating_sub(MAX_ENTRIES)..=newest).rev() {
-            let missing = || BookError::Damaged { path: entry_path(number), reason: "it is missing".to_owned() };
-            let logged = commit_log::read_entry(&disk, number)?.ok_or_else(missing)?;
+            let logged = match commit_log::required(&disk, number) {
+                Err(BookError::Swept { .. }) => break,
+                read => read?,
+            };
             facts.add(&logged.entry, logged.entry.written_at >= recent);
             if facts.committed_at.is_some() && logged.entry.written_at < recent {
                 break;
@@ -147,9 +155,24 @@ impl BookFacts {
                 "let one run write the book, and never restart on exit code 4 (systemd: RestartPreventExitStatus=4)",
             ));
         }
+        findings.push(self.describe_log());
         findings.push(self.judge_rejects());
         findings.extend(self.judge_files());
         findings
+    }
+
+    /// How long the log is.
+    fn describe_log(&self) -> Finding {
+        let seen = match self.swept {
+            Some((entry, at)) => format!(
+                "{} entries, of which the newest {} are kept; those up to {entry} were swept {} into a base",
+                self.entries,
+                self.entries.saturating_sub(entry + 1),
+                rfc3339(at)
+            ),
+            None => format!("{} entries, all of them kept", self.entries),
+        };
+        Finding::ok(SUBJECT, "log", seen)
     }
 
     /// Whether days that are over have so many files that questions take long.
@@ -219,7 +242,20 @@ mod tests {
             rejects: Ok(Vec::new()),
             totals: Some(FileTotals::default()),
             scattered: Vec::new(),
+            entries: 70_000,
+            swept: None,
         }
+    }
+
+    #[test]
+    fn the_length_of_the_log_and_what_was_swept_are_named() {
+        let seen = |facts: BookFacts| facts.describe_log().seen;
+        assert_eq!(seen(facts()), "70000 entries, all of them kept");
+        let swept = Some((9_999, 1_795_348_800_000_000));
+        assert_eq!(
+            seen(BookFacts { swept, ..facts() }),
+            "70000 entries, of which the newest 60000 are kept; those up to 9999 were swept 2026-11-22T12:00:00.000000Z into a base"
+        );
     }
 
     #[test]

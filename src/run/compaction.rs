@@ -1,8 +1,8 @@
 //! Merging files while a run goes on: a thread of the leading process hands finished merges to the committer between two commits, and takes
 //! up what other processes put beside the run.
 //!
-//! *Why* merges are on a further thread, of the lowest priority: one that waits for the processor while it has the committer would hold up
-//! commits.
+//! Merges and sweeps of the log are on a further thread, of the lowest priority: one that waits for the processor while it has the committer would
+//! hold up commits.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +12,15 @@ use std::thread;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-#[cfg(target_os = "linux")]
-use tracing::debug;
 use tracing::{info, warn};
 
+use super::log_sweep::LogSweep;
 use crate::book::compact::{
     Compactor, DayPhase, MergedDay, closed_days, days_with_several_files, remove_replaced_files,
 };
 use crate::book::{BookError, CommittedEntry, Committer, Entry, NameSum, State};
 use crate::change::{CommitNumber, Day, Failure, WithContext, with_causes};
-use crate::control::Shutdown;
+use crate::control::{Shutdown, with_lowest_priority};
 use crate::store::Store;
 use crate::store::layout::Table;
 
@@ -34,9 +33,6 @@ const OLD: Duration = Duration::from_secs(300);
 /// The pause after a failure of a day, doubled each time up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// How much lower than others the priority of merges is.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 19;
 /// How long an end waits for the thread.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// A day that still grows is looked at when it has so many files.
@@ -52,6 +48,8 @@ pub(super) struct Compaction {
     pub(super) commits: Option<Sender<CommittedEntry>>,
     /// Whether to merge files; entries of other processes are taken up in any case.
     pub(super) compacts: bool,
+    /// How long entries of the log are kept; `None` for ever.
+    pub(super) keep_log: Option<Duration>,
     /// How the process ends.
     pub(super) shutdown: Shutdown,
 }
@@ -71,9 +69,12 @@ impl CompactionThread {
     /// When there can be no further thread.
     pub(super) fn start(compaction: Compaction) -> Result<CompactionThread, Failure> {
         let is_stopped = Arc::new(AtomicBool::new(false));
-        let compactor = compaction.lock().compactor();
-        let days =
-            Days { compaction, compactor, is_stopped: Arc::clone(&is_stopped), known: BTreeMap::new(), old: None };
+        let (compactor, sweep) = {
+            let committer = compaction.lock();
+            (committer.compactor(), compaction.keep_log.map(|keep| LogSweep::new(&committer, keep)))
+        };
+        let is_stopped_too = Arc::clone(&is_stopped);
+        let days = Days { compaction, compactor, sweep, is_stopped: is_stopped_too, known: BTreeMap::new(), old: None };
         let (is_running, ended) = channel();
         let work = move || {
             let _is_running: Sender<()> = is_running;
@@ -112,6 +113,7 @@ impl Compaction {
 struct Days {
     compaction: Compaction,
     compactor: Compactor,
+    sweep: Option<LogSweep>,
     is_stopped: Arc<AtomicBool>,
     known: BTreeMap<(Table, Day), KnownDay>,
     /// A commit, and when it was the newest: its files are old some time later.
@@ -140,8 +142,8 @@ impl Days {
         let mut next_check = Instant::now() + CHECK_INTERVAL;
         while !self.is_stopped() {
             self.follow_log();
-            if self.compaction.compacts && Instant::now() >= next_check {
-                if let Err(error) = self.check() {
+            if Instant::now() >= next_check {
+                if let Err(error) = self.check().and_then(|()| self.sweep_log()) {
                     return self.compaction.shutdown.fail(error);
                 }
                 next_check = Instant::now() + CHECK_INTERVAL;
@@ -178,6 +180,9 @@ impl Days {
     /// # Errors
     /// [`BookError::Fenced`]: the book is another run's.
     fn check(&mut self) -> Result<(), BookError> {
+        if !self.compaction.compacts {
+            return Ok(());
+        }
         if let Err(error) = remove_replaced_files(&*self.compaction.store) {
             warn!(error = with_causes(&error), "could not remove files that were merged; trying again later");
         }
@@ -204,16 +209,24 @@ impl Days {
 
     /// Merges a day on a thread of the lowest priority.
     fn merge(&self, state: &State, of: (Table, Day), phase: DayPhase) -> Result<Option<MergedDay>, BookError> {
-        let work = || {
-            lower_priority();
-            self.compactor.merge_day(state, &[], of, phase, &|| self.is_stopped())
-        };
-        thread::scope(|scope| {
-            let merging = thread::Builder::new().name("merge".to_owned()).spawn_scoped(scope, work);
-            let io = |source| BookError::Io { tried: "start a thread for", path: "merging".to_owned(), source };
-            // The process ends with a thread that panics.
-            merging.map_err(io)?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        let work = || self.compactor.merge_day(state, &[], of, phase, &|| self.is_stopped());
+        let io = |source| BookError::Io { tried: "start a thread for", path: "merging".to_owned(), source };
+        with_lowest_priority("merge", work).map_err(io)?
+    }
+
+    /// Sweeps the log, as long as there is something to sweep.
+    ///
+    /// # Errors
+    /// [`BookError::Fenced`]: the book is another run's.
+    fn sweep_log(&mut self) -> Result<(), BookError> {
+        loop {
+            self.follow_log();
+            let Days { compaction, sweep: Some(sweep), is_stopped, .. } = self else { return Ok(()) };
+            let is_cancelled = || is_stopped.load(Ordering::Relaxed) || compaction.shutdown.has_failed();
+            if is_cancelled() || !sweep.sweep(&compaction.committer, &is_cancelled)? {
+                return Ok(());
+            }
+        }
     }
 
     fn put(&self, merged: &MergedDay) {
@@ -294,17 +307,6 @@ impl KnownDay {
         self.pause.is_some_and(|(_, end)| Instant::now() < end) || self.settled == Some(files)
     }
 }
-
-/// Gives this thread the lowest priority. Elsewhere it is the process's, and stays as it is.
-#[cfg(target_os = "linux")]
-fn lower_priority() {
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        debug!(%error, "merging has the priority of the run");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn lower_priority() {}
 
 /// The files of a day.
 fn names(state: &State, table: Table, day: Day) -> NameSum {

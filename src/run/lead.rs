@@ -197,6 +197,7 @@ impl StartingRun {
             store: Arc::clone(&self.store),
             commits: commits.clone(),
             compacts: options.compacts,
+            keep_log: options.keep_log,
             shutdown: self.shutdown.clone(),
         })?;
         let (before, after) = (Arc::clone(origin), Arc::clone(origin));

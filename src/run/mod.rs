@@ -13,6 +13,7 @@ mod error;
 mod interruptible;
 mod lead;
 mod lease_keeper;
+mod log_sweep;
 mod open_book;
 mod options;
 mod origin;

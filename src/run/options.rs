@@ -36,6 +36,8 @@ pub struct RunOptions {
     pub standby: bool,
     /// Whether to merge the small files of days in the background.
     pub compacts: bool,
+    /// How long entries of the log are kept before they are swept; `None` for ever.
+    pub keep_log: Option<Duration>,
     /// How long a run may be silent until one that stands by takes the book over.
     pub lease_timeout: Duration,
 }

@@ -56,6 +56,9 @@ impl RunSettings {
         if args.commit_bytes < ByteSize::kb(64) {
             return wrong("--commit-bytes: expected at least 64kB".to_owned());
         }
+        if args.keep_log.time().is_some_and(|time| time < Duration::from_secs(3600)) {
+            return wrong("--keep-log: expected at least 1h, or off".to_owned());
+        }
         let shape = cluster::shape(&args, workers)?;
         let cluster = cluster::options(&args, &shape, &origin)?;
         Ok(RunSettings {
@@ -73,6 +76,7 @@ impl RunSettings {
                 fail_on_rejects: args.fail_on_rejects,
                 standby: args.standby,
                 compacts: args.compact == CompactDays::ClosedDays,
+                keep_log: args.keep_log.time(),
                 lease_timeout: args.lease_timeout,
             },
             serve: args.serve.map(|address| (address, args.access)),

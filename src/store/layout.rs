@@ -10,6 +10,8 @@
 //! _walbook/views/NAME/day=2026-11-22/values-3.parquet
 //! _walbook/log/00000000000000000412.json             entry, 20 digits
 //! _walbook/checkpoint/00000000000000000384.json      newest entry it holds, 20 digits
+//! _walbook/base/00000000000000000320.json            stands for the entries up to this one, which were swept
+//! _walbook/files/00000000000000000320.events.day=2026-11-22.json   the files of a day in that base and later ones; also rejects
 //! _walbook/staging/g0000000410-1f0c93aa/             fence entry %010d, 8 random hexadecimal digits
 //! _walbook/staging/g0000000410-1f0c93aa/lease.json   the sign of life of that run
 //! _walbook/staging/g0000000410-1f0c93aa/0000000977.events.day=2026-11-22/   the day folder of entry 977, while it is built
@@ -26,6 +28,11 @@ pub const LOG: &str = "_walbook/log";
 pub const CHECKPOINTS: &str = "_walbook/checkpoint";
 /// Files being written, in one folder for each generation.
 pub const STAGING: &str = "_walbook/staging";
+
+/// What stands for the entries that were swept.
+pub const BASES: &str = "_walbook/base";
+/// The files that those entries have named, by table and day.
+pub const MANIFESTS: &str = "_walbook/files";
 
 /// Folders of files that were merged, kept for a while.
 pub const REPLACED: &str = "_walbook/replaced";
@@ -274,7 +281,25 @@ pub fn checkpoint_path(entry: u64) -> String {
     format!("{CHECKPOINTS}/{}", numbered(entry))
 }
 
-/// The name of a log entry or checkpoint in its folder.
+/// The file of the base that stands for all entries up to `entry`.
+pub fn base_path(entry: u64) -> String {
+    format!("{BASES}/{}", numbered(entry))
+}
+
+/// The manifest of a table and day that the base of `entry` was the first to name.
+pub fn manifest_path(entry: u64, table: Table, day: Day) -> String {
+    format!("{MANIFESTS}/{entry:020}{}.json", replaced_suffix(table, day))
+}
+
+/// The entry, table and day in the name of a manifest; `None` for any other name.
+pub fn manifest_name(name: &str) -> Option<(u64, Table, Day)> {
+    let mut parts = name.strip_suffix(".json")?.splitn(3, '.');
+    let (entry, table, day) = (parts.next()?.parse().ok()?, parts.next()?, day_of_folder(parts.next()?)?);
+    let table = [Table::Events, Table::Rejects].into_iter().find(|known| known.folder() == table)?;
+    (file_name(&manifest_path(entry, table, day)) == name).then_some((entry, table, day))
+}
+
+/// The name of a log entry, checkpoint or base in its folder.
 pub fn numbered(entry: u64) -> String {
     format!("{entry:020}.json")
 }
@@ -375,6 +400,13 @@ mod tests {
         assert_eq!(staging_folder(&generation(410, 0x1f0c_93aa)), "_walbook/staging/g0000000410-1f0c93aa");
         assert_eq!(lease_path("g0000000410-1f0c93aa"), "_walbook/staging/g0000000410-1f0c93aa/lease.json");
         assert_eq!(fence_of("g0000000410-1f0c93aa"), Some(410));
+        assert_eq!(base_path(320), "_walbook/base/00000000000000000320.json");
+        let manifest = manifest_path(320, Table::Rejects, day);
+        assert_eq!(manifest, "_walbook/files/00000000000000000320.rejects.day=2026-11-22.json");
+        assert_eq!(manifest_name(file_name(&manifest)), Some((320, Table::Rejects, day)));
+        for other in ["320.rejects.day=2026-11-22.json", "00000000000000000320.counts.day=2026-11-22.json", "x"] {
+            assert_eq!(manifest_name(other), None, "{other}");
+        }
         assert_eq!(number("00000000000000000412.json"), Some(412));
     }
 

@@ -9,7 +9,7 @@ use super::sources::DayPhase;
 use crate::book::error::At;
 use crate::book::layout::{day_folder, fence_of, file_name, parent};
 use crate::book::log::commit_log;
-use crate::book::log::commit_log::{LoggedEntry, Put};
+use crate::book::log::commit_log::Put;
 use crate::book::log::digested;
 use crate::book::log::entry::{Entry, Versions};
 use crate::book::write::entry_parts::entry_of_compaction;
@@ -152,12 +152,10 @@ impl CompactionBeside {
             state.check(&entry)?;
             commit_log::sync(&*self.store)?;
             let (bytes, digest) = digested::write(&entry);
-            let put = commit_log::put(&self.staging, entry.entry, &bytes);
-            let is_ours = |logged: &LoggedEntry| logged.digest == digest;
-            match put {
+            match commit_log::put_beside(&self.staging, entry.entry, &bytes) {
                 Ok(Put::Done) => return Ok(Attempt::Put(Box::new(entry))),
                 // The start of a run may have removed the folder right after the entry was put.
-                _ if commit_log::read_entry(&*self.store, entry.entry)?.as_ref().is_some_and(is_ours) => {
+                _ if commit_log::holds(&*self.store, entry.entry, &digest)? => {
                     commit_log::sync(&*self.store)?;
                     return Ok(Attempt::Put(Box::new(entry)));
                 }
@@ -191,6 +189,5 @@ enum Attempt {
 }
 
 fn entries(store: &dyn Store, numbers: Range<u64>) -> Result<Vec<Entry>, BookError> {
-    let missing = |number| BookError::damaged(&layout::entry_path(number), "it is missing, but later entries exist");
-    numbers.map(|number| Ok(commit_log::read_entry(store, number)?.ok_or_else(|| missing(number))?.entry)).collect()
+    numbers.map(|number| Ok(commit_log::required(store, number)?.entry)).collect()
 }

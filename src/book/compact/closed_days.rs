@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use super::sources::newest_written_at;
 use crate::book::log::commit_log;
 use crate::book::write::entry_parts::write_time;
-use crate::book::{BookError, State, layout};
+use crate::book::{BookError, State};
 use crate::change::Day;
 use crate::store::Store;
 use crate::store::layout::Table;
@@ -35,10 +35,12 @@ pub fn closed_days(store: &dyn Store, state: &State, days: &[Day], table: Table)
 fn newest(store: &dyn Store, state: &State, table: Table, day: Day) -> Result<Option<i64>, BookError> {
     match state.days.get(&day).filter(|_| table == Table::Events) {
         Some(known) => {
-            let missing =
-                || BookError::damaged(&layout::entry_path(known.entry), "it is missing, but later entries exist");
-            let entry = commit_log::read_entry(store, known.entry)?.ok_or_else(missing)?.entry;
-            Ok(Some(entry.written_at))
+            match commit_log::required(store, known.entry) {
+                Ok(logged) => Ok(Some(logged.entry.written_at)),
+                // It is older than any entry that is kept.
+                Err(BookError::Swept { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
         }
         None => newest_written_at(store, state, table, day),
     }

@@ -3,7 +3,7 @@
 use crate::book::log::commit_log;
 use crate::book::log::compaction::{CompactionEntry, MergedFile, RemovedRows};
 use crate::book::log::entry::{AddedFile, EntryKind};
-use crate::book::{BookError, State, layout};
+use crate::book::{BookError, State};
 use crate::change::Day;
 use crate::store::Store;
 use crate::store::layout::{MergedPlace, RowsPlace, Table};
@@ -80,8 +80,12 @@ impl MergedDay {
     /// [`BookError::Damaged`] when the log has a gap; [`BookError::Io`].
     pub(in crate::book) fn is_current(&self, store: &dyn Store, state: &State) -> Result<bool, BookError> {
         for number in self.entries..state.entries {
-            let missing = || BookError::damaged(&layout::entry_path(number), "it is missing, but later entries exist");
-            let entry = commit_log::read_entry(store, number)?.ok_or_else(missing)?.entry;
+            let entry = match commit_log::required(store, number) {
+                Ok(logged) => logged.entry,
+                // That long ago: what it said is not known any more.
+                Err(BookError::Swept { .. }) => return Ok(false),
+                Err(error) => return Err(error),
+            };
             let place = entry.added.first().and_then(|file| RowsPlace::parse(&file.path));
             let is_same_day = place.is_some_and(|place| (place.table(), place.day()) == (self.table, self.day));
             if entry.kind == EntryKind::Compaction && is_same_day {

@@ -6,7 +6,7 @@ use crate::store::Store;
 
 use super::digested;
 use crate::book::error::At;
-use crate::book::write::staging::Staging;
+use crate::book::write::staging::{Staging, gone_is_fine};
 use crate::book::{BookError, Entry, layout};
 
 /// An entry of the log, with its digest.
@@ -42,6 +42,45 @@ pub fn read_entry(store: &dyn Store, number: u64) -> Result<Option<LoggedEntry>,
         return Err(BookError::Damaged { path, reason });
     }
     Ok(Some(LoggedEntry { entry, digest, bytes: bytes.len() as u64 }))
+}
+
+/// Reads entry `number`, which is part of the log: others refer to it.
+///
+/// # Errors
+/// [`BookError::Swept`] when it was swept meanwhile; [`BookError::Damaged`] when it is missing; those of [`read_entry`].
+pub fn required(store: &dyn Store, number: u64) -> Result<LoggedEntry, BookError> {
+    match read_entry(store, number)? {
+        Some(logged) => Ok(logged),
+        None => Err(missing(store, number)?),
+    }
+}
+
+/// The error for an entry that is not there, though later ones are.
+///
+/// # Errors
+/// [`BookError::Io`].
+pub(in crate::book) fn missing(store: &dyn Store, number: u64) -> Result<BookError, BookError> {
+    if swept_to(store)? >= Some(number) {
+        return Ok(BookError::Swept { entry: number });
+    }
+    let missing = missing_range(&numbers(store)?, number);
+    Ok(BookError::damaged(&layout::entry_path(number), format!("{missing}, but later entries exist")))
+}
+
+/// Says that entry `number` is missing, and up to which one others are; `present` has those that are there, ascending.
+pub(in crate::book) fn missing_range(present: &[u64], number: u64) -> String {
+    match present.iter().find(|next| **next > number) {
+        Some(next) if *next > number + 1 => format!("it is missing, and so are all up to entry {}", next - 1),
+        _ => "it is missing".to_owned(),
+    }
+}
+
+/// The newest entry that was swept, or is about to be: a base stands for it and all before. `None` where no entry ever was.
+///
+/// # Errors
+/// [`BookError::Io`].
+pub fn swept_to(store: &dyn Store) -> Result<Option<u64>, BookError> {
+    Ok(numbers_in(store, layout::BASES)?.pop())
 }
 
 /// The digest of entry `number`, which may have megabytes of counts, without decoding it; `None` when the log does not hold it.
@@ -80,10 +119,11 @@ pub fn newest(store: &dyn Store) -> Result<Option<u64>, BookError> {
         let path = layout::entry_path(number);
         store.exists(&path).at("look up", &path)
     };
-    let mut known = numbers_in(store, layout::CHECKPOINTS)?.pop().unwrap_or(0);
-    if !holds(known)? {
-        return Ok(numbers(store)?.pop());
-    }
+    let mut known = match numbers_in(store, layout::CHECKPOINTS)?.pop() {
+        Some(held) if holds(held)? => held,
+        // Entries that were swept may have left some behind, after which none follows.
+        _ => return Ok(numbers(store)?.pop()),
+    };
     let mut step = 1;
     while holds(known + step)? {
         known += step;
@@ -136,6 +176,33 @@ pub(in crate::book) fn sync(store: &dyn Store) -> Result<(), BookError> {
     store.sync_folder(layout::LOG).at("sync", layout::LOG)
 }
 
+/// Puts an entry as [`put`] does, for a process that does not own the book.
+///
+/// The owner's staging folder is removed before another run may sweep, so that it cannot put an entry any more. Nobody removes that of a
+/// process beside the run: if it sleeps until its number was swept, the number is free again. Then its entry is taken back; readers
+/// ignore it, because the base was there before the number was free.
+///
+/// # Errors
+/// As [`put`].
+pub(in crate::book) fn put_beside(staging: &Staging, number: u64, bytes: &[u8]) -> Result<Put, BookError> {
+    let put = put(staging, number, bytes)?;
+    if put == Put::Done && swept_to(staging.store())? >= Some(number) {
+        let path = layout::entry_path(number);
+        gone_is_fine(staging.store().remove_file(&path)).at("remove", &path)?;
+        return Ok(Put::Lost(format!("entry {number} of the log was another's, and was swept")));
+    }
+    Ok(put)
+}
+
+/// Whether the log has the entry with this digest as its entry `number`, for a process beside the run whose put was answered otherwise.
+///
+/// # Errors
+/// As [`read_entry`].
+pub(in crate::book) fn holds(store: &dyn Store, number: u64, digest: &str) -> Result<bool, BookError> {
+    let is_there = read_entry(store, number)?.is_some_and(|logged| logged.digest == digest);
+    Ok(is_there && swept_to(store)? < Some(number))
+}
+
 /// The numbered files of a folder, ascending; other names are ignored.
 pub(in crate::book) fn numbers_in(store: &dyn Store, folder: &str) -> Result<Vec<u64>, BookError> {
     let names = match store.list(folder) {
@@ -161,6 +228,9 @@ pub(in crate::book) fn put(staging: &Staging, number: u64, bytes: &[u8]) -> Resu
     if let Some(before) = number.checked_sub(1).map(layout::entry_path) {
         // In a log that was cut its number is free again.
         if !store.exists(&before).at("look up", &before)? {
+            if swept_to(store)? >= number.checked_sub(1) {
+                return Ok(Put::Lost(format!("the log was swept up to entry {number} and beyond")));
+            }
             return Err(BookError::damaged(&before, "it was there when this run began, and is missing"));
         }
     }

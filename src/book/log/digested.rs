@@ -1,4 +1,4 @@
-//! A JSON object that carries its own digest: the form of log entries and checkpoints.
+//! A JSON object that carries its own digest: the form of log entries, checkpoints, bases and manifests.
 //!
 //! Two lines: the object, then `{"sha256":"<hex digest of the first line without its line end>"}`.
 
@@ -14,8 +14,10 @@ pub const FORMAT: u32 = 1;
 pub(in crate::book) const FORMAT_OF_VIEWS: u32 = 2;
 /// That of entries that merge files, and of checkpoints of books with such entries.
 pub(in crate::book) const FORMAT_OF_COMPACTION: u32 = 3;
+/// That of bases and their manifests, and of checkpoints of books whose oldest entries were swept or may be.
+pub(in crate::book) const FORMAT_OF_SWEEP: u32 = 4;
 /// The newest of these.
-const NEWEST: u32 = FORMAT_OF_COMPACTION;
+const NEWEST: u32 = FORMAT_OF_SWEEP;
 
 /// The bytes of the file, and the digest they carry.
 pub(in crate::book) fn write<T: Serialize>(object: &T) -> (Vec<u8>, String) {

@@ -1,14 +1,16 @@
 //! The commit log: its entries, the one atomic act that adds one, and the state that they fold into.
 //!
-//! Nothing removes or rewrites an entry. `named_files.rs` (bisection), `verify/` (the whole chain) and `read/follow.rs` (the
-//! entry before) rely on it.
+//! Nothing rewrites an entry. A sweep removes the oldest ones when a base stands for them (`base/`): the log is the newest base and all entries
+//! after it. `named_files.rs` (bisection), `verify/` (the whole chain) and `read/follow.rs` (the entry before) rely on it.
 
+pub mod base;
 pub(in crate::book) mod checkpoint;
 pub mod commit_log;
 pub mod compaction;
 pub(in crate::book) mod day_files;
 pub(in crate::book) mod digested;
 pub mod entry;
+pub(in crate::book) mod folding;
 pub(in crate::book) mod log_evidence;
 pub(in crate::book) mod named_files;
 pub mod reject_days;

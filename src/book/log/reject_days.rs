@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::commit_log;
 use super::entry::Entry;
 use crate::book::BookError;
-use crate::book::layout::{FilePlace, Table, entry_path};
+use crate::book::layout::{FilePlace, Table};
 use crate::change::Day;
 use crate::store::Store;
 
@@ -25,8 +25,7 @@ pub fn add(rejects: &mut BTreeMap<Day, u64>, entry: &Entry) {
 pub(in crate::book) fn read(store: &dyn Store, entries: u64) -> Result<BTreeMap<Day, u64>, BookError> {
     let mut rejects = BTreeMap::new();
     for number in 0..entries {
-        let missing = || BookError::damaged(&entry_path(number), "it is missing, but later entries exist");
-        add(&mut rejects, &commit_log::read_entry(store, number)?.ok_or_else(missing)?.entry);
+        add(&mut rejects, &commit_log::required(store, number)?.entry);
     }
     Ok(rejects)
 }

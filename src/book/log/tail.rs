@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, btree_map};
 use super::commit_log;
 use super::entry::Delta;
 use crate::book::read::table_counts::TableCounts;
-use crate::book::{BookError, Entry, layout};
+use crate::book::{BookError, Entry};
 use crate::change::Day;
 use crate::store::Disk;
 
@@ -57,6 +57,5 @@ impl Tail {
 
 /// An entry that must exist, because others refer to it.
 fn present_entry(disk: &Disk, number: u64) -> Result<Entry, BookError> {
-    let logged = commit_log::read_entry(disk, number)?;
-    logged.map(|logged| logged.entry).ok_or_else(|| BookError::damaged(&layout::entry_path(number), "it is missing"))
+    Ok(commit_log::required(disk, number)?.entry)
 }

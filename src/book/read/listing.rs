@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::book::error::At;
 use crate::book::layout::{LOG, REPLACED, RowsPlace, Table, day_folder, day_of_folder, entry_path};
-use crate::book::log::commit_log;
 use crate::book::log::day_files::NameSum;
+use crate::book::log::{base, commit_log, folding};
 use crate::book::read::columns::{KeyValues, footer};
 use crate::book::read::row_file::replaced_folders;
 use crate::book::{BookError, Entry, State};
@@ -182,18 +182,9 @@ impl Listing<'_> {
         wanted: &dyn Fn(Day) -> bool,
         files: &mut StagedFiles,
     ) -> Result<Result<(), BookError>, BookError> {
-        let mut named: BTreeMap<String, u64> = BTreeMap::new();
-        for number in 0..self.state.entries {
-            let absent = || BookError::damaged(&entry_path(number), "it is missing, but later entries exist");
-            let entry = commit_log::read_entry(self.store, number)?.ok_or_else(absent)?.entry;
-            for path in entry.removed {
-                named.remove(&path);
-                // One that is still there, or there again, is not part of the book.
-                files.remove(&path);
-            }
-            let added = entry.added.into_iter().map(|file| file.path);
-            named.extend(added.filter(|path| is_wanted(path, table, wanted)).map(|path| (path, number)));
-        }
+        let (named, removed) = folding::repeated(self.store, || self.named_by_log(table, wanted))?;
+        // One that is still there, or there again, is not part of the book.
+        removed.iter().for_each(|path| drop(files.remove(path)));
         let mut missing: Option<(u64, String)> = None;
         for (path, entry) in named {
             if files.contains_key(&path) {
@@ -206,6 +197,40 @@ impl Listing<'_> {
             }
         }
         Ok(missing.map_or(Ok(()), |(entry, path)| Err(BookError::Missing { path, entry })))
+    }
+
+    /// The files of a table on some days that the log names, each with the entry that has added it; and those that entries have removed.
+    fn named_by_log(
+        &self,
+        table: Table,
+        wanted: &dyn Fn(Day) -> bool,
+    ) -> Result<(BTreeMap<String, u64>, Vec<String>), BookError> {
+        let (mut named, mut removed) = (BTreeMap::new(), Vec::new());
+        let base = base::read_newest(self.store)?;
+        if let Some(base) = &base {
+            if base.state.entries > self.state.entries {
+                return Err(BookError::Swept { entry: self.state.newest_entry().unwrap_or(0) });
+            }
+            for day in base.manifests.of(table).map(|(day, _)| day).filter(|day| wanted(*day)) {
+                let manifest = base.manifest(self.store, table, day)?.unwrap_or_default();
+                named.extend(manifest.files.into_iter().map(|named| (named.file.path, named.entry)));
+            }
+        }
+        let swept_to = base.as_ref().map(|base| base.entry());
+        for number in base.map_or(0, |base| base.state.entries)..self.state.entries {
+            let entry = commit_log::required(self.store, number)?.entry;
+            for path in &entry.removed {
+                named.remove(path);
+            }
+            removed.extend(entry.removed);
+            let added = entry.added.into_iter().map(|file| file.path);
+            named.extend(added.filter(|path| is_wanted(path, table, wanted)).map(|path| (path, number)));
+        }
+        // What was read under numbers that were swept meanwhile may have been another process's.
+        match commit_log::swept_to(self.store)? {
+            now if now > swept_to => Err(BookError::Swept { entry: now.unwrap_or(0) }),
+            _ => Ok((named, removed)),
+        }
     }
 
     /// The names in a folder; none when it does not exist.

@@ -23,11 +23,11 @@ use super::verified_parts::VerifiedParts;
 use super::view_files;
 use crate::book::error::At;
 use crate::book::layout::{MergedPlace, RowsPlace, Table, entry_path};
-use crate::book::log::checkpoint;
-use crate::book::log::commit_log::{LoggedEntry, ensure_durable, numbers, read_entry};
+use crate::book::log::commit_log::{LoggedEntry, ensure_durable, missing, numbers, read_entry, required};
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::named_files::NamedFiles;
 use crate::book::log::tail::Tail;
+use crate::book::log::{base, folding};
 use crate::book::{BookError, Entry, State};
 use crate::change::{Accumulators, Day, GroupKey, Operation};
 use crate::store::Disk;
@@ -76,15 +76,20 @@ impl Snapshot {
     /// [`BookError::NoBook`]; [`BookError::Damaged`] and [`BookError::Unsound`] when the log does not hold together.
     pub fn take(root: &Path) -> Result<Snapshot, BookError> {
         expect_directory(root)?;
+        folding::repeated(&Disk::new(root), || Snapshot::take_once(root))
+    }
+
+    fn take_once(root: &Path) -> Result<Snapshot, BookError> {
         let disk = Disk::new(root);
         let evidence = LogEvidence::list(&disk)?;
-        let mut state = checkpoint::read_newest(&disk)?;
+        let mut state = folding::begin(&disk, |_| true)?;
         while let Some(LoggedEntry { entry, digest, .. }) =
             next_entry(&disk, state.as_ref().map_or(0, |state| state.entries))?
         {
             let state = state.get_or_insert_with(|| State::new(entry.book.clone(), entry.settings.clone()));
             state.follow(&entry, &digest)?;
         }
+        folding::end(&disk, state.as_mut())?;
         let newest = state.as_ref().and_then(State::newest_entry);
         evidence.compare(state.as_ref())?;
         let no_book = || BookError::NoBook { path: root.to_owned() };
@@ -259,16 +264,31 @@ impl Snapshot {
     /// [`BookError::Damaged`] for an entry that is missing; [`BookError::Missing`] or [`BookError::UnreadableCounts`] with the first one that is not there; those of
     /// [`Snapshot::event_files`] and [`Snapshot::day_counts`].
     pub fn expect_all_files(&self) -> Result<(), BookError> {
-        let present: HashSet<u64> = numbers(&self.disk)?.into_iter().collect();
-        if let Some(absent) = (0..self.state.entries).find(|number| !present.contains(number)) {
-            return Err(BookError::damaged(&entry_path(absent), "it is missing, but later entries exist"));
-        }
+        folding::repeated(&self.disk, || self.expect_log())?;
         for file in self.event_files(&|_| true)?.into_iter().chain(self.reject_files()?) {
             if file.staged.is_some() {
                 self.open(&file)?;
             }
         }
         self.days().try_for_each(|day| self.day_counts(day, &mut |_, _, _, _| {}))
+    }
+
+    /// Looks for every entry of the log, and for what stands for those that were swept.
+    fn expect_log(&self) -> Result<(), BookError> {
+        let base = base::read_newest(&self.disk)?;
+        if let Some(base) = &base {
+            for table in [Table::Events, Table::Rejects] {
+                for (day, _) in base.manifests.of(table) {
+                    base.manifest(&self.disk, table, day)?;
+                }
+            }
+        }
+        let present: HashSet<u64> = numbers(&self.disk)?.into_iter().collect();
+        let mut kept = base.map_or(0, |base| base.state.entries)..self.state.entries;
+        match kept.find(|number| !present.contains(number)) {
+            Some(absent) => Err(missing(&self.disk, absent)?),
+            None => Ok(()),
+        }
     }
 
     fn files(
@@ -309,8 +329,8 @@ impl Snapshot {
         if place.entry >= self.state.entries {
             return Ok(false);
         }
-        let mut parts = self.parts.borrow_mut();
-        parts.verify(&self.disk, file.path.as_str(), place, group, &|| self.open(file))
+        let named = || self.named.borrow_mut().parts(&self.disk, &file.path);
+        self.parts.borrow_mut().verify(file.path.as_str(), group, &named, &|| self.open(file))
     }
 
     /// Opens a file of this snapshot: in its place, in staging, or among those that were replaced meanwhile.
@@ -350,6 +370,5 @@ fn next_entry(disk: &Disk, number: u64) -> Result<Option<LoggedEntry>, BookError
         return Ok(None);
     }
     // Entries may have been added since the first look; one that is still absent is missing.
-    let missing = || BookError::damaged(&entry_path(number), "it is missing, but later entries exist");
-    read_entry(disk, number)?.map(Some).ok_or_else(missing)
+    required(disk, number).map(Some)
 }

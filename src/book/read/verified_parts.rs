@@ -9,12 +9,9 @@ use std::os::unix::fs::FileExt;
 
 use twox_hash::XxHash3_64;
 
+use crate::book::BookError;
 use crate::book::error::At;
-use crate::book::layout::{MergedPlace, entry_path};
-use crate::book::log::commit_log;
 use crate::book::log::compaction::FilePart;
-use crate::book::{BookError, Entry};
-use crate::store::Store;
 
 /// The merged files that were read, by path.
 #[derive(Default)]
@@ -22,29 +19,29 @@ pub(super) struct VerifiedParts(HashMap<String, KnownFile>);
 
 /// A merged file.
 struct KnownFile {
-    /// Its parts in the log; `None` if its entry does not name it.
+    /// Its parts in the log; `None` if no entry names it.
     parts: Option<Vec<FilePart>>,
     /// The numbers of those that were compared.
     verified: BTreeSet<usize>,
 }
 
 impl VerifiedParts {
-    /// Whether the log names the file; if so, compares a row group and the footer with the log, unless that is done.
+    /// Whether the log names the file; if so, compares a row group and the footer with the log, unless that is done. `named` reads its
+    /// parts in the log.
     ///
     /// # Errors
     /// [`BookError::Damaged`] when the bytes are not those that were merged.
     pub(super) fn verify(
         &mut self,
-        store: &dyn Store,
         path: &str,
-        place: MergedPlace,
         group: usize,
+        named: &dyn Fn() -> Result<Option<Vec<FilePart>>, BookError>,
         open: &dyn Fn() -> Result<File, BookError>,
     ) -> Result<bool, BookError> {
         if !self.0.contains_key(path) {
-            let missing = || BookError::damaged(&entry_path(place.entry), "it is missing, but later entries exist");
-            let entry = commit_log::read_entry(store, place.entry)?.ok_or_else(missing)?.entry;
-            self.0.insert(path.to_owned(), KnownFile { parts: parts_of(&entry, path), verified: BTreeSet::new() });
+            // Each has one at least.
+            let parts = named()?.filter(|parts| !parts.is_empty());
+            self.0.insert(path.to_owned(), KnownFile { parts, verified: BTreeSet::new() });
         }
         let Some(KnownFile { parts, verified }) = self.0.get_mut(path) else { return Ok(false) };
         let Some(parts) = parts else { return Ok(false) };
@@ -60,13 +57,6 @@ impl VerifiedParts {
         }
         Ok(true)
     }
-}
-
-/// The parts of a file that an entry adds; each has one at least.
-fn parts_of(entry: &Entry, path: &str) -> Option<Vec<FilePart>> {
-    let index = entry.added.iter().position(|file| file.path == path)?;
-    let parts = &entry.compaction.as_ref()?.added.get(index)?.parts;
-    (!parts.is_empty()).then(|| parts.clone())
 }
 
 /// Compares the part of this number.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::book::Lost;
+use crate::book::log::base::Base;
 use crate::book::log::commit_log::LoggedEntry;
 use crate::book::log::compaction;
 use crate::book::log::compaction::{CompactionEntry, Compactions, RowSum};
@@ -67,6 +68,43 @@ pub(super) struct LogSums {
 }
 
 impl Chain {
+    /// The log up to a base.
+    pub(super) fn after(base: &Base) -> Chain {
+        let state = &base.state;
+        let mut chain = Chain {
+            days: state.days.clone(),
+            rejects: state.rejects.clone().unwrap_or_default(),
+            files: state.files.clone().unwrap_or_default(),
+            compactions: state.compactions.clone(),
+            views: state.views.clone(),
+            commit_time: state.commit_time,
+            generations: BTreeSet::from([state.generation.clone()]),
+            before: Some(Before {
+                digest: state.digest.clone(),
+                book: state.book.clone(),
+                settings: state.settings.clone(),
+                generation: state.generation.clone(),
+                number: base.entry(),
+                commit: state.commit,
+                redone_to: state.redone_to,
+            }),
+            ..Chain::default()
+        };
+        for (topic, known) in &state.topics {
+            for (number, position) in &known.positions {
+                let partition = || Partition { topic: topic.clone(), number: *number };
+                chain.next_offsets.insert(partition(), position.next);
+                chain.unreadable_fields.insert(partition(), position.unreadable_fields);
+                chain.highest.extend(position.highest.map(|highest| (partition(), highest)));
+                chain.lost.extend(position.lost.map(|lost| (partition(), lost)));
+                chain.leader_epochs.extend(position.leader_epoch.map(|last| (partition(), last)));
+            }
+            chain.topics.insert(topic.clone(), TopicState { positions: BTreeMap::new(), ..known.clone() });
+        }
+        base.read.values().flat_map(BTreeMap::values).for_each(|read| chain.sums.add(read));
+        chain
+    }
+
     /// Adds the next entry; returns what is wrong with its links, and with its numbers.
     pub(super) fn add(&mut self, logged: &LoggedEntry) -> (Vec<String>, Vec<String>) {
         let entry = &logged.entry;

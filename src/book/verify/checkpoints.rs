@@ -12,7 +12,7 @@ use crate::store::layout::checkpoint_path;
 /// Returns what is wrong with the checkpoint of an entry; `chain` is the log up to it, if all of it could be read.
 pub(super) fn verify_checkpoint(disk: &Disk, number: u64, chain: Option<&Chain>) -> Option<String> {
     let wrong = match checkpoint::read(disk, number) {
-        Ok(held) => difference(&held, &chain?.state()?)?,
+        Ok(held) => difference(&held.state, &chain?.state()?)?,
         // A run has replaced it by a newer one meanwhile.
         Err(BookError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return None,
         Err(error) => return Some(with_causes(&error)),

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::merged_rows::MergedRows;
+use super::merged::MergedRows;
 use crate::book::log::entry::AddedFile;
 use crate::book::read::row_file::first_found;
 use crate::store::Disk;

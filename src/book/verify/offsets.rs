@@ -33,6 +33,13 @@ pub(super) struct RowsOfPartition {
     pub(super) rejects: i128,
 }
 
+impl RowsOfPartition {
+    /// All that the log has.
+    pub(super) fn of(tally: &Tally) -> RowsOfPartition {
+        RowsOfPartition { bearing: tally.bearing.into(), events: tally.events.into(), rejects: tally.rejects.into() }
+    }
+}
+
 /// The numbering of the rows of one offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbering {

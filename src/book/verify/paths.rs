@@ -38,10 +38,10 @@ pub(super) struct RemovedPaths {
 }
 
 impl RemovedPaths {
-    /// Reads the compactions among the entries up to `newest`; everything up to `redone_to` is in place.
-    pub(super) fn read(disk: &Disk, newest: u64, redone_to: u64) -> RemovedPaths {
+    /// Reads the compactions among the entries from `first` up to `newest`; everything up to `redone_to` is in place.
+    pub(super) fn read(disk: &Disk, first: u64, newest: u64, redone_to: u64) -> RemovedPaths {
         let mut removed = RemovedPaths::default();
-        for number in 0..=newest {
+        for number in first..=newest {
             // What is wrong with an entry is found when all are verified.
             let Ok(Some(logged)) = read_entry(disk, number) else { continue };
             for path in &logged.entry.removed {

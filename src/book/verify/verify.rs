@@ -13,22 +13,27 @@ use super::checkpoints::verify_checkpoint;
 use super::counts::{LoggedCounts, verify_counts};
 use super::files::{EntryToVerify, verify_files};
 use super::findings::EntryFindings;
-use super::merged_rows::MergedRows;
+use super::merged::{MergedRows, SweptFiles, verify_swept};
+use super::offsets::RowsOfPartition;
 use super::paths::{ReferencedPaths, RemovedPaths, removed_later};
 use super::report::{Check, Problems, Report};
+use super::swept_log::{wrong_base, wrong_manifest};
 use super::unreferenced_files::verify_unreferenced_files;
 use super::views::verify_views;
 use crate::book::BookError;
-use crate::book::log::commit_log;
+use crate::book::log::base::{self, Base};
 use crate::book::log::entry::{Delta, Entry};
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::tail::Tail;
+use crate::book::log::{commit_log, folding};
 use crate::book::read::complete_to::CompleteTo;
 use crate::book::read::snapshot::expect_directory;
-use crate::change::CountKey;
-use crate::change::with_causes;
+use crate::change::{CountKey, Partition, with_causes};
 use crate::store::Disk;
-use crate::store::layout::{LOG, entry_path};
+use crate::store::layout::{LOG, Table, base_path, entry_path, manifest_path};
+
+/// So many files of swept entries are verified by one thread at a time.
+const SWEPT_FILES: usize = 64;
 
 /// The progress of a verification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,16 +54,27 @@ pub struct VerifyProgress {
 /// [`BookError::NoBook`] when there is none, [`BookError::Io`] when its log cannot be listed. Everything else is in the report.
 pub fn verify(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
     expect_directory(root)?;
+    folding::repeated(&Disk::new(root), || verify_once(root, progress))
+}
+
+/// Verifies once.
+///
+/// # Errors
+/// As [`verify`]; [`BookError::Swept`] when entries were swept before they were read.
+fn verify_once(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
     let disk = Disk::new(root);
     let evidence = LogEvidence::list(&disk)?;
-    let newest = commit_log::numbers(&disk)?.pop().ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
+    let (swept_to, base) = (commit_log::swept_to(&disk)?, base::read_newest(&disk));
+    let first = swept_to.max(base.as_ref().ok().and_then(|base| base.as_ref().map(Base::entry))).map_or(0, |to| to + 1);
+    let newest = commit_log::numbers(&disk)?.pop().max(first.checked_sub(1));
+    let newest = newest.ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
     // Files of entries up to the newest entry's `redone_to` must be in place; others may still be in staging.
     let newest_entry = commit_log::read_entry(&disk, newest).ok().flatten().map(|logged| logged.entry);
-    let redone_to = newest_entry.as_ref().map_or(0, |newest| newest.redone_to);
-    let removed = RemovedPaths::read(&disk, newest, redone_to);
-    let mut verification = Verification { newest, redone_to, ..Verification::default() };
+    let redone_to = newest_entry.as_ref().map_or(0, |newest| newest.redone_to).max(first.saturating_sub(1));
+    let removed = RemovedPaths::read(&disk, first, newest, redone_to);
+    let mut verification = Verification { first, newest, redone_to, ..Verification::default() };
     let workers = thread::available_parallelism().map_or(1, usize::from);
-    let (work_sender, work_receiver) = sync_channel::<EntryToVerify>(workers);
+    let (work_sender, work_receiver) = sync_channel::<Work>(workers);
     let (findings_sender, findings_receiver) = channel::<EntryFindings>();
     let work_receiver = Mutex::new(work_receiver);
     thread::scope(|scope| {
@@ -67,33 +83,50 @@ pub fn verify(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<R
             scope.spawn(move || verify_entries(root, work, removed, &findings));
         }
         drop(findings_sender);
-        verification.walk(&disk, &evidence.checkpoints, work_sender, &findings_receiver, progress);
-    });
-    verification.compare(&evidence);
+        verification.walk(&disk, &base, &evidence.checkpoints, work_sender, &findings_receiver, progress)
+    })?;
+    match commit_log::swept_to(&disk)? {
+        // What was found may be of entries that were swept meanwhile.
+        Some(entry) if entry >= first && !verification.log.is_empty() => return Err(BookError::Swept { entry }),
+        _ => verification.compare(&evidence),
+    }
     Ok(verification.report(&disk, &removed, verify_views(root)))
 }
 
 /// Verifies the files of one entry after the other, until the channel closes.
-fn verify_entries(
-    root: &Path,
-    work: &Mutex<Receiver<EntryToVerify>>,
-    removed: &RemovedPaths,
-    findings: &Sender<EntryFindings>,
-) {
+fn verify_entries(root: &Path, work: &Mutex<Receiver<Work>>, removed: &RemovedPaths, findings: &Sender<EntryFindings>) {
     loop {
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(next) = next else { return };
-        if findings.send(verify_files(root, &next, removed)).is_err() {
+        let found = match &next {
+            Work::Entry(entry) => verify_files(root, entry, removed),
+            Work::Swept(files) => verify_swept(root, files, removed),
+        };
+        if findings.send(found).is_err() {
             return;
         }
     }
 }
 
+/// What a thread verifies at a time.
+enum Work {
+    /// The files of an entry.
+    Entry(Box<EntryToVerify>),
+    /// Files of a day that swept entries have named.
+    Swept(SweptFiles),
+}
+
 /// The findings so far.
 #[derive(Default)]
 struct Verification {
+    /// The first entry that was not swept.
+    first: u64,
     newest: u64,
     read: u64,
+    /// How many entries the chain has: those that were read, and those for which the base stands.
+    chained: u64,
+    /// What could not be compared because entries were swept.
+    swept: Option<String>,
     chain: Chain,
     expected: LoggedCounts,
     referenced: ReferencedPaths,
@@ -106,8 +139,10 @@ struct Verification {
     repeated: u64,
     /// By path: files that are missing, and the entry that added them.
     missing: BTreeMap<String, u64>,
-    /// Merged files, and the entries whose files they replace.
+    /// Merged files and those of swept entries, and the entries whose rows they have.
     merged: MergedRows,
+    /// Whether files that swept entries have named are not known.
+    has_lost_manifests: bool,
     log: Problems,
     positions: Problems,
     damaged: Problems,
@@ -119,19 +154,26 @@ impl Verification {
     fn walk(
         &mut self,
         disk: &Disk,
+        base: &Result<Option<Base>, BookError>,
         checkpoints: &[u64],
-        work: SyncSender<EntryToVerify>,
+        work: SyncSender<Work>,
         findings: &Receiver<EntryFindings>,
         progress: &mut dyn FnMut(VerifyProgress),
-    ) {
-        self.progress.of = self.newest + 1;
+    ) -> Result<(), BookError> {
+        self.progress.of = self.newest + 1 - self.first;
+        match base {
+            Ok(None) => {}
+            Ok(Some(base)) => self.begin_after(disk, base, &work, findings)?,
+            Err(error) => self.log.add(0, with_causes(error)),
+        }
         let newest = commit_log::read_entry(disk, self.newest).ok().flatten();
         let synced = newest.map_or(Ok(()), |newest| commit_log::ensure_durable(disk, &newest.entry));
         synced.unwrap_or_else(|error| self.log.add(self.newest, with_causes(&error)));
-        for number in 0..=self.newest {
+        for number in self.first..=self.newest {
             let problem = match commit_log::read_entry(disk, number) {
                 Ok(Some(logged)) => {
                     self.read += 1;
+                    self.chained += 1;
                     let commit_before = self.chain.commit();
                     let (links, numbers) = self.chain.add(&logged);
                     for what in links {
@@ -144,11 +186,15 @@ impl Verification {
                     self.expect(&entry);
                     let highest = self.chain.replace_highest(&entry);
                     let may_be_staged = number > self.redone_to;
-                    if work.send(EntryToVerify { entry, highest, commit_before, may_be_staged }).is_err() {
+                    let entry = EntryToVerify { entry, highest, commit_before, may_be_staged };
+                    if work.send(Work::Entry(Box::new(entry))).is_err() {
                         // The threads only end early when one panicked; leaving the scope propagates that.
-                        return;
+                        return Ok(());
                     }
                     None
+                }
+                Ok(None) if commit_log::swept_to(disk)? >= Some(number) => {
+                    return Err(BookError::Swept { entry: number });
                 }
                 Ok(None) => Some("it is missing, but later entries exist".to_owned()),
                 Err(error) => Some(with_causes(&error)),
@@ -157,7 +203,7 @@ impl Verification {
                 self.log.add(number, format!("{}: {what}", entry_path(number)));
             }
             if checkpoints.contains(&number) {
-                let chain = (self.read == number + 1).then_some(&self.chain);
+                let chain = (self.chained == number + 1).then_some(&self.chain);
                 let wrong = verify_checkpoint(disk, number, chain);
                 wrong.into_iter().for_each(|what| self.log.add(number, what));
             }
@@ -171,11 +217,81 @@ impl Verification {
             self.find(found);
             progress(self.progress);
         }
+        Ok(())
+    }
+
+    /// Begins with what stands for the entries that were swept.
+    ///
+    /// # Errors
+    /// [`BookError::Swept`] when another base does meanwhile.
+    fn begin_after(
+        &mut self,
+        disk: &Disk,
+        base: &Base,
+        work: &SyncSender<Work>,
+        findings: &Receiver<EntryFindings>,
+    ) -> Result<(), BookError> {
+        let entry = base.entry();
+        self.chain = Chain::after(base);
+        self.chained = base.state.entries;
+        self.expected.book.clone_from(&base.state.book);
+        self.expected.commits.insert(entry, base.state.commit);
+        self.complete_to = CompleteTo { commit_time: None, ..CompleteTo::new(&base.state) };
+        wrong_base(base).into_iter().for_each(|what| self.log.add(entry, format!("{}: {what}", base_path(entry))));
+        let mut logged = MergedRows::default();
+        for (topic, partitions) in &base.read {
+            let source = base.state.topics.get(topic).map(|known| known.source).unwrap_or_default();
+            for (number, read) in partitions {
+                let partition = Partition { topic: topic.clone(), number: *number };
+                logged.logged.insert(partition, (source, RowsOfPartition::of(&read.tally)));
+            }
+        }
+        for table in [Table::Events, Table::Rejects] {
+            for (day, name) in base.manifests.of(table) {
+                let path = manifest_path(name.entry, table, day);
+                let manifest = match base.manifest(disk, table, day) {
+                    Ok(manifest) => manifest.unwrap_or_default(),
+                    Err(swept @ BookError::Swept { .. }) => return Err(swept),
+                    Err(error) => {
+                        self.log.add(entry, with_causes(&error));
+                        self.has_lost_manifests = true;
+                        continue;
+                    }
+                };
+                for what in wrong_manifest(base, table, day, &manifest) {
+                    self.log.add(entry, format!("{path}: {what}"));
+                }
+                let expected = (!manifest.counts.is_empty()).then(|| self.expected.days.entry(day).or_default());
+                if let Some(expected) = expected {
+                    let known = logged.counts.entry(day).or_default();
+                    for Delta { key: CountKey { table, op, .. }, count } in &manifest.counts {
+                        expected.add(&table.schema, &table.table, *op, *count);
+                        known.add(&table.schema, &table.table, *op, count.saturating_neg());
+                    }
+                }
+                manifest.files.iter().for_each(|named| self.referenced.add(&named.file.path));
+                let mut files = manifest.files;
+                while !files.is_empty() {
+                    let rest = files.split_off(files.len().min(SWEPT_FILES));
+                    let book = base.state.book.clone();
+                    let part = SweptFiles { base: entry, book, table, day, files: std::mem::replace(&mut files, rest) };
+                    if work.send(Work::Swept(part)).is_err() {
+                        return Ok(());
+                    }
+                    findings.try_iter().for_each(|found| self.find(found));
+                }
+            }
+        }
+        self.merged.add(logged);
+        self.swept = Some(format!(
+            "; those up to {entry} were swept into a base: their files are compared with it together, not each with its entry"
+        ));
+        Ok(())
     }
 
     /// Adds whether the log lost its end, if all of it could be read.
     fn compare(&mut self, evidence: &LogEvidence) {
-        if self.read == self.newest + 1 {
+        if self.chained == self.newest + 1 {
             let has_day = |day| self.expected.days.contains_key(&day);
             let lost = evidence.lost_end(Some(self.newest), &self.expected.book, &has_day);
             lost.into_iter().for_each(|what| self.log.add(self.newest, format!("{LOG}: {what}")));
@@ -208,7 +324,7 @@ impl Verification {
         self.event_rows += found.event_rows;
         self.reject_rows += found.reject_rows;
         self.repeated += found.repeated;
-        self.progress.entries += 1;
+        self.progress.entries = self.progress.of.min(self.progress.entries + 1);
         self.progress.rows += found.event_rows + found.reject_rows;
         self.progress.bytes += found.bytes;
         self.merged.add(found.merged);
@@ -239,14 +355,15 @@ impl Verification {
             }
         }
         // With files missing or damaged the sums differ anyway.
-        let is_compared = all_are_read && self.damaged.is_empty();
+        let is_compared = all_are_read && self.damaged.is_empty() && !self.has_lost_manifests;
         if is_compared {
             for what in self.merged.differences() {
                 self.rows.add(self.newest, what);
             }
         }
         let sums = &self.chain.sums;
-        let log_seen = format!("{} entries, each with its digest and the one's before", self.read);
+        let swept = self.swept.as_deref().unwrap_or_default();
+        let log_seen = format!("{} entries, each with its digest and the one's before{swept}", self.read);
         let unreadable = match sums.unreadable_fields {
             0 => String::new(),
             fields => format!("; {fields} fields (lsn, xid, commit_time, …) could not be read and are null"),

@@ -71,6 +71,8 @@ pub struct Committer {
     pub(in crate::book) state: State,
     pub(in crate::book) versions: Versions,
     pub(in crate::book) unfolded: UnfoldedEntries,
+    /// Whether the oldest entries of the log are swept, or may be: checkpoints say so.
+    pub(in crate::book) may_be_swept: bool,
     pub(in crate::book) failed: bool,
     views: KeptViews,
 }
@@ -83,9 +85,10 @@ impl Committer {
         versions: Versions,
         unfolded: UnfoldedEntries,
     ) -> Result<Committer, BookError> {
-        let mut committer =
-            Committer { staging, redo, state, versions, unfolded, failed: false, views: KeptViews::default() };
-        let damaged = checkpoint::damaged(committer.staging.store())?;
+        let (damaged, may_be_swept) = checkpoint::examine(staging.store())?;
+        let may_be_swept = may_be_swept || commit_log::swept_to(staging.store())?.is_some();
+        let views = KeptViews::default();
+        let mut committer = Committer { staging, redo, state, versions, unfolded, may_be_swept, failed: false, views };
         checkpoint::remove(&committer.staging, &damaged)?;
         if damaged.is_empty() {
             committer.checkpoint_if_due()?
@@ -123,7 +126,7 @@ impl Committer {
         let days: BTreeSet<Day> = self.state.days.keys().copied().collect();
         let mut names: HashSet<Arc<TableName>> = HashSet::new();
         let mut all = Vec::new();
-        self.redo.update_counts_files(&self.state, &[], &days, &mut |file| {
+        let read = self.redo.update_counts_files(&self.state, &[], &days, &mut |file| {
             for (mut key, count) in file.by_key() {
                 // All days share a table's name.
                 match names.get(&key.table) {
@@ -133,7 +136,8 @@ impl Committer {
                 all.push((key, count));
             }
             Ok(())
-        })?;
+        });
+        read.map_err(|error| self.staging.explain_missing(error))?;
         Ok(all)
     }
 
@@ -158,7 +162,7 @@ impl Committer {
     /// # Errors
     /// [`BookError::Fenced`]; [`BookError::Io`].
     pub fn checkpoint(&mut self) -> Result<(), BookError> {
-        self.unfolded = UnfoldedEntries::after(checkpoint::write(&self.staging, &self.state)?);
+        self.unfolded = UnfoldedEntries::after(checkpoint::write(&self.staging, &self.state, self.may_be_swept)?);
         Ok(())
     }
 
@@ -292,7 +296,8 @@ impl Committer {
     /// # Errors
     /// [`BookError::View`] for a declaration that this version cannot read; [`BookError::TooManyGroups`]; those of reading events; [`BookError::Fenced`].
     pub fn take_up_views(&mut self, threads: usize, most_groups: u64) -> Result<Vec<KeptView>, BookError> {
-        let ViewsAtStart { built, views, kept } = views_at_start(&self.staging, &self.state, threads, most_groups)?;
+        let ViewsAtStart { built, views, kept } = views_at_start(&self.staging, &self.state, threads, most_groups)
+            .map_err(|error| self.staging.explain_missing(error))?;
         if !built.is_empty() {
             self.failed = true;
             let generation = self.staging.generation().to_owned();

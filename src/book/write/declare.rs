@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::entry_parts::entry_of_views;
 use super::resume::fold;
 use super::staging::Staging;
-use crate::book::log::commit_log::{self, LoggedEntry, Put};
+use crate::book::log::commit_log::{self, Put};
 use crate::book::log::digested;
 use crate::book::log::entry::{Versions, ViewEntry};
 use crate::book::read::view_files::parse_view;
@@ -43,14 +43,13 @@ pub fn change_view(
         commit_log::sync(&**store)?;
         let staging = Staging::make(Arc::clone(store), entry.entry)?;
         let (bytes, digest) = digested::write(&entry);
-        let put = commit_log::put(&staging, entry.entry, &bytes);
+        let put = commit_log::put_beside(&staging, entry.entry, &bytes);
         // What is left of the folder goes with the next start.
         let abandoned = staging.abandon();
         // A run that has just begun may have removed the folder, also right after the entry was put.
-        let is_ours = |logged: &LoggedEntry| logged.digest == digest;
         match put {
             Ok(Put::Done) => return Ok(name),
-            _ if commit_log::read_entry(&**store, entry.entry)?.as_ref().is_some_and(is_ours) => {
+            _ if commit_log::holds(&**store, entry.entry, &digest)? => {
                 commit_log::sync(&**store)?;
                 return Ok(name);
             }

@@ -21,7 +21,7 @@ use crate::book::log::commit_log::{LoggedEntry, Put};
 use crate::book::log::entry::{BookSettings, Entry, EntryKind, TopicEntry, Versions};
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::reject_days;
-use crate::book::log::{checkpoint, digested};
+use crate::book::log::{digested, folding};
 use crate::book::read::listing::Listing;
 use crate::book::{BookError, State, layout};
 use crate::store::layout::Table;
@@ -47,6 +47,10 @@ impl Book {
     /// [`BookError::NotABook`], [`BookError::OtherSettings`], [`BookError::UnknownFormat`];
     /// [`BookError::Damaged`] or [`BookError::Unsound`] for a log that is not as it was written; [`BookError::Io`].
     pub fn open(store: Arc<dyn Store>, settings: BookSettings, versions: Versions) -> Result<Book, BookError> {
+        folding::repeated(&*store, || Book::open_once(Arc::clone(&store), settings.clone(), versions.clone()))
+    }
+
+    fn open_once(store: Arc<dyn Store>, settings: BookSettings, versions: Versions) -> Result<Book, BookError> {
         let (state, unfolded) = match fold(&*store)? {
             Some(folded) => folded,
             None => match check_free(&*store) {
@@ -121,8 +125,10 @@ impl Book {
             info!(entries = self.state.entries, "counting the rejects of all entries once");
             self.state.rejects = Some(reject_days::read(&*self.store, self.state.entries)?);
         }
-        let redo = self.redo(&staging)?;
-        Ok(Committer::new(staging, redo, self.state, self.versions, self.unfolded)?)
+        let explained = Arc::clone(&staging);
+        let redo = self.redo(&staging).map_err(|error| explained.explain_missing(error))?;
+        let committer = Committer::new(staging, redo, self.state, self.versions, self.unfolded);
+        Ok(committer.map_err(|error| explained.explain_missing(error))?)
     }
 
     /// Makes the folders of a new book; `false` if another run has made the book meanwhile, whose entries are folded in then.
@@ -177,7 +183,8 @@ impl Book {
         self.state.check(&entry)?;
         commit_log::sync(&*self.store)?;
         let (bytes, digest) = digested::write(&entry);
-        let put = commit_log::put(staging, entry.entry, &bytes)?;
+        // Before it stands this run does not own the book.
+        let put = commit_log::put_beside(staging, entry.entry, &bytes)?;
         if put == Put::Done {
             self.state.follow(&entry, &digest)?;
             self.unfolded.add(bytes.len() as u64);
@@ -233,20 +240,25 @@ impl Book {
 
 /// Some entries of the log.
 fn entries(store: &dyn Store, numbers: Range<u64>) -> Result<Vec<Entry>, BookError> {
-    let missing = |number| BookError::damaged(&layout::entry_path(number), "it is missing");
-    let read = |number| Ok(commit_log::read_entry(store, number)?.ok_or_else(|| missing(number))?.entry);
-    numbers.map(read).collect()
+    numbers.map(|number| Ok(commit_log::required(store, number)?.entry)).collect()
 }
 
 /// The whole log as a state, and what it has after the newest checkpoint; `None` where there is no log.
 pub(in crate::book) fn fold(store: &dyn Store) -> Result<Option<(State, UnfoldedEntries)>, BookError> {
+    folding::repeated(store, || fold_once(store))
+}
+
+fn fold_once(store: &dyn Store) -> Result<Option<(State, UnfoldedEntries)>, BookError> {
     let evidence = LogEvidence::read(store)?;
-    let Some(listed) = commit_log::numbers(store)?.pop() else {
-        evidence.compare(None)?;
-        return Ok(None);
-    };
+    let listed = commit_log::numbers(store)?;
     // A checkpoint of an earlier version does not say which files there are: read the whole log, once.
-    let mut state = checkpoint::read_newest(store)?.filter(|state| state.files.is_some());
+    let mut state = match listed.last() {
+        None if commit_log::swept_to(store)?.is_none() => {
+            evidence.compare(None)?;
+            return Ok(None);
+        }
+        _ => folding::begin(store, |state| state.files.is_some())?,
+    };
     // Read on past the listing: entries may be added while it is made and after.
     let mut next = state.as_ref().map_or(0, |state| state.entries);
     let mut unfolded = UnfoldedEntries::default();
@@ -256,8 +268,10 @@ pub(in crate::book) fn fold(store: &dyn Store) -> Result<Option<(State, Unfolded
         unfolded.add(bytes);
         next += 1;
     }
-    if next <= listed {
-        let reason = format!("it is missing, but the log has entries up to {listed}");
+    folding::end(store, state.as_mut())?;
+    if let Some(newest) = listed.last().filter(|newest| next <= **newest) {
+        let missing = commit_log::missing_range(&listed, next);
+        let reason = format!("{missing}, but the log has entries up to {newest}");
         return Err(BookError::Damaged { path: layout::entry_path(next), reason });
     }
     evidence.compare(state.as_ref())?;

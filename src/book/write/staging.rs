@@ -111,9 +111,15 @@ impl Staging {
         failed(tried, path, error)
     }
 
-    /// Explains a missing file or folder of the book in the same way.
+    /// Explains a missing file or folder of the book in the same way, and an entry that was swept: only the owner of the book sweeps.
     pub(in crate::book) fn explain_missing(&self, error: BookError) -> BookError {
         match error {
+            swept @ BookError::Swept { .. } => {
+                match self.explain(io::ErrorKind::NotFound.into(), "find", layout::LOG) {
+                    gone @ (BookError::Fenced { .. } | BookError::StagingGone { .. }) => gone,
+                    _ => swept,
+                }
+            }
             BookError::Io { tried, path, source } if source.kind() == io::ErrorKind::NotFound => {
                 self.explain(source, tried, &path)
             }

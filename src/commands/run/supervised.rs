@@ -49,7 +49,9 @@ fn has_committed_since(book: &Path, mark: u64) -> bool {
     let commits = || {
         let newest = entry(commit_log::newest(&disk).ok().flatten()?)?;
         let fence = fence_of(&newest.generation).filter(|fence| *fence >= mark)?;
-        Some(newest.commit > entry(fence)?.commit)
+        // A fence that was swept is that of a run that has committed for days.
+        let is_swept = commit_log::swept_to(&disk).ok()? >= Some(fence);
+        Some(is_swept || newest.commit > entry(fence)?.commit)
     };
     commits().unwrap_or(false)
 }

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use super::counts::CountsSnapshot;
 use super::views::{KnownViews, ViewTable, ViewTables};
-use crate::book::log::commit_log;
 use crate::book::log::entry::{EntryKind, SourceKind};
-use crate::book::log::reject_days;
+use crate::book::log::{base, commit_log, reject_days};
 use crate::book::{Compactions, CompleteTo, Entry, FileTotals, Lost, PartitionState, State};
 use crate::change::{Day, Partition};
 use crate::query::{CountId, Totals};
@@ -52,6 +51,11 @@ pub(in crate::server) struct DurableState {
     pub(in crate::server) tables: ViewTables,
 }
 
+/// When a book was made whose first entry was swept.
+fn made_at(disk: &Disk) -> Option<i64> {
+    base::read_newest(disk).ok().flatten().map(|base| base.made_at)
+}
+
 /// What entries hold that the folded log does not.
 struct CommitFacts {
     committed_at: Option<i64>,
@@ -76,7 +80,7 @@ impl DurableState {
         let facts = CommitFacts {
             committed_at: commit.as_ref().map(|commit| commit.written_at),
             changes: commit.as_ref().map(changes),
-            made_at: read(0).map(|entry| entry.written_at),
+            made_at: made_at(&disk).or_else(|| read(0).map(|entry| entry.written_at)),
         };
         DurableState::new(state, totals, facts, Arc::new(rejects), &KnownViews::default())
     }

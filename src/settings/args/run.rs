@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -105,6 +106,12 @@ pub struct RunArgs {
         help_heading = COMMIT
     )]
     pub compact: CompactDays,
+    /// How long entries of the log are kept, or off
+    ///
+    /// Older ones are swept by the run, in the background, when there are many: a base stands for them, answers stay the same, and starts and verify
+    /// read fewer files. Versions before 4 of the book's format stop at it. off: all are kept.
+    #[arg(long, env = "WALBOOK_KEEP_LOG", default_value = "7d", value_name = "TIME", help_heading = COMMIT)]
+    pub keep_log: KeepLog,
     /// Worker threads in this process [default: one per core]
     #[arg(short = 'w', long, env = "WALBOOK_WORKERS", value_name = "N", help_heading = CLUSTER)]
     pub workers: Option<usize>,
@@ -210,6 +217,31 @@ pub enum CompactDays {
     ClosedDays,
     /// None.
     Off,
+}
+
+/// How long entries of the log are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepLog(Option<Duration>);
+
+impl KeepLog {
+    /// The time; `None` for ever.
+    pub fn time(self) -> Option<Duration> {
+        self.0
+    }
+}
+
+impl FromStr for KeepLog {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<KeepLog, String> {
+        match text {
+            "off" => Ok(KeepLog(None)),
+            time => humantime::parse_duration(time)
+                .map(Some)
+                .map(KeepLog)
+                .map_err(|error| format!("{error}, or is it off?")),
+        }
+    }
 }
 
 /// The kind of an origin.

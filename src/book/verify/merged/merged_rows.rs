@@ -1,38 +1,38 @@
-//! What merged files have together, and what the entries have whose files they replace.
+//! What merged files and those of swept entries have together, and what the entries have whose files they replace.
 
 use std::collections::BTreeMap;
 
 use roaring::RoaringTreemap;
 
-use super::offsets::RowsOfPartition;
 use crate::book::log::entry::SourceKind;
 use crate::book::read::table_counts::TableCounts;
+use crate::book::verify::offsets::RowsOfPartition;
 use crate::change::{Day, Partition};
 
 /// The difference between entries with replaced files and merged files; nothing where they agree.
 #[derive(Default)]
-pub(super) struct MergedRows {
+pub(in crate::book::verify) struct MergedRows {
     /// By day: what merged files have, less what the entries have.
-    pub(super) counts: BTreeMap<Day, TableCounts>,
+    pub(in crate::book::verify) counts: BTreeMap<Day, TableCounts>,
     /// By partition: what the entries have.
-    pub(super) logged: BTreeMap<Partition, (SourceKind, RowsOfPartition)>,
+    pub(in crate::book::verify) logged: BTreeMap<Partition, (SourceKind, RowsOfPartition)>,
     /// By partition: what merged files have.
-    pub(super) merged: BTreeMap<Partition, MergedOffsets>,
+    pub(in crate::book::verify) merged: BTreeMap<Partition, MergedOffsets>,
 }
 
 /// What merged files have of a partition.
 #[derive(Default)]
-pub(super) struct MergedOffsets {
-    pub(super) events: u64,
-    pub(super) reject_rows: u64,
+pub(in crate::book::verify) struct MergedOffsets {
+    pub(in crate::book::verify) events: u64,
+    pub(in crate::book::verify) reject_rows: u64,
     /// The offsets of events, and of rejects.
-    pub(super) bearing: RoaringTreemap,
-    pub(super) rejects: RoaringTreemap,
+    pub(in crate::book::verify) bearing: RoaringTreemap,
+    pub(in crate::book::verify) rejects: RoaringTreemap,
 }
 
 impl MergedRows {
     /// Adds those of other files and entries.
-    pub(super) fn add(&mut self, other: MergedRows) {
+    pub(in crate::book::verify) fn add(&mut self, other: MergedRows) {
         for (day, counts) in other.counts {
             let known = self.counts.entry(day).or_default();
             counts.for_each(|schema, table, op, count| known.add(schema, table, op, count));
@@ -53,12 +53,12 @@ impl MergedRows {
     }
 
     /// How merged files differ from the entries whose files they replace.
-    pub(super) fn differences(&self) -> Vec<String> {
+    pub(in crate::book::verify) fn differences(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (day, counts) in &self.counts {
             counts.for_each(|schema, table, op, count| {
                 let (more, count) = (if count > 0 { "more" } else { "fewer" }, count.unsigned_abs());
-                wrong.push(format!("{count} {more} {op} of {schema}.{table} on {day} in merged files than in the log"));
+                wrong.push(format!("{count} {more} {op} of {schema}.{table} on {day} in files of merged days or swept entries than in the log"));
             });
         }
         let nothing = MergedOffsets::default();
@@ -76,13 +76,15 @@ impl MergedRows {
             ] {
                 if i128::from(seen) != logged {
                     wrong.push(format!(
-                        "partition {number} of {topic} has {seen} {what} in merged files, {logged} in the log"
+                        "partition {number} of {topic} has {seen} {what} in files of merged days or swept entries, {logged} in the log"
                     ));
                 }
             }
         }
         for Partition { topic, number } in self.merged.keys().filter(|partition| !self.logged.contains_key(partition)) {
-            wrong.push(format!("partition {number} of {topic} has rows in merged files, and none in the log"));
+            wrong.push(format!(
+                "partition {number} of {topic} has rows in files of merged days or swept entries, and none in the log"
+            ));
         }
         wrong
     }

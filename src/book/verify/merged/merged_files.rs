@@ -11,20 +11,25 @@ use arrow_array::types::{Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use twox_hash::XxHash3_64;
 
-use super::findings::{EntryFindings, open};
 use super::merged_rows::MergedRows;
-use super::paths::RemovedPaths;
-use super::recount::{BATCH, add_counts, columns_of, columns_read};
 use crate::book::log::compaction::{MergedFile, RowSum};
 use crate::book::log::entry::{AddedFile, Entry, EntryKind};
 use crate::book::read::checksum::difference;
 use crate::book::read::columns::{self, KeyValues, Texts, all_numbers, read_group};
 use crate::book::read::row_sum::add_rows;
-use crate::change::Partition;
+use crate::book::verify::findings::{EntryFindings, open};
+use crate::book::verify::paths::RemovedPaths;
+use crate::book::verify::recount::{BATCH, add_counts, columns_of, columns_read};
+use crate::change::{Day, Partition};
 use crate::store::layout::{MergedPlace, Table};
 
 /// Reads the merged files of a compaction that are still part of the book.
-pub(super) fn verify_merged(root: &Path, entry: &Entry, may_be_staged: bool, removed: &RemovedPaths) -> EntryFindings {
+pub(in crate::book::verify) fn verify_merged(
+    root: &Path,
+    entry: &Entry,
+    may_be_staged: bool,
+    removed: &RemovedPaths,
+) -> EntryFindings {
     let mut found = EntryFindings { entry: entry.entry, ..EntryFindings::default() };
     let Some(compaction) = entry.compaction.as_ref().filter(|_| entry.kind == EntryKind::Compaction) else {
         return found;
@@ -41,8 +46,9 @@ pub(super) fn verify_merged(root: &Path, entry: &Entry, may_be_staged: bool, rem
         let Some(file) = open(root, added, may_be_staged.then(|| entry.staged_path(added)), &mut found) else {
             continue;
         };
-        let read = whole(&file, added, merged, place.table, entry)
-            .and_then(|metadata| read_rows(&file, &metadata, place, added, merged));
+        let read = whole(&file, added, merged, place.table, entry).and_then(|metadata| {
+            read_rows(&file, &metadata, (place.table, place.day), added.rows, Some(merged.row_sum))
+        });
         match read {
             Ok(rows) => {
                 found.bytes += added.bytes;
@@ -69,25 +75,9 @@ fn whole(
     if let Some(what) = difference(file, added).map_err(|error| error.to_string())? {
         return Err(what);
     }
-    let mut from = 0;
-    for part in &merged.parts {
-        let mut bytes = vec![0; usize::try_from(part.end - from).map_err(|error| error.to_string())?];
-        file.read_exact_at(&mut bytes, from).map_err(|error| error.to_string())?;
-        let seen = format!("{:016x}", XxHash3_64::oneshot(&bytes));
-        if seen != part.xxh3 {
-            return Err(format!("its bytes {from} to {} have the checksum {seen}, {} in the log", part.end, part.xxh3));
-        }
-        from = part.end;
-    }
     let metadata = columns::metadata(file).map_err(|error| error.to_string())?;
-    let groups = metadata.metadata().num_row_groups();
-    if groups + 1 != merged.parts.len() {
-        return Err(format!("it has {groups} row groups, {} parts in the log", merged.parts.len()));
-    }
-    let names: Vec<&str> = metadata.schema().fields().iter().map(|field| field.name().as_str()).collect();
-    if names != columns_of(table) {
-        return Err(format!("its columns are {}", names.join(", ")));
-    }
+    compare_parts(file, &metadata, merged)?;
+    compare_columns(&metadata, table)?;
     let values = KeyValues(metadata.metadata());
     let staged_by = entry.compaction.as_ref().map_or("", |compaction| &compaction.staged_by);
     for (key, expected) in [("walbook.book", entry.book.as_str()), ("walbook.generation", staged_by)] {
@@ -103,15 +93,42 @@ fn whole(
     Ok(metadata)
 }
 
-/// Reads the rows, and compares their number and their sum with the entry.
-fn read_rows(
+/// Compares the parts of a file with the log.
+pub(super) fn compare_parts(file: &File, metadata: &ArrowReaderMetadata, merged: &MergedFile) -> Result<(), String> {
+    let mut from = 0;
+    for part in &merged.parts {
+        let mut bytes = vec![0; usize::try_from(part.end - from).map_err(|error| error.to_string())?];
+        file.read_exact_at(&mut bytes, from).map_err(|error| error.to_string())?;
+        let seen = format!("{:016x}", XxHash3_64::oneshot(&bytes));
+        if seen != part.xxh3 {
+            return Err(format!("its bytes {from} to {} have the checksum {seen}, {} in the log", part.end, part.xxh3));
+        }
+        from = part.end;
+    }
+    let groups = metadata.metadata().num_row_groups();
+    match groups + 1 == merged.parts.len() {
+        true => Ok(()),
+        false => Err(format!("it has {groups} row groups, {} parts in the log", merged.parts.len())),
+    }
+}
+
+/// Compares the columns of a file with those of its table.
+pub(super) fn compare_columns(metadata: &ArrowReaderMetadata, table: Table) -> Result<(), String> {
+    let names: Vec<&str> = metadata.schema().fields().iter().map(|field| field.name().as_str()).collect();
+    match names == columns_of(table) {
+        true => Ok(()),
+        false => Err(format!("its columns are {}", names.join(", "))),
+    }
+}
+
+/// Reads the rows of a file of a table and day, and compares their number, and their sum where the log has one.
+pub(super) fn read_rows(
     file: &File,
     metadata: &ArrowReaderMetadata,
-    place: MergedPlace,
-    added: &AddedFile,
-    merged: &MergedFile,
+    (table, day): (Table, Day),
+    logged: u64,
+    logged_sum: Option<RowSum>,
 ) -> Result<MergedRows, String> {
-    let MergedPlace { table, day, .. } = place;
     let (mut rows, mut row_sum, mut number) = (MergedRows::default(), RowSum::default(), 0);
     for group in 0..metadata.metadata().num_row_groups() {
         let file = file.try_clone().map_err(|error| error.to_string())?;
@@ -148,11 +165,11 @@ fn read_rows(
             }
         }
     }
-    if (number, row_sum) != (added.rows, merged.row_sum) {
-        return Err(format!(
-            "it has {number} rows of sum {row_sum}, {} of sum {} in the log",
-            added.rows, merged.row_sum
-        ));
+    match logged_sum {
+        Some(logged_sum) if (number, row_sum) != (logged, logged_sum) => {
+            Err(format!("it has {number} rows of sum {row_sum}, {logged} of sum {logged_sum} in the log"))
+        }
+        None if number != logged => Err(format!("it has {number} rows, {logged} in the log")),
+        _ => Ok(rows),
     }
-    Ok(rows)
 }
