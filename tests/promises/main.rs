@@ -22,4 +22,5 @@ mod recovery;
 mod server;
 #[path = "../support/mod.rs"]
 mod support;
+mod sweep;
 mod transactions;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use walbook::book::log::commit_log;
 use walbook::book::log::entry::BookSettings;
+use walbook::book::log::{base, commit_log};
 use walbook::book::{self, CountsFile, State};
 use walbook::change::{CountKey, Partition, Tally};
+use walbook::store::layout::Table;
 use walbook::store::{Store, layout};
 
 use super::world::World;
@@ -18,7 +19,8 @@ pub(crate) type Shown = BTreeMap<u64, String>;
 /// The log of a book, folded.
 struct Folded {
     state: State,
-    digests: Vec<String>,
+    /// By entry that was not swept, and of the newest one that was.
+    digests: BTreeMap<u64, String>,
     counts: BTreeMap<CountKey, i64>,
     tally: Tally,
 }
@@ -34,8 +36,9 @@ pub(crate) fn check(
     shown: &Shown,
 ) -> Result<BTreeMap<i32, i64>, String> {
     let folded = fold(disk)?;
-    for (number, digest) in shown {
-        let kept = usize::try_from(*number).ok().and_then(|number| folded.digests.get(number));
+    let swept_to = folded.digests.keys().next().copied().unwrap_or(0);
+    for (number, digest) in shown.range(swept_to..) {
+        let kept = folded.digests.get(number);
         if kept != Some(digest) {
             return Err(format!("entry {number} was shown as {digest}, and is {kept:?} now"));
         }
@@ -112,7 +115,21 @@ pub(crate) fn next_of_log(disk: &MemoryStore) -> Result<BTreeMap<i32, i64>, Stri
 fn fold(disk: &MemoryStore) -> Result<Folded, String> {
     let settings = BookSettings { time_zone: String::new(), day_from: String::new() };
     let state = State::new(String::new(), settings);
-    let mut folded = Folded { state, digests: Vec::new(), counts: BTreeMap::new(), tally: Tally::default() };
+    let mut folded = Folded { state, digests: BTreeMap::new(), counts: BTreeMap::new(), tally: Tally::default() };
+    let text = |error: book::BookError| error.to_string();
+    let swept_to = match base::read_newest(disk).map_err(text)? {
+        Some(base) => {
+            base.read.values().flat_map(BTreeMap::values).for_each(|read| folded.tally.add(&read.tally));
+            for day in base.manifests.of(Table::Events).map(|(day, _)| day) {
+                let manifest = base.manifest(disk, Table::Events, day).map_err(text)?.unwrap_or_default();
+                folded.counts.extend(manifest.counts.into_iter().map(|delta| (delta.key, delta.count)));
+            }
+            folded.digests.insert(base.entry(), base.state.digest.clone());
+            folded.state = base.state;
+            folded.state.entries
+        }
+        None => 0,
+    };
     loop {
         let number = folded.state.entries;
         let Some(logged) = commit_log::read_entry(disk, number).map_err(|error| error.to_string())? else { break };
@@ -126,11 +143,15 @@ fn fold(disk: &MemoryStore) -> Result<Folded, String> {
         for delta in logged.entry.deltas {
             *folded.counts.entry(delta.key).or_default() += delta.count;
         }
-        folded.digests.push(logged.digest);
+        folded.digests.insert(number, logged.digest);
     }
-    let listed = commit_log::numbers(disk).map_err(|error| error.to_string())?.len();
-    if listed != folded.digests.len() {
-        return Err(format!("the log has {listed} entries, of which the first {} chain", folded.digests.len()));
+    let listed =
+        commit_log::numbers(disk).map_err(text)?.into_iter().filter(|number| *number >= swept_to).count() as u64;
+    let chained = folded.state.entries - swept_to;
+    if listed != chained {
+        return Err(format!(
+            "the log has {listed} entries after those that were swept, of which the first {chained} chain"
+        ));
     }
     Ok(folded)
 }

@@ -196,6 +196,8 @@ pub(crate) struct Plan {
     pub(crate) mutation: Option<Mutation>,
     /// Whether runs merge the files of days. Not with a mutation, which merged files may hide: their rows have another order.
     pub(crate) compacts: bool,
+    /// Whether runs sweep the log. Not with a mutation, which is found by single entries.
+    pub(crate) sweeps: bool,
     /// Whether the trace is printed.
     pub(crate) prints_trace: bool,
 }
@@ -236,6 +238,7 @@ impl Plan {
             loss: (random.u32(..4) == 0).then(|| losses[random.usize(..losses.len())]),
             mutation,
             compacts: mutation.is_none() && random.bool(),
+            sweeps: mutation.is_none() && random.bool(),
             prints_trace: std::env::var_os("WALBOOK_TRACE").is_some(),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use timely::scheduling::SyncActivator;
 
@@ -81,6 +82,9 @@ impl SimulatedRun {
         let views = committer.take_up_views(1, GroupLimit::DEFAULT)?;
         if world.plan.compacts {
             compact(world, &mut committer)?;
+        }
+        if world.plan.sweeps {
+            sweep(world, &mut committer)?;
         }
         let generation = committer.generation().to_owned();
         let start = Start {
@@ -201,6 +205,19 @@ fn compact(world: &World, committer: &mut Committer) -> Result<(), Failure> {
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// Sweeps the log in about half of the starts, as far as the checkpoints of earlier ones and this one allow.
+fn sweep(world: &World, committer: &mut Committer) -> Result<(), Failure> {
+    committer.expect_sweep();
+    if world.one_in(2) {
+        committer.checkpoint()?;
+    }
+    if world.one_in(2) {
+        let sweeper = committer.sweeper().with_least([1, 3][world.below(2)]);
+        sweeper.sweep(Duration::from_millis([0, 2_000][world.below(2)]), &|| false)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::{ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
@@ -19,6 +20,7 @@ use twox_hash::XxHash3_64;
 
 use walbook::book::compact::DayPhase;
 use walbook::book::log::entry::{BookSettings, PartitionEntry, SourceKind, TopicEntry, Versions};
+use walbook::book::sweep::Sweep;
 use walbook::book::{Book, BookError, CommitContents, Committer, CountDelta, Entry, State};
 use walbook::change::{
     CommitNumber, CountKey, Day, Interval, Operation, Partition, Place, SealedFile, TableName, Tally,
@@ -157,6 +159,15 @@ impl BookBuilder {
             Some(merged) => self.committer.compact(&merged),
             None => Ok(None),
         }
+    }
+
+    /// Sweeps all entries below the newest two checkpoints, if the older ones were written for it: two calls with checkpoints in between.
+    ///
+    /// # Errors
+    /// Whatever the book says.
+    pub fn sweep(&mut self) -> Result<Sweep, BookError> {
+        self.committer.expect_sweep();
+        self.committer.sweeper().with_least(1).sweep(Duration::ZERO, &|| false)
     }
 
     fn positions(&self, contents: &Contents) -> Vec<(Partition, Interval, Tally)> {

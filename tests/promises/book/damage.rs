@@ -126,12 +126,12 @@ fn a_newer_format_is_named() {
     let store = book(false);
     let path = layout::entry_path(3);
     let text = String::from_utf8(store.read(&path).expect("it is there")).expect("JSON");
-    let line = text.lines().next().expect("a line").replace("\"format\":1", "\"format\":4,\"more\":true");
+    let line = text.lines().next().expect("a line").replace("\"format\":1", "\"format\":5,\"more\":true");
     use sha2::Digest as _;
     let digest: String = sha2::Sha256::digest(line.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     store.damage(&path, format!("{line}\n{{\"sha256\":\"{digest}\"}}\n").into_bytes()).expect("it is there");
     let error = refused(&store);
-    assert!(matches!(error, BookError::UnknownFormat { format: 4, known: 3, .. }), "{error}");
+    assert!(matches!(error, BookError::UnknownFormat { format: 5, known: 4, .. }), "{error}");
     assert_eq!(error.exit_code(), 2);
 }
 

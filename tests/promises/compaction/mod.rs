@@ -7,4 +7,4 @@ mod merged_files;
 mod readers;
 mod refused;
 mod scale;
-mod world;
+pub(crate) mod world;

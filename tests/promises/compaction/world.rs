@@ -18,10 +18,10 @@ use crate::support::MemoryStore;
 use crate::support::book_builder::{RejectRow, encode, event_columns, reject_columns};
 
 /// A row as a reader identifies it: table, day, partition, offset, ordinal.
-pub(super) type Identity = (Table, Day, i32, i64, i32);
+pub(crate) type Identity = (Table, Day, i32, i64, i32);
 
 /// Files as a run writes them, as far as a compaction reads them.
-pub(super) fn as_rows(rows: &[Row]) -> Vec<u8> {
+pub(crate) fn as_rows(rows: &[Row]) -> Vec<u8> {
     let events: Vec<Event> = rows
         .iter()
         .filter_map(|(partition, offset, ordinal, key)| {
@@ -56,7 +56,7 @@ pub(super) fn as_rows(rows: &[Row]) -> Vec<u8> {
 }
 
 /// Commits the next stretch of the source.
-pub(super) fn commit(
+pub(crate) fn commit(
     store: &MemoryStore,
     committer: &mut Committer,
     totals: &mut BTreeMap<CountKey, i64>,
@@ -72,12 +72,12 @@ pub(super) fn commit(
 }
 
 /// All days and tables of the source.
-pub(super) fn all_days() -> [(Table, Day); 3] {
+pub(crate) fn all_days() -> [(Table, Day); 3] {
     [(Table::Events, world::day(0)), (Table::Events, world::day(1)), (Table::Rejects, Day::EPOCH)]
 }
 
 /// Merges a day, by the run that owns the book.
-pub(super) fn compact(committer: &mut Committer, of: (Table, Day)) -> Result<Option<Arc<Entry>>, BookError> {
+pub(crate) fn compact(committer: &mut Committer, of: (Table, Day)) -> Result<Option<Arc<Entry>>, BookError> {
     let (compactor, state) = (committer.compactor(), committer.state().clone());
     match compactor.merge_day(&state, &[], of, DayPhase::Closed, &|| false)? {
         Some(merged) => committer.compact(&merged),
@@ -86,14 +86,14 @@ pub(super) fn compact(committer: &mut Committer, of: (Table, Day)) -> Result<Opt
 }
 
 /// Starts a run, with all counts.
-pub(super) fn start(store: &MemoryStore) -> Result<(Committer, BTreeMap<CountKey, i64>), BookError> {
+pub(crate) fn start(store: &MemoryStore) -> Result<(Committer, BTreeMap<CountKey, i64>), BookError> {
     let mut committer = open(store)?;
     let totals = committer.initial_counts()?.into_iter().collect();
     Ok((committer, totals))
 }
 
 /// The rows that a listing of all folders has, with how often each is there; files that are no Parquet fail.
-pub(super) fn listed(store: &MemoryStore) -> BTreeMap<Identity, usize> {
+pub(crate) fn listed(store: &MemoryStore) -> BTreeMap<Identity, usize> {
     let mut listed = BTreeMap::new();
     for (path, bytes) in store.files() {
         let mut parts = path.split('/');
@@ -116,7 +116,7 @@ pub(super) fn listed(store: &MemoryStore) -> BTreeMap<Identity, usize> {
 }
 
 /// The loop: all rows of the offsets below `next`.
-pub(super) fn truth(next: &BTreeMap<i32, i64>) -> BTreeSet<Identity> {
+pub(crate) fn truth(next: &BTreeMap<i32, i64>) -> BTreeSet<Identity> {
     let mut rows = BTreeSet::new();
     for partition in 0..PARTITIONS {
         for offset in 0..next[&partition] {
@@ -134,7 +134,7 @@ pub(super) fn truth(next: &BTreeMap<i32, i64>) -> BTreeSet<Identity> {
 }
 
 /// Checks a listing while a run is under way: each row at most once, and none that is not of the source.
-pub(super) fn check_listing(store: &MemoryStore, context: &str) -> BTreeSet<Identity> {
+pub(crate) fn check_listing(store: &MemoryStore, context: &str) -> BTreeSet<Identity> {
     let listed = listed(store);
     let doubled: Vec<_> = listed.iter().filter(|(_, times)| **times > 1).collect();
     assert!(doubled.is_empty(), "{context}: rows that are there twice: {doubled:?}");
@@ -142,7 +142,7 @@ pub(super) fn check_listing(store: &MemoryStore, context: &str) -> BTreeSet<Iden
 }
 
 /// Starts on the disk as it is found, commits and merges once more, and checks that all is there once.
-pub(super) fn check_recovery(store: &MemoryStore, least: &BTreeMap<i32, i64>, context: &str) {
+pub(crate) fn check_recovery(store: &MemoryStore, least: &BTreeMap<i32, i64>, context: &str) {
     let recovered = |store: &MemoryStore| -> Result<(), BookError> {
         let (mut committer, mut totals) = start(store)?;
         let found = next(committer.state());
@@ -169,6 +169,6 @@ pub(super) fn check_recovery(store: &MemoryStore, least: &BTreeMap<i32, i64>, co
 }
 
 /// The number of the newest entry of a store.
-pub(super) fn entries(store: &dyn Store) -> u64 {
+pub(crate) fn entries(store: &dyn Store) -> u64 {
     walbook::book::log::commit_log::newest(store).expect("a log").map_or(0, |newest| newest + 1)
 }
