@@ -41,7 +41,10 @@ impl Compactor {
         phase: DayPhase,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<MergedDay>, BookError> {
-        let sources = worth_merging(of_day(self.staging.store(), state, tail, table, day)?, phase, self.target);
+        let sources = of_day(self.staging.store(), state, tail, table, day);
+        // What it looks for may be swept, or its folder gone, because a newer run owns the book.
+        let sources = sources.map_err(|error| self.staging.explain_missing(error))?;
+        let sources = worth_merging(sources, phase, self.target);
         if sources.is_empty() {
             return Ok(None);
         }
@@ -54,7 +57,6 @@ impl Compactor {
             target: self.target,
             is_cancelled,
         };
-        // Its folder may be gone because a newer run owns the book.
         merge.run(&sources).map_err(|error| self.staging.explain_missing(error))
     }
 
