@@ -2,12 +2,15 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// The name of this program in the folder.
+const PROGRAM: &str = "program";
+
 /// Counts instructions of this program.
 pub(crate) struct Valgrind {
-    program: PathBuf,
     folder: PathBuf,
 }
 
@@ -15,9 +18,11 @@ impl Valgrind {
     /// Finds Valgrind; it writes into a folder that exists.
     pub(crate) fn find(folder: &Path) -> Result<Valgrind, String> {
         let program = env::current_exe().map_err(|error| format!("could not find this program: {error}"))?;
+        let linked = symlink(program, folder.join(PROGRAM));
+        linked.map_err(|error| format!("could not link this program into {}: {error}", folder.display()))?;
         let found = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
         match found {
-            Ok(status) if status.success() => Ok(Valgrind { program, folder: folder.to_owned() }),
+            Ok(status) if status.success() => Ok(Valgrind { folder: folder.to_owned() }),
             Ok(status) => Err(format!("`valgrind --version` failed: {status}")),
             Err(error) => {
                 Err(format!("could not start valgrind: {error}; install it (Debian: apt-get install valgrind)"))
@@ -27,16 +32,24 @@ impl Valgrind {
 
     /// The instructions that this program executes with these arguments, on all its threads.
     pub(crate) fn instructions(&self, case: usize, size: u64) -> Result<u64, String> {
-        let counts = self.folder.join(format!("{case}-{size}"));
+        let name = format!("{case}-{size}");
+        let counts = self.folder.join(&name);
         let mut command = Command::new("valgrind");
         // Without caches and branches it counts instructions only, and is several times faster.
         command.args(["--quiet", "--tool=cachegrind", "--cache-sim=no"]);
         // Threads take turns in order: how often one finds nothing to do is less of a chance.
         command.arg("--fair-sched=yes");
-        command.arg(format!("--cachegrind-out-file={}", counts.display()));
-        command.arg(&self.program).arg(super::RUN).arg(case.to_string()).arg(size.to_string());
+        command.arg(format!("--cachegrind-out-file={name}"));
+        // The program keeps its own path in memory, and the lengths of what is there first decide how the allocator divides the rest: the
+        // same one everywhere.
+        command
+            .current_dir(&self.folder)
+            .arg(format!("./{PROGRAM}"))
+            .arg(super::RUN)
+            .arg(case.to_string())
+            .arg(size.to_string());
         // Variables lie on the stack and are searched: the same ones everywhere.
-        command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default()).env("TMPDIR", &self.folder);
+        command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default()).env("TMPDIR", ".");
         let output =
             command.stdin(Stdio::null()).output().map_err(|error| format!("could not start valgrind: {error}"))?;
         if !output.status.success() {
