@@ -15,7 +15,7 @@
 //!
 //! Old entries leave the log by a sweep, when a base stands for them.
 //!
-//! Declarations of views and compactions are what other processes may put: the run that owns the book follows them before its next entry.
+//! Declarations of views, compactions and entries that prune are what other processes may put: the run that owns the book follows them before its next entry.
 //!
 //! On disk: [`layout`] has every path, [`log::entry`] a log entry, `checkpoint.rs` the folded state, [`log::base`] what stands for swept entries, `counts_file.rs` a day's counts.
 //!
@@ -30,6 +30,7 @@ pub mod compact;
 mod error;
 mod lease;
 pub mod log;
+pub mod prune;
 pub(crate) mod read;
 pub mod sweep;
 mod verify;
@@ -43,9 +44,10 @@ pub use log::checkpoint::encode as encode_checkpoint;
 #[cfg(feature = "fuzzing")]
 pub use log::checkpoint::fuzz_log_line;
 pub use log::compaction::{Compactions, NewestCompaction};
-pub use log::day_files::{DayFiles, FileTotals, NameSum, SizeSum};
+pub use log::days::day_files::{DayFiles, FileTotals, NameSum, SizeSum};
 pub use log::digested::FORMAT;
 pub use log::entry::Entry;
+pub use log::pruning::{PruneEntry, Pruned};
 pub use log::state::{DayState, Lost, PartitionState, State, TopicState, ViewState};
 pub use read::complete_to::{AnswerLevel, CompleteTo};
 pub use read::counts_rows::CountsStamp;
@@ -58,6 +60,6 @@ pub use write::commit_epochs::{CommittedEntry, Committing, commit_epochs};
 pub use write::committer::{CommitContents, CommitOutcome, Committer, CountDelta};
 pub use write::counts_file::CountsFile;
 pub use write::day_counts::DayCounts;
-pub use write::declare::{ViewChange, change_view};
 pub use write::resume::Book;
-pub use write::views_at_start::KeptView;
+pub use write::views::declare::{ViewChange, change_view};
+pub use write::views::views_at_start::KeptView;

@@ -86,6 +86,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         standby: false,
         compacts: true,
         keep_log: None,
+        retain_days: None,
         lease_timeout: LEASE_TIMEOUT,
     };
     declare_views(&options)?;

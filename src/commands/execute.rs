@@ -1,7 +1,7 @@
 //! Runs the command that was typed, and gives its exit code.
 
 use super::terminal::logging;
-use super::{answers, capture, compact, demo, doctor, manual, run, serve, slot, verify, view};
+use super::{answers, capture, demo, doctor, manual, run, serve, slot, upkeep, verify, view};
 use crate::change::Failure;
 use crate::settings::args::{Command, WalbookArgs};
 
@@ -20,7 +20,9 @@ pub fn execute(args: WalbookArgs) -> Result<(), Failure> {
         Command::Rejects(rejects) => answers::rejects(rejects),
         Command::Serve(serve) => serve::serve(&serve),
         Command::Verify(verify) => verify::verify(&verify),
-        Command::Compact(args) => compact::compact(&args),
+        Command::Compact(args) => upkeep::compact(&args),
+        Command::Prune(args) => upkeep::prune(&args),
+        Command::Rebuild(args) => upkeep::rebuild(&args),
         Command::View(args) => view::view(&args),
         Command::Slot(slot) => slot::slot(&slot),
         Command::Doctor(doctor) => doctor::doctor(doctor),

@@ -6,7 +6,6 @@
 
 mod answers;
 mod capture;
-mod compact;
 mod demo;
 mod doctor;
 mod execute;
@@ -16,6 +15,7 @@ mod serve;
 mod signals;
 mod slot;
 mod terminal;
+mod upkeep;
 mod verify;
 mod view;
 

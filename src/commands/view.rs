@@ -9,7 +9,7 @@ use std::thread;
 use super::answers::print;
 use crate::book::log::entry::BookSettings;
 use crate::book::{Book, BookError, Snapshot, State, ViewChange, ViewState, change_view, printable};
-use crate::change::{Failure, WithContext};
+use crate::change::{Day, Failure, WithContext};
 use crate::control::Shutdown;
 use crate::run::{LEASE_TIMEOUT, LeaseKeeper, versions};
 use crate::settings::SettingsError;
@@ -83,7 +83,7 @@ fn build(book: &Path, most_groups: u64) -> Result<(), Failure> {
     print(|out| {
         writeln!(
             out,
-            "{} of the book: each has all changes up to the newest commit.",
+            "{} of the book, up to the newest commit; `walbook view list` says more.",
             counted(built.len() as u64, "view")
         )
     })
@@ -131,7 +131,13 @@ fn state_of(view: &ViewState) -> String {
         return "not built yet: the next start of `walbook run` builds it, and so does `walbook view build`".to_owned();
     }
     let (groups, files) = view.sizes();
-    format!("{} in {}", counted(groups, "group"), counted(files as u64, "file"))
+    let from = view.events_from.map_or(String::new(), |day| format!("; {}", partly(day)));
+    format!("{} in {}{from}", counted(groups, "group"), counted(files as u64, "file"))
+}
+
+/// Why a view does not have all changes.
+pub(super) fn partly(from: Day) -> String {
+    format!("it has changes from {from} on only: when it was built, the events of older days were pruned")
 }
 
 fn counted(number: u64, what: &str) -> String {
@@ -158,5 +164,6 @@ fn json(name: &str, view: &ViewState) -> serde_json::Value {
         "groups": groups,
         "files": files,
         "bad_values": view.bad_values,
+        "events_from": view.events_from,
     })
 }

@@ -8,7 +8,9 @@ use super::Finding;
 use crate::book::compact::{TARGET_BYTES, closed_days};
 use crate::book::log::entry::EntryKind;
 use crate::book::log::{base, commit_log};
-use crate::book::{BookError, CompleteTo, Entry, FileTotals, Snapshot, State, TopicState, rfc3339};
+use crate::book::{
+    BookError, CompleteTo, Entry, FileTotals, NewestCompaction, Pruned, Snapshot, State, TopicState, rfc3339,
+};
 use crate::change::Day;
 use crate::query;
 use crate::query::QueryError;
@@ -51,6 +53,8 @@ pub(super) struct BookFacts {
     entries: u64,
     /// The newest one that was swept, and when, in microseconds since 1970-01-01 UTC.
     swept: Option<(u64, i64)>,
+    newest_compaction: Option<NewestCompaction>,
+    pruned: Option<Pruned>,
 }
 
 /// The closed days that have many small files.
@@ -95,6 +99,8 @@ impl BookFacts {
             scattered: scattered_days(&disk, snapshot.state())?,
             entries: snapshot.state().entries,
             swept: base::read_newest(&disk)?.map(|base| (base.entry(), base.swept_at)),
+            newest_compaction: snapshot.state().compactions.as_ref().map(|all| all.newest.clone()),
+            pruned: snapshot.state().pruned,
         };
         let recent = now.saturating_sub(i64::try_from(RECENT.as_micros()).unwrap_or(i64::MAX));
         for number in (newest.saturating_sub(MAX_ENTRIES)..=newest).rev() {
@@ -116,7 +122,7 @@ impl BookFacts {
         }
         match entry.kind {
             EntryKind::Fence => self.runs += usize::from(is_recent),
-            EntryKind::Views | EntryKind::Compaction => {}
+            EntryKind::Views | EntryKind::Compaction | EntryKind::Prune => {}
             EntryKind::Commit => {
                 self.committed_at.get_or_insert(entry.written_at);
             }
@@ -179,7 +185,14 @@ impl BookFacts {
     fn judge_files(&self) -> Option<Finding> {
         let FileTotals { files, sizes, .. } = self.totals?;
         let bytes = sizes.bytes().map_or_else(String::new, |bytes| format!(" of {bytes} bytes"));
-        let all = format!("{files} files of events and rejects{bytes}");
+        let mut all = format!("{files} files of events and rejects{bytes}, {} log entries", self.entries);
+        if let Some(newest) = &self.newest_compaction {
+            let (table, before, after) = (&newest.table, newest.files_before, newest.files_after);
+            all.push_str(&format!("; last merged: {table} of {}, {before} → {after} files", newest.day));
+        }
+        if let Some(pruned) = self.pruned {
+            all.push_str(&format!("; pruned: events and rejects before {}", pruned.before));
+        }
         let Some((day, most)) = self.scattered.iter().max_by_key(|(_, files)| *files) else {
             return Some(Finding::ok(SUBJECT, "files", all));
         };
@@ -244,6 +257,8 @@ mod tests {
             scattered: Vec::new(),
             entries: 70_000,
             swept: None,
+            newest_compaction: None,
+            pruned: None,
         }
     }
 

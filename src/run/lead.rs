@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::compaction::{Compaction, CompactionThread};
 use super::interruptible::ended_meanwhile;
 use super::open_book::open_book;
 use super::options::{MakeOrigin, RunOptions};
 use super::standby::{Standby, Turn};
+use super::upkeep::{Upkeep, UpkeepThread};
 use super::{LeaseKeeper, Origin, RunError};
 use crate::book::log::entry::{BookSettings, SourceKind};
 use crate::book::{Committer, Committing, KeptView, State};
@@ -42,7 +42,7 @@ pub(super) struct LeadingRun {
     /// The origin that the run was planned with.
     pub(super) origin: Arc<dyn Origin>,
     /// Merges files until the run ends.
-    pub(super) compaction: CompactionThread,
+    pub(super) upkeep: UpkeepThread,
 }
 
 /// A book that this run owns, and what it will read.
@@ -60,8 +60,8 @@ impl StartingRun {
     pub(super) fn lead(mut self, server: Option<(Server, Access)>) -> Result<LeadingRun, Failure> {
         let owned = if self.options.standby { self.own_in_turn()? } else { self.own(None)? };
         let owned = owned.ok_or_else(ended_meanwhile)?;
-        let (share, compaction) = self.begin(owned, server)?;
-        Ok(LeadingRun { share, origin: self.origin, compaction })
+        let (share, upkeep) = self.begin(owned, server)?;
+        Ok(LeadingRun { share, origin: self.origin, upkeep })
     }
 
     /// Takes the book over once no other run has it.
@@ -131,7 +131,7 @@ impl StartingRun {
         &self,
         owned: OwnedBook,
         server: Option<(Server, Access)>,
-    ) -> Result<(LeaderShare, CompactionThread), Failure> {
+    ) -> Result<(LeaderShare, UpkeepThread), Failure> {
         let StartingRun { options, origin, .. } = self;
         let OwnedBook { mut committer, settings: BookSettings { time_zone, day_from }, partitions } = owned;
         let start = Start {
@@ -192,12 +192,13 @@ impl StartingRun {
             Discovery { interval, discover: Box::new(move || origin.discover()) }
         });
         let committer = Arc::new(Mutex::new(committer));
-        let compaction = CompactionThread::start(Compaction {
+        let upkeep = UpkeepThread::start(Upkeep {
             committer: Arc::clone(&committer),
             store: Arc::clone(&self.store),
             commits: commits.clone(),
             compacts: options.compacts,
             keep_log: options.keep_log,
+            retain_days: options.retain_days,
             shutdown: self.shutdown.clone(),
         })?;
         let (before, after) = (Arc::clone(origin), Arc::clone(origin));
@@ -218,6 +219,6 @@ impl StartingRun {
             discovery,
             self.shutdown.clone(),
         );
-        Ok((LeaderShare { clock, epochs, committing, group_limit }, compaction))
+        Ok((LeaderShare { clock, epochs, committing, group_limit }, upkeep))
     }
 }

@@ -8,18 +8,17 @@
 //! The leader's clock and operators are a room of their own, [`crate::leader`]: dataflows name them, and this room names
 //! dataflows.
 
-mod compaction;
 mod error;
 mod interruptible;
 mod lead;
 mod lease_keeper;
-mod log_sweep;
 mod open_book;
 mod options;
 mod origin;
 mod source_watch;
 mod standby;
 mod start;
+mod upkeep;
 mod worker;
 
 pub use error::RunError;

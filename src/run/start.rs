@@ -102,9 +102,9 @@ fn run_all(run: StartingRun, server: Option<(Server, Access)>, cluster: &mut Clu
     let StartingRun { options, store, shutdown, progress, .. } = &run;
     let (options, store) = (options.clone(), Arc::clone(store));
     let (shutdown, progress) = (shutdown.clone(), progress.clone());
-    let (leader, origin, _watch, compaction) = if options.shape.is_leader() {
-        let LeadingRun { share, origin, compaction } = run_interruptibly("lead", &shutdown, move || run.lead(server))?;
-        (Some(share), origin, None, Some(compaction))
+    let (leader, origin, _watch, upkeep) = if options.shape.is_leader() {
+        let LeadingRun { share, origin, upkeep } = run_interruptibly("lead", &shutdown, move || run.lead(server))?;
+        (Some(share), origin, None, Some(upkeep))
     } else {
         let watch = |contacts| SourceWatch::start(Arc::clone(&run.origin), contacts, shutdown.clone());
         // Until the workers have ended.
@@ -133,7 +133,7 @@ fn run_all(run: StartingRun, server: Option<(Server, Access)>, cluster: &mut Clu
         progress,
         shutdown: shutdown.clone(),
     });
-    drop(compaction);
+    drop(upkeep);
     match (generation, ended) {
         (None, ended) => ended,
         (Some(_), Ok(())) => origin.finish(),

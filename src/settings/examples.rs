@@ -79,6 +79,10 @@ pub fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
                 "walbook compact book --day 2026-11-21,2026-11-22",
             ),
         ],
+        "prune" => {
+            &[("Remove the events and rejects of all days before a day", "walbook prune book --before 2026-11-01")]
+        }
+        "rebuild" => &[("Write what follows from log and events anew", "walbook rebuild book")],
         "view" => &[
             (
                 "Declare a view",

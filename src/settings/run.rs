@@ -77,6 +77,7 @@ impl RunSettings {
                 standby: args.standby,
                 compacts: args.compact == CompactDays::ClosedDays,
                 keep_log: args.keep_log.time(),
+                retain_days: args.retain_days,
                 lease_timeout: args.lease_timeout,
             },
             serve: args.serve.map(|address| (address, args.access)),

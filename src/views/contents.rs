@@ -96,6 +96,11 @@ impl ViewContents {
 }
 
 impl View {
+    /// Whether each group is of one day, so that the view has a folder for each.
+    pub fn has_days(&self) -> bool {
+        self.plan.day_group().is_some()
+    }
+
     /// The day of each group, in a view that has a folder for each; else `None` for each.
     ///
     /// # Errors

@@ -37,8 +37,9 @@ export class InventedBook {
     plain = false,
     cluster = null,
     views = () => new Map(),
+    files = null,
   }) {
-    Object.assign(this, { firstDay, lagging, token, full, mode, lost, partitions, plain, cluster });
+    Object.assign(this, { firstDay, lagging, token, full, mode, lost, partitions, plain, cluster, files });
     this.byReason = rejects;
     this.started = Date.now();
     this.epoch = 4120;
@@ -401,6 +402,7 @@ export class InventedBook {
           ? null
           : { name: "walbook_shop", confirmed_lsn: "4C/9A21A4F0", lag_bytes: 1_204_112 },
       lost: this.lost,
+      files: this.files,
     };
   }
 

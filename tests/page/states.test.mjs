@@ -91,3 +91,20 @@ test("optional fields of the server may be missing", async () => {
   await page.waitForSelector("#events .event");
   await clean(page);
 });
+
+test("the panel says how many files there are, what was merged and pruned, and what would help", async () => {
+  const book = mock.book("typical");
+  const merged = { entry: 7, table: "events", day: "2026-11-20", files_before: 8640, files_after: 2, bytes_before: 9, bytes_after: 5, rows: 5 };
+  book.files = { files: 12_004, bytes: 4_200_000_000, most_of_a_day: 8_640, entries: 412_006, compactions: 3, newest_compaction: merged, newest_prune: { before: "2026-08-01" } };
+  try {
+    const page = await open("typical", "?range=7d", { ready: "#pipeline .files h2" });
+    const said = await page.textContent("#pipeline .files");
+    for (const part of ["4.2 GB", "12,004", "412,006", "8,640 → 2", "walbook compact"]) assert.ok(said.includes(part), `${part} in ${said}`);
+    assert.match(said, /Events from.*Aug/);
+    await page.locator("#pipeline .files").scrollIntoViewIfNeeded();
+    await shot(page, "files");
+    await clean(page);
+  } finally {
+    book.files = null;
+  }
+});

@@ -16,6 +16,7 @@ mod leader_epochs;
 mod logs;
 mod parse;
 mod processes;
+mod pruning;
 mod readers;
 mod reading;
 mod recovery;

@@ -3,6 +3,7 @@
 use crate::book::log::commit_log;
 use crate::book::log::compaction::{CompactionEntry, MergedFile, RemovedRows};
 use crate::book::log::entry::{AddedFile, EntryKind};
+use crate::book::log::pruning::is_old;
 use crate::book::{BookError, State};
 use crate::change::Day;
 use crate::store::Store;
@@ -74,7 +75,7 @@ impl MergedDay {
         (added.collect(), compaction)
     }
 
-    /// Whether all sources are still part of the book: no entry since they were listed has merged files of the day.
+    /// Whether all sources are still part of the book: no entry since they were listed has merged or pruned files of the day.
     ///
     /// # Errors
     /// [`BookError::Damaged`] when the log has a gap; [`BookError::Io`].
@@ -88,7 +89,8 @@ impl MergedDay {
             };
             let place = entry.added.first().and_then(|file| RowsPlace::parse(&file.path));
             let is_same_day = place.is_some_and(|place| (place.table(), place.day()) == (self.table, self.day));
-            if entry.kind == EntryKind::Compaction && is_same_day {
+            let is_pruned = entry.prune.is_some_and(|prune| is_old(self.day, prune.before));
+            if is_pruned || (entry.kind == EntryKind::Compaction && is_same_day) {
                 return Ok(false);
             }
         }

@@ -15,6 +15,7 @@ use crate::book::layout::{
     staged_merged_name, staged_merged_path, staging_folder,
 };
 use crate::book::log::entry::{AddedFile, Entry, EntryKind};
+use crate::book::log::pruning::Pruned;
 use crate::book::write::staging::{Staging, gone_is_fine};
 use crate::book::{BookError, layout};
 use crate::change::Day;
@@ -81,6 +82,7 @@ pub(in crate::book) fn place(staging: &Staging, entries: &[Entry]) -> Result<(),
 
 /// The net change of each table and day, in the order of the newest entries.
 fn changes(entries: &[Entry]) -> Vec<DayChange> {
+    let pruned = Pruned::newest_of(entries);
     let mut changes: BTreeMap<(Table, Day), DayChange> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Compaction) {
         let Some(place) = entry.added.first().and_then(|file| RowsPlace::parse(&file.path)) else { continue };
@@ -96,7 +98,10 @@ fn changes(entries: &[Entry]) -> Vec<DayChange> {
         change.removed.extend(entry.removed.iter().cloned());
         change.added.extend(entry.added.iter().cloned());
         let DayChange { removed, added, .. } = change;
-        added.retain(|file| !removed.contains(&file.path));
+        // A merged file that a later entry prunes may be taken away already.
+        added.retain(|file| {
+            !removed.contains(&file.path) && !pruned.is_some_and(|pruned| pruned.covers_path(&file.path))
+        });
     }
     let mut changes: Vec<DayChange> = changes.into_values().collect();
     changes.sort_by_key(|change| change.entry);

@@ -1,8 +1,8 @@
 //! The folded state on disk, so that a start and a question do not read the whole log.
 //!
 //! A file `_walbook/checkpoint/<newest entry it folds, 20 digits>.json` in the two lines of a log entry:
-//! `{"format":1,"state":{…}}` (2 with views, 3 after a compaction, 4 where entries are swept) and its digest. It is written when its newest entry is
-//! redone; the newest two are kept.
+//! `{"format":1,"state":{…}}` (2 with views, 3 after a compaction, 4 after pruning or where entries are swept) and its digest. It is written when its
+//! newest entry is redone; the newest two are kept.
 
 use std::io::ErrorKind;
 
@@ -83,6 +83,7 @@ pub(in crate::book) enum SweepLimit {
 /// The bytes of a checkpoint of a log that has all of its entries.
 pub fn encode(state: &State) -> Vec<u8> {
     let format = match state {
+        State { pruned: Some(_), .. } => digested::FORMAT_OF_PRUNING,
         State { compactions: Some(_), .. } => digested::FORMAT_OF_COMPACTION,
         State { views, .. } if !views.is_empty() => digested::FORMAT_OF_VIEWS,
         _ => digested::FORMAT,
@@ -102,8 +103,16 @@ pub(in crate::book) fn write(staging: &Staging, state: &State, may_be_swept: boo
     assert!(state.redone_to == entry, "all entries of a checkpoint are redone");
     let name = format!("checkpoint-{entry:020}.json.inprogress");
     let store = staging.store();
-    let bytes = match may_be_swept {
-        true => encode_swept(state, commit_log::swept_to(store)?),
+    // Versions that know no pruning know no sweep either: nothing else stops one now.
+    let bytes = match may_be_swept || state.pruned.is_some() {
+        true => {
+            let base = commit_log::swept_to(store)?;
+            if base.is_some() {
+                // The run that put it may have been killed before it did so: a checkpoint must not outlive the base that it names.
+                store.sync_folder(layout::BASES).at("sync", layout::BASES)?;
+            }
+            encode_swept(state, base)
+        }
         false => encode(state),
     };
     staging.write(&name, &bytes)?;
@@ -188,6 +197,13 @@ pub(in crate::book) fn remove(staging: &Staging, damaged: &[u64]) -> Result<(), 
         info!(path, "removed a damaged checkpoint: the log has all that it held");
     }
     Ok(())
+}
+
+/// Removes all checkpoints but that of `newest`.
+pub(in crate::book) fn remove_all_but(staging: &Staging, newest: Option<u64>) -> Result<(), BookError> {
+    let numbers = commit_log::numbers_in(staging.store(), layout::CHECKPOINTS)?;
+    let others = numbers.into_iter().filter(|number| Some(*number) != newest).map(layout::checkpoint_path);
+    others.into_iter().try_for_each(|path| staging.store().remove_file(&path).at("remove", &path))
 }
 
 /// Reads the checkpoint of an entry.

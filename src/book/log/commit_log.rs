@@ -187,6 +187,8 @@ pub(in crate::book) fn sync(store: &dyn Store) -> Result<(), BookError> {
 pub(in crate::book) fn put_beside(staging: &Staging, number: u64, bytes: &[u8]) -> Result<Put, BookError> {
     let put = put(staging, number, bytes)?;
     if put == Put::Done && swept_to(staging.store())? >= Some(number) {
+        // Before the entry: it may be the one for which the base stands.
+        staging.store().sync_folder(layout::BASES).at("sync", layout::BASES)?;
         let path = layout::entry_path(number);
         gone_is_fine(staging.store().remove_file(&path)).at("remove", &path)?;
         return Ok(Put::Lost(format!("entry {number} of the log was another's, and was swept")));

@@ -16,6 +16,8 @@ pub(in crate::book) const FORMAT_OF_VIEWS: u32 = 2;
 pub(in crate::book) const FORMAT_OF_COMPACTION: u32 = 3;
 /// That of bases and their manifests, and of checkpoints of books whose oldest entries were swept or may be.
 pub(in crate::book) const FORMAT_OF_SWEEP: u32 = 4;
+/// That of entries that prune, and of checkpoints of books with such entries: both came with one version.
+pub(in crate::book) const FORMAT_OF_PRUNING: u32 = FORMAT_OF_SWEEP;
 /// The newest of these.
 const NEWEST: u32 = FORMAT_OF_SWEEP;
 

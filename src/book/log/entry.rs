@@ -11,10 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::compaction::CompactionEntry;
 use super::digested;
+use super::pruning::PruneEntry;
 use crate::book::layout::{staged_merged_path, staged_path};
 
 use crate::change::{
-    CommitNumber, CommittedTransaction, CountKey, Interval, LeaderEpoch, RecentTransactions, TableName, Tally,
+    CommitNumber, CommittedTransaction, CountKey, Day, Interval, LeaderEpoch, RecentTransactions, TableName, Tally,
 };
 
 /// One entry of the commit log. Number 0 makes the book; a *fence* opens a generation, a *commit* adds rows.
@@ -60,13 +61,19 @@ pub struct Entry {
     /// Of a compaction: the rows of the files that it removes, and those of the files that it adds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compaction: Option<CompactionEntry>,
+    /// Of an entry that prunes: which days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune: Option<PruneEntry>,
 }
 
 impl Entry {
     /// The format that its contents need.
     pub(in crate::book) fn format_needed(&self) -> u32 {
         let has_views = self.kind == EntryKind::Views || !self.views.is_empty();
-        if self.kind == EntryKind::Compaction || self.compaction.is_some() || !self.removed.is_empty() {
+        let is_partial = self.views.values().any(|said| said.events_from.is_some());
+        if self.kind == EntryKind::Prune || self.prune.is_some() || is_partial {
+            digested::FORMAT_OF_PRUNING
+        } else if self.kind == EntryKind::Compaction || self.compaction.is_some() || !self.removed.is_empty() {
             digested::FORMAT_OF_COMPACTION
         } else if has_views {
             digested::FORMAT_OF_VIEWS
@@ -102,6 +109,9 @@ pub enum EntryKind {
     /// Replaces files of one day and table by others with the same rows, and says nothing else. Any process may put one; the run
     /// that owns the book puts its files in their places.
     Compaction,
+    /// Takes the events and rejects of old days out of the book, and says nothing else. Any process may put one; the run that
+    /// owns the book takes the files away.
+    Prune,
 }
 
 /// One view in an entry.
@@ -116,6 +126,9 @@ pub struct ViewEntry {
     /// Whether the files are all of its files: it was computed from all events of the book.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub built: bool,
+    /// Of one that was built: the first day of which all events were there, if older ones were pruned and the view has nothing of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_from: Option<Day>,
     /// Files that replace those of their paths.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<AddedFile>,

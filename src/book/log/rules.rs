@@ -6,6 +6,7 @@ use crate::change::{Day, Interval, LeaderEpoch, Tally};
 
 use super::compaction;
 use super::entry::{Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, ViewEntry};
+use super::pruning;
 use super::state::State;
 use crate::book::BookError;
 use crate::book::layout::{FilePlace, Table, ViewPlace};
@@ -38,6 +39,7 @@ impl State {
                 "files are removed by an entry that merges none".into()
             })?;
         }
+        holds(entry.kind == EntryKind::Prune || entry.prune.is_none(), || "it prunes, and is of another kind".into())?;
         for (name, topic) in &entry.topics {
             self.topic_rules(name, topic, entry.kind).map_err(|rule| format!("topic {name:?}: {rule}"))?;
         }
@@ -67,16 +69,18 @@ impl State {
                 self.row_rules(entry)
             }
             EntryKind::Compaction => compaction::check(self, entry),
+            EntryKind::Prune => pruning::check(self, entry),
         }
     }
 
     fn view_rules(&self, name: &str, said: &ViewEntry, kind: EntryKind) -> Result<(), String> {
         ViewName::parse(name)?;
         let known = self.views.get(name).filter(|_| !said.dropped);
-        let ViewEntry { declared, dropped, built, files, bad_values: _ } = said;
+        let ViewEntry { declared, dropped, built, events_from, files, bad_values: _ } = said;
         if kind != EntryKind::Views {
             holds(declared.is_none() && !dropped && !built, || "declared, dropped or built in a commit".into())?;
         }
+        holds(events_from.is_none() || *built, || "it has events from some day on, and is not built".into())?;
         holds(!dropped || self.views.contains_key(name), || "dropped, and there is no such view".into())?;
         holds(declared.is_none() || known.is_none(), || "declared, and there is one of this name".into())?;
         if !dropped || declared.is_some() {
@@ -103,7 +107,7 @@ impl State {
                 EntryKind::Fence => holds(topic.timeline >= known.timeline, || {
                     format!("timeline {:?}, was {:?}", topic.timeline, known.timeline)
                 })?,
-                EntryKind::Commit | EntryKind::Views | EntryKind::Compaction => {
+                EntryKind::Commit | EntryKind::Views | EntryKind::Compaction | EntryKind::Prune => {
                     same("timeline", &topic.timeline, &known.timeline)?
                 }
             }

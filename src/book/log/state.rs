@@ -8,12 +8,15 @@ use crate::change::{CommitNumber, Day, GroupLimit, Interval, LeaderEpoch, Partit
 
 use super::compaction;
 use super::compaction::Compactions;
-use super::day_files;
-use super::day_files::DayFiles;
+use super::days::day_files;
+use super::days::day_files::DayFiles;
+use super::days::reject_days;
 use super::entry::{
     AddedFile, BadValueCount, BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, ViewEntry,
 };
-use super::reject_days;
+use super::pruning;
+use super::pruning::Pruned;
+use crate::book::layout::{RowsPlace, ViewFileKind, ViewPlace};
 use crate::book::{BookError, layout};
 
 /// Everything in the log except the counts by key, which are in the counts files.
@@ -54,6 +57,9 @@ pub struct State {
     /// What compactions have done; `None` before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compactions: Option<Compactions>,
+    /// Which events and rejects are no longer part of the book; `None` where all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Pruned>,
 }
 
 /// A view over all entries.
@@ -70,6 +76,9 @@ pub struct ViewState {
     /// Values that could not be computed and counted as NULL.
     #[serde(default, skip_serializing_if = "BadValueCount::is_none")]
     pub bad_values: BadValueCount,
+    /// The first day of which it has all changes: it was built when the events of older ones were pruned. `None` where it has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_from: Option<Day>,
 }
 
 /// A file of a view.
@@ -93,6 +102,12 @@ impl ViewState {
         (files.clone().map(|(_, file)| file.rows).sum(), files.count())
     }
 
+    /// The days for which it has files.
+    pub(in crate::book) fn days(&self) -> impl Iterator<Item = Day> {
+        let states = self.files.keys().filter_map(|path| ViewPlace::parse(path));
+        states.filter(|place| place.kind == ViewFileKind::State).filter_map(|place| place.day)
+    }
+
     /// How many groups and distinct values follow from its files.
     pub fn kept_rows(&self) -> u64 {
         let is_state = |path: &&String| path.starts_with(layout::VIEW_STATES);
@@ -105,6 +120,7 @@ impl ViewState {
             self.files.clear();
             self.bad_values = BadValueCount::default();
             self.is_current = true;
+            self.events_from = said.events_from;
         }
         for AddedFile { path, bytes, rows, xxh3 } in &said.files {
             let file =
@@ -195,7 +211,23 @@ impl State {
             files: Some(BTreeMap::new()),
             views: BTreeMap::new(),
             compactions: None,
+            pruned: None,
         }
+    }
+
+    /// Whether a file of rows was pruned, by its place.
+    pub(in crate::book) fn is_pruned(&self, place: &RowsPlace) -> bool {
+        self.pruned.is_some_and(|pruned| pruned.covers(place))
+    }
+
+    /// Whether the events of a day may not all be there: those that came before it was pruned are gone.
+    pub(in crate::book) fn is_pruned_day(&self, day: Day) -> bool {
+        self.pruned.is_some_and(|pruned| pruning::is_old(day, pruned.before))
+    }
+
+    /// A view that is declared and not built, if there is one: it would miss what is pruned before it is.
+    pub fn unbuilt_view(&self) -> Option<&str> {
+        self.views.iter().find(|(_, view)| !view.is_current).map(|(name, _)| name.as_str())
     }
 
     /// The newest entry's number; `None` before the first.
@@ -278,6 +310,7 @@ impl State {
             day_files::add_entry(files, entry);
         }
         compaction::add_entry(&mut self.compactions, entry);
+        pruning::add_entry(&mut self.pruned, self.files.as_mut(), entry);
         follow_views(&mut self.views, entry);
         Ok(())
     }
@@ -296,6 +329,7 @@ pub(in crate::book) fn follow_views(views: &mut BTreeMap<String, ViewState>, ent
                 is_current: false,
                 files: BTreeMap::new(),
                 bad_values: BadValueCount::default(),
+                events_from: None,
             };
             views.insert(name.clone(), view);
         }

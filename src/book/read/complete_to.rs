@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::display::{printable, rfc3339};
 use crate::book::State;
-use crate::change::{CommitNumber, Epoch};
+use crate::change::{CommitNumber, Day, Epoch};
 
 /// What an answer is complete to; prints as a sentence.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -24,6 +24,9 @@ pub struct CompleteTo {
     #[serde(serialize_with = "as_rfc3339")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub commit_time: Option<i64>,
+    /// The first day of which all events and rejects are in the book; absent where none were pruned. Counts and views have all days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events_from: Option<Day>,
     /// Whether it survives a crash.
     #[serde(flatten)]
     pub level: AnswerLevel,
@@ -55,6 +58,7 @@ impl CompleteTo {
             commit: state.commit,
             positions: positions.collect(),
             commit_time: state.commit_time,
+            events_from: state.pruned.map(|pruned| pruned.before),
             level: AnswerLevel::Durable,
         }
     }
@@ -83,6 +87,9 @@ impl fmt::Display for CompleteTo {
         }
         if let Some(time) = self.commit_time {
             write!(f, "; newest transaction of {}", rfc3339(time))?;
+        }
+        if let Some(day) = self.events_from {
+            write!(f, "; events and rejects from {day} on, older ones were pruned")?;
         }
         f.write_str(".")
     }

@@ -4,7 +4,7 @@
 //! A folder is listed and its names are summed up; when the sum is the log's, nothing is missing. Else the log is read from its
 //! beginning, to find the file. So a question costs one listing of the days that it is about, as long as the book is whole.
 //!
-//! A day may be merged after the entry: then what is gone from its folder is among the replaced files.
+//! A day may be merged or pruned after the entry: then what is gone from its folder is among the replaced files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::book::error::At;
 use crate::book::layout::{LOG, REPLACED, RowsPlace, Table, day_folder, day_of_folder, entry_path};
-use crate::book::log::day_files::NameSum;
+use crate::book::log::days::day_files::NameSum;
 use crate::book::log::{base, commit_log, folding};
 use crate::book::read::columns::{KeyValues, footer};
 use crate::book::read::row_file::replaced_folders;
@@ -36,6 +36,8 @@ pub(in crate::book) type StagedFiles = BTreeMap<String, Option<String>>;
 
 /// How often a day is listed that is being merged, until its replaced files are where readers find them, and the pause in between.
 const ATTEMPTS: usize = 50;
+/// The same of a day of which nothing shows that it is merged: it may be pruned just now, if no file is missing.
+const LEAST_ATTEMPTS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Listing<'_> {
@@ -52,12 +54,17 @@ impl Listing<'_> {
     ) -> Result<(StagedFiles, Result<(), BookError>), BookError> {
         let (mut files, mut differing) = (StagedFiles::new(), None);
         for attempt in 1..=ATTEMPTS {
-            let (in_place, is_merged_later) = self.in_place(table, wanted)?;
+            let (in_place, merged_later) = self.in_place(table, wanted)?;
             files = in_place;
             self.apply_tail(table, wanted, &mut files);
             differing = self.differing_days(table, wanted, &files);
+            // Where it is not known which days differ, those that were merged later do.
+            if self.add_all_replaced(table, differing.as_ref().unwrap_or(&merged_later), &mut files)? {
+                self.apply_tail(table, wanted, &mut files);
+                differing = self.differing_days(table, wanted, &files);
+            }
             let is_whole = differing.as_ref().is_some_and(BTreeSet::is_empty);
-            if is_whole || !is_merged_later || attempt == ATTEMPTS {
+            if is_whole || (merged_later.is_empty() && attempt >= LEAST_ATTEMPTS) || attempt == ATTEMPTS {
                 break;
             }
             thread::sleep(PAUSE);
@@ -78,47 +85,50 @@ impl Listing<'_> {
                 files.remove(path);
             }
             for file in &entry.added {
-                if is_wanted(&file.path, table, wanted) {
+                if self.is_wanted(&file.path, table, wanted) {
                     files.insert(file.path.clone(), Some(entry.staged_path(file)));
                 }
             }
         }
     }
 
-    /// The files of a table in their places, and those that a later compaction has replaced; and whether there is one.
-    fn in_place(&self, table: Table, wanted: &dyn Fn(Day) -> bool) -> Result<(StagedFiles, bool), BookError> {
+    /// The files of a table in their places; and the days of which a later compaction has replaced others.
+    fn in_place(&self, table: Table, wanted: &dyn Fn(Day) -> bool) -> Result<(StagedFiles, BTreeSet<Day>), BookError> {
         let mut files = BTreeMap::new();
-        let mut is_merged_later = false;
+        let mut merged_later = BTreeSet::new();
         for folder in self.names_in(table.folder())? {
             let Some(day) = day_of_folder(&folder).filter(|day| wanted(*day)) else { continue };
             let folder = day_folder(table, day);
-            let mut is_merged = false;
             for name in self.names_in(&folder)? {
                 let path = format!("{folder}/{name}");
                 let Some(place) = RowsPlace::parse(&path) else { continue };
-                if self.holds(&place) {
+                if self.state.is_pruned(&place) {
+                    // The run has not taken it away yet.
+                } else if self.holds(&place) {
                     files.insert(path, None);
                 } else {
                     self.expect_later_entry(&path, &place)?;
-                    is_merged |= matches!(place, RowsPlace::Merged(_));
+                    merged_later.extend(matches!(place, RowsPlace::Merged(_)).then_some(day));
                 }
             }
-            if is_merged {
-                self.add_replaced(table, day, &mut files)?;
-                is_merged_later = true;
-            }
         }
-        Ok((files, is_merged_later))
+        Ok((files, merged_later))
     }
 
-    /// Adds the files of a day that compactions after the entry have replaced.
+    /// Adds the files of some days that later entries have taken out of the book; whether there are any.
+    fn add_all_replaced(&self, table: Table, days: &BTreeSet<Day>, files: &mut StagedFiles) -> Result<bool, BookError> {
+        let before = files.len();
+        days.iter().try_for_each(|day| self.add_replaced(table, *day, files))?;
+        Ok(files.len() > before)
+    }
+
     fn add_replaced(&self, table: Table, day: Day, files: &mut StagedFiles) -> Result<(), BookError> {
         let folders = replaced_folders(self.store, table, day).at("list", REPLACED)?;
         for (_, replaced) in folders.into_iter().filter(|(entry, _)| *entry >= self.state.entries) {
             for name in self.names_in(&replaced)? {
                 let path = format!("{}/{name}", day_folder(table, day));
                 if RowsPlace::parse(&path).is_some_and(|place| self.holds(&place)) {
-                    files.insert(path, None);
+                    files.entry(path).or_insert(None);
                 }
             }
         }
@@ -127,10 +137,11 @@ impl Listing<'_> {
 
     /// Whether a file may be of an entry up to this one, by its name.
     fn holds(&self, place: &RowsPlace) -> bool {
-        match place {
-            RowsPlace::Committed(place) => place.commit <= self.state.commit,
-            RowsPlace::Merged(place) => place.entry < self.state.entries,
-        }
+        !self.state.is_pruned(place)
+            && match place {
+                RowsPlace::Committed(place) => place.commit <= self.state.commit,
+                RowsPlace::Merged(place) => place.entry < self.state.entries,
+            }
     }
 
     /// A file of a later commit is placed after its entry is durable: without that entry the log has lost its end.
@@ -213,7 +224,8 @@ impl Listing<'_> {
             }
             for day in base.manifests.of(table).map(|(day, _)| day).filter(|day| wanted(*day)) {
                 let manifest = base.manifest(self.store, table, day)?.unwrap_or_default();
-                named.extend(manifest.files.into_iter().map(|named| (named.file.path, named.entry)));
+                let files = manifest.files.into_iter().map(|named| (named.file.path, named.entry));
+                named.extend(files.filter(|(path, _)| self.is_wanted(path, table, wanted)));
             }
         }
         let swept_to = base.as_ref().map(|base| base.entry());
@@ -224,13 +236,19 @@ impl Listing<'_> {
             }
             removed.extend(entry.removed);
             let added = entry.added.into_iter().map(|file| file.path);
-            named.extend(added.filter(|path| is_wanted(path, table, wanted)).map(|path| (path, number)));
+            named.extend(added.filter(|path| self.is_wanted(path, table, wanted)).map(|path| (path, number)));
         }
         // What was read under numbers that were swept meanwhile may have been another process's.
         match commit_log::swept_to(self.store)? {
             now if now > swept_to => Err(BookError::Swept { entry: now.unwrap_or(0) }),
             _ => Ok((named, removed)),
         }
+    }
+
+    /// Whether a path is of a file of a table and of a wanted day that was not pruned.
+    fn is_wanted(&self, path: &str, table: Table, wanted: &dyn Fn(Day) -> bool) -> bool {
+        let place = RowsPlace::parse(path).filter(|place| !self.state.is_pruned(place));
+        place.is_some_and(|place| place.table() == table && wanted(place.day()))
     }
 
     /// The names in a folder; none when it does not exist.
@@ -240,8 +258,4 @@ impl Listing<'_> {
             listed => listed.at("list", folder),
         }
     }
-}
-
-fn is_wanted(path: &str, table: Table, wanted: &dyn Fn(Day) -> bool) -> bool {
-    RowsPlace::parse(path).is_some_and(|place| place.table() == table && wanted(place.day()))
 }

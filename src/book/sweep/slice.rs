@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::book::log::base::{Base, Manifest, NamedFile};
 use crate::book::log::commit_log::LoggedEntry;
 use crate::book::log::entry::{Delta, Entry, PartitionEntry};
+use crate::book::log::pruning::Pruned;
 use crate::book::{BookError, State};
 use crate::change::{Day, Interval};
 use crate::store::layout::{RowsPlace, Table};
@@ -19,6 +20,8 @@ pub(super) struct Slice {
     pub(super) read: BTreeMap<String, BTreeMap<i32, PartitionEntry>>,
     /// What they say of the days of a table.
     pub(super) days: BTreeMap<(Table, Day), DayChange>,
+    /// What they prune.
+    pub(super) pruned: Option<Pruned>,
     /// How many they are.
     pub(super) entries: u64,
 }
@@ -38,7 +41,7 @@ impl Slice {
             Some(base) => (base.state.clone(), base.made_at, base.read.clone()),
             None => (State::new(first.book.clone(), first.settings.clone()), first.written_at, BTreeMap::new()),
         };
-        Slice { state, made_at, read, days: BTreeMap::new(), entries: 0 }
+        Slice { state, made_at, read, days: BTreeMap::new(), pruned: None, entries: 0 }
     }
 
     /// Adds the next entry.
@@ -55,6 +58,7 @@ impl Slice {
                 add_read(sum, read);
             }
         }
+        self.pruned = Pruned::by(&entry).or(self.pruned);
         for delta in entry.deltas {
             self.days.entry((Table::Events, delta.key.day)).or_default().counts.push(delta);
         }
@@ -76,12 +80,13 @@ impl Slice {
 }
 
 impl DayChange {
-    /// The manifest of the day with this change.
-    pub(super) fn applied_to(self, mut manifest: Manifest) -> Manifest {
+    /// The manifest of the day with this change, and without what was pruned.
+    pub(super) fn applied_to(self, mut manifest: Manifest, pruned: Option<Pruned>) -> Manifest {
         let DayChange { added, removed, counts } = self;
         manifest.files.extend(added);
         // A file's name is used once in a book, so the order of adding and removing does not matter.
-        manifest.files.retain(|named| !removed.contains(&named.file.path));
+        let is_pruned = |path: &str| pruned.is_some_and(|pruned| pruned.covers_path(path));
+        manifest.files.retain(|named| !removed.contains(&named.file.path) && !is_pruned(&named.file.path));
         manifest.files.sort_by(|one, other| one.file.path.cmp(&other.file.path));
         manifest.counts.extend(counts);
         manifest.counts.sort_by(|one, other| one.key.cmp(&other.key));

@@ -9,10 +9,13 @@ use crate::book::BookError;
 use crate::book::error::At;
 use crate::book::log::base::{self, Base, ManifestName};
 use crate::book::log::checkpoint::{self, SweepLimit};
+use crate::book::log::pruning::is_old as is_old_day;
 use crate::book::log::{commit_log, digested};
 use crate::book::write::entry_parts::write_time;
 use crate::book::write::staging::{Staging, gone_is_fine};
-use crate::store::layout::{BASES, MANIFESTS, PRIVATE, base_path, entry_path, file_name, manifest_name, manifest_path};
+use crate::store::layout::{
+    BASES, MANIFESTS, PRIVATE, Table, base_path, entry_path, file_name, manifest_name, manifest_path,
+};
 
 /// So many entries are worth a base.
 const LEAST_ENTRIES: u64 = 1024;
@@ -136,12 +139,19 @@ impl Sweeper {
             store.create_folder(folder).at("make", folder)?;
         }
         store.sync_folder(PRIVATE).at("sync", PRIVATE)?;
-        let Slice { state, made_at, read, days, entries: _ } = slice;
+        let Slice { state, made_at, read, mut days, pruned, entries: _ } = slice;
         let to = state.newest_entry().expect("a slice has an entry");
         let (base_entry, mut manifests) = before.map(|before| (before.entry(), before.manifests)).unwrap_or_default();
+        for table in [Table::Events, Table::Rejects] {
+            let old = manifests.of(table).map(|(day, _)| day);
+            let pruned = old.filter(|day| pruned.is_some_and(|pruned| is_old_day(*day, pruned.before)));
+            for day in pruned {
+                days.entry((table, day)).or_default();
+            }
+        }
         for ((table, day), change) in days {
             let known = manifests.read(store, base_entry, table, day)?.unwrap_or_default();
-            let (bytes, sha256) = digested::write(&change.applied_to(known));
+            let (bytes, sha256) = digested::write(&change.applied_to(known, state.pruned));
             let path = manifest_path(to, table, day);
             let name = format!("{}.inprogress", file_name(&path));
             self.stage(&name, &bytes)?;

@@ -9,9 +9,11 @@ use crate::book::log::base::Base;
 use crate::book::log::commit_log::LoggedEntry;
 use crate::book::log::compaction;
 use crate::book::log::compaction::{CompactionEntry, Compactions, RowSum};
-use crate::book::log::day_files::{DayFiles, add_entry};
+use crate::book::log::days::day_files::{DayFiles, add_entry};
+use crate::book::log::days::reject_days;
 use crate::book::log::entry::{BookSettings, Delta, Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry};
-use crate::book::log::reject_days;
+use crate::book::log::pruning;
+use crate::book::log::pruning::Pruned;
 use crate::book::log::state::follow_views;
 use crate::book::{DayState, PartitionState, State, TopicState, ViewState};
 use crate::change::{CommitNumber, Day, LeaderEpoch, Partition, Place};
@@ -38,6 +40,7 @@ pub(super) struct Chain {
     files: BTreeMap<Day, DayFiles>,
     compactions: Option<Compactions>,
     views: BTreeMap<String, ViewState>,
+    pruned: Option<Pruned>,
     /// The highest commit time of the newest entry that adds changes.
     commit_time: Option<i64>,
     /// Sums over all entries.
@@ -77,6 +80,7 @@ impl Chain {
             files: state.files.clone().unwrap_or_default(),
             compactions: state.compactions.clone(),
             views: state.views.clone(),
+            pruned: state.pruned,
             commit_time: state.commit_time,
             generations: BTreeSet::from([state.generation.clone()]),
             before: Some(Before {
@@ -138,6 +142,7 @@ impl Chain {
         add_entry(&mut self.files, entry);
         compaction::add_entry(&mut self.compactions, entry);
         follow_views(&mut self.views, entry);
+        pruning::add_entry(&mut self.pruned, Some(&mut self.files), entry);
         self.generations.insert(entry.generation.clone());
         self.before = Some(Before {
             digest: logged.digest.clone(),
@@ -172,6 +177,7 @@ impl Chain {
             files: Some(self.files.clone()),
             compactions: self.compactions.clone(),
             views: self.views.clone(),
+            pruned: self.pruned,
             ..State::new(before.book.clone(), before.settings.clone())
         };
         state.topics.clone_from(&self.topics);
@@ -250,6 +256,21 @@ impl Chain {
                 }
                 if !entry.topics.is_empty() || !entry.deltas.is_empty() {
                     wrong.push("it reads or counts, and merges files only".to_owned());
+                }
+            }
+            EntryKind::Prune => {
+                if adjoins && (entry.generation != before.generation || entry.commit != before.commit) {
+                    wrong.push("it changes generation or commit, and prunes only".to_owned());
+                }
+                if !entry.topics.is_empty() || !entry.deltas.is_empty() || !entry.added.is_empty() {
+                    wrong.push("it reads, counts or adds, and prunes only".to_owned());
+                }
+                match entry.prune {
+                    None => wrong.push("it prunes, and has no day".to_owned()),
+                    Some(prune) if self.pruned.is_some_and(|before| before.before > prune.before) => {
+                        wrong.push(format!("it prunes days before {}, an entry before it later ones", prune.before));
+                    }
+                    Some(_) => {}
                 }
             }
             EntryKind::Commit => {

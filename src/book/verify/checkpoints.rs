@@ -49,7 +49,12 @@ fn without_unwritten(held: &State, log: &State) -> State {
             .for_each(|(day, files)| held.get(day).into_iter().for_each(|held| files.forget_unwritten(held)));
         Some(files)
     });
-    let mut log = State { commit_time: held.commit_time.and(log.commit_time), rejects, files, ..log.clone() };
+    let mut pruned = log.pruned;
+    if let (Some(logged), Some(held)) = (&mut pruned, held.pruned) {
+        // It was written by a version that did not know all sizes, or continued from one.
+        logged.bytes = held.bytes.bytes().map_or(held.bytes, |_| logged.bytes);
+    }
+    let mut log = State { pruned, commit_time: held.commit_time.and(log.commit_time), rejects, files, ..log.clone() };
     for (name, topic) in &mut log.topics {
         let held = held.topics.get(name);
         topic.plugin_options = held.and_then(|held| held.plugin_options.as_ref()).and(topic.plugin_options.take());

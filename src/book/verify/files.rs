@@ -30,7 +30,7 @@ pub(super) struct EntryToVerify {
     pub(super) may_be_staged: bool,
 }
 
-/// Reads all files that an entry adds and no later one has `removed`.
+/// Reads all files that an entry adds and no later one has `removed`, by a compaction or by pruning.
 pub(super) fn verify_files(root: &Path, work: &EntryToVerify, removed: &RemovedPaths) -> EntryFindings {
     let entry = &work.entry;
     if entry.kind == EntryKind::Compaction {
@@ -60,11 +60,20 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify, removed: &RemovedP
     files
         .sort_by_key(|(place, _)| place.map(|place| (place.table, place.day, place.commit, place.worker, place.index)));
     // The days of events whose files are not all read, and whether there are any other such files.
-    let (mut replaced_days, mut is_replaced) = (BTreeSet::new(), false);
+    let (mut replaced_days, mut is_replaced, mut is_pruned) = (BTreeSet::new(), false, false);
     for (place, added) in files {
+        is_pruned |= removed.are_rows_pruned(&added.path);
         if removed.holds(&added.path) {
             is_replaced = true;
             replaced_days.extend(place.filter(|place| place.table == Table::Events).map(|place| place.day));
+            continue;
+        }
+        if removed.is_pruned(&added.path) {
+            if let Some(place) = place {
+                found.merged.pruned.add(place.table, added.rows);
+                replaced_days.extend((place.table == Table::Events).then_some(place.day));
+            }
+            is_replaced = true;
             continue;
         }
         found.files += 1;
@@ -135,8 +144,10 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify, removed: &RemovedP
         found.merged.counts = of_replaced.collect();
         let sources =
             |partition: &Partition| entry.topics.get(&partition.topic).map_or(SourceKind::Kafka, |read| read.source);
-        found.merged.logged =
+        let rest =
             partitions.iter().map(|(partition, rows)| (partition.clone(), (sources(partition), rows.rest()))).collect();
+        let logged = if is_pruned { &mut found.merged.partly_pruned } else { &mut found.merged.logged };
+        *logged = rest;
         partitions.clear();
         commit_time = entry.commit_time;
     }

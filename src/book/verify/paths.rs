@@ -1,4 +1,4 @@
-//! The paths that the log names: those of files of the book, and those that compactions have removed from it.
+//! The paths that the log names: those of files of the book, and those that later entries have taken out of it.
 
 use std::collections::HashSet;
 
@@ -6,6 +6,7 @@ use twox_hash::XxHash3_64;
 
 use crate::book::BookError;
 use crate::book::log::commit_log::read_entry;
+use crate::book::log::pruning::Pruned;
 use crate::store::Disk;
 
 /// The paths that the log names, 8 bytes each.
@@ -28,9 +29,12 @@ impl ReferencedPaths {
     }
 }
 
-/// The paths that compactions have removed from the book.
+/// The files that entries have taken out of the book: compactions by their paths, others by the days that they prune.
 #[derive(Default)]
 pub(super) struct RemovedPaths {
+    pruned: Option<Pruned>,
+    /// Whether what was pruned may still be in its place.
+    is_pruned_in_tail: bool,
     all: ReferencedPaths,
     /// Those of entries whose files may not be in place: they may still be where they were.
     in_tail: ReferencedPaths,
@@ -38,12 +42,17 @@ pub(super) struct RemovedPaths {
 }
 
 impl RemovedPaths {
-    /// Reads the compactions among the entries from `first` up to `newest`; everything up to `redone_to` is in place.
-    pub(super) fn read(disk: &Disk, first: u64, newest: u64, redone_to: u64) -> RemovedPaths {
-        let mut removed = RemovedPaths::default();
+    /// Reads the entries from `first` up to `newest`, after those of which `pruned` says what they have pruned; everything up to `redone_to` is in
+    /// place.
+    pub(super) fn read(disk: &Disk, pruned: Option<Pruned>, first: u64, newest: u64, redone_to: u64) -> RemovedPaths {
+        let mut removed = RemovedPaths { pruned, ..RemovedPaths::default() };
         for number in first..=newest {
             // What is wrong with an entry is found when all are verified.
             let Ok(Some(logged)) = read_entry(disk, number) else { continue };
+            if let Some(pruned) = Pruned::by(&logged.entry) {
+                removed.pruned = Some(pruned);
+                removed.is_pruned_in_tail |= number > redone_to;
+            }
             for path in &logged.entry.removed {
                 removed.has_any = true;
                 removed.all.add(path);
@@ -55,24 +64,54 @@ impl RemovedPaths {
         removed
     }
 
-    /// Whether a path is of a file that is no longer part of the book.
+    /// Which days were pruned, if any.
+    pub(super) fn pruned(&self) -> Option<Pruned> {
+        self.pruned
+    }
+
+    /// Whether rows of a file were pruned: in that file, or in one with which it was merged before.
+    pub(super) fn are_rows_pruned(&self, path: &str) -> bool {
+        self.pruned.is_some_and(|pruned| pruned.covers_path(path))
+    }
+
+    /// Whether a path is of a file that was pruned, and not merged before.
+    pub(super) fn is_pruned(&self, path: &str) -> bool {
+        self.are_rows_pruned(path) && !self.holds(path)
+    }
+
+    /// Whether a path is of a file that a compaction has replaced.
     pub(super) fn holds(&self, path: &str) -> bool {
         self.has_any && self.all.holds(path)
     }
 
     /// Whether such a file may still be in its place.
     pub(super) fn may_be_in_place(&self, path: &str) -> bool {
-        self.has_any && self.in_tail.holds(path)
+        let is_pruned = self.is_pruned_in_tail && self.pruned.is_some_and(|pruned| pruned.covers_path(path));
+        is_pruned || (self.has_any && self.in_tail.holds(path))
     }
 }
 
-/// The removed paths of entries after `newest`, which were put while the book was verified.
-pub(super) fn removed_later(disk: &Disk, newest: u64) -> Result<HashSet<String>, BookError> {
-    let mut removed = HashSet::new();
+/// What entries after `newest`, which were put while the book was verified, have taken out of it.
+pub(super) fn removed_later(disk: &Disk, newest: u64) -> Result<RemovedLater, BookError> {
+    let mut later = RemovedLater::default();
     let mut next = newest + 1;
     while let Some(logged) = read_entry(disk, next)? {
-        removed.extend(logged.entry.removed);
+        later.pruned = Pruned::by(&logged.entry).or(later.pruned);
+        later.paths.extend(logged.entry.removed);
         next += 1;
     }
-    Ok(removed)
+    Ok(later)
+}
+
+/// What was taken out of a book while it was verified.
+#[derive(Default)]
+pub(super) struct RemovedLater {
+    paths: HashSet<String>,
+    pruned: Option<Pruned>,
+}
+
+impl RemovedLater {
+    pub(super) fn holds(&self, path: &str) -> bool {
+        self.paths.contains(path) || self.pruned.is_some_and(|pruned| pruned.covers_path(path))
+    }
 }

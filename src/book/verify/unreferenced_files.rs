@@ -34,7 +34,10 @@ pub(super) fn verify_unreferenced_files(
                 seen += 1;
                 let fits = match table {
                     Table::Counts => path == counts_path(day),
-                    Table::Events | Table::Rejects => referenced.holds(path) || removed.may_be_in_place(path),
+                    Table::Events | Table::Rejects => {
+                        let is_of_book = referenced.holds(path) && !removed.is_pruned(path);
+                        is_of_book || removed.may_be_in_place(path)
+                    }
                 };
                 if !fits {
                     unreferenced.insert(path.to_owned());

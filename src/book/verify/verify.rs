@@ -2,7 +2,7 @@
 //!
 //! One thread walks the log; one thread for each core reads the files of its entries.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -13,17 +13,18 @@ use super::checkpoints::verify_checkpoint;
 use super::counts::{LoggedCounts, verify_counts};
 use super::files::{EntryToVerify, verify_files};
 use super::findings::EntryFindings;
-use super::merged::{MergedRows, SweptFiles, verify_swept};
+use super::merged::{MergedRows, PrunedRows, SweptFiles, verify_swept};
 use super::offsets::RowsOfPartition;
-use super::paths::{ReferencedPaths, RemovedPaths, removed_later};
+use super::paths::{ReferencedPaths, RemovedLater, RemovedPaths, removed_later};
 use super::report::{Check, Problems, Report};
-use super::swept_log::{wrong_base, wrong_manifest};
+use super::swept_log::{rows_pruned_before, wrong_base, wrong_manifest};
 use super::unreferenced_files::verify_unreferenced_files;
 use super::views::verify_views;
 use crate::book::BookError;
 use crate::book::log::base::{self, Base};
 use crate::book::log::entry::{Delta, Entry};
 use crate::book::log::log_evidence::LogEvidence;
+use crate::book::log::pruning::Pruned;
 use crate::book::log::tail::Tail;
 use crate::book::log::{commit_log, folding};
 use crate::book::read::complete_to::CompleteTo;
@@ -71,8 +72,10 @@ fn verify_once(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<
     // Files of entries up to the newest entry's `redone_to` must be in place; others may still be in staging.
     let newest_entry = commit_log::read_entry(&disk, newest).ok().flatten().map(|logged| logged.entry);
     let redone_to = newest_entry.as_ref().map_or(0, |newest| newest.redone_to).max(first.saturating_sub(1));
-    let removed = RemovedPaths::read(&disk, first, newest, redone_to);
-    let mut verification = Verification { first, newest, redone_to, ..Verification::default() };
+    let pruned = base.as_ref().ok().and_then(|base| base.as_ref()?.state.pruned);
+    let removed = RemovedPaths::read(&disk, pruned, first, newest, redone_to);
+    let pruned = removed.pruned();
+    let mut verification = Verification { first, newest, redone_to, pruned, ..Verification::default() };
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let (work_sender, work_receiver) = sync_channel::<Work>(workers);
     let (findings_sender, findings_receiver) = channel::<EntryFindings>();
@@ -125,6 +128,8 @@ struct Verification {
     read: u64,
     /// How many entries the chain has: those that were read, and those for which the base stands.
     chained: u64,
+    /// Which days were pruned.
+    pruned: Option<Pruned>,
     /// What could not be compared because entries were swept.
     swept: Option<String>,
     chain: Chain,
@@ -239,12 +244,18 @@ impl Verification {
         self.complete_to = CompleteTo { commit_time: None, ..CompleteTo::new(&base.state) };
         wrong_base(base).into_iter().for_each(|what| self.log.add(entry, format!("{}: {what}", base_path(entry))));
         let mut logged = MergedRows::default();
+        let mut of_partitions = BTreeMap::new();
         for (topic, partitions) in &base.read {
             let source = base.state.topics.get(topic).map(|known| known.source).unwrap_or_default();
             for (number, read) in partitions {
                 let partition = Partition { topic: topic.clone(), number: *number };
-                logged.logged.insert(partition, (source, RowsOfPartition::of(&read.tally)));
+                of_partitions.insert(partition, (source, RowsOfPartition::of(&read.tally)));
             }
+        }
+        match self.pruned {
+            // Of which partitions they were is not known.
+            Some(_) => logged.partly_pruned = of_partitions,
+            None => logged.logged = of_partitions,
         }
         for table in [Table::Events, Table::Rejects] {
             for (day, name) in base.manifests.of(table) {
@@ -261,6 +272,7 @@ impl Verification {
                 for what in wrong_manifest(base, table, day, &manifest) {
                     self.log.add(entry, format!("{path}: {what}"));
                 }
+                logged.pruned.add(table, rows_pruned_before(base, table, day, &manifest));
                 let expected = (!manifest.counts.is_empty()).then(|| self.expected.days.entry(day).or_default());
                 if let Some(expected) = expected {
                     let known = logged.counts.entry(day).or_default();
@@ -312,6 +324,7 @@ impl Verification {
             self.referenced.remove(path);
         }
         self.complete_to.commit = entry.commit;
+        self.complete_to.events_from = entry.prune.map(|prune| prune.before).or(self.complete_to.events_from);
         for (topic, read) in &entry.topics {
             let positions = self.complete_to.positions.entry(topic.clone()).or_default();
             positions.extend(read.positions.iter().map(|(partition, position)| (*partition, position.interval.to)));
@@ -345,19 +358,19 @@ impl Verification {
         let missing = std::mem::take(&mut self.missing);
         let all_are_read = missing.is_empty();
         let removed_later = match all_are_read {
-            true => HashSet::new(),
+            true => RemovedLater::default(),
             false => removed_later(disk, self.newest).unwrap_or_default(),
         };
         for (path, entry) in missing {
             // A later entry may have removed it from the book, also while the others were verified.
-            if self.referenced.holds(&path) && !removed_later.contains(&path) {
+            if self.referenced.holds(&path) && !removed_later.holds(&path) {
                 self.damaged.add(entry, format!("{path}: it is missing"));
             }
         }
         // With files missing or damaged the sums differ anyway.
         let is_compared = all_are_read && self.damaged.is_empty() && !self.has_lost_manifests;
         if is_compared {
-            for what in self.merged.differences() {
+            for what in self.merged.differences(removed.pruned()) {
                 self.rows.add(self.newest, what);
             }
         }
@@ -385,7 +398,12 @@ impl Verification {
                 "those of merged files were not compared with the log, because files were merged meanwhile: verify again"
             }
         };
-        let rows_seen = format!("{} rows of events, {} of rejects: {agreement}", self.event_rows, self.reject_rows);
+        let gone = removed.pruned().map_or(String::new(), |pruned| {
+            let PrunedRows { events, rejects } = self.merged.pruned;
+            format!("; of days before {} {events} rows of events and {rejects} of rejects were pruned", pruned.before)
+        });
+        let rows_seen =
+            format!("{} rows of events, {} of rejects: {agreement}{gone}", self.event_rows, self.reject_rows);
         let repeats_seen = match self.repeated {
             0 => "no change has a place in the source database that was read before".to_owned(),
             repeated => {

@@ -9,9 +9,10 @@ use arrow_array::RecordBatch;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 
 use super::report::{Check, Problems};
+use crate::book::log::pruning::is_old;
 use crate::book::read::snapshot::Snapshot;
 use crate::book::read::view_files;
-use crate::book::write::build_views::build_views;
+use crate::book::write::views::build_views::build_views;
 use crate::book::{BookError, State};
 use crate::change::{Accumulators, Day, GroupKey, GroupLimit, with_causes};
 use crate::store::{Disk, Store};
@@ -59,14 +60,17 @@ fn compare(root: &Path, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> R
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let built = build_views(&store, state, snapshot.tail(), &views, threads, &unlimited)?;
     let (mut groups, not_built) = (0, state.views.len() - views.len());
+    // Of days whose events were pruned there is nothing to compare with.
+    let is_compared =
+        |day: &Option<Day>| state.pruned.is_none_or(|pruned| day.is_some_and(|day| !is_old(day, pruned.before)));
     for ((view, contents), (mut rows, from_state)) in views.into_iter().zip(built).zip(found) {
-        groups += contents.groups.len();
         let name = view.name();
         let by_day = |contents: ViewContents| contents.by_day(view).map_err(|reason| BookError::damaged(name, reason));
         let (mut expected, mut from_state) = (by_day(contents)?, by_day(from_state)?);
         let days: BTreeSet<Option<Day>> =
             expected.keys().chain(rows.keys()).chain(from_state.keys()).copied().collect();
-        for day in days {
+        for day in days.into_iter().filter(is_compared) {
+            groups += expected.get(&day).map_or(0, |part| part.groups.len());
             let part = Part {
                 rows: rows.remove(&day).unwrap_or_default(),
                 from_state: from_state.remove(&day).unwrap_or_default(),
@@ -77,8 +81,14 @@ fn compare(root: &Path, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> R
             }
         }
     }
+    let gone = state.pruned.map_or(String::new(), |pruned| {
+        format!(
+            "; not compared: days before {}, whose events were pruned, and views that are not by day",
+            pruned.before
+        )
+    });
     let rest = if not_built == 0 { String::new() } else { format!("; {not_built} are not built yet") };
-    Ok(format!("{groups} groups of {} views, each as the events have it{rest}", state.views.len() - not_built))
+    Ok(format!("{groups} groups of {} views, each as the events have it{rest}{gone}", state.views.len() - not_built))
 }
 
 fn current_views(state: &State) -> Result<Vec<View>, BookError> {

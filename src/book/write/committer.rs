@@ -11,10 +11,10 @@ use crate::change::{
 use tracing::info;
 
 use super::entry_parts::{entry_of_views, topics, write_time};
-use super::kept_views::{KeptViews, remove_unnamed};
 use super::redo::Redo;
 use super::staging::Staging;
-use super::views_at_start::{KeptView, ViewsAtStart, views_at_start};
+use super::views::kept_views::{KeptViews, remove_unnamed};
+use super::views::views_at_start::{KeptView, ViewsAtStart, views_at_start};
 use crate::book::error::At;
 use crate::book::log::checkpoint::UnfoldedEntries;
 use crate::book::log::commit_log;
@@ -67,7 +67,7 @@ pub enum CommitOutcome {
 /// A book that this run owns.
 pub struct Committer {
     pub(in crate::book) staging: Arc<Staging>,
-    redo: Redo,
+    pub(in crate::book) redo: Redo,
     pub(in crate::book) state: State,
     pub(in crate::book) versions: Versions,
     pub(in crate::book) unfolded: UnfoldedEntries,
@@ -166,6 +166,15 @@ impl Committer {
         Ok(())
     }
 
+    /// The same, and removes all other checkpoints.
+    ///
+    /// # Errors
+    /// As [`Committer::checkpoint`].
+    pub fn replace_checkpoints(&mut self) -> Result<(), BookError> {
+        self.checkpoint()?;
+        checkpoint::remove_all_but(&self.staging, self.state.newest_entry())
+    }
+
     pub(in crate::book) fn checkpoint_if_due(&mut self) -> Result<(), BookError> {
         if self.unfolded.are_many() { self.checkpoint() } else { Ok(()) }
     }
@@ -190,14 +199,17 @@ impl Committer {
         Ok(CommitOutcome::Committed(Arc::new(entry)))
     }
 
-    /// Puts an entry, after the declarations and compactions that other processes have put meanwhile.
+    /// Puts an entry, after those that other processes have put meanwhile.
     ///
-    /// `None` for an entry of views that have all been dropped meanwhile.
-    fn put(&mut self, mut entry: Entry) -> Result<Option<Entry>, BookError> {
+    /// `None` for an entry of views that have all been dropped meanwhile, and for one that prunes what was pruned meanwhile.
+    pub(in crate::book) fn put(&mut self, mut entry: Entry) -> Result<Option<Entry>, BookError> {
         loop {
             entry.entry = self.state.entries;
             entry.previous.clone_from(&self.state.digest);
             if entry.kind == EntryKind::Views && entry.views.is_empty() {
+                return Ok(None);
+            }
+            if entry.prune.is_some_and(|prune| !self.state.may_prune(prune.before)) {
                 return Ok(None);
             }
             entry.format = entry.format_needed();
@@ -242,8 +254,8 @@ impl Committer {
             self.failed = true;
             let reason = format!("entry {} of the log is another run's", self.state.entries);
             let other = self.take_up_next(reason).map_err(|error| self.staging.explain_missing(error))?;
-            if other.kind == EntryKind::Compaction {
-                // Else each question would decode the paths of all replaced files.
+            if matches!(other.kind, EntryKind::Compaction | EntryKind::Prune) {
+                // Else each question would decode the paths of all files that are gone.
                 self.checkpoint()?;
             }
             self.failed = false;
@@ -258,7 +270,8 @@ impl Committer {
     pub(in crate::book) fn take_up_next(&mut self, reason: String) -> Result<Entry, BookError> {
         let other = commit_log::read_entry(self.staging.store(), self.state.entries)?;
         let may_be_other = |entry: &Entry| {
-            matches!(entry.kind, EntryKind::Views | EntryKind::Compaction) && entry.generation == self.state.generation
+            let is_of_any = matches!(entry.kind, EntryKind::Views | EntryKind::Compaction | EntryKind::Prune);
+            is_of_any && entry.generation == self.state.generation
         };
         let Some(other) = other.filter(|other| may_be_other(&other.entry)) else {
             return Err(BookError::Fenced { reason });
@@ -279,6 +292,10 @@ impl Committer {
             info!(entry = other.entry.entry, files = other.entry.removed.len(), "another process has merged files");
             self.place_merged(&other.entry)?;
         }
+        if let Some(prune) = other.entry.prune {
+            info!(entry = other.entry.entry, before = %prune.before, "another process has pruned the events and rejects of old days");
+            self.move_pruned_files(&other.entry)?;
+        }
         Ok(other.entry)
     }
 
@@ -296,8 +313,33 @@ impl Committer {
     /// # Errors
     /// [`BookError::View`] for a declaration that this version cannot read; [`BookError::TooManyGroups`]; those of reading events; [`BookError::Fenced`].
     pub fn take_up_views(&mut self, threads: usize, most_groups: u64) -> Result<Vec<KeptView>, BookError> {
-        let ViewsAtStart { built, views, kept } = views_at_start(&self.staging, &self.state, threads, most_groups)
+        let found = views_at_start(&self.staging, &self.state, false, threads, most_groups)
             .map_err(|error| self.staging.explain_missing(error))?;
+        self.put_built_views(found)
+    }
+
+    /// Builds all views of the book from its events, whatever their files hold, but for what they have of days whose events were pruned.
+    ///
+    /// # Errors
+    /// As [`Committer::take_up_views`].
+    pub fn rebuild_views(&mut self, threads: usize, most_groups: u64) -> Result<Vec<KeptView>, BookError> {
+        let found = views_at_start(&self.staging, &self.state, true, threads, most_groups)
+            .map_err(|error| self.staging.explain_missing(error))?;
+        self.put_built_views(found)
+    }
+
+    /// Writes the counts files of all days anew, as the log has them, where they differ; returns how many did. The events must have the
+    /// same counts, but on days where they were pruned.
+    ///
+    /// # Errors
+    /// [`BookError::Disagree`] with the first difference; [`BookError::Damaged`] for a file of events that is not as committed;
+    /// [`BookError::Fenced`]; [`BookError::Io`].
+    pub fn rebuild_counts(&mut self) -> Result<u64, BookError> {
+        self.redo.rebuild_counts_files(&self.state)
+    }
+
+    fn put_built_views(&mut self, found: ViewsAtStart) -> Result<Vec<KeptView>, BookError> {
+        let ViewsAtStart { built, views, kept } = found;
         if !built.is_empty() {
             self.failed = true;
             let generation = self.staging.generation().to_owned();
@@ -385,6 +427,7 @@ impl Committer {
             deltas: deltas.iter().map(|delta| Delta { key: delta.key.clone(), count: delta.added }).collect(),
             views: BTreeMap::new(),
             compaction: None,
+            prune: None,
         };
         Ok((entry, deltas))
     }

@@ -25,6 +25,15 @@ impl DayCounts {
         place.map_or(0, |place| self.tables[place].1[op.index()])
     }
 
+    /// The first key whose count in the log, this, is not that of the events.
+    pub(super) fn difference(&self, of_events: &DayCounts) -> Option<String> {
+        let keys = || self.iter().chain(of_events.iter());
+        let differs = |table: &TableName, op| self.get(table, op) != of_events.get(table, op);
+        let (table, op, _) = keys().find(|(table, op, _)| differs(table, *op))?;
+        let (logged, seen) = (self.get(table, op), of_events.get(table, op));
+        Some(format!("the log has {logged} {op} of {:?}.{:?}, the event files have {seen}", table.schema, table.table))
+    }
+
     /// All counts that are not 0, by schema, table and the index of the operation.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<TableName>, Operation, i64)> {
         self.tables.iter().flat_map(|(table, counts)| {

@@ -7,7 +7,8 @@ use crate::book::State;
 use crate::book::compact::MergedDay;
 use crate::book::log::digested;
 use crate::book::log::entry::{Entry, EntryKind, PartitionEntry, SourceKind, TopicEntry, Versions, ViewEntry};
-use crate::change::{CommittedTransaction, Interval, LeaderEpoch, Partition, Tally};
+use crate::book::log::pruning::PruneEntry;
+use crate::change::{CommittedTransaction, Day, Interval, LeaderEpoch, Partition, Tally};
 use crate::store::Store;
 
 /// An entry that says something of views only.
@@ -37,6 +38,7 @@ pub(in crate::book) fn entry_of_views(
         deltas: Vec::new(),
         views,
         compaction: None,
+        prune: None,
     }
 }
 
@@ -102,6 +104,19 @@ pub(in crate::book) fn entry_of_compaction(
     let of_views = entry_of_views(store, state, generation, versions, BTreeMap::new());
     let (kind, removed, compaction) = (EntryKind::Compaction, merged.removed().to_vec(), Some(compaction));
     Entry { format, kind, added, removed, compaction, ..of_views }
+}
+
+/// An entry that takes the events and rejects of days before `before` out of the book, on behalf of the generation that owns it.
+pub(in crate::book) fn entry_of_pruning(
+    store: &dyn Store,
+    state: &State,
+    generation: String,
+    versions: Versions,
+    before: Day,
+) -> Entry {
+    let of_views = entry_of_views(store, state, generation, versions, BTreeMap::new());
+    let (format, kind, prune) = (digested::FORMAT_OF_PRUNING, EntryKind::Prune, Some(PruneEntry { before }));
+    Entry { format, kind, prune, ..of_views }
 }
 
 /// Microseconds since 1970-01-01 UTC; 0 for a clock before that.

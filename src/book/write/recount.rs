@@ -1,4 +1,4 @@
-//! Counts of a day from its event files, for a counts file that is missing, damaged or behind.
+//! Counts of a day from its event files, for a counts file that is missing, damaged or behind; from the log where these were pruned.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::store::Store;
 
 use crate::book::error::At;
 use crate::book::log::named_files::NamedFiles;
+use crate::book::log::{base, commit_log, folding};
 use crate::book::read::checksum;
 use crate::book::read::listing::Listing;
 use crate::book::{BookError, State};
@@ -54,6 +55,44 @@ pub(in crate::book) fn recount(
             Operation::ALL.into_iter().map(move |op| (key(op), counts[op.index()]))
         });
         counts.insert(*day, keys.collect());
+    }
+    Ok(counts)
+}
+
+/// What the log has counted on `days`: the deltas of all entries, and of those that were swept what stands for them.
+///
+/// # Errors
+/// [`BookError::Damaged`] when an entry is missing; [`BookError::Io`].
+pub(in crate::book) fn counts_of_log(
+    store: &dyn Store,
+    state: &State,
+    days: &BTreeSet<Day>,
+) -> Result<BTreeMap<Day, DayCounts>, BookError> {
+    match days.is_empty() {
+        true => Ok(BTreeMap::new()),
+        false => folding::repeated(store, || counts_of_log_once(store, state, days)),
+    }
+}
+
+fn counts_of_log_once(
+    store: &dyn Store,
+    state: &State,
+    days: &BTreeSet<Day>,
+) -> Result<BTreeMap<Day, DayCounts>, BookError> {
+    let mut counts: BTreeMap<Day, DayCounts> = BTreeMap::new();
+    let base = base::read_newest(store)?;
+    if let Some(base) = &base {
+        for day in days {
+            let manifest = base.manifest(store, Table::Events, *day)?.unwrap_or_default();
+            counts.entry(*day).or_default().add(manifest.counts.iter());
+        }
+    }
+    for number in base.map_or(0, |base| base.state.entries)..state.entries {
+        let entry = commit_log::required(store, number)?.entry;
+        for of_day in entry.deltas.chunk_by(|one, next| one.key.day == next.key.day) {
+            let day = of_day.first().map(|delta| delta.key.day).filter(|day| days.contains(day));
+            day.into_iter().for_each(|day| counts.entry(day).or_default().add(of_day.iter()));
+        }
     }
     Ok(counts)
 }

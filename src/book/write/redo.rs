@@ -11,13 +11,15 @@ use crate::change::Day;
 
 use super::counts_file::CountsFile;
 use super::day_counts::DayCounts;
-use super::recount::recount;
+use super::recount::{counts_of_log, recount};
 use super::staging::Staging;
 use crate::book::compact::place as place_merged;
 use crate::book::error::At;
 use crate::book::layout;
 use crate::book::layout::Table;
 use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind};
+use crate::book::log::pruning::Pruned;
+use crate::book::prune::move_away::{move_pruned_files, sync_moved_files};
 use crate::book::read::counts_rows::CountsStamp;
 use crate::book::read::listing::Listing;
 use crate::book::{BookError, State};
@@ -34,12 +36,15 @@ impl Redo {
         Redo { staging, durable_folders: HashSet::new() }
     }
 
-    /// Moves the files of the commits among `entries` out of their generations' staging folders.
+    /// Moves the files of the commits among `entries` out of their generations' staging folders, but those that one of them prunes.
     pub(in crate::book) fn place_files(&mut self, entries: &[Entry]) -> Result<(), BookError> {
+        let pruned = Pruned::newest_of(entries);
         let removed: HashSet<&str> = entries.iter().flat_map(|entry| &entry.removed).map(String::as_str).collect();
-        let folders: BTreeSet<&str> = added(entries).map(|(_, file)| layout::parent(&file.path)).collect();
+        let is_there = |file: &AddedFile| !pruned.is_some_and(|pruned| pruned.covers_path(&file.path));
+        let added = || added(entries).filter(|(_, file)| is_there(file));
+        let folders: BTreeSet<&str> = added().map(|(_, file)| layout::parent(&file.path)).collect();
         self.make_folders(folders.iter().copied())?;
-        for (entry, file) in added(entries) {
+        for (entry, file) in added() {
             self.place(entry, &file.path, removed.contains(file.path.as_str()))?;
         }
         // The new name must be durable before the old folder is swept.
@@ -99,6 +104,18 @@ impl Redo {
         place_merged::rescue(&self.staging, entries)
     }
 
+    /// Takes the files away that `entries` prune; all other files of these entries are in their places.
+    pub(in crate::book) fn move_pruned_files(&mut self, entries: &[Entry]) -> Result<(), BookError> {
+        // A late change makes the folder of its day again.
+        self.durable_folders.clear();
+        move_pruned_files(&self.staging, entries)
+    }
+
+    /// Makes durable what older runs have begun to move away, before their staging folders are removed.
+    pub(in crate::book) fn sync_moved_files(&self, entries: &[Entry]) -> Result<(), BookError> {
+        sync_moved_files(&self.staging, entries)
+    }
+
     /// Places one file, unless a later compaction `has_removed` it and was redone already.
     fn place(&self, entry: &Entry, path: &str, has_removed: bool) -> Result<(), BookError> {
         let store = self.staging.store();
@@ -145,7 +162,10 @@ impl Redo {
             }
         }
         if !unusable.is_empty() {
-            for (day, counts) in recount(self.staging.store(), state, &unusable)? {
+            let (of_log, of_events) = unusable.into_iter().partition(|day| state.is_pruned_day(*day));
+            let mut counts = recount(self.staging.store(), state, &of_events)?;
+            counts.extend(counts_of_log(self.staging.store(), state, &of_log)?);
+            for (day, counts) in counts {
                 let file = CountsFile { stamp: self.stamp(state, day), counts };
                 let expected = expected(state, day);
                 if file.total() != expected {
@@ -158,6 +178,31 @@ impl Redo {
             }
         }
         folders.iter().try_for_each(|folder| self.sync(folder))
+    }
+
+    /// Writes the counts files of all days that differ from the log, and returns how many; the events must have the same counts.
+    pub(in crate::book) fn rebuild_counts_files(&mut self, state: &State) -> Result<u64, BookError> {
+        let days: BTreeSet<Day> = state.days.keys().copied().collect();
+        let folders: Vec<String> = days.iter().map(|day| layout::day_folder(Table::Counts, *day)).collect();
+        self.make_folders(folders.iter().map(String::as_str))?;
+        let mut rewritten = 0;
+        for (day, counts) in counts_of_log(self.staging.store(), state, &days)? {
+            if !state.is_pruned_day(day) {
+                let of_events = recount(self.staging.store(), state, &BTreeSet::from([day]))?;
+                let of_events = of_events.get(&day).cloned().unwrap_or_default();
+                if let Some(what) = counts.difference(&of_events) {
+                    return Err(BookError::Disagree { day, what });
+                }
+            }
+            let stamp = self.stamp(state, day);
+            let is_as_it_was = self.read_counts(&stamp)?.is_ok_and(|file| file.counts == counts);
+            if !is_as_it_was {
+                self.write_counts(CountsFile { stamp, counts })?;
+                rewritten += 1;
+            }
+        }
+        folders.iter().try_for_each(|folder| self.sync(folder))?;
+        Ok(rewritten)
     }
 
     fn update_counts_file(&self, state: &State, entries: &[Entry], day: Day) -> Result<CountsUpdate, BookError> {

@@ -18,9 +18,9 @@ use crate::book::lease::Lease;
 use crate::book::log::checkpoint::UnfoldedEntries;
 use crate::book::log::commit_log;
 use crate::book::log::commit_log::{LoggedEntry, Put};
+use crate::book::log::days::reject_days;
 use crate::book::log::entry::{BookSettings, Entry, EntryKind, TopicEntry, Versions};
 use crate::book::log::log_evidence::LogEvidence;
-use crate::book::log::reject_days;
 use crate::book::log::{digested, folding};
 use crate::book::read::listing::Listing;
 use crate::book::{BookError, State, layout};
@@ -47,11 +47,32 @@ impl Book {
     /// [`BookError::NotABook`], [`BookError::OtherSettings`], [`BookError::UnknownFormat`];
     /// [`BookError::Damaged`] or [`BookError::Unsound`] for a log that is not as it was written; [`BookError::Io`].
     pub fn open(store: Arc<dyn Store>, settings: BookSettings, versions: Versions) -> Result<Book, BookError> {
-        folding::repeated(&*store, || Book::open_once(Arc::clone(&store), settings.clone(), versions.clone()))
+        folding::repeated(&*store, || Book::of(Arc::clone(&store), settings.clone(), versions.clone(), fold(&*store)?))
     }
 
-    fn open_once(store: Arc<dyn Store>, settings: BookSettings, versions: Versions) -> Result<Book, BookError> {
-        let (state, unfolded) = match fold(&*store)? {
+    /// Opens a book that exists, with its own settings, by all entries of its log, whatever its checkpoints hold.
+    ///
+    /// # Errors
+    /// As [`Book::open`]; the error of `no_book` where there is none.
+    pub fn open_without_checkpoints(
+        store: Arc<dyn Store>,
+        versions: Versions,
+        no_book: &dyn Fn() -> BookError,
+    ) -> Result<Book, BookError> {
+        folding::repeated(&*store, || {
+            let folded = fold_once(&*store, |_| false)?.ok_or_else(no_book)?;
+            let settings = folded.0.settings.clone();
+            Book::of(Arc::clone(&store), settings, versions.clone(), Some(folded))
+        })
+    }
+
+    fn of(
+        store: Arc<dyn Store>,
+        settings: BookSettings,
+        versions: Versions,
+        folded: Option<(State, UnfoldedEntries)>,
+    ) -> Result<Book, BookError> {
+        let (state, unfolded) = match folded {
             Some(folded) => folded,
             None => match check_free(&*store) {
                 Ok(()) => (State::new(store.new_id().to_string(), settings.clone()), UnfoldedEntries::default()),
@@ -179,6 +200,7 @@ impl Book {
             deltas: Vec::new(),
             views: BTreeMap::new(),
             compaction: None,
+            prune: None,
         };
         self.state.check(&entry)?;
         commit_log::sync(&*self.store)?;
@@ -227,10 +249,12 @@ impl Book {
         redo.place_files(&entries)?;
         redo.place_view_files(&entries, &self.state)?;
         redo.rescue_merged(&entries)?;
+        redo.sync_moved_files(&entries)?;
         // After placing: staging held committed files. Before merged days and counts: a suspended run may be about to exchange a folder
         // for an older one, or to rename an older counts file over the one that is written here.
         staging.sweep_older()?;
         redo.place_merged(&entries)?;
+        redo.move_pruned_files(&entries)?;
         let days: BTreeSet<Day> = entries.iter().flat_map(|entry| &entry.deltas).map(|delta| delta.key.day).collect();
         redo.update_counts_files(&self.state, &entries, &days, &mut |_| Ok(()))?;
         self.state.redone_to = fence;
@@ -245,19 +269,23 @@ fn entries(store: &dyn Store, numbers: Range<u64>) -> Result<Vec<Entry>, BookErr
 
 /// The whole log as a state, and what it has after the newest checkpoint; `None` where there is no log.
 pub(in crate::book) fn fold(store: &dyn Store) -> Result<Option<(State, UnfoldedEntries)>, BookError> {
-    folding::repeated(store, || fold_once(store))
+    // A checkpoint of an earlier version does not say which files there are: read the whole log, once.
+    folding::repeated(store, || fold_once(store, |state| state.files.is_some()))
 }
 
-fn fold_once(store: &dyn Store) -> Result<Option<(State, UnfoldedEntries)>, BookError> {
+/// Folds the log from the newest checkpoint that `is_usable`, or from its beginning.
+fn fold_once(
+    store: &dyn Store,
+    is_usable: impl Fn(&State) -> bool,
+) -> Result<Option<(State, UnfoldedEntries)>, BookError> {
     let evidence = LogEvidence::read(store)?;
     let listed = commit_log::numbers(store)?;
-    // A checkpoint of an earlier version does not say which files there are: read the whole log, once.
     let mut state = match listed.last() {
         None if commit_log::swept_to(store)?.is_none() => {
             evidence.compare(None)?;
             return Ok(None);
         }
-        _ => folding::begin(store, |state| state.files.is_some())?,
+        _ => folding::begin(store, is_usable)?,
     };
     // Read on past the listing: entries may be added while it is made and after.
     let mut next = state.as_ref().map_or(0, |state| state.entries);

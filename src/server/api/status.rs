@@ -8,8 +8,8 @@ use axum::extract::{RawQuery, State};
 use super::schema::{ApiErrors, Timestamp};
 use super::status_body::{
     BookStatus, ClusterStatus, CompactionStatus, DurableStatus, FilesStatus, LiveEpoch, LiveStatus, LostOffsets, Mode,
-    NewestReject, PartitionProgress, PresentRate, ProcessStatus, RateHistory, ReasonStatus, RejectsStatus, SlotAnswer,
-    Status, TopicStatus,
+    NewestReject, PartitionProgress, PresentRate, ProcessStatus, PruneStatus, RateHistory, ReasonStatus, RejectsStatus,
+    SlotAnswer, Status, TopicStatus,
 };
 use crate::change::Partition;
 use crate::cluster::ClusterReport;
@@ -112,6 +112,13 @@ fn files(durable: &DurableState) -> FilesStatus {
         most_of_a_day: durable.files.map(|totals| totals.most_of_a_day),
         entries: durable.entry + 1,
         compactions: compactions.map_or(0, |compactions| compactions.entries),
+        newest_prune: durable.pruned.map(|pruned| PruneStatus {
+            entry: pruned.entry,
+            written_at: Timestamp(pruned.written_at),
+            before: pruned.before,
+            files: pruned.files,
+            bytes: pruned.bytes.bytes(),
+        }),
         newest_compaction: compactions.map(|compactions| {
             let newest = compactions.newest.clone();
             CompactionStatus {

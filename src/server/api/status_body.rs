@@ -61,6 +61,20 @@ pub(in crate::server) struct FilesStatus {
     /// How many of them are compactions.
     pub(in crate::server) compactions: u64,
     pub(in crate::server) newest_compaction: Option<CompactionStatus>,
+    /// What was pruned last.
+    pub(in crate::server) newest_prune: Option<PruneStatus>,
+}
+
+/// The events and rejects of old days that were pruned.
+#[derive(Serialize, ToSchema)]
+pub(in crate::server) struct PruneStatus {
+    /// Its log entry.
+    pub(in crate::server) entry: u64,
+    pub(in crate::server) written_at: Timestamp,
+    /// The first day whose events and rejects stayed.
+    pub(in crate::server) before: Day,
+    pub(in crate::server) files: u64,
+    pub(in crate::server) bytes: Option<u64>,
 }
 
 /// A compaction: files of a day that were merged.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::counts::CountsSnapshot;
 use super::views::{KnownViews, ViewTable, ViewTables};
+use crate::book::log::days::reject_days;
 use crate::book::log::entry::{EntryKind, SourceKind};
-use crate::book::log::{base, commit_log, reject_days};
-use crate::book::{Compactions, CompleteTo, Entry, FileTotals, Lost, PartitionState, State};
+use crate::book::log::{base, commit_log};
+use crate::book::{Compactions, CompleteTo, Entry, FileTotals, Lost, PartitionState, Pruned, State};
 use crate::change::{Day, Partition};
 use crate::query::{CountId, Totals};
 use crate::store::Disk;
@@ -45,6 +46,8 @@ pub(in crate::server) struct DurableState {
     pub(in crate::server) files: Option<FileTotals>,
     /// What compactions have done.
     pub(in crate::server) compactions: Option<Compactions>,
+    /// Which events and rejects are gone.
+    pub(in crate::server) pruned: Option<Pruned>,
     /// Its views.
     pub(in crate::server) views: KnownViews,
     /// Those in memory, of a book that another process writes.
@@ -135,6 +138,7 @@ impl DurableState {
             unreadable_fields: positions(state).map(|(_, position)| position.unreadable_fields).sum(),
             files: state.files.as_ref().map(|files| FileTotals::of(files.values())),
             compactions: state.compactions.clone(),
+            pruned: state.pruned,
             views: KnownViews::at(state, views_before),
             tables: ViewTables::default(),
         }

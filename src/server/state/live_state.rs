@@ -77,6 +77,7 @@ impl LiveState {
             commit: committed.commit,
             positions: partitions.positions(),
             commit_time: committed.commit_time,
+            events_from: committed.events_from,
             level: AnswerLevel::Live { epoch },
         };
         let (time_zone, of_commit) = (self.counts.time_zone.clone(), Arc::clone(&durable.counts.rejects));

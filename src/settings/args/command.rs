@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::heading::{GLOBAL, LOGGING};
 use super::{
-    CaptureArgs, CompactArgs, CompletionsArgs, DemoArgs, DoctorArgs, EventsArgs, ManArgs, QueryArgs, RejectsArgs,
-    RunArgs, ServeArgs, SlotArgs, VerifyArgs, ViewArgs,
+    CaptureArgs, CompactArgs, CompletionsArgs, DemoArgs, DoctorArgs, EventsArgs, ManArgs, PruneArgs, QueryArgs,
+    RebuildArgs, RejectsArgs, RunArgs, ServeArgs, SlotArgs, VerifyArgs, ViewArgs,
 };
 
 /// Keeps the day book of a PostgreSQL write-ahead log: counts per table, day and operation, exactly once, in Parquet
@@ -58,6 +58,10 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Merge the small files of days that are over, also beside a run
     Compact(CompactArgs),
+    /// Remove the events and rejects of old days, and keep counts and views, also beside a run
+    Prune(PruneArgs),
+    /// Write counts, views and checkpoint anew from log and events, after damage
+    Rebuild(RebuildArgs),
     /// Declare, build, show or drop views: your own aggregates, in SQL
     View(ViewArgs),
     /// Create, show or drop a PostgreSQL replication slot

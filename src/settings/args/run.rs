@@ -106,6 +106,12 @@ pub struct RunArgs {
         help_heading = COMMIT
     )]
     pub compact: CompactDays,
+    /// Keep events and rejects of today and N days before; counts and views keep all [default: keep all]
+    ///
+    /// Counted from today, at the latest from the day after the newest change. What comes late to an older day is pruned with the next day.
+    /// Rejects without a timestamp, which all rejects of slots and files are, are on no day and stay. walbook prune does it at any time.
+    #[arg(long, env = "WALBOOK_RETAIN_DAYS", value_name = "N", help_heading = COMMIT)]
+    pub retain_days: Option<u32>,
     /// How long entries of the log are kept, or off
     ///
     /// Older ones are swept by the run, in the background, when there are many: a base stands for them, answers stay the same, and starts and verify

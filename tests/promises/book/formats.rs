@@ -60,6 +60,7 @@ fn fence() -> Entry {
         deltas: Vec::new(),
         views: BTreeMap::new(),
         compaction: None,
+        prune: None,
     }
 }
 

@@ -340,6 +340,7 @@ fn first_entry(state: &State) -> Entry {
         deltas: Vec::new(),
         views: BTreeMap::new(),
         compaction: None,
+        prune: None,
     }
 }
 

@@ -99,6 +99,14 @@ impl World {
         self.start(Command::new(WALBOOK), arguments)
     }
 
+    /// What the binary prints, which must end well.
+    #[track_caller]
+    pub(crate) fn answer(&self, arguments: &[&str]) -> String {
+        let output = Command::new(WALBOOK).args(arguments).output().expect("the binary is built");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("the answer is text")
+    }
+
     fn run_arguments(&self, arguments: &[&str]) -> Vec<String> {
         let brokers = match &self.silent {
             Some(silent) => silent.local_addr().expect("it is bound").to_string(),

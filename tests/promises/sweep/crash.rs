@@ -126,6 +126,22 @@ fn a_kill_at_any_operation_of_a_sweep_is_completed_by_the_next_one() {
 }
 
 #[test]
+fn a_power_cut_after_the_checkpoint_of_a_run_that_follows_a_killed_sweep_loses_nothing() {
+    for (number, name) in changing() {
+        let (store, seen, _) = struck(number, Fault::CrashBefore);
+        let context =
+            format!("a kill before operation {number} ({name}), and a power cut after the next run's checkpoints");
+        let disk = store.process();
+        let (mut committer, mut totals) = start(&disk).unwrap_or_else(|error| panic!("{context}: {error:?}"));
+        pass_checkpoints(&disk, &mut committer, &mut totals).unwrap_or_else(|error| panic!("{context}: {error:?}"));
+        for seed in [0, number as u64] {
+            check_log(&disk.survive(seed), &seen, &context);
+            check_recovery(&disk.survive(seed), &seen, &context);
+        }
+    }
+}
+
+#[test]
 fn a_power_cut_during_the_sweep_after_a_kill_loses_nothing() {
     let mut strikes = Strikes::default();
     let removing = |name: &str| ["link", "sync-folder", "rename", "remove"].iter().any(|verb| name.starts_with(verb));

@@ -35,6 +35,7 @@ fn check_removed(state: &State, entry: &Entry) -> Result<(Table, Day), String> {
     let mut paths = BTreeSet::new();
     for path in &entry.removed {
         let place = RowsPlace::parse(path).ok_or_else(|| format!("removes {path:?}"))?;
+        holds(!state.is_pruned(&place), || format!("removes {path:?}, which was pruned"))?;
         let is_known = match place {
             RowsPlace::Committed(place) => place.commit <= state.commit,
             RowsPlace::Merged(place) => place.entry < entry.entry,

@@ -38,6 +38,11 @@ pub(in crate::book::verify) fn verify_merged(
         if removed.holds(&added.path) {
             continue;
         }
+        if removed.is_pruned(&added.path) {
+            let place = MergedPlace::parse(&added.path);
+            place.into_iter().for_each(|place| found.merged.pruned.add(place.table, added.rows));
+            continue;
+        }
         found.files += 1;
         let Some(place) = MergedPlace::parse(&added.path).filter(|place| place.entry == entry.entry) else {
             found.damaged.push(format!("{}: no name for a file of entry {}", added.path, entry.entry));

@@ -8,5 +8,5 @@ mod merged_rows;
 mod swept_files;
 
 pub(super) use merged_files::verify_merged;
-pub(super) use merged_rows::MergedRows;
+pub(super) use merged_rows::{MergedRows, PrunedRows};
 pub(super) use swept_files::{SweptFiles, verify_swept};

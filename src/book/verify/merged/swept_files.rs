@@ -33,6 +33,10 @@ pub(in crate::book::verify) fn verify_swept(root: &Path, swept: &SweptFiles, rem
         if removed.holds(&added.path) {
             continue;
         }
+        if removed.is_pruned(&added.path) {
+            found.merged.pruned.add(swept.table, added.rows);
+            continue;
+        }
         found.files += 1;
         let Some(file) = open(root, added, None, &mut found) else { continue };
         let row_sum = named.merged.as_ref().map(|merged| merged.row_sum);

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::book::CompleteTo;
 use crate::book::log::entry::BadValueCount;
+use crate::change::Day;
 use crate::query::ViewColumn;
 use crate::server::api::schema::ApiErrors;
 use crate::server::error::Answer;
@@ -37,6 +38,9 @@ pub(in crate::server) struct ViewSummary {
     /// How many files of rows there are.
     files: usize,
     bad_values: ViewBadValueCount,
+    /// The first day of which it has all changes, if the events of older days were pruned when it was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events_from: Option<Day>,
     /// Whether day itself is a group column, so that rows can be chosen by day.
     has_days: bool,
     /// Its columns; none if its declaration is of another version of walbook and cannot be read.
@@ -85,6 +89,7 @@ fn summary(name: &str, known: &KnownView) -> ViewSummary {
         groups: known.groups,
         files: known.files,
         bad_values: (&known.bad_values).into(),
+        events_from: known.events_from,
         has_days: view.is_ok_and(|view| view.has_days()),
         columns: view.map_or_else(|_| Vec::new(), |view| view.columns()),
     }

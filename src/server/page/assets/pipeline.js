@@ -1,4 +1,4 @@
-// The pipeline beside the grid: completeness, lag, rate, last commit, rejects.
+// The pipeline beside the grid: completeness, lag, rate, last commit, files, rejects.
 
 import { clusterFault, clusterWords } from "./cluster.js";
 import { byId, el, svg } from "./dom.js";
@@ -13,12 +13,14 @@ const LEAST = { records: 10_000, bytes: 16_000_000 };
 const BEHIND = 10;
 const FRESH = 24 * 3600;
 const REASONS = 6;
+// So many files of a day make questions about it slow.
+const MANY_FILES = 2_000;
 
 export class Pipeline {
 	constructor(app) {
 		this.app = app;
 		this.panel = byId("pipeline");
-		this.sections = ["complete", "lag", "rate", "commit", "cluster", "rejects"].map((name) => {
+		this.sections = ["complete", "lag", "rate", "commit", "cluster", "files", "rejects"].map((name) => {
 			const section = el("section", { class: name });
 			this.panel.append(section);
 			return [name, section];
@@ -202,6 +204,25 @@ export class Pipeline {
 		const fault = clusterFault(status);
 		const name = fault && el("span", { title: fault.address }, `Process ${fault.process}`);
 		return [heading("Cluster", processes), fault && line(name, el("b", { class: "warn" }, fault.short)), note(words)];
+	}
+
+	files() {
+		const { status, today } = this.app;
+		const files = status.files;
+		if (!files) return [];
+		const parts = [heading("Files", files.bytes === null ? null : bytes(files.bytes))];
+		if (files.files !== null) parts.push(line("Events and rejects", count(files.files)));
+		parts.push(line("Log entries", count(files.entries)));
+		const { newest_compaction: merged, newest_prune: pruned } = files;
+		if (merged) {
+			const what = `${count(merged.files_before)} → ${count(merged.files_after)}`;
+			parts.push(line(`Merged ${dayWords(merged.day, today)}`, what));
+		}
+		if (pruned) parts.push(line("Events from", dayWords(pruned.before, today)));
+		if ((files.most_of_a_day ?? 0) >= MANY_FILES) {
+			parts.push(note(`A day has ${count(files.most_of_a_day)} files. walbook compact merges those of days that are over.`));
+		}
+		return parts;
 	}
 
 	rejects() {

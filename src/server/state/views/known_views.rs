@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::book::log::entry::BadValueCount;
 use crate::book::{State, ViewState};
+use crate::change::Day;
 use crate::query::ReadableView;
 
 /// A view of a book.
@@ -21,6 +22,8 @@ pub(in crate::server) struct KnownView {
     pub(in crate::server) files: usize,
     /// Values that could not be computed.
     pub(in crate::server) bad_values: BadValueCount,
+    /// The first day of which it has all changes, if that is not all.
+    pub(in crate::server) events_from: Option<Day>,
     /// The view, or why this version cannot read it.
     pub(in crate::server) view: Result<ReadableView, String>,
 }
@@ -43,6 +46,7 @@ impl KnownViews {
                 groups,
                 files,
                 bad_values: view.bad_values.clone(),
+                events_from: view.events_from,
                 view: before.map_or_else(parse, |before| before.view.clone()),
             };
             (name.clone(), known)

@@ -1,5 +1,5 @@
-//! Merging files while a run goes on: a thread of the leading process hands finished merges to the committer between two commits, and takes
-//! up what other processes put beside the run.
+//! A thread of the leading process, which keeps the files of the book few and prunes old days. It uses the committer between two commits, and
+//! takes up what other processes put beside the run.
 //!
 //! Merges and sweeps of the log are on a further thread, of the lowest priority: one that waits for the processor while it has the committer would
 //! hold up commits.
@@ -10,11 +10,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{info, warn};
 
 use super::log_sweep::LogSweep;
+use super::retention::first_kept_day;
 use crate::book::compact::{
     Compactor, DayPhase, MergedDay, closed_days, days_with_several_files, remove_replaced_files,
 };
@@ -39,54 +40,56 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 const MANY_FILES: u64 = 720;
 
 /// What the thread needs.
-pub(super) struct Compaction {
+pub(in crate::run) struct Upkeep {
     /// The committer of the run.
-    pub(super) committer: Arc<Mutex<Committer>>,
+    pub(in crate::run) committer: Arc<Mutex<Committer>>,
     /// Where the book is.
-    pub(super) store: Arc<dyn Store>,
+    pub(in crate::run) store: Arc<dyn Store>,
     /// Receives each entry that is put or taken up, if the process serves the book.
-    pub(super) commits: Option<Sender<CommittedEntry>>,
+    pub(in crate::run) commits: Option<Sender<CommittedEntry>>,
     /// Whether to merge files; entries of other processes are taken up in any case.
-    pub(super) compacts: bool,
+    pub(in crate::run) compacts: bool,
+    /// How many days before today keep their events and rejects; all, if it is not said.
+    pub(in crate::run) retain_days: Option<u32>,
     /// How long entries of the log are kept; `None` for ever.
-    pub(super) keep_log: Option<Duration>,
+    pub(in crate::run) keep_log: Option<Duration>,
     /// How the process ends.
-    pub(super) shutdown: Shutdown,
+    pub(in crate::run) shutdown: Shutdown,
 }
 
 /// The thread, which is stopped when this is dropped.
-pub(super) struct CompactionThread {
+pub(in crate::run) struct UpkeepThread {
     is_stopped: Arc<AtomicBool>,
     thread: Thread,
     /// Disconnected when it has ended.
     ended: Receiver<()>,
 }
 
-impl CompactionThread {
+impl UpkeepThread {
     /// Starts the thread.
     ///
     /// # Errors
     /// When there can be no further thread.
-    pub(super) fn start(compaction: Compaction) -> Result<CompactionThread, Failure> {
+    pub(in crate::run) fn start(upkeep: Upkeep) -> Result<UpkeepThread, Failure> {
         let is_stopped = Arc::new(AtomicBool::new(false));
         let (compactor, sweep) = {
-            let committer = compaction.lock();
-            (committer.compactor(), compaction.keep_log.map(|keep| LogSweep::new(&committer, keep)))
+            let committer = upkeep.lock();
+            (committer.compactor(), upkeep.keep_log.map(|keep| LogSweep::new(&committer, keep)))
         };
         let is_stopped_too = Arc::clone(&is_stopped);
-        let days = Days { compaction, compactor, sweep, is_stopped: is_stopped_too, known: BTreeMap::new(), old: None };
+        let days = Days { upkeep, compactor, sweep, is_stopped: is_stopped_too, known: BTreeMap::new(), old: None };
         let (is_running, ended) = channel();
         let work = move || {
             let _is_running: Sender<()> = is_running;
             days.work();
         };
-        let thread = thread::Builder::new().name("compact".to_owned()).spawn(work);
+        let thread = thread::Builder::new().name("upkeep".to_owned()).spawn(work);
         let thread = thread.context("could not start a thread")?.thread().clone();
-        Ok(CompactionThread { is_stopped, thread, ended })
+        Ok(UpkeepThread { is_stopped, thread, ended })
     }
 }
 
-impl Drop for CompactionThread {
+impl Drop for UpkeepThread {
     fn drop(&mut self) {
         self.is_stopped.store(true, Ordering::Relaxed);
         self.thread.unpark();
@@ -95,7 +98,7 @@ impl Drop for CompactionThread {
     }
 }
 
-impl Compaction {
+impl Upkeep {
     fn lock(&self) -> MutexGuard<'_, Committer> {
         self.committer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,7 +114,7 @@ impl Compaction {
 
 /// The days of the book, as the thread has found them.
 struct Days {
-    compaction: Compaction,
+    upkeep: Upkeep,
     compactor: Compactor,
     sweep: Option<LogSweep>,
     is_stopped: Arc<AtomicBool>,
@@ -144,7 +147,7 @@ impl Days {
             self.follow_log();
             if Instant::now() >= next_check {
                 if let Err(error) = self.check().and_then(|()| self.sweep_log()) {
-                    return self.compaction.shutdown.fail(error);
+                    return self.upkeep.shutdown.fail(error);
                 }
                 next_check = Instant::now() + CHECK_INTERVAL;
             }
@@ -153,12 +156,12 @@ impl Days {
     }
 
     fn is_stopped(&self) -> bool {
-        self.is_stopped.load(Ordering::Relaxed) || self.compaction.shutdown.has_failed()
+        self.is_stopped.load(Ordering::Relaxed) || self.upkeep.shutdown.has_failed()
     }
 
     /// Takes up what other processes have put; a commit that is in progress does so itself.
     fn follow_log(&self) {
-        let Ok(mut committer) = self.compaction.committer.try_lock() else { return };
+        let Ok(mut committer) = self.upkeep.committer.try_lock() else { return };
         if self.is_stopped() {
             return;
         }
@@ -169,31 +172,32 @@ impl Days {
             Err(error) => return warn!(error = with_causes(&error), "could not look for entries of other processes"),
         }
         match committer.follow_log() {
-            Ok(entries) => entries.into_iter().for_each(|entry| self.compaction.announce(committer.state(), entry)),
+            Ok(entries) => entries.into_iter().for_each(|entry| self.upkeep.announce(committer.state(), entry)),
             // While this has the committer, which must not be used again: who waits for it looks for failures first.
-            Err(error) => self.compaction.shutdown.fail(error),
+            Err(error) => self.upkeep.shutdown.fail(error),
         }
     }
 
-    /// Merges the days that are worth it, one after the other.
+    /// Prunes days that are old enough, and merges those that are worth it, one after the other.
     ///
     /// # Errors
     /// [`BookError::Fenced`]: the book is another run's.
     fn check(&mut self) -> Result<(), BookError> {
-        if !self.compaction.compacts {
+        if let Err(error) = remove_replaced_files(&*self.upkeep.store) {
+            warn!(error = with_causes(&error), "could not remove files that were merged or pruned; trying again later");
+        }
+        self.prune();
+        if !self.upkeep.compacts {
             return Ok(());
         }
-        if let Err(error) = remove_replaced_files(&*self.compaction.store) {
-            warn!(error = with_causes(&error), "could not remove files that were merged; trying again later");
-        }
-        let state = self.compaction.lock().state().clone();
+        let state = self.upkeep.lock().state().clone();
         self.note_commit(state.commit);
         for (table, day, phase) in self.candidates(&state) {
             if self.is_stopped() {
                 return Ok(());
             }
             self.follow_log();
-            let state = self.compaction.lock().state().clone();
+            let state = self.upkeep.lock().state().clone();
             match self.merge(&state, (table, day), phase) {
                 Ok(Some(merged)) => {
                     self.put(&merged);
@@ -205,6 +209,34 @@ impl Days {
             }
         }
         Ok(())
+    }
+
+    /// Prunes the days that are older than those to be kept.
+    fn prune(&self) {
+        let Some(days) = self.upkeep.retain_days else { return };
+        let mut committer = self.upkeep.lock();
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros());
+        let first = first_kept_day(committer.state(), days, now.unwrap_or(0));
+        // What has come late to pruned days goes with the next one.
+        let is_new = |day: &Day| committer.state().pruned.is_none_or(|pruned| pruned.before < *day);
+        let Some(first) = first.filter(is_new).filter(|_| !self.is_stopped()) else { return };
+        if let Some(view) = committer.state().unbuilt_view() {
+            return warn!(
+                view,
+                "old days are not pruned before this view is built: the next start of the run builds it"
+            );
+        }
+        match committer.prune(first) {
+            Ok(Some(entry)) => {
+                let pruned = committer.state().pruned;
+                let (files, bytes) = pruned.map_or((0, None), |pruned| (pruned.files, pruned.bytes.bytes()));
+                info!(before = %first, files, bytes, "pruned the events and rejects of old days");
+                self.upkeep.announce(committer.state(), entry);
+            }
+            Ok(None) => {}
+            // While this has the committer, as in `follow_log`.
+            Err(error) => self.upkeep.shutdown.fail(error),
+        }
     }
 
     /// Merges a day on a thread of the lowest priority.
@@ -221,16 +253,16 @@ impl Days {
     fn sweep_log(&mut self) -> Result<(), BookError> {
         loop {
             self.follow_log();
-            let Days { compaction, sweep: Some(sweep), is_stopped, .. } = self else { return Ok(()) };
-            let is_cancelled = || is_stopped.load(Ordering::Relaxed) || compaction.shutdown.has_failed();
-            if is_cancelled() || !sweep.sweep(&compaction.committer, &is_cancelled)? {
+            let Days { upkeep, sweep: Some(sweep), is_stopped, .. } = self else { return Ok(()) };
+            let is_cancelled = || is_stopped.load(Ordering::Relaxed) || upkeep.shutdown.has_failed();
+            if is_cancelled() || !sweep.sweep(&upkeep.committer, &is_cancelled)? {
                 return Ok(());
             }
         }
     }
 
     fn put(&self, merged: &MergedDay) {
-        let mut committer = self.compaction.lock();
+        let mut committer = self.upkeep.lock();
         if self.is_stopped() {
             return;
         }
@@ -239,7 +271,7 @@ impl Days {
                 let [(files, bytes), (files_after, bytes_after)] = merged.sizes();
                 let (day, table) = (merged.day(), merged.table().folder());
                 info!(%day, table, files, bytes, files_after, bytes_after, rows = merged.rows(), "merged the files of a day");
-                self.compaction.announce(committer.state(), entry);
+                self.upkeep.announce(committer.state(), entry);
             }
             Ok(None) => {
                 if let Err(error) = self.compactor.discard(merged) {
@@ -247,7 +279,7 @@ impl Days {
                 }
             }
             // While this has the committer, as in `follow_log`.
-            Err(error) => self.compaction.shutdown.fail(error),
+            Err(error) => self.upkeep.shutdown.fail(error),
         }
     }
 
@@ -262,7 +294,7 @@ impl Days {
             if several.is_empty() {
                 continue;
             }
-            let closed = match closed_days(&*self.compaction.store, state, &several, table) {
+            let closed = match closed_days(&*self.upkeep.store, state, &several, table) {
                 Ok(closed) => closed,
                 Err(error) => {
                     warn!(error = with_causes(&error), "could not look for days to merge; trying again later");

@@ -1,31 +1,27 @@
 //! `walbook compact`: merges the small files of days, by itself or beside the run that has the book.
 
-use std::fs;
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 use tracing::info;
 
-use super::answers::print;
-use super::signals;
+use super::owner::{LOOK_INTERVAL, Owner, check_user, is_free};
 use crate::book::compact::{CompactionBeside, DayPhase, closed_days, days_with_several_files, remove_replaced_files};
 use crate::book::log::entry::BookSettings;
 use crate::book::{Book, BookError, Committer, Entry, LeaseWatch, Snapshot, State};
 use crate::change::{Day, Failure, FailureKind, WithContext};
+use crate::commands::answers::print;
+use crate::commands::signals;
 use crate::control::Shutdown;
-use crate::run::{LEASE_TIMEOUT, LeaseKeeper, versions};
+use crate::run::{LEASE_TIMEOUT, versions};
 use crate::settings::SettingsError;
 use crate::settings::args::{CompactArgs, ReportFormat};
-use crate::store::layout::{LOG, STAGING, Table};
+use crate::store::layout::Table;
 use crate::store::{Disk, Store};
-
-/// How often it is looked whether a run has the book, and whether it has put merged files in their places.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What was done to a day.
 struct CompactedDay {
@@ -37,7 +33,7 @@ struct CompactedDay {
 }
 
 /// Merges the days that were named, or all closed ones.
-pub(super) fn compact(args: &CompactArgs) -> Result<(), Failure> {
+pub(in crate::commands) fn compact(args: &CompactArgs) -> Result<(), Failure> {
     // Says what is wrong with a path or a book before anything is made there.
     let snapshot = Snapshot::take(&args.book)?;
     check_days(&args.day, snapshot.state())?;
@@ -80,23 +76,6 @@ fn check_days(days: &[Day], state: &State) -> Result<(), Failure> {
     }
 }
 
-/// Refuses to write files into a book that are another user's than the log: the run of that user could not link or remove them.
-fn check_user(book: &Path) -> Result<(), Failure> {
-    let staging = book.join(STAGING);
-    let own = tempfile::tempfile_in(&staging).and_then(|file| file.metadata());
-    let own = own.context(format!("could not write to {}", staging.display()))?.uid();
-    let log = book.join(LOG);
-    let owner = fs::metadata(&log).context(format!("could not look up {}", log.display()))?.uid();
-    match own == owner {
-        true => Ok(()),
-        false => Err(SettingsError::Wrong(format!(
-            "{}: the book is written by the user with the number {owner}, and this process would write as {own}: run it as that user",
-            book.display()
-        ))
-        .into()),
-    }
-}
-
 fn all_closed(store: &dyn Store, state: &State) -> Result<Vec<(Table, Day)>, BookError> {
     let mut of = Vec::new();
     for table in [Table::Events, Table::Rejects] {
@@ -114,7 +93,7 @@ struct Compacting<'a> {
     settings: BookSettings,
     shutdown: &'a Shutdown,
     /// The book, once this process has taken it over because no run has it.
-    owner: Option<(Committer, LeaseKeeper)>,
+    owner: Option<Owner>,
     done: &'a mut Vec<CompactedDay>,
 }
 
@@ -134,8 +113,8 @@ impl Compacting<'_> {
             }
             self.check_owned()?;
             match &mut self.owner {
-                Some((committer, _)) => {
-                    let compacted = compact_owned(committer, (*table, *day), self.shutdown)?;
+                Some(owner) => {
+                    let compacted = compact_owned(&mut owner.committer, (*table, *day), self.shutdown)?;
                     self.done.extend(compacted);
                 }
                 None => {
@@ -155,9 +134,9 @@ impl Compacting<'_> {
         if let Some(beside) = beside {
             beside.finish()?;
         }
-        if let Some((_, lease)) = self.owner.take() {
+        if let Some(owner) = self.owner.take() {
             remove_replaced_files(&*self.store)?;
-            lease.release();
+            owner.release();
         }
         Ok(())
     }
@@ -170,31 +149,8 @@ impl Compacting<'_> {
     /// Becomes the owner of a book that no run has: what was put and is not in its place is placed.
     fn take_over(&mut self) -> Result<(), Failure> {
         let opened = Book::open(Arc::clone(&self.store), self.settings.clone(), versions())?;
-        let lease = LeaseKeeper::new(LEASE_TIMEOUT, self.shutdown);
-        let committer =
-            opened.fence_with_lease(|_| Ok::<_, BookError>(Default::default()), |owned| lease.start(owned))?;
-        self.owner = Some((committer, lease));
+        self.owner = Some(Owner::of(opened, self.shutdown)?);
         Ok(())
-    }
-}
-
-/// Whether no run has the book: it has released it, or has been silent for as long as a standby waits.
-fn is_free(store: &Arc<dyn Store>, shutdown: &Shutdown) -> Result<bool, Failure> {
-    let mut watch = LeaseWatch::new(Arc::clone(store), LEASE_TIMEOUT);
-    let mut is_first = true;
-    loop {
-        if shutdown.is_requested() {
-            return Ok(false);
-        }
-        // A lease that is renewed, or an entry, shows a run.
-        if !is_first && !watch.is_unchanged()? {
-            return Ok(false);
-        }
-        if watch.look(Instant::now())?.is_some() {
-            return Ok(true);
-        }
-        is_first = false;
-        thread::sleep(LOOK_INTERVAL);
     }
 }
 

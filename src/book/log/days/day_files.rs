@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use super::entry::Entry;
 use crate::book::layout::{RowsPlace, Table};
+use crate::book::log::entry::Entry;
 use crate::change::Day;
 
 /// The names of some files, whatever their order.
@@ -41,7 +41,7 @@ impl SizeSum {
         self.0
     }
 
-    fn is_unknown(&self) -> bool {
+    pub(in crate::book::log) fn is_unknown(&self) -> bool {
         self.0.is_none()
     }
 

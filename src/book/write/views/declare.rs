@@ -3,13 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::entry_parts::entry_of_views;
-use super::resume::fold;
-use super::staging::Staging;
-use crate::book::log::commit_log::{self, Put};
-use crate::book::log::digested;
 use crate::book::log::entry::{Versions, ViewEntry};
 use crate::book::read::view_files::parse_view;
+use crate::book::write::beside::put_beside;
+use crate::book::write::entry_parts::entry_of_views;
 use crate::book::{BookError, State};
 use crate::store::Store;
 
@@ -34,30 +31,14 @@ pub fn change_view(
     change: &ViewChange,
     no_book: &dyn Fn() -> BookError,
 ) -> Result<String, BookError> {
-    loop {
-        let (state, _) = fold(&**store)?.ok_or_else(no_book)?;
-        let (name, said) = entry_of(&state, change)?;
-        let views = BTreeMap::from([(name.clone(), said)]);
-        let entry = entry_of_views(&**store, &state, state.generation.clone(), versions.clone(), views);
-        state.check(&entry)?;
-        commit_log::sync(&**store)?;
-        let staging = Staging::make(Arc::clone(store), entry.entry)?;
-        let (bytes, digest) = digested::write(&entry);
-        let put = commit_log::put_beside(&staging, entry.entry, &bytes);
-        // What is left of the folder goes with the next start.
-        let abandoned = staging.abandon();
-        // A run that has just begun may have removed the folder, also right after the entry was put.
-        match put {
-            Ok(Put::Done) => return Ok(name),
-            _ if commit_log::holds(&**store, entry.entry, &digest)? => {
-                commit_log::sync(&**store)?;
-                return Ok(name);
-            }
-            // Another entry has this number: look again.
-            Ok(Put::Lost(_)) | Err(BookError::StagingGone { .. } | BookError::Fenced { .. }) => abandoned?,
-            Err(error) => return Err(error),
-        }
-    }
+    let mut name = String::new();
+    put_beside(store, no_book, &mut |state: &State| {
+        let (changed, said) = entry_of(state, change)?;
+        name.clone_from(&changed);
+        let views = BTreeMap::from([(changed, said)]);
+        Ok(Some(entry_of_views(&**store, state, state.generation.clone(), versions.clone(), views)))
+    })?;
+    Ok(name)
 }
 
 /// What the entry says, and of which view.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::commit_log;
-use super::entry::Entry;
 use crate::book::BookError;
 use crate::book::layout::{FilePlace, Table};
+use crate::book::log::commit_log;
+use crate::book::log::entry::Entry;
 use crate::change::Day;
 use crate::store::Store;
 

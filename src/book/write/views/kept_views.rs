@@ -5,10 +5,10 @@ use std::io::ErrorKind;
 
 use twox_hash::XxHash3_64;
 
-use super::staging::Staging;
 use crate::book::error::At;
 use crate::book::log::entry::{AddedFile, BadValueCount, ViewEntry};
 use crate::book::read::view_files;
+use crate::book::write::staging::Staging;
 use crate::book::{BookError, State, layout};
 use crate::change::{Accumulators, Day, GroupKey, GroupValue, ViewChanges};
 use crate::sql::ViewName;

@@ -1,0 +1,16 @@
+//! Retention: the events and rejects of old days are taken out of a book; its counts and views stay.
+//!
+//! In: the first day that stays. Out: an entry of kind `prune`, and day folders without the files that it takes out of the book.
+//!
+//! ```text
+//! Committer::prune, or prune_beside in a process beside the run ──▶ entry ──▶ move_away.rs: day folders moved to the replaced files
+//! ```
+//!
+//! Promised: one entry decides; after it no answer has an event of such a day, and a listing loses each day whole. The files stay ten
+//! minutes among the replaced ones, where readers find those that they have listed.
+
+mod beside;
+mod commit;
+pub(in crate::book) mod move_away;
+
+pub use beside::{is_moved_away, prune_beside};

@@ -1,0 +1,27 @@
+//! `walbook rebuild`: what follows from log and events, again.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::ReportFormat;
+use super::heading::{OUTPUT, VIEW};
+use crate::change::GroupLimit;
+
+/// `walbook rebuild`
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// The book
+    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
+    pub book: PathBuf,
+    /// The most groups and distinct values of all views
+    ///
+    /// They are in memory.
+    #[arg(
+        long, env = "WALBOOK_VIEW_MAX_GROUPS", default_value_t = GroupLimit::DEFAULT, value_name = "N", help_heading = VIEW
+    )]
+    pub view_max_groups: u64,
+    /// Output format
+    #[arg(long, env = "WALBOOK_FORMAT", default_value = "table", value_name = "FORMAT", help_heading = OUTPUT)]
+    pub format: ReportFormat,
+}
