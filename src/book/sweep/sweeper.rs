@@ -74,7 +74,9 @@ impl Sweeper {
         let base = base::read_newest(store)?;
         if let Some(base) = &base {
             let last = entry_path(base.entry());
-            if store.exists(&last).at("look up", &last)? {
+            // The last entry, or an older base: nothing says that the manifests have gone too.
+            let has_older = || Ok::<_, BookError>(commit_log::numbers_in(store, BASES)?.len() > 1);
+            if store.exists(&last).at("look up", &last)? || has_older()? {
                 self.remove_swept(base, is_cancelled)?;
             }
         }

@@ -93,7 +93,11 @@ fn verify_once(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<
         Some(entry) if entry >= first && !verification.log.is_empty() => return Err(BookError::Swept { entry }),
         _ => verification.compare(&evidence),
     }
-    Ok(verification.report(&disk, &removed, verify_views(root)))
+    let report = verification.report(&disk, &removed, verify_views(root));
+    match commit_log::swept_to(&disk)? {
+        Some(entry) if entry >= first && !report.ok => Err(BookError::Swept { entry }),
+        _ => Ok(report),
+    }
 }
 
 /// Verifies the files of one entry after the other, until the channel closes.
