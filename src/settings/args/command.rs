@@ -58,7 +58,7 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Merge the small files of days that are over, also beside a run
     Compact(CompactArgs),
-    /// Remove the events and rejects of old days, and keep counts and views, also beside a run
+    /// Remove events and rejects of old days; counts and views stay
     Prune(PruneArgs),
     /// Write counts, views and checkpoint anew from log and events, after damage
     Rebuild(RebuildArgs),
