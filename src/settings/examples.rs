@@ -79,10 +79,14 @@ pub fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
                 "walbook compact book --day 2026-11-21,2026-11-22",
             ),
         ],
-        "prune" => {
-            &[("Remove the events and rejects of all days before a day", "walbook prune book --before 2026-11-01")]
-        }
-        "rebuild" => &[("Write what follows from log and events anew", "walbook rebuild book")],
+        "prune" => &[
+            ("Remove the events and rejects of all days before a day", "walbook prune book --before 2026-11-01"),
+            ("The same, with what was removed for a program", "walbook prune book --before 2026-11-01 --format json"),
+        ],
+        "rebuild" => &[
+            ("Write what follows from log and events anew", "walbook rebuild book"),
+            ("The same, with how many files differed for a program", "walbook rebuild book --format json"),
+        ],
         "view" => &[
             (
                 "Declare a view",

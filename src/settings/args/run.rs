@@ -108,8 +108,9 @@ pub struct RunArgs {
     pub compact: CompactDays,
     /// Days before today that keep events and rejects
     ///
-    /// Older ones are pruned by the run; without it all keep them. Counts and views have all days. Today is at the latest the day after the newest change. What comes late to an older day is pruned with the next day.
-    /// Rejects without a timestamp, which all rejects of slots and files are, are on no day and stay. walbook prune does it at any time.
+    /// Older ones are pruned by the run; without it all keep them. Counts and views have all days. Today is at the latest the day after the
+    /// newest change. What comes late to an older day is pruned with the next day. Rejects without a timestamp, which all rejects of slots
+    /// and files are, are on no day and stay. walbook prune does it at any time.
     #[arg(long, env = "WALBOOK_RETAIN_DAYS", value_name = "N", help_heading = COMMIT)]
     pub retain_days: Option<u32>,
     /// How long entries of the log are kept, or off
