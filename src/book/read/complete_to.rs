@@ -26,6 +26,7 @@ pub struct CompleteTo {
     pub commit_time: Option<i64>,
     /// The first day of which all events and rejects are in the book; absent where none were pruned. Counts and views have all days.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub events_from: Option<Day>,
     /// Whether it survives a crash.
     #[serde(flatten)]

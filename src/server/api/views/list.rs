@@ -40,6 +40,7 @@ pub(in crate::server) struct ViewSummary {
     bad_values: ViewBadValueCount,
     /// The first day of which it has all changes, if the events of older days were pruned when it was built.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     events_from: Option<Day>,
     /// Whether day itself is a group column, so that rows can be chosen by day.
     has_days: bool,
