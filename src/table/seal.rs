@@ -4,6 +4,7 @@
 //! background, while the operator keeps the commit's capability. So a passed frontier downstream means *sealed*.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use timely::dataflow::channels::pact::Pipeline;
@@ -172,12 +173,23 @@ fn check_staging(store: &dyn Store, generation: &str) -> Result<(), TableError> 
     if sees(&staging)? {
         return Ok(());
     }
-    // If the run's own fence exists it is the same book, and the folder was deleted.
+    // If the run's own fence exists, or was swept by a newer run, it is the same book, and the folder was deleted.
     let is_same_book = match layout::fence_of(generation) {
-        Some(fence) => sees(&layout::entry_path(fence))?,
+        Some(fence) => {
+            sees(&layout::entry_path(fence))?
+                || is_swept(store, fence).map_err(|error| TableError::writing(&staging, error))?
+        }
         None => false,
     };
     Err(if is_same_book { gone(store, generation, staging) } else { TableError::Unseen { path: staging } })
+}
+
+/// Whether a base stands for an entry of the log.
+fn is_swept(store: &dyn Store, entry: u64) -> io::Result<bool> {
+    match store.list(layout::BASES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        names => Ok(names?.iter().any(|name| layout::number(name) >= Some(entry))),
+    }
 }
 
 /// A commit to which rows are still added.
