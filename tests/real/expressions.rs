@@ -342,6 +342,14 @@ fn expressions_have_the_values_of_postgres() {
            return coalesce('T' || encode(convert_to(result, 'UTF8'), 'hex'), 'N');
          exception when others then
            return 'E' || encode(convert_to(sqlerrm, 'UTF8'), 'hex');
+         end $$;
+         -- Of no row: only what the planner computes can fail.
+         create function planned(expression text) returns text language plpgsql as $$
+         begin
+           execute format('select (%s)::text from (select ''''::text, ''''::text, ''''::text offset 1) as new(a, b, c)', expression);
+           return 'N';
+         exception when others then
+           return 'E' || encode(convert_to(sqlerrm, 'UTF8'), 'hex');
          end $$;\n",
     );
     for (expression, row) in &cases {
@@ -369,7 +377,12 @@ fn expressions_have_the_values_of_postgres() {
                 (fails || CONSTANT_FAILURES.iter().any(|reason| error.contains(reason)), error)
             }
         };
-        if !is_right {
+        // The planner computes constant parts, also those that no row needs.
+        let is_of_planner = || {
+            let planned = format!("select planned({})", quoted(expression));
+            psql::script(&format!("{server}/{name}"), &planned).lines().map(outcome).any(|planned| planned == *theirs)
+        };
+        if !is_right && !(fails && is_of_planner()) {
             wrong.push(format!("{expression}\n  of {row:?}\n  ours   {ours}\n  theirs {theirs:?}"));
         }
     }
