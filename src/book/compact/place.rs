@@ -98,7 +98,7 @@ fn changes(entries: &[Entry]) -> Vec<DayChange> {
         change.removed.extend(entry.removed.iter().cloned());
         change.added.extend(entry.added.iter().cloned());
         let DayChange { removed, added, .. } = change;
-        // A merged file that a later entry prunes may be taken away already.
+        // A merged file that a later entry prunes may have been moved away.
         added.retain(|file| {
             !removed.contains(&file.path) && !pruned.is_some_and(|pruned| pruned.covers_path(&file.path))
         });

@@ -179,7 +179,7 @@ pub(in crate::book) fn sync(store: &dyn Store) -> Result<(), BookError> {
 /// Puts an entry as [`put`] does, for a process that does not own the book.
 ///
 /// The owner's staging folder is removed before another run may sweep, so that it cannot put an entry any more. Nobody removes that of a
-/// process beside the run: if it sleeps until its number was swept, the number is free again. Then its entry is taken back; readers
+/// process beside the run: if it is suspended until an entry of its number was swept, the number is free. Then its entry is removed; readers
 /// ignore it, because the base was there before the number was free.
 ///
 /// # Errors

@@ -103,7 +103,7 @@ impl Listing<'_> {
                 let path = format!("{folder}/{name}");
                 let Some(place) = RowsPlace::parse(&path) else { continue };
                 if self.state.is_pruned(&place) {
-                    // The run has not taken it away yet.
+                    // The run has not moved it away yet.
                 } else if self.holds(&place) {
                     files.insert(path, None);
                 } else {
@@ -115,7 +115,7 @@ impl Listing<'_> {
         Ok((files, merged_later))
     }
 
-    /// Adds the files of some days that later entries have taken out of the book; whether there are any.
+    /// Adds the files of some days that later entries have removed from the book; returns whether there are any.
     fn add_all_replaced(&self, table: Table, days: &BTreeSet<Day>, files: &mut StagedFiles) -> Result<bool, BookError> {
         let before = files.len();
         days.iter().try_for_each(|day| self.add_replaced(table, *day, files))?;

@@ -1,6 +1,6 @@
 //! The sweep: old entries of the log leave it, and a base stands for them.
 //!
-//! In: a log whose oldest entries nobody reads any more. Out: the same log with fewer files, from which everything follows that followed before:
+//! In: a log with old entries. Out: a log with fewer files, from which the same follows as before:
 //! positions, counts, the files of each day with size and checksum, views, and what was read altogether. What is lost is which of the swept
 //! entries said it.
 //!

@@ -1,4 +1,4 @@
-//! The paths that the log names: those of files of the book, and those that later entries have taken out of it.
+//! The paths that the log names: those of files of the book, and those that later entries have removed from it.
 
 use std::collections::HashSet;
 
@@ -29,7 +29,7 @@ impl ReferencedPaths {
     }
 }
 
-/// The files that entries have taken out of the book: compactions by their paths, others by the days that they prune.
+/// The files that entries have removed from the book: compactions by their paths, prunes by their days.
 #[derive(Default)]
 pub(super) struct RemovedPaths {
     pruned: Option<Pruned>,

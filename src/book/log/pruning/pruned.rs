@@ -21,7 +21,7 @@ pub struct Pruned {
     pub commit: CommitNumber,
     /// When that entry was written, by the writer's clock, in microseconds since 1970-01-01 UTC.
     pub written_at: i64,
-    /// How many files that entry has taken out of the book.
+    /// How many files that entry has removed from the book.
     pub files: u64,
     /// Their sizes, where they are known.
     #[serde(default, skip_serializing_if = "SizeSum::is_unknown")]
