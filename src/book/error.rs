@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::change::{Classified, Day, FailureKind, TooManyGroups};
+use crate::store::is_refusal;
 use crate::store::layout::counts_path;
 
 /// Why a book could not be opened, read or written.
@@ -47,6 +48,22 @@ pub enum BookError {
         /// The missing operation.
         operation: &'static str,
         /// The system's error.
+        source: io::Error,
+    },
+    /// The object store does not keep what commits rest on.
+    #[error("this object store cannot have a book: {source}; see docs/object-stores.md for what is needed")]
+    UnsuitableStore {
+        /// What it did.
+        source: io::Error,
+    },
+    /// The object store refuses what this process asks for.
+    #[error("could not {tried} {path:?} of the book; see docs/object-stores.md for addresses, options and credentials")]
+    Refused {
+        /// What was tried, as a verb.
+        tried: &'static str,
+        /// The path, relative to the book.
+        path: String,
+        /// What it said.
         source: io::Error,
     },
     /// The directory holds something else.
@@ -165,6 +182,8 @@ impl Classified for BookError {
         match self {
             // The user named the wrong directory, settings or program version.
             BookError::Unsuitable { .. }
+            | BookError::UnsuitableStore { .. }
+            | BookError::Refused { .. }
             | BookError::TwoFileSystems { .. }
             | BookError::NotABook { .. }
             | BookError::NoBook { .. }
@@ -208,6 +227,9 @@ impl<T> At<T> for io::Result<T> {
 /// The error of a failed operation.
 pub(super) fn failed(tried: &'static str, path: &str, source: io::Error) -> BookError {
     let path = path.to_owned();
+    if is_refusal(&source) {
+        return BookError::Refused { tried, path, source };
+    }
     match source.kind() {
         io::ErrorKind::CrossesDevices => BookError::TwoFileSystems { tried, path, source },
         _ => BookError::Io { tried, path, source },

@@ -27,6 +27,7 @@
 //! files and count deltas in one atomic act on a plain file system.
 
 pub mod compact;
+mod concurrently;
 mod error;
 mod lease;
 pub mod log;

@@ -1,7 +1,6 @@
 //! `walbook query`, `walbook events` and `walbook rejects`: questions about a book.
 
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 
 use super::terminal::progress_line::ProgressLine;
 use crate::change::Failure;
@@ -11,12 +10,14 @@ use crate::query::{
 };
 use crate::settings::args::{EventsArgs, FilterArgs, QueryArgs, RejectsArgs};
 use crate::sql::{self, BadValues};
+use crate::store::BookLocation;
 
 /// Prints counts.
 pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
     let (line, show) = ProgressLine::start_text();
+    let book = args.store.of(&args.book)?;
     if let Some(name) = &args.view {
-        show(format!("reading view {name} of {}", args.book.display()));
+        show(format!("reading view {name} of {}", args.book));
         let order = args.order.as_deref().map(sql::Order::parse).transpose().map_err(QueryError::Order)?;
         let query = ViewQuery {
             condition: args.condition.clone(),
@@ -24,13 +25,13 @@ pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
             limit: args.limit,
             ..ViewQuery::default()
         };
-        let answer = query::view(&args.book, name, &query)?;
+        let answer = query::view(&book, name, &query)?;
         drop(line);
         print(|out| answer.print(args.format, out))?;
         return print_bad_values(answer.bad_values.as_ref(), args.format);
     }
-    show(format!("summing the counts of {}", args.book.display()));
-    let answer = query::counts(&args.book, &filter(&args.filter), &args.by)?;
+    show(format!("summing the counts of {}", args.book));
+    let answer = query::counts(&book, &filter(&args.filter), &args.by)?;
     drop(line);
     print(|out| {
         answer.print(args.format, out)?;
@@ -41,10 +42,10 @@ pub(super) fn query(args: &QueryArgs) -> Result<(), Failure> {
 /// Prints changes, newest first.
 pub(super) fn events(args: &EventsArgs) -> Result<(), Failure> {
     let (line, show) = ProgressLine::start_text();
-    show(format!("reading changes from {}", args.book.display()));
+    show(format!("reading changes from {}", args.book));
     let condition = args.condition.as_deref().map(sql::Filter::parse).transpose().map_err(QueryError::Condition)?;
     let filter = EventFilter { changes: filter(&args.filter), condition };
-    let answer = query::events(&args.book, filter, args.limit)?;
+    let answer = query::events(&args.store.of(&args.book)?, filter, args.limit)?;
     drop(line);
     print(|out| {
         answer.print(args.format, out)?;
@@ -63,7 +64,7 @@ fn print_bad_values(bad_values: Option<&BadValues>, format: Format) -> Result<()
 
 /// Below a table for people, prints the command that lists the rejects of its days, if there are any.
 fn print_command(
-    book: &Path,
+    book: &BookLocation,
     filter: &FilterArgs,
     format: Format,
     rejects: RejectCount,
@@ -78,8 +79,8 @@ fn print_command(
 }
 
 /// The command that lists the rejects of a book, as a shell reads it.
-pub(super) fn rejects_command(book: &Path) -> String {
-    format!("walbook rejects {}", quoted(&book.display().to_string()))
+pub(super) fn rejects_command(book: &BookLocation) -> String {
+    format!("walbook rejects {}", quoted(&book.to_string()))
 }
 
 /// A path as a shell reads it.
@@ -95,12 +96,12 @@ fn quoted(path: &str) -> String {
 
 /// Prints records that could not be read, newest first.
 pub(super) fn rejects(args: RejectsArgs) -> Result<(), Failure> {
-    let RejectsArgs { book, from, to, source, partition, reason, limit, cursor, format } = args;
+    let RejectsArgs { book, store, from, to, source, partition, reason, limit, cursor, format } = args;
     let (line, show) = ProgressLine::start_text();
-    show(format!("reading rejects from {}", book.display()));
+    show(format!("reading rejects from {}", book));
     let filter = RejectFilter { from, to, source, partition, reason };
     let page = PageRequest { limit, order: RowOrder::Newest, after: cursor };
-    let page = query::rejects_page(&book, &filter, &page, &QueryBudget::UNLIMITED)?;
+    let page = query::rejects_page(&store.of(&book)?, &filter, &page, &QueryBudget::UNLIMITED)?;
     drop(line);
     print(|out| page.print(format, out))
 }
@@ -130,7 +131,7 @@ mod tests {
             ("it's", r"walbook rejects 'it'\''s'"),
             ("-b", "walbook rejects ./-b"),
         ] {
-            assert_eq!(rejects_command(Path::new(path)), command);
+            assert_eq!(rejects_command(&BookLocation::Directory(path.into())), command);
         }
     }
 }

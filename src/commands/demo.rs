@@ -21,7 +21,7 @@ use crate::run::{KafkaInput, KafkaOrigin, LEASE_TIMEOUT, MakeOrigin, RunOptions}
 use crate::server::{Access, Server};
 use crate::settings::args::{AccessArgs, DemoArgs};
 use crate::source::kafka::{KafkaSettings, StartFrom, write_log_lines};
-use crate::store::{Disk, Store};
+use crate::store::BookLocation;
 
 const TOPIC: &str = "shop";
 const PARTITIONS: i32 = 4;
@@ -74,7 +74,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
     let until_end = args.once;
     let make_origin: MakeOrigin = Arc::new(move || Ok(Arc::new(KafkaOrigin::new(input.clone(), until_end)) as _));
     let options = RunOptions {
-        book: dir.to_owned(),
+        book: dir.into(),
         shape: ClusterShape::single(WORKERS),
         cluster: ClusterOptions::default(),
         commit_interval: COMMIT_INTERVAL,
@@ -151,8 +151,8 @@ fn fill(broker: &Broker, shop: &mut Shop, dir: &Path) -> Result<(), Failure> {
 /// Creates the book and declares the views in it, so that the run keeps them from its first commit on.
 fn declare_views(options: &RunOptions) -> Result<(), Failure> {
     run::create_book(options)?;
-    let store: Arc<dyn Store> = Arc::new(Disk::new(&options.book));
-    let no_book = || BookError::NoBook { path: options.book.clone() };
+    let store = options.book.shared();
+    let no_book = || BookError::NoBook { path: options.book.location().to_path() };
     for (_, declaration) in VIEWS {
         change_view(&store, &run::versions(), &ViewChange::Declare(declaration.to_owned()), &no_book)?;
     }
@@ -203,7 +203,10 @@ fn print_counts(dir: &Path) -> Result<(), Failure> {
 fn print_rejects(dir: &Path) -> Result<(), Failure> {
     let rejects = query::rejects(dir)?;
     let total: u64 = rejects.iter().map(|(_, count)| count).sum();
-    println!("{total} records could not be read; they are kept with their bytes ({}):", rejects_command(dir));
+    println!(
+        "{total} records could not be read; they are kept with their bytes ({}):",
+        rejects_command(&BookLocation::from(dir))
+    );
     for (reason, count) in rejects {
         println!("{count:>8}  {reason}");
     }

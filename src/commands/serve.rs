@@ -12,11 +12,12 @@ use crate::settings::args::{AccessArgs, ServeArgs};
 
 /// Serves until a signal ends the process.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
+    let book = args.store.of(&args.book)?;
     // No commit is in progress, so a signal ends the process at once.
     signals::listen(&Shutdown::new()).context("could not listen to signals")?;
     let (server, access) = listen(args.listen, &args.access)?;
     let page = page(&server);
-    server.serve_book(ServerSettings { book: args.book.clone(), access })?;
+    server.serve_book(ServerSettings { book, access })?;
     writeln!(io::stdout(), "The page is at {page}")?;
     loop {
         thread::park();

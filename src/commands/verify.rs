@@ -9,7 +9,7 @@ use crate::settings::args::{ReportFormat, VerifyArgs};
 /// Prints the result of each check; an error when one of them failed.
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let (line, show) = ProgressLine::start_text();
-    let report = book::verify(&args.book, &mut |progress| {
+    let report = book::verify(&args.store.of(&args.book)?, &mut |progress| {
         show(format!("{} of {} entries, {} rows", progress.entries, progress.of, progress.rows));
     })?;
     drop(line);
@@ -18,7 +18,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         ReportFormat::Json => report.print_json(out),
     })?;
     if !report.ok {
-        let book = args.book.display();
+        let book = &args.book;
         return Err(Failure::new(format!("{book} failed its verification: see the checks that failed")));
     }
     Ok(())

@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 
 use super::answers::print;
@@ -15,21 +13,22 @@ use crate::run::{LEASE_TIMEOUT, LeaseKeeper, versions};
 use crate::settings::SettingsError;
 use crate::settings::args::{ReportFormat, ViewAction, ViewArgs};
 use crate::sql;
-use crate::store::{Disk, Store};
+use crate::store::BookStore;
 
 /// Runs the action that was typed.
 pub(super) fn view(args: &ViewArgs) -> Result<(), Failure> {
     let name = || args.view.clone().ok_or_else(|| SettingsError::missing("the name of a view"));
+    let book = args.store.of(&args.book)?;
     match args.action {
-        ViewAction::Create => create(args),
-        ViewAction::Build => build(&args.book, args.view_max_groups),
-        ViewAction::List => list(&args.book, args.format),
-        ViewAction::Show => show(&args.book, &name()?, args.format),
-        ViewAction::Drop => change(&args.book, &ViewChange::Drop(name()?)),
+        ViewAction::Create => create(args, &book),
+        ViewAction::Build => build(&book, args.view_max_groups),
+        ViewAction::List => list(&book, args.format),
+        ViewAction::Show => show(&book, &name()?, args.format),
+        ViewAction::Drop => change(&book, &ViewChange::Drop(name()?)),
     }
 }
 
-fn create(args: &ViewArgs) -> Result<(), Failure> {
+fn create(args: &ViewArgs, book: &BookStore) -> Result<(), Failure> {
     let declarations = match (&args.view, &args.file) {
         (Some(declaration), None) => vec![declaration.clone()],
         (None, Some(file)) => {
@@ -42,16 +41,15 @@ fn create(args: &ViewArgs) -> Result<(), Failure> {
         }
         _ => return Err(SettingsError::missing("one of 'CREATE VIEW …' and --file FILE").into()),
     };
-    declarations.into_iter().try_for_each(|declaration| change(&args.book, &ViewChange::Declare(declaration)))
+    declarations.into_iter().try_for_each(|declaration| change(book, &ViewChange::Declare(declaration)))
 }
 
-fn change(book: &Path, change: &ViewChange) -> Result<(), Failure> {
-    let store: Arc<dyn Store> = Arc::new(Disk::new(book));
-    let no_book = || BookError::NoBook { path: book.to_owned() };
-    if !book.is_dir() {
+fn change(book: &BookStore, change: &ViewChange) -> Result<(), Failure> {
+    let no_book = || BookError::NoBook { path: book.location().to_path() };
+    if book.location().directory().is_some_and(|directory| !directory.is_dir()) {
         return Err(no_book().into());
     }
-    let name = change_view(&store, &versions(), change, &no_book)?;
+    let name = change_view(&book.shared(), &versions(), change, &no_book)?;
     print(|out| match change {
         ViewChange::Declare(_) => writeln!(
             out,
@@ -64,11 +62,10 @@ fn change(book: &Path, change: &ViewChange) -> Result<(), Failure> {
     })
 }
 
-fn build(book: &Path, most_groups: u64) -> Result<(), Failure> {
+fn build(book: &BookStore, most_groups: u64) -> Result<(), Failure> {
     let snapshot = Snapshot::take(book)?;
     let BookSettings { time_zone, day_from } = snapshot.state().settings.clone();
-    let store: Arc<dyn Store> = Arc::new(Disk::new(book));
-    let opened = Book::open(store, BookSettings { time_zone, day_from }, versions())?;
+    let opened = Book::open(book.shared(), BookSettings { time_zone, day_from }, versions())?;
     // Building may take long, and a run that stands by must not take the book over meanwhile.
     let lease = LeaseKeeper::new(LEASE_TIMEOUT, &Shutdown::new());
     let check = |state: &State| {
@@ -89,7 +86,7 @@ fn build(book: &Path, most_groups: u64) -> Result<(), Failure> {
     })
 }
 
-fn list(book: &Path, format: ReportFormat) -> Result<(), Failure> {
+fn list(book: &BookStore, format: ReportFormat) -> Result<(), Failure> {
     let snapshot = Snapshot::take(book)?;
     let views = &snapshot.state().views;
     print(|out| match format {
@@ -109,7 +106,7 @@ fn list(book: &Path, format: ReportFormat) -> Result<(), Failure> {
     })
 }
 
-fn show(book: &Path, name: &str, format: ReportFormat) -> Result<(), Failure> {
+fn show(book: &BookStore, name: &str, format: ReportFormat) -> Result<(), Failure> {
     let snapshot = Snapshot::take(book)?;
     let Some(view) = snapshot.state().views.get(name) else {
         let reason = "there is no view of this name: `walbook view list` prints all".into();

@@ -1,7 +1,7 @@
 //! The book: its settings, its newest commit, and whether several runs fence each other.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::Finding;
@@ -14,8 +14,8 @@ use crate::book::{
 use crate::change::Day;
 use crate::query;
 use crate::query::QueryError;
-use crate::store::Disk;
-use crate::store::layout::Table;
+use crate::store::layout::{self, Table};
+use crate::store::{BookStore, Store, is_refusal};
 
 const SUBJECT: &str = "book";
 /// How far back the log is read, in time …
@@ -58,7 +58,7 @@ pub(super) struct BookFacts {
 }
 
 /// The closed days that have many small files.
-fn scattered_days(disk: &Disk, state: &State) -> Result<Vec<(Day, u64)>, BookError> {
+fn scattered_days(disk: &dyn Store, state: &State) -> Result<Vec<(Day, u64)>, BookError> {
     let mut scattered = Vec::new();
     let Some(files) = &state.files else { return Ok(scattered) };
     for table in [Table::Events, Table::Rejects] {
@@ -79,14 +79,13 @@ fn scattered_days(disk: &Disk, state: &State) -> Result<Vec<(Day, u64)>, BookErr
 
 impl BookFacts {
     /// Reads the log; `now` is in microseconds since 1970-01-01 UTC.
-    pub(super) fn read(path: &Path, now: i64) -> Result<BookFacts, BookError> {
-        let rejects = query::rejects(path).map_err(|error: QueryError| error.to_string());
-        let snapshot = Snapshot::take(path)?;
-        let disk = Disk::new(path);
+    pub(super) fn read(book: &BookStore, now: i64) -> Result<BookFacts, BookError> {
+        let rejects = query::rejects(book).map_err(|error: QueryError| error.to_string());
+        let snapshot = Snapshot::take(book)?;
         let newest = snapshot.state().newest_entry().unwrap_or_default();
         snapshot.expect_all_files()?;
         let mut facts = BookFacts {
-            path: path.display().to_string(),
+            path: book.location().to_string(),
             time_zone: snapshot.time_zone().to_owned(),
             day_from: String::new(),
             complete_to: snapshot.complete_to(),
@@ -96,15 +95,15 @@ impl BookFacts {
             recent_rejects: 0,
             rejects,
             totals: snapshot.state().files.as_ref().map(|files| FileTotals::of(files.values())),
-            scattered: scattered_days(&disk, snapshot.state())?,
+            scattered: scattered_days(book, snapshot.state())?,
             entries: snapshot.state().entries,
-            swept: base::read_newest(&disk)?.map(|base| (base.entry(), base.swept_at)),
+            swept: base::read_newest(book)?.map(|base| (base.entry(), base.swept_at)),
             newest_compaction: snapshot.state().compactions.as_ref().map(|all| all.newest.clone()),
             pruned: snapshot.state().pruned,
         };
         let recent = now.saturating_sub(i64::try_from(RECENT.as_micros()).unwrap_or(i64::MAX));
         for number in (newest.saturating_sub(MAX_ENTRIES)..=newest).rev() {
-            let logged = match commit_log::required(&disk, number) {
+            let logged = match commit_log::required(book, number) {
                 Err(BookError::Swept { .. }) => break,
                 read => read?,
             };
@@ -226,14 +225,34 @@ impl BookFacts {
     }
 }
 
-/// The finding for a book that could not be read.
-pub(super) fn judge_error(path: &Path, error: &BookError) -> Finding {
-    match error {
-        BookError::NoBook { .. } => {
-            Finding::warning(SUBJECT, "log", format!("there is no book at {} yet", path.display()))
-                .fix(format!("walbook run {} …", path.display()))
+/// Whether the object store of a book keeps what commits rest on, tried now; `None` for a book in a directory.
+pub(super) fn judge_store(book: &BookStore) -> Option<Finding> {
+    let probed = book.objects()?.probe(&layout::staging_folder(&layout::generation(0, book.new_id().as_fields().0)));
+    let location = book.location();
+    Some(match probed {
+        Ok(()) => {
+            let seen = "puts by condition, races and uploads in parts do what commits rest on";
+            Finding::ok(SUBJECT, "object store", seen.to_owned())
         }
-        error => Finding::problem(SUBJECT, "log", error.to_string()).fix(format!("walbook verify {}", path.display())),
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            let seen = format!("{location} cannot have a book: {error}");
+            Finding::problem(SUBJECT, "object store", seen).fix("use another object store: see docs/object-stores.md")
+        }
+        // Who may only read the book cannot try it.
+        Err(error) if is_refusal(&error) => {
+            Finding::warning(SUBJECT, "object store", format!("nothing could be written to {location}: {error}"))
+        }
+        Err(error) => Finding::problem(SUBJECT, "object store", format!("{location} could not be tried: {error}")),
+    })
+}
+
+/// The finding for a book that could not be read.
+pub(super) fn judge_error(book: &BookStore, error: &BookError) -> Finding {
+    let path = book.location();
+    match error {
+        BookError::NoBook { .. } => Finding::warning(SUBJECT, "log", format!("there is no book at {path} yet"))
+            .fix(format!("walbook run {path} …")),
+        error => Finding::problem(SUBJECT, "log", error.to_string()).fix(format!("walbook verify {path}")),
     }
 }
 

@@ -1,7 +1,6 @@
 //! All checks in order, as far as each can be reached.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::book;
@@ -17,6 +16,7 @@ use crate::change::Partition;
 use crate::postgres::{ConnectSettings, PostgresError, ReplicationClient, SqlClient};
 use crate::replication::{PrimaryServer, Severity, SlotError, SlotSurvey, TimelineBranch};
 use crate::source::kafka::{Admin, KafkaError, KafkaSettings, Topic, Topics, Watermarks};
+use crate::store::BookStore;
 
 /// Records examined in each partition.
 const SAMPLED_RECORDS: usize = 100;
@@ -34,7 +34,7 @@ pub struct Targets {
     /// The topic.
     pub topic: Option<String>,
     /// The book.
-    pub book: Option<PathBuf>,
+    pub book: Option<BookStore>,
 }
 
 /// Checks everything that was named; `progress` receives what is checked next.
@@ -53,6 +53,7 @@ pub fn examine(targets: &Targets, progress: &mut dyn FnMut(&'static str)) -> Exa
     let book = match book {
         Some((path, Ok(book))) => {
             findings.extend(book.judge());
+            findings.extend(book::judge_store(path));
             findings.extend(slot.and_then(|slot| check_slot_of_book(targets, slot, path, &book)));
             Some(book)
         }
@@ -70,7 +71,7 @@ pub fn examine(targets: &Targets, progress: &mut dyn FnMut(&'static str)) -> Exa
 }
 
 /// Checks the book's position in the slot, if the book reads that slot.
-fn check_slot_of_book(targets: &Targets, slot: &SlotSurvey, path: &Path, book: &BookFacts) -> Option<Finding> {
+fn check_slot_of_book(targets: &Targets, slot: &SlotSurvey, path: &BookStore, book: &BookFacts) -> Option<Finding> {
     let name = &slot.status.name;
     book.topic(name).filter(|topic| topic.source == SourceKind::Slot)?;
     // Read the book again: a run may have confirmed more to the slot since. Read it before the server's end.

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
-use std::path::Path;
 
 use super::print::{AnswerHead, FieldValue, Format, print};
 use super::{CountRow, Filter, GroupBy, QueryError, RejectCount, Totals};
 use crate::book::{CompleteTo, Snapshot};
 use crate::change::Day;
+use crate::store::BookStore;
 
 /// How many changes there are, complete to one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct CountsAnswer {
 ///
 /// # Errors
 /// [`QueryError`] when there is no book, it is damaged, or the filter is invalid.
-pub fn counts(book: &Path, filter: &Filter, by: &[GroupBy]) -> Result<CountsAnswer, QueryError> {
+pub fn counts(book: impl Into<BookStore>, filter: &Filter, by: &[GroupBy]) -> Result<CountsAnswer, QueryError> {
     filter.check()?;
     let snapshot = Snapshot::take(book)?;
     // The filter is applied while the files are read.

@@ -115,7 +115,7 @@ impl StartingRun {
             let fenced = book.fence_with_lease(plan, |lease| self.lease.start(lease));
             self.phase.set("reading the book");
             // What the origin fails with is not the book's.
-            let committer = if is_planned { fenced.context(options.book.display().to_string())? } else { fenced? };
+            let committer = if is_planned { fenced.context(options.book.location().to_string())? } else { fenced? };
             Ok((committer, settings))
         });
         match owned {
@@ -157,7 +157,7 @@ impl StartingRun {
             workers = options.shape.total(),
             "reading {} into {}",
             origin.name(),
-            options.book.display()
+            options.book.location()
         );
         let (mut epochs, mut commits) = (None, None);
         if let Some((server, access)) = server {

@@ -1,5 +1,6 @@
 //! Opening the book of a run, before it is taken over.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::RunError;
@@ -13,13 +14,14 @@ use crate::store::Store;
 
 /// Opens the book with the zone and day rule that were asked for, else with its own, else with the defaults.
 pub(super) fn open_book(options: &RunOptions, store: &Arc<dyn Store>) -> Result<Book, Failure> {
-    let path = || options.book.display().to_string();
-    if let Some(parent) = options.book.parent().filter(|parent| !parent.as_os_str().is_empty())
+    let path = || options.book.location().to_string();
+    let directory = options.book.location().directory();
+    if let Some(parent) = directory.and_then(Path::parent).filter(|parent| !parent.as_os_str().is_empty())
         && !parent.is_dir()
     {
         return Err(RunError::NoParent { parent: parent.display().to_string() }.into());
     }
-    if options.book.exists() && !options.book.is_dir() {
+    if directory.is_some_and(|directory| directory.exists() && !directory.is_dir()) {
         return Err(RunError::BookIsFile { path: path() }.into());
     }
     let own = match commit_log::newest(&**store)? {

@@ -1,12 +1,12 @@
 //! What a run needs besides the machinery: its settings, and its origin.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Origin;
 use crate::change::Failure;
 use crate::cluster::{ClusterOptions, ClusterShape};
+use crate::store::BookStore;
 
 /// Makes the origin of a run, which has asked for nothing yet.
 pub type MakeOrigin = Arc<dyn Fn() -> Result<Arc<dyn Origin>, Failure> + Send + Sync>;
@@ -14,8 +14,8 @@ pub type MakeOrigin = Arc<dyn Fn() -> Result<Arc<dyn Origin>, Failure> + Send + 
 /// What a run needs besides its origin.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// The book's directory.
-    pub book: PathBuf,
+    /// Where the book is.
+    pub book: BookStore,
     /// The cluster's shape.
     pub shape: ClusterShape,
     /// How its processes connect and what they agree on.

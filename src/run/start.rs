@@ -17,7 +17,7 @@ use crate::cluster::{Cluster, ClusterError, UNKNOWN_BOOK};
 use crate::control::{Progress, Shutdown};
 use crate::parse::PARSER_VERSION;
 use crate::server::{Access, Server, StartPhase};
-use crate::store::{Disk, Store};
+use crate::store::Store;
 use crate::table::{FileOutput, RowFormat};
 
 /// Runs until the origin's end, a request to end, or a failure; the leading process also serves, if it gets a server.
@@ -51,7 +51,7 @@ pub fn start(
         options: options.clone(),
         origin,
         make_origin,
-        store: Arc::new(Disk::new(&options.book)),
+        store: options.book.shared(),
         lease: LeaseKeeper::new(options.lease_timeout, shutdown),
         contacts: cluster.contacts().cloned(),
         phase,
@@ -91,9 +91,9 @@ fn refuse_rejects(options: &RunOptions, progress: &Progress) -> Result<(), Failu
 
 /// The id of the book as this process finds it: all must see one directory. What is wrong with it is said when it is opened.
 fn book_id(options: &RunOptions) -> String {
-    let store = Disk::new(&options.book);
-    let newest = commit_log::newest(&store).ok().flatten();
-    let entry = newest.and_then(|newest| commit_log::read_entry(&store, newest).ok().flatten());
+    let store = &options.book;
+    let newest = commit_log::newest(store).ok().flatten();
+    let entry = newest.and_then(|newest| commit_log::read_entry(store, newest).ok().flatten());
     entry.map_or_else(|| UNKNOWN_BOOK.to_owned(), |logged| logged.entry.book)
 }
 
@@ -146,8 +146,7 @@ fn run_all(run: StartingRun, server: Option<(Server, Access)>, cluster: &mut Clu
 /// # Errors
 /// As [`start`], of a directory in which no book can be made.
 pub fn create_book(options: &RunOptions) -> Result<(), Failure> {
-    let store: Arc<dyn Store> = Arc::new(Disk::new(&options.book));
-    open_book(options, &store)?.fence(|_| Ok::<_, BookError>(BTreeMap::new()))?;
+    open_book(options, &options.book.shared())?.fence(|_| Ok::<_, BookError>(BTreeMap::new()))?;
     Ok(())
 }
 
@@ -177,6 +176,7 @@ mod tests {
     use crate::book::Book;
     use crate::book::log::entry::BookSettings;
     use crate::run::versions;
+    use crate::store::Disk;
 
     #[test]
     fn only_the_own_failure_of_a_run_that_lost_its_book_is_a_fence() {

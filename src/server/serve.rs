@@ -1,7 +1,6 @@
 //! A server's life: listen, take over the state of a book or a run, answer.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -24,6 +23,7 @@ use crate::change::{ClosedEpoch, PartitionStart};
 use crate::cluster::Contacts;
 use crate::control::{Progress, SourceProgress, return_freed_memory};
 use crate::query::Totals;
+use crate::store::BookStore;
 
 /// How often the ends of the partitions are asked for.
 const ENDS_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,8 +34,8 @@ const MEMORY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a server needs.
 pub struct ServerSettings {
-    /// The book's directory.
-    pub book: PathBuf,
+    /// The book.
+    pub book: BookStore,
     /// Which requests are allowed.
     pub access: Access,
 }

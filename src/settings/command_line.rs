@@ -115,6 +115,7 @@ mod tests {
                 "Counting",
                 "Commit",
                 "Cluster",
+                "Object store",
                 "Recovery",
                 "Serving",
                 "Logging",

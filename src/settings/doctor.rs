@@ -31,6 +31,6 @@ pub fn doctor_targets(args: DoctorArgs) -> Result<Targets, SettingsError> {
         slot,
         kafka: args.brokers.map(|brokers| kafka_settings(brokers, &args.set)).transpose()?,
         topic,
-        book: args.book,
+        book: args.book.map(|book| args.store.of(&book)).transpose()?,
     })
 }

@@ -5,6 +5,7 @@ use crate::cluster::ClusterError;
 use crate::postgres::PostgresError;
 use crate::replication::SlotError;
 use crate::source::kafka::KafkaError;
+use crate::store::StoreError;
 
 /// Wrong usage or settings: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum SettingsError {
     /// A setting of librdkafka is wrong.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// The book, or an option of its object store, is wrong.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl SettingsError {

@@ -31,6 +31,10 @@ pub fn examples(command: &str) -> &'static [(&'static str, &'static str)] {
                 "walbook run book --postgres postgresql://app@db/shop --slot shop --until-end",
             ),
             ("Read what pg_recvlogical prints", "walbook run book --input -"),
+            (
+                "Keep the book in a bucket instead of a directory",
+                "walbook run s3://shop-books/orders --brokers kafka:9092 --topic shop-changes --store region=eu-central-1",
+            ),
         ],
         "query" => &[
             (

@@ -65,7 +65,7 @@ impl RunSettings {
             origin,
             until_end: args.until_end,
             options: RunOptions {
-                book: args.book,
+                book: args.store.of(&args.book)?,
                 shape,
                 cluster,
                 commit_interval: args.commit_interval,

@@ -5,14 +5,20 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::change::Operation;
 use crate::parse::DayFrom;
 use crate::query::{Format, GroupBy, RowKey};
+use crate::store::BookLocation;
 
 /// How alike two names must be, of 1, for one to be suggested for the other; as clap does for flags.
 const SIMILAR: f64 = 0.7;
+
+/// `BOOK`: an address of an object store, or the path of a directory, which need not be text.
+pub(super) fn book() -> impl TypedValueParser<Value = BookLocation> {
+    OsStringValueParser::new().try_map(BookLocation::parse)
+}
 
 /// `--op`
 pub(super) fn operation() -> impl TypedValueParser<Value = Operation> {

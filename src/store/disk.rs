@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Store, StoreFile};
+use super::{Store, StoreFile, StoredFile};
 
 /// A directory of the real file system.
 #[derive(Debug, Clone)]
@@ -82,6 +82,10 @@ impl Store for Disk {
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         fs::read(self.at(path))
+    }
+
+    fn open(&self, path: &str) -> io::Result<StoredFile> {
+        StoredFile::of_disk(File::open(self.at(path))?)
     }
 
     fn exists(&self, path: &str) -> io::Result<bool> {

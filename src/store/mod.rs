@@ -1,22 +1,34 @@
-//! The file system as the book needs it, so that tests can replace it by a disk that crashes and loses what is not synced;
-//! the paths of a book ([`layout`]) and the columns of its files ([`columns`]); and data that is too large for memory ([`SpillBuffer`]).
+//! The file system as the book needs it, so that tests can replace it by a disk that crashes and loses what is not synced, and users by an
+//! object store ([`BookLocation`], [`BookStore`]); the paths of a book ([`layout`]) and the columns of its files ([`columns`]); and data that is too large for memory ([`SpillBuffer`]).
 //!
 //! In: paths relative to the book's root, with `/` between their parts. Out: what a POSIX file system promises, no
 //! more: bytes survive a crash once their file is synced, names once their folder is. A temporary file has no name, so a
 //! crash leaves nothing of it.
 //!
-//! *Why no library*: `object_store` has neither hard links nor a sync of folders, on which the put of a log entry depends;
-//! `tempfile::SpooledTempFile` has no records, and does not distinguish a short file from the end.
+//! *Why one trait in the terms of a file system*: on a directory the put of a log entry depends on hard links and on syncs of folders, which no
+//! library of object stores has; on an object store the same operations are few requests each (`object/`). *Why our own spill files*: `tempfile::SpooledTempFile` has no records, and does not distinguish a short file from the end.
 
+mod book_store;
 pub mod columns;
 mod disk;
+mod error;
 mod generations;
 pub mod layout;
+mod location;
+#[cfg(feature = "object-store")]
+pub mod object;
+mod refusal;
 mod spill;
 #[expect(clippy::module_inception, reason = "the trait is the room's noun")]
 mod store;
+mod stored_file;
 
+pub use book_store::BookStore;
 pub use disk::Disk;
+pub use error::StoreError;
 pub use generations::has_newer_generation;
+pub use location::{BookLocation, BucketKind, BucketLocation, StoreOption};
+pub use refusal::{StoreRefusal, is_refusal};
 pub use spill::{SpillBuffer, SpillError, SpillReader, SpillSettings};
-pub use store::{Store, StoreFile};
+pub use store::{ObjectOperations, ObjectVersion, Store, StoreFile};
+pub use stored_file::{ReadAt, StoredFile};

@@ -1,20 +1,34 @@
-//! The operations that a book needs of its file system.
+//! The operations that a book needs of its file system, or of what stands for one.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use uuid::Uuid;
+
+use super::StoredFile;
 
 /// A directory tree with atomic links and renames. All paths are relative to the book's root.
 ///
-/// Nothing here retries: a failed sync must end the process, because the kernel may have dropped the pages.
+/// Nothing here retries: a failed sync must end the process, because the kernel may have dropped the pages. An object store retries its
+/// requests; where it differs from a file system otherwise, it says so by [`Store::objects`].
 pub trait Store: Send + Sync {
     /// Creates an empty file in an existing folder.
     ///
     /// # Errors
     /// `AlreadyExists` when the name exists, `NotFound` when the folder does not exist.
     fn create(&self, path: &str) -> io::Result<Box<dyn StoreFile>>;
+
+    /// As [`Store::create`], for a file in staging that will be renamed to `destination` or to nothing else: a store that cannot rename
+    /// prepares it there.
+    ///
+    /// # Errors
+    /// As [`Store::create`].
+    fn create_for(&self, staged: &str, destination: &str) -> io::Result<Box<dyn StoreFile>> {
+        let _ = destination;
+        self.create(staged)
+    }
 
     /// Adds the second name `to` to the file `from`: the only operation that puts a name only if it is absent.
     ///
@@ -70,6 +84,14 @@ pub trait Store: Send + Sync {
     /// `NotFound` when it does not exist.
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;
 
+    /// Opens a file of rows, which nothing replaces, to read parts of it.
+    ///
+    /// # Errors
+    /// `NotFound` when it does not exist.
+    fn open(&self, path: &str) -> io::Result<StoredFile> {
+        Ok(Bytes::from(self.read(path)?).into())
+    }
+
     /// Whether a file or folder of this name exists.
     ///
     /// # Errors
@@ -78,6 +100,11 @@ pub trait Store: Send + Sync {
 
     /// Where the file system has room for temporary files of `folder`.
     fn temporary_folder(&self, folder: &str) -> PathBuf;
+
+    /// What a store of objects does instead of links and renames; `None` for a file system.
+    fn objects(&self) -> Option<&dyn ObjectOperations> {
+        None
+    }
 
     /// An identifier that nothing else has: names made of it do not collide.
     fn new_id(&self) -> Uuid {
@@ -97,4 +124,54 @@ pub trait StoreFile: Write + Send {
     /// # Errors
     /// Any error of the file system; never to be retried.
     fn sync(&mut self) -> io::Result<()>;
+}
+
+/// What a store of objects does where a file system links and renames.
+///
+/// An answer of such a store may say that nothing was done although it was, and the other way round. What is promised here holds whatever
+/// the answer was.
+pub trait ObjectOperations {
+    /// Puts an object whose key is free.
+    ///
+    /// # Errors
+    /// `AlreadyExists` for a key that may be taken, by this request or another: read it to know. After any other error it is unknown too.
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Replaces a small object of a generation's staging folder, or puts it.
+    ///
+    /// # Errors
+    /// `NotFound` when the generation was swept.
+    fn put_staged(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// An object that will be replaced, with its version; no bytes where there is none.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    fn read_version(&self, path: &str) -> io::Result<(Option<Vec<u8>>, ObjectVersion)>;
+
+    /// Replaces an object whose version was read, or puts it where there was none; `false` if another was put since.
+    ///
+    /// # Errors
+    /// Any error of the store, after which it may be replaced or not.
+    fn replace(&self, path: &str, bytes: &[u8], read: &ObjectVersion) -> io::Result<bool>;
+
+    /// Tries everything that commits rest on, in a folder that is removed afterwards.
+    ///
+    /// # Errors
+    /// `Unsupported` with what the store did wrong; any other error when it cannot be reached or refuses.
+    fn probe(&self, folder: &str) -> io::Result<()>;
+}
+
+/// Which content of an object was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ObjectVersion {
+    /// There was none.
+    Absent,
+    /// The one with this entity tag, or with this number where the store counts them.
+    Present {
+        /// The entity tag.
+        tag: Option<String>,
+        /// The number.
+        number: Option<String>,
+    },
 }

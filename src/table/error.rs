@@ -2,6 +2,8 @@
 
 use std::io;
 
+use parquet::errors::ParquetError;
+
 use crate::change::{Classified, FailureKind};
 use crate::store::SpillError;
 
@@ -42,7 +44,7 @@ pub enum TableError {
         /// The file in staging.
         path: String,
         /// The encoder's error.
-        source: parquet::errors::ParquetError,
+        source: ParquetError,
     },
     /// Rows could not be collected, or copied to the temporary file and back.
     #[error("could not buffer rows: {source}")]
@@ -88,7 +90,16 @@ impl TableError {
         }
     }
 
-    pub(super) fn encoding(path: &str, source: parquet::errors::ParquetError) -> TableError {
-        TableError::Encode { path: path.to_owned(), source }
+    pub(super) fn encoding(path: &str, source: ParquetError) -> TableError {
+        let path = path.to_owned();
+        match &source {
+            // A store that sends parts while rows are encoded notices it here.
+            ParquetError::External(below)
+                if below.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) =>
+            {
+                TableError::StagingGone { path }
+            }
+            _ => TableError::Encode { path, source },
+        }
     }
 }

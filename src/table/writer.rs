@@ -76,7 +76,7 @@ impl TableFile {
     ) -> Result<TableFile, TableError> {
         let path = naming.path(commit, day, index);
         let staged = layout::staged_path(&naming.generation, &path);
-        let file = naming.store.create(&staged).map_err(|error| TableError::writing(&staged, error))?;
+        let file = naming.store.create_for(&staged, &path).map_err(|error| TableError::writing(&staged, error))?;
         let sink = Checksummed { file, hash: XxHash3_64::new(), bytes: 0 };
         let options =
             ArrowWriterOptions::new().with_properties(naming.format.properties(first)).with_skip_arrow_metadata(true);

@@ -60,7 +60,8 @@ impl Pause {
         self.0.1.notify_all();
     }
 
-    fn sleep(&self) {
+    /// Sleeps until it is woken.
+    pub fn sleep(&self) {
         self.pass();
         let (sleep, changed) = &*self.0;
         let sleep = lock(sleep);

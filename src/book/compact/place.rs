@@ -121,7 +121,10 @@ fn place_day(staging: &Staging, change: &DayChange) -> Result<(), BookError> {
     let names = gone_is_fine(staging.store().list(&folder)).at("list", &folder)?;
     let names: BTreeSet<String> = names.into_iter().collect();
     let is_placed = change.added.iter().all(|file| names.contains(file_name(&file.path)));
-    if !is_placed && !exchange(staging, change, &names)? {
+    // A store of objects has no folders to exchange.
+    let can_exchange = staging.store().objects().is_none();
+    let is_exchanged = !is_placed && can_exchange && exchange(staging, change, &names)?;
+    if !is_placed && !is_exchanged {
         place_singly(staging, change)?;
     }
     // Also where a run was killed between placing and this.

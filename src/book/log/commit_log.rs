@@ -1,8 +1,10 @@
 //! The commit log: reading entries, and putting one — the only atomic act in the product.
 
 use std::io::ErrorKind;
+use std::thread;
+use std::time::Duration;
 
-use crate::store::Store;
+use crate::store::{ObjectOperations, Store};
 
 use super::digested;
 use crate::book::error::At;
@@ -19,6 +21,10 @@ pub struct LoggedEntry {
     /// How many bytes its file has.
     pub bytes: u64,
 }
+
+/// How often an entry is put on an object store while it is neither there nor another one, and the first pause in between.
+const PUT_ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The outcome of putting an entry.
 #[derive(Debug, PartialEq, Eq)]
@@ -185,15 +191,11 @@ pub(in crate::book) fn sync(store: &dyn Store) -> Result<(), BookError> {
 /// # Errors
 /// As [`put`].
 pub(in crate::book) fn put_beside(staging: &Staging, number: u64, bytes: &[u8]) -> Result<Put, BookError> {
-    let put = put(staging, number, bytes)?;
-    if put == Put::Done && swept_to(staging.store())? >= Some(number) {
-        // Before the entry: it may be the one for which the base stands.
-        staging.store().sync_folder(layout::BASES).at("sync", layout::BASES)?;
-        let path = layout::entry_path(number);
-        gone_is_fine(staging.store().remove_file(&path)).at("remove", &path)?;
-        return Ok(Put::Lost(format!("entry {number} of the log was another's, and was swept")));
+    match put(staging, number, bytes)? {
+        // On an object store every put has looked already.
+        Put::Done if staging.store().objects().is_none() => unless_swept(staging.store(), number),
+        put => Ok(put),
     }
-    Ok(put)
 }
 
 /// Whether the log has the entry with this digest as its entry `number`, for a process beside the run whose put was answered otherwise.
@@ -222,19 +224,16 @@ pub(in crate::book) fn numbers_in(store: &dyn Store, folder: &str) -> Result<Vec
 pub(in crate::book) fn put(staging: &Staging, number: u64, bytes: &[u8]) -> Result<Put, BookError> {
     let store = staging.store();
     let path = layout::entry_path(number);
+    if let Some(objects) = store.objects() {
+        return put_entry(store, objects, number, bytes);
+    }
     let name = format!("entry-{number:020}.json.inprogress");
     match staging.write(&name, bytes) {
         Err(BookError::Fenced { reason }) => return Ok(Put::Lost(reason)),
         written => written?,
     }
-    if let Some(before) = number.checked_sub(1).map(layout::entry_path) {
-        // In a log that was cut its number is free again.
-        if !store.exists(&before).at("look up", &before)? {
-            if swept_to(store)? >= number.checked_sub(1) {
-                return Ok(Put::Lost(format!("the log was swept up to entry {number} and beyond")));
-            }
-            return Err(BookError::damaged(&before, "it was there when this run began, and is missing"));
-        }
+    if let Some(lost) = lost_before(store, number)? {
+        return Ok(lost);
     }
     if let Err(error) = store.hard_link(&staging.path(&name), &path) {
         // NFS may have linked it and lost the answer: compare the file.
@@ -253,4 +252,74 @@ pub(in crate::book) fn put(staging: &Staging, number: u64, bytes: &[u8]) -> Resu
     staging.remove(&name)?;
     sync(store)?;
     Ok(Put::Done)
+}
+
+/// Why no entry of this number can follow any more, where the one before is gone because it was swept.
+///
+/// # Errors
+/// [`BookError::Damaged`] when it is missing otherwise: in a log that was cut its number is free again; [`BookError::Io`].
+fn lost_before(store: &dyn Store, number: u64) -> Result<Option<Put>, BookError> {
+    let Some(before) = number.checked_sub(1) else { return Ok(None) };
+    let path = layout::entry_path(before);
+    if store.exists(&path).at("look up", &path)? {
+        return Ok(None);
+    }
+    match swept_to(store)? >= Some(before) {
+        true => Ok(Some(Put::Lost(format!("the log was swept up to entry {number} and beyond")))),
+        false => Err(BookError::damaged(&path, "it was there when this run began, and is missing")),
+    }
+}
+
+/// Takes back an entry that was put under a number that is free again because it was swept; else it is done.
+fn unless_swept(store: &dyn Store, number: u64) -> Result<Put, BookError> {
+    if swept_to(store)? < Some(number) {
+        return Ok(Put::Done);
+    }
+    // Before the entry: it may be the one for which the base stands.
+    store.sync_folder(layout::BASES).at("sync", layout::BASES)?;
+    let path = layout::entry_path(number);
+    gone_is_fine(store.remove_file(&path)).at("remove", &path)?;
+    Ok(Put::Lost(format!("entry {number} of the log was another's, and was swept")))
+}
+
+/// As [`put`], on an object store, by one request.
+///
+/// The run that owns the book may sleep as well until its number was swept: its staging folder is gone then, and does not stop the request.
+fn put_entry(store: &dyn Store, objects: &dyn ObjectOperations, number: u64, bytes: &[u8]) -> Result<Put, BookError> {
+    if let Some(lost) = lost_before(store, number)? {
+        return Ok(lost);
+    }
+    match put_object(store, objects, &layout::entry_path(number), bytes)? {
+        true => unless_swept(store, number),
+        false => Ok(Put::Lost(format!("entry {number} of the log is another run's"))),
+    }
+}
+
+/// Puts an object where there is none; whether these bytes are there now, and not others.
+///
+/// No answer but success is believed: a conflict may come back as if the key were taken, and a request that was sent again meets what it
+/// has put itself. What is there decides; where nothing is, the object is put again.
+///
+/// # Errors
+/// [`BookError::Io`], after which it may be there or not.
+pub(in crate::book) fn put_object(
+    store: &dyn Store,
+    objects: &dyn ObjectOperations,
+    path: &str,
+    bytes: &[u8],
+) -> Result<bool, BookError> {
+    let mut attempt = 0;
+    loop {
+        let Err(error) = objects.put_new(path, bytes) else { return Ok(true) };
+        match store.read(path) {
+            Ok(present) => return Ok(present == bytes),
+            Err(absent) if absent.kind() == ErrorKind::NotFound => {}
+            Err(unknown) => return Err(unknown).at("read back", path),
+        }
+        attempt += 1;
+        if attempt == PUT_ATTEMPTS || error.kind() != ErrorKind::AlreadyExists {
+            return Err(error).at("put", path);
+        }
+        thread::sleep(FIRST_PAUSE * 2u32.pow(attempt));
+    }
 }

@@ -8,11 +8,11 @@ use super::entry::Delta;
 use crate::book::read::table_counts::TableCounts;
 use crate::book::{BookError, Entry};
 use crate::change::Day;
-use crate::store::Disk;
+use crate::store::{BookStore, Store};
 
 /// The entries whose files may not be in place, up to the newest one of a snapshot.
 pub(in crate::book) struct Tail {
-    disk: Disk,
+    disk: BookStore,
     /// The newest entry of the snapshot.
     pub(in crate::book) newest: u64,
     /// Everything up to this entry is in place.
@@ -25,7 +25,7 @@ pub(in crate::book) struct Tail {
 
 impl Tail {
     /// Reads the entries after `redone_to`, up to `newest`.
-    pub(in crate::book) fn read(disk: &Disk, redone_to: u64, newest: u64) -> Result<Tail, BookError> {
+    pub(in crate::book) fn read(disk: &BookStore, redone_to: u64, newest: u64) -> Result<Tail, BookError> {
         let entries = (redone_to + 1..=newest).map(|number| present_entry(disk, number));
         let entries = entries.collect::<Result<Vec<Entry>, BookError>>()?;
         Ok(Tail { disk: disk.clone(), newest, redone_to, entries, later: RefCell::default() })
@@ -56,6 +56,6 @@ impl Tail {
 }
 
 /// An entry that must exist, because others refer to it.
-fn present_entry(disk: &Disk, number: u64) -> Result<Entry, BookError> {
+fn present_entry(disk: &dyn Store, number: u64) -> Result<Entry, BookError> {
     Ok(commit_log::required(disk, number)?.entry)
 }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Promised: one entry decides; after it no answer has an event that came to such a day before it, and a listing loses each day whole where
-//! folders can be renamed and nothing else is in them. The files stay ten
+//! folders can be renamed and nothing else is in them; on an object store, file by file. The files stay ten
 //! minutes among the replaced ones, where readers find those that they have listed.
 
 mod beside;

@@ -1,9 +1,10 @@
 //! Making an entry that prunes visible: the day folders of what it takes out of the book are moved to the replaced files. Every step
 //! may be repeated: what is left to do is decided by what is in the folders.
 
-use crate::book::BookError;
 use std::io::ErrorKind;
 
+use crate::book::BookError;
+use crate::book::concurrently::concurrently;
 use crate::book::error::At;
 use crate::book::layout::{
     self, REPLACED, RowsPlace, STAGING, Table, day_folder, day_of_folder, replaced_folder, staged_day_folder,
@@ -83,11 +84,11 @@ pub(super) fn files_in_place(store: &dyn Store, pruned: &Pruned) -> Result<Vec<P
 }
 
 /// Moves a day's folder away whole, so that a listing has all of its rows or none; where something else is in it, or the file system cannot,
-/// its files one by one.
+/// its files one by one. An object store has no folders that could be moved.
 fn move_day(staging: &Staging, of: &PrunedDay, entry: u64) -> Result<(), BookError> {
     let store = staging.store();
     let (folder, replaced) = (day_folder(of.table, of.day), replaced_folder(entry, of.table, of.day));
-    if of.is_all && !store.exists(&replaced).at("look up", &replaced)? {
+    if of.is_all && store.objects().is_none() && !store.exists(&replaced).at("look up", &replaced)? {
         // Through this run's own staging folder: a run that was suspended before this finds that folder gone, and moves nothing of what a
         // newer one has put there since. Readers look there too.
         let moved = staged_day_folder(staging.generation(), entry, of.table, of.day);
@@ -99,12 +100,12 @@ fn move_day(staging: &Staging, of: &PrunedDay, entry: u64) -> Result<(), BookErr
         }
     }
     store.create_folder(&replaced).at("make", &replaced)?;
-    for name in &of.names {
+    concurrently(store, &of.names, |name| {
         let path = format!("{folder}/{name}");
         gone_is_fine(store.rename(&path, &format!("{replaced}/{name}"))).at("move away", &path)?;
         // After a crash it may have both names, and then a rename leaves both.
-        gone_is_fine(store.remove_file(&path)).at("remove", &path)?;
-    }
+        gone_is_fine(store.remove_file(&path)).at("remove", &path)
+    })?;
     for folder in [&replaced, &folder] {
         store.sync_folder(folder).at("sync", folder)?;
     }

@@ -3,16 +3,17 @@
 //! Parquet's pages carry no checksums, and its decoder trusts lengths and statistics: a flipped byte would be shown as
 //! another row, or end the process. So a file is compared before it is decoded.
 
-use std::fs::File;
 use std::hash::Hasher;
 use std::io::{self, Read};
 
 use twox_hash::XxHash3_64;
 
 use crate::book::log::entry::AddedFile;
+use crate::store::StoredFile;
 
 /// Reads a whole file, from its beginning; returns how it differs from its entry in the log.
-pub(in crate::book) fn difference(mut file: &File, named: &AddedFile) -> io::Result<Option<String>> {
+pub(in crate::book) fn difference(file: &StoredFile, named: &AddedFile) -> io::Result<Option<String>> {
+    let mut file = file.read_from(0);
     let mut hasher = XxHash3_64::default();
     let mut buffer = vec![0; 1 << 18];
     let mut bytes = 0;

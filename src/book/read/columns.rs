@@ -1,6 +1,5 @@
 //! The columns and the metadata of a Parquet file of the book, as readers see them.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -16,12 +15,13 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::control::catch_panic;
+use crate::store::StoredFile;
 
 /// Reads the footer of a file of events or rejects; repeating texts will be read as numbers into a dictionary.
 ///
 /// Only the footer is decoded before a file's bytes are compared with the log, or each question would read the whole
 /// book: the decoder trusts its lengths, and may panic where they are wrong.
-pub(crate) fn metadata(file: &File) -> ParquetResult<ArrowReaderMetadata> {
+pub(crate) fn metadata(file: &StoredFile) -> ParquetResult<ArrowReaderMetadata> {
     let decoded = catch_panic(|| decode_footer(file));
     decoded.unwrap_or_else(|panic| Err(ParquetError::General(format!("the decoder panicked: {panic}"))))
 }
@@ -33,7 +33,7 @@ pub(crate) fn footer(bytes: Bytes) -> Option<Arc<ParquetMetaData>> {
     decoded.ok()?.ok().map(|metadata| Arc::clone(metadata.metadata()))
 }
 
-fn decode_footer(file: &File) -> ParquetResult<ArrowReaderMetadata> {
+fn decode_footer(file: &StoredFile) -> ParquetResult<ArrowReaderMetadata> {
     let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new().with_skip_arrow_metadata(true))?;
     let fields = plain.schema().fields().iter().map(|field| match field.name().as_str() {
         "topic" | "schema" | "table" | "op" => {
@@ -49,11 +49,11 @@ fn decode_footer(file: &File) -> ParquetResult<ArrowReaderMetadata> {
 
 /// Begins to read some columns of one row group.
 pub(crate) fn read_group(
-    file: File,
+    file: StoredFile,
     metadata: &ArrowReaderMetadata,
     group: usize,
     columns: &[&str],
-    adjust: impl FnOnce(ParquetRecordBatchReaderBuilder<File>) -> ParquetRecordBatchReaderBuilder<File>,
+    adjust: impl FnOnce(ParquetRecordBatchReaderBuilder<StoredFile>) -> ParquetRecordBatchReaderBuilder<StoredFile>,
 ) -> ParquetResult<ParquetRecordBatchReader> {
     let mask = ProjectionMask::columns(metadata.parquet_schema(), columns.iter().copied());
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());

@@ -1,15 +1,12 @@
 //! Polling a book for new entries while a run writes it.
 
-use std::path::{Path, PathBuf};
-
 use crate::book::log::commit_log::read_entry;
 use crate::book::{BookError, Entry, Snapshot, layout};
-use crate::store::Disk;
+use crate::store::{BookStore, Store};
 
 /// Polls a book for new entries; a poll that finds none costs two look-ups in the file system.
 pub struct Follower {
-    root: PathBuf,
-    disk: Disk,
+    disk: BookStore,
     book: String,
     /// The number of entries that are known.
     entries: u64,
@@ -29,14 +26,8 @@ pub enum LogUpdate {
 
 impl Follower {
     /// Begins after the entries that a snapshot holds.
-    pub fn after(root: &Path, snapshot: &Snapshot) -> Follower {
-        let mut follower = Follower {
-            root: root.to_owned(),
-            disk: Disk::new(root),
-            book: String::new(),
-            entries: 0,
-            digest: String::new(),
-        };
+    pub fn after(book: impl Into<BookStore>, snapshot: &Snapshot) -> Follower {
+        let mut follower = Follower { disk: book.into(), book: String::new(), entries: 0, digest: String::new() };
         follower.accept(snapshot);
         follower
     }
@@ -46,12 +37,12 @@ impl Follower {
     /// # Errors
     /// [`BookError`] when the log is damaged or cannot be read.
     pub fn look(&self) -> Result<LogUpdate, BookError> {
-        let exists = |number| self.disk.root().join(layout::entry_path(number)).exists();
+        let exists = |number| self.disk.exists(&layout::entry_path(number)).unwrap_or(false);
         let is_present = self.entries.checked_sub(1).is_none_or(exists);
         if is_present && !exists(self.entries) {
             return Ok(LogUpdate::Nothing);
         }
-        let snapshot = Snapshot::take(&self.root)?;
+        let snapshot = Snapshot::take(&self.disk)?;
         let entries = self.entries_up_to(&snapshot)?;
         Ok(match entries {
             Some(entries) if entries.is_empty() => LogUpdate::Nothing,

@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::thread;
 use std::time::Duration;
 
+use crate::book::concurrently::concurrently;
 use crate::book::error::At;
 use crate::book::layout::{LOG, REPLACED, RowsPlace, Table, day_folder, day_of_folder, entry_path};
 use crate::book::log::days::day_files::NameSum;
@@ -96,10 +97,12 @@ impl Listing<'_> {
     fn in_place(&self, table: Table, wanted: &dyn Fn(Day) -> bool) -> Result<(StagedFiles, BTreeSet<Day>), BookError> {
         let mut files = BTreeMap::new();
         let mut merged_later = BTreeSet::new();
-        for folder in self.names_in(table.folder())? {
-            let Some(day) = day_of_folder(&folder).filter(|day| wanted(*day)) else { continue };
+        let days = self.names_in(table.folder())?;
+        let days: Vec<Day> = days.iter().filter_map(|name| day_of_folder(name)).filter(|day| wanted(*day)).collect();
+        let listed = concurrently(self.store, &days, |day| self.names_in(&day_folder(table, *day)))?;
+        for (day, names) in days.into_iter().zip(listed) {
             let folder = day_folder(table, day);
-            for name in self.names_in(&folder)? {
+            for name in names {
                 let path = format!("{folder}/{name}");
                 let Some(place) = RowsPlace::parse(&path) else { continue };
                 if self.state.is_pruned(&place) {

@@ -7,9 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
 use std::io::ErrorKind;
-use std::path::Path;
 
 use arrow_array::RecordBatch;
 use tracing::warn;
@@ -30,7 +28,7 @@ use crate::book::log::tail::Tail;
 use crate::book::log::{base, folding};
 use crate::book::{BookError, Entry, State};
 use crate::change::{Accumulators, Day, GroupKey, Operation};
-use crate::store::Disk;
+use crate::store::{BookStore, Store, StoredFile};
 use crate::views::View;
 
 /// How many numbers after the newest entry are looked up: an entry there means that one before it is missing.
@@ -59,7 +57,7 @@ impl DataFile {
 
 /// A book at its newest entry.
 pub struct Snapshot {
-    disk: Disk,
+    disk: BookStore,
     state: State,
     tail: Tail,
     named: RefCell<NamedFiles>,
@@ -70,17 +68,17 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Takes a snapshot of the book in a directory, of entries that survive a crash.
+    /// Takes a snapshot of a book, of entries that survive a crash.
     ///
     /// # Errors
     /// [`BookError::NoBook`]; [`BookError::Damaged`] and [`BookError::Unsound`] when the log does not hold together.
-    pub fn take(root: &Path) -> Result<Snapshot, BookError> {
-        expect_directory(root)?;
-        folding::repeated(&Disk::new(root), || Snapshot::take_once(root))
+    pub fn take(book: impl Into<BookStore>) -> Result<Snapshot, BookError> {
+        let disk = book.into();
+        expect_directory(&disk)?;
+        folding::repeated(&disk, || Snapshot::take_once(disk.clone()))
     }
 
-    fn take_once(root: &Path) -> Result<Snapshot, BookError> {
-        let disk = Disk::new(root);
+    fn take_once(disk: BookStore) -> Result<Snapshot, BookError> {
         let evidence = LogEvidence::list(&disk)?;
         let mut state = folding::begin(&disk, |_| true)?;
         while let Some(LoggedEntry { entry, digest, .. }) =
@@ -92,7 +90,7 @@ impl Snapshot {
         folding::end(&disk, state.as_mut())?;
         let newest = state.as_ref().and_then(State::newest_entry);
         evidence.compare(state.as_ref())?;
-        let no_book = || BookError::NoBook { path: root.to_owned() };
+        let no_book = || BookError::NoBook { path: disk.location().to_path() };
         let state = state.ok_or_else(no_book)?;
         let newest = newest.ok_or_else(no_book)?;
         let tail = Tail::read(&disk, state.redone_to, newest)?;
@@ -337,9 +335,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`BookError::Missing`] when it is in neither.
-    pub fn open(&self, file: &DataFile) -> Result<File, BookError> {
-        let open = |path: &str| File::open(self.disk.root().join(path));
-        match first_found(&self.disk, &file.path, file.staged.as_deref(), open) {
+    pub fn open(&self, file: &DataFile) -> Result<StoredFile, BookError> {
+        match first_found(&self.disk, &file.path, file.staged.as_deref(), |path| self.disk.open(path)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 match self.named.borrow_mut().entry_of(&self.disk, &file.path)? {
                     Some(entry) => Err(BookError::Missing { path: file.path.clone(), entry }),
@@ -352,7 +349,9 @@ impl Snapshot {
 }
 
 /// Refuses a path that is something else than a directory, or below such.
-pub(in crate::book) fn expect_directory(root: &Path) -> Result<(), BookError> {
+pub(in crate::book) fn expect_directory(book: &BookStore) -> Result<(), BookError> {
+    // In a bucket there are no directories.
+    let Some(root) = book.location().directory() else { return Ok(()) };
     let is_none = match root.metadata() {
         Ok(found) => !found.is_dir(),
         Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
@@ -361,11 +360,11 @@ pub(in crate::book) fn expect_directory(root: &Path) -> Result<(), BookError> {
 }
 
 /// Entry `number`, or `None` when the log ends before it.
-fn next_entry(disk: &Disk, number: u64) -> Result<Option<LoggedEntry>, BookError> {
+fn next_entry(disk: &dyn Store, number: u64) -> Result<Option<LoggedEntry>, BookError> {
     if let Some(logged) = read_entry(disk, number)? {
         return Ok(Some(logged));
     }
-    let exists = |number| disk.root().join(entry_path(number)).exists();
+    let exists = |number| disk.exists(&entry_path(number)).unwrap_or(false);
     if !(number + 1..=number + LOOK_AHEAD).any(exists) {
         return Ok(None);
     }

@@ -4,14 +4,13 @@
 //! before they are decoded.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 use twox_hash::XxHash3_64;
 
 use crate::book::BookError;
 use crate::book::error::At;
 use crate::book::log::compaction::FilePart;
+use crate::store::StoredFile;
 
 /// The merged files that were read, by path.
 #[derive(Default)]
@@ -36,7 +35,7 @@ impl VerifiedParts {
         path: &str,
         group: usize,
         named: &dyn Fn() -> Result<Option<Vec<FilePart>>, BookError>,
-        open: &dyn Fn() -> Result<File, BookError>,
+        open: &dyn Fn() -> Result<StoredFile, BookError>,
     ) -> Result<bool, BookError> {
         if !self.0.contains_key(path) {
             // Each has one at least.
@@ -60,11 +59,11 @@ impl VerifiedParts {
 }
 
 /// Compares the part of this number.
-fn compare(file: &File, path: &str, parts: &[FilePart], number: usize) -> Result<(), BookError> {
+fn compare(file: &StoredFile, path: &str, parts: &[FilePart], number: usize) -> Result<(), BookError> {
     let FilePart { end, xxh3 } = &parts[number];
     let from = number.checked_sub(1).map_or(0, |before| parts[before].end);
     let length = usize::try_from(end.saturating_sub(from)).map_err(|error| BookError::damaged(path, error))?;
-    let size = file.metadata().at("look up", path)?.len();
+    let size = file.size();
     let whole = parts.last().map_or(0, |last| last.end);
     if size != whole {
         return Err(BookError::damaged(path, format!("it has {size} bytes, {whole} in the log")));

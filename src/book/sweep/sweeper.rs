@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::slice::Slice;
 use crate::book::BookError;
+use crate::book::concurrently::{at_once, concurrently};
 use crate::book::error::At;
 use crate::book::log::base::{self, Base, ManifestName};
 use crate::book::log::checkpoint::{self, SweepLimit};
@@ -14,7 +15,7 @@ use crate::book::log::{commit_log, digested};
 use crate::book::write::entry_parts::write_time;
 use crate::book::write::staging::{Staging, gone_is_fine};
 use crate::store::layout::{
-    BASES, MANIFESTS, PRIVATE, Table, base_path, entry_path, file_name, manifest_name, manifest_path,
+    BASES, MANIFESTS, PRIVATE, Table, base_path, entry_path, file_name, manifest_name, manifest_path, staging_folder,
 };
 
 /// So many entries are worth a base.
@@ -163,15 +164,27 @@ impl Sweeper {
         // Before the base: it must not name what a power cut takes away.
         store.sync_folder(MANIFESTS).at("sync", MANIFESTS)?;
         let base = Base { state, made_at, swept_at: write_time(store), read, manifests };
-        let (name, path) = (format!("base-{to:020}.json.inprogress"), base_path(to));
-        self.stage(&name, &base::encode(&base))?;
+        self.put_base(to, &base::encode(&base))?;
+        Ok(base)
+    }
+
+    /// Puts a base where there is none; another one of this entry says the same.
+    fn put_base(&self, entry: u64, bytes: &[u8]) -> Result<(), BookError> {
+        let (store, path) = (self.staging.store(), base_path(entry));
+        if let Some(objects) = store.objects() {
+            // That of a run which is fenced right after this look is true as well, and so are the manifests that it names.
+            let own = staging_folder(self.staging.generation());
+            store.sync_folder(&own).map_err(|error| self.staging.explain(error, "look up", &own))?;
+            return commit_log::put_object(store, objects, &path, bytes).map(drop);
+        }
+        let name = format!("base-{entry:020}.json.inprogress");
+        self.stage(&name, bytes)?;
         match store.hard_link(&self.staging.path(&name), &path) {
             // The answer to an earlier attempt was lost.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             linked => linked.map_err(|error| self.staging.explain(error, "link", &path))?,
         }
-        self.staging.remove(&name)?;
-        Ok(base)
+        self.staging.remove(&name)
     }
 
     /// Removes what a base stands for, the oldest first.
@@ -180,11 +193,15 @@ impl Sweeper {
         // A run that was killed may have put the base, and not have made it durable.
         store.sync_folder(BASES).at("sync", BASES)?;
         let remove = |path: &str| gone_is_fine(store.remove_file(path)).at("remove", path);
-        for number in commit_log::numbers(store)?.into_iter().take_while(|number| *number <= base.entry()) {
+        let swept = commit_log::numbers(store)?.into_iter().take_while(|number| *number <= base.entry());
+        let swept: Vec<u64> = swept.collect();
+        // The last one by itself: as long as it is there, the next sweep looks for others.
+        let (last, before) = swept.split_last().map_or((None, &swept[..]), |(last, before)| (Some(last), before));
+        for some in before.chunks(at_once(store)).chain(last.map(std::slice::from_ref)) {
             if is_cancelled() {
                 return Ok(());
             }
-            remove(&entry_path(number))?;
+            concurrently(store, some, |number| remove(&entry_path(*number)))?;
         }
         for number in commit_log::numbers_in(store, BASES)?.into_iter().take_while(|number| *number < base.entry()) {
             remove(&base_path(number))?;

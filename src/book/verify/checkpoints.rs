@@ -6,11 +6,11 @@ use super::chain::Chain;
 use crate::book::log::checkpoint;
 use crate::book::{BookError, State};
 use crate::change::with_causes;
-use crate::store::Disk;
+use crate::store::Store;
 use crate::store::layout::checkpoint_path;
 
 /// Returns what is wrong with the checkpoint of an entry; `chain` is the log up to it, if all of it could be read.
-pub(super) fn verify_checkpoint(disk: &Disk, number: u64, chain: Option<&Chain>) -> Option<String> {
+pub(super) fn verify_checkpoint(disk: &dyn Store, number: u64, chain: Option<&Chain>) -> Option<String> {
     let wrong = match checkpoint::read(disk, number) {
         Ok(held) => difference(&held.state, &chain?.state()?)?,
         // A run has replaced it by a newer one meanwhile.

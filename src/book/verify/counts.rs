@@ -1,7 +1,6 @@
 //! Whether the counts files agree with the log.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use super::report::{Check, Problems};
 use crate::book::BookError;
@@ -10,7 +9,7 @@ use crate::book::read::counts_rows::{CountsRows, CountsStamp};
 use crate::book::read::table_counts::TableCounts;
 use crate::change::with_causes;
 use crate::change::{CommitNumber, Day, Operation};
-use crate::store::Disk;
+use crate::store::Store;
 use crate::store::layout::{Table, counts_path, day_of_folder};
 
 /// The counts by the log.
@@ -25,12 +24,10 @@ pub(super) struct LoggedCounts {
 }
 
 /// Compares every counts file with the log, exactly.
-pub(super) fn verify_counts(disk: &Disk, tail: &Tail, mut expected: LoggedCounts) -> Check {
+pub(super) fn verify_counts(disk: &dyn Store, tail: &Tail, mut expected: LoggedCounts) -> Check {
     let mut days: BTreeSet<Day> = expected.days.keys().copied().collect();
     // A failed listing leaves the days of the log; `unreferenced_files.rs` reports why.
-    for folder in fs::read_dir(disk.root().join(Table::Counts.folder())).into_iter().flatten().flatten() {
-        days.extend(folder.file_name().to_str().and_then(day_of_folder));
-    }
+    days.extend(disk.list(Table::Counts.folder()).unwrap_or_default().iter().filter_map(|name| day_of_folder(name)));
     let (mut problems, mut files, mut keys, mut changes) = (Problems::default(), 0u64, 0u64, 0i128);
     for day in days {
         let mut counts = expected.days.remove(&day).unwrap_or_default();

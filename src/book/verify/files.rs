@@ -1,8 +1,6 @@
 //! The files of one entry: present, whole, and with the rows that the entry has.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::path::Path;
 
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
@@ -18,6 +16,7 @@ use crate::book::read::table_counts::TableCounts;
 use crate::book::rfc3339;
 use crate::change::{CommitNumber, CountKey, Day, Partition, Place};
 use crate::store::layout::{FilePlace, Table};
+use crate::store::{Store, StoredFile};
 
 /// An entry whose files are to be verified.
 pub(super) struct EntryToVerify {
@@ -31,10 +30,10 @@ pub(super) struct EntryToVerify {
 }
 
 /// Reads all files that an entry adds and no later one has `removed`, by a compaction or by pruning.
-pub(super) fn verify_files(root: &Path, work: &EntryToVerify, removed: &RemovedPaths) -> EntryFindings {
+pub(super) fn verify_files(disk: &dyn Store, work: &EntryToVerify, removed: &RemovedPaths) -> EntryFindings {
     let entry = &work.entry;
     if entry.kind == EntryKind::Compaction {
-        return verify_merged(root, entry, work.may_be_staged, removed);
+        return verify_merged(disk, entry, work.may_be_staged, removed);
     }
     let mut found = EntryFindings { entry: entry.entry, ..EntryFindings::default() };
     let mut partitions = BTreeMap::new();
@@ -84,7 +83,7 @@ pub(super) fn verify_files(root: &Path, work: &EntryToVerify, removed: &RemovedP
         };
         let (table, day) = (place.table, place.day);
         let staged = work.may_be_staged.then(|| entry.staged_path(added));
-        let Some(file) = open(root, added, staged, &mut found) else { continue };
+        let Some(file) = open(disk, added, staged, &mut found) else { continue };
         // Rows of one day are in order over the files of a partition; those of two days are not.
         let highest = highest.entry(day).or_insert_with(|| work.highest.clone());
         let rows = whole(&file, added, place, entry).and_then(|metadata| {
@@ -181,7 +180,7 @@ fn wrong_commit_time(entry: &Entry, of_rows: Option<i64>) -> Option<String> {
 }
 
 /// Compares size, checksum, columns and metadata with the entry.
-fn whole(file: &File, added: &AddedFile, place: FilePlace, entry: &Entry) -> Result<ArrowReaderMetadata, String> {
+fn whole(file: &StoredFile, added: &AddedFile, place: FilePlace, entry: &Entry) -> Result<ArrowReaderMetadata, String> {
     if let Some(what) = difference(file, added).map_err(|error| error.to_string())? {
         return Err(what);
     }

@@ -1,13 +1,11 @@
 //! What is found in the files of one entry.
 
-use std::fs::File;
 use std::io::ErrorKind;
-use std::path::Path;
 
 use super::merged::MergedRows;
 use crate::book::log::entry::AddedFile;
 use crate::book::read::row_file::first_found;
-use crate::store::Disk;
+use crate::store::{Store, StoredFile};
 
 /// The findings in the files of one entry.
 #[derive(Default)]
@@ -31,9 +29,13 @@ pub(super) struct EntryFindings {
 }
 
 /// Opens a file that an entry adds: in its place, in staging, or replaced by a compaction meanwhile.
-pub(super) fn open(root: &Path, added: &AddedFile, staged: Option<String>, found: &mut EntryFindings) -> Option<File> {
-    let open = |path: &str| File::open(root.join(path));
-    match first_found(&Disk::new(root), &added.path, staged.as_deref(), open) {
+pub(super) fn open(
+    disk: &dyn Store,
+    added: &AddedFile,
+    staged: Option<String>,
+    found: &mut EntryFindings,
+) -> Option<StoredFile> {
+    match first_found(disk, &added.path, staged.as_deref(), |path| disk.open(path)) {
         Ok(file) => return Some(file),
         Err(error) if error.kind() == ErrorKind::NotFound => found.missing.push(added.path.clone()),
         Err(error) => found.damaged.push(format!("{}: {error}", added.path)),

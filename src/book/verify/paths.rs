@@ -7,7 +7,7 @@ use twox_hash::XxHash3_64;
 use crate::book::BookError;
 use crate::book::log::commit_log::read_entry;
 use crate::book::log::pruning::Pruned;
-use crate::store::Disk;
+use crate::store::Store;
 
 /// The paths that the log names, 8 bytes each.
 ///
@@ -44,7 +44,13 @@ pub(super) struct RemovedPaths {
 impl RemovedPaths {
     /// Reads the entries from `first` up to `newest`, after those of which `pruned` says what they have pruned; everything up to `redone_to` is in
     /// place.
-    pub(super) fn read(disk: &Disk, pruned: Option<Pruned>, first: u64, newest: u64, redone_to: u64) -> RemovedPaths {
+    pub(super) fn read(
+        disk: &dyn Store,
+        pruned: Option<Pruned>,
+        first: u64,
+        newest: u64,
+        redone_to: u64,
+    ) -> RemovedPaths {
         let mut removed = RemovedPaths { pruned, ..RemovedPaths::default() };
         for number in first..=newest {
             // What is wrong with an entry is found when all are verified.
@@ -92,7 +98,7 @@ impl RemovedPaths {
 }
 
 /// What entries after `newest`, which were put while the book was verified, have taken out of it.
-pub(super) fn removed_later(disk: &Disk, newest: u64) -> Result<RemovedLater, BookError> {
+pub(super) fn removed_later(disk: &dyn Store, newest: u64) -> Result<RemovedLater, BookError> {
     let mut later = RemovedLater::default();
     let mut next = newest + 1;
     while let Some(logged) = read_entry(disk, next)? {

@@ -1,7 +1,6 @@
 //! Reads the rows of one file, and counts them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
@@ -12,6 +11,7 @@ use crate::book::log::entry::{SourceKind, TopicEntry};
 use crate::book::read::columns::{Texts, all_numbers, numbers, read_group};
 use crate::book::read::table_counts::TableCounts;
 use crate::change::{Operation, Partition, Place};
+use crate::store::StoredFile;
 use crate::store::columns::{EVENT_COLUMNS, REJECT_COLUMNS, column_names};
 use crate::store::layout::Table;
 
@@ -70,7 +70,7 @@ pub(super) fn columns_read(table: Table) -> &'static [&'static str] {
 impl FileRows {
     /// Reads all rows of a file; `topics` are those of its entry, `highest` is the highest place of each partition before it.
     pub(super) fn read(
-        file: &File,
+        file: &StoredFile,
         metadata: &ArrowReaderMetadata,
         table: Table,
         topics: &BTreeMap<String, TopicEntry>,
@@ -85,8 +85,8 @@ impl FileRows {
             repeated: (0, None),
         };
         for group in 0..metadata.metadata().num_row_groups() {
-            let file = file.try_clone().map_err(|error| error.to_string())?;
-            let reader = read_group(file, metadata, group, columns_read(table), |reader| reader.with_batch_size(BATCH));
+            let reader =
+                read_group(file.clone(), metadata, group, columns_read(table), |reader| reader.with_batch_size(BATCH));
             for batch in reader.map_err(|error| error.to_string())? {
                 let batch = batch.map_err(|error| error.to_string())?;
                 rows.rows += batch.num_rows() as u64;

@@ -1,20 +1,19 @@
 //! Whether the book has files that no entry names.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, ErrorKind};
 
 use super::paths::{ReferencedPaths, RemovedPaths};
 use super::report::{Check, Problems};
 use crate::book::log::commit_log::read_entry;
 use crate::change::CommitNumber;
-use crate::store::Disk;
 use crate::store::layout::{LOG, RowsPlace, Table, counts_path, day_of_folder, number};
+use crate::store::{BookStore, Store};
 
 /// Checks every name in the folders of the tables and of the log. `newest` is the newest entry of `referenced`, `commit`
 /// its commit.
 pub(super) fn verify_unreferenced_files(
-    disk: &Disk,
+    disk: &BookStore,
     referenced: &ReferencedPaths,
     removed: &RemovedPaths,
     newest: u64,
@@ -26,7 +25,8 @@ pub(super) fn verify_unreferenced_files(
     for table in Table::ALL {
         let looked = for_each_name(disk, table.folder(), &mut |folder| {
             let day = day_of_folder(folder.rsplit('/').next().unwrap_or_default());
-            let Some(day) = day.filter(|_| disk.root().join(folder).is_dir()) else {
+            let Some(day) = day.filter(|_| disk.location().directory().is_none_or(|root| root.join(folder).is_dir()))
+            else {
                 unreferenced.insert(folder.to_owned());
                 return Ok(());
             };
@@ -80,13 +80,13 @@ pub(super) fn verify_unreferenced_files(
 }
 
 /// Passes each name in a folder to `show`, as a path in the book; a missing folder is empty.
-fn for_each_name(disk: &Disk, folder: &str, show: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
-    let listing = match fs::read_dir(disk.root().join(folder)) {
+fn for_each_name(disk: &BookStore, folder: &str, show: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    let listing = match disk.list(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         listing => listing?,
     };
-    for entry in listing {
-        show(&format!("{folder}/{}", entry?.file_name().to_string_lossy()))?;
+    for name in listing {
+        show(&format!("{folder}/{name}"))?;
     }
     Ok(())
 }

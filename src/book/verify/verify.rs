@@ -3,7 +3,6 @@
 //! One thread walks the log; one thread for each core reads the files of its entries.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -30,8 +29,8 @@ use crate::book::log::{commit_log, folding};
 use crate::book::read::complete_to::CompleteTo;
 use crate::book::read::snapshot::expect_directory;
 use crate::change::{CountKey, Partition, with_causes};
-use crate::store::Disk;
 use crate::store::layout::{LOG, Table, base_path, entry_path, manifest_path};
+use crate::store::{BookStore, Store};
 
 /// So many files of swept entries are verified by one thread at a time.
 const SWEPT_FILES: usize = 64;
@@ -49,31 +48,31 @@ pub struct VerifyProgress {
     pub bytes: u64,
 }
 
-/// Verifies the book in a directory up to its newest entry.
+/// Verifies a book up to its newest entry.
 ///
 /// # Errors
 /// [`BookError::NoBook`] when there is none, [`BookError::Io`] when its log cannot be listed. Everything else is in the report.
-pub fn verify(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
-    expect_directory(root)?;
-    folding::repeated(&Disk::new(root), || verify_once(root, progress))
+pub fn verify(book: impl Into<BookStore>, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
+    let disk = book.into();
+    expect_directory(&disk)?;
+    folding::repeated(&disk, || verify_once(&disk, progress))
 }
 
 /// Verifies once.
 ///
 /// # Errors
 /// As [`verify`]; [`BookError::Swept`] when entries were swept before they were read.
-fn verify_once(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
-    let disk = Disk::new(root);
-    let evidence = LogEvidence::list(&disk)?;
-    let (swept_to, base) = (commit_log::swept_to(&disk)?, base::read_newest(&disk));
+fn verify_once(disk: &BookStore, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
+    let evidence = LogEvidence::list(disk)?;
+    let (swept_to, base) = (commit_log::swept_to(disk)?, base::read_newest(disk));
     let first = swept_to.max(base.as_ref().ok().and_then(|base| base.as_ref().map(Base::entry))).map_or(0, |to| to + 1);
-    let newest = commit_log::numbers(&disk)?.pop().max(first.checked_sub(1));
-    let newest = newest.ok_or_else(|| BookError::NoBook { path: root.to_owned() })?;
+    let newest = commit_log::numbers(disk)?.pop().max(first.checked_sub(1));
+    let newest = newest.ok_or_else(|| BookError::NoBook { path: disk.location().to_path() })?;
     // Files of entries up to the newest entry's `redone_to` must be in place; others may still be in staging.
-    let newest_entry = commit_log::read_entry(&disk, newest).ok().flatten().map(|logged| logged.entry);
+    let newest_entry = commit_log::read_entry(disk, newest).ok().flatten().map(|logged| logged.entry);
     let redone_to = newest_entry.as_ref().map_or(0, |newest| newest.redone_to).max(first.saturating_sub(1));
     let pruned = base.as_ref().ok().and_then(|base| base.as_ref()?.state.pruned);
-    let removed = RemovedPaths::read(&disk, pruned, first, newest, redone_to);
+    let removed = RemovedPaths::read(disk, pruned, first, newest, redone_to);
     let pruned = removed.pruned();
     let mut verification = Verification { first, newest, redone_to, pruned, ..Verification::default() };
     let workers = thread::available_parallelism().map_or(1, usize::from);
@@ -83,31 +82,36 @@ fn verify_once(root: &Path, progress: &mut dyn FnMut(VerifyProgress)) -> Result<
     thread::scope(|scope| {
         for _ in 0..workers {
             let (work, findings, removed) = (&work_receiver, findings_sender.clone(), &removed);
-            scope.spawn(move || verify_entries(root, work, removed, &findings));
+            scope.spawn(move || verify_entries(disk, work, removed, &findings));
         }
         drop(findings_sender);
-        verification.walk(&disk, &base, &evidence.checkpoints, work_sender, &findings_receiver, progress)
+        verification.walk(disk, &base, &evidence.checkpoints, work_sender, &findings_receiver, progress)
     })?;
-    match commit_log::swept_to(&disk)? {
+    match commit_log::swept_to(disk)? {
         // What was found may be of entries that were swept meanwhile.
         Some(entry) if entry >= first && !verification.log.is_empty() => return Err(BookError::Swept { entry }),
         _ => verification.compare(&evidence),
     }
-    let report = verification.report(&disk, &removed, verify_views(root));
-    match commit_log::swept_to(&disk)? {
+    let report = verification.report(disk, &removed, verify_views(disk));
+    match commit_log::swept_to(disk)? {
         Some(entry) if entry >= first && !report.ok => Err(BookError::Swept { entry }),
         _ => Ok(report),
     }
 }
 
 /// Verifies the files of one entry after the other, until the channel closes.
-fn verify_entries(root: &Path, work: &Mutex<Receiver<Work>>, removed: &RemovedPaths, findings: &Sender<EntryFindings>) {
+fn verify_entries(
+    disk: &dyn Store,
+    work: &Mutex<Receiver<Work>>,
+    removed: &RemovedPaths,
+    findings: &Sender<EntryFindings>,
+) {
     loop {
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(next) = next else { return };
         let found = match &next {
-            Work::Entry(entry) => verify_files(root, entry, removed),
-            Work::Swept(files) => verify_swept(root, files, removed),
+            Work::Entry(entry) => verify_files(disk, entry, removed),
+            Work::Swept(files) => verify_swept(disk, files, removed),
         };
         if findings.send(found).is_err() {
             return;
@@ -162,7 +166,7 @@ struct Verification {
 impl Verification {
     fn walk(
         &mut self,
-        disk: &Disk,
+        disk: &dyn Store,
         base: &Result<Option<Base>, BookError>,
         checkpoints: &[u64],
         work: SyncSender<Work>,
@@ -235,7 +239,7 @@ impl Verification {
     /// [`BookError::Swept`] when another base does meanwhile.
     fn begin_after(
         &mut self,
-        disk: &Disk,
+        disk: &dyn Store,
         base: &Base,
         work: &SyncSender<Work>,
         findings: &Receiver<EntryFindings>,
@@ -358,7 +362,7 @@ impl Verification {
         }
     }
 
-    fn report(mut self, disk: &Disk, removed: &RemovedPaths, views: Option<Check>) -> Report {
+    fn report(mut self, disk: &BookStore, removed: &RemovedPaths, views: Option<Check>) -> Report {
         let missing = std::mem::take(&mut self.missing);
         let all_are_read = missing.is_empty();
         let removed_later = match all_are_read {

@@ -1,8 +1,6 @@
 //! Whether each view has the rows that the events have, and a state from which they follow.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 
 use arrow_array::RecordBatch;
@@ -15,29 +13,29 @@ use crate::book::read::view_files;
 use crate::book::write::views::build_views::build_views;
 use crate::book::{BookError, State};
 use crate::change::{Accumulators, Day, GroupKey, GroupLimit, with_causes};
-use crate::store::{Disk, Store};
+use crate::store::BookStore;
 use crate::views::{View, ViewContents};
 
 /// How often the comparison begins again because a run has replaced files meanwhile.
 const ATTEMPTS: usize = 5;
 
 /// Computes each view that is built from all events, and compares every row; `None` for a book without such views.
-pub(super) fn verify_views(root: &Path) -> Option<Check> {
+pub(super) fn verify_views(disk: &BookStore) -> Option<Check> {
     let mut attempt = 0;
     loop {
-        let snapshot = Snapshot::take(root).ok()?;
+        let snapshot = Snapshot::take(disk).ok()?;
         let state = snapshot.state();
         if !state.views.values().any(|view| view.is_current) {
             return None;
         }
         let (mut problems, mut seen) = (Problems::default(), String::new());
         let newest = state.newest_entry().unwrap_or(0);
-        match compare(root, &snapshot, &mut |what| problems.add(newest, what)) {
+        match compare(disk, &snapshot, &mut |what| problems.add(newest, what)) {
             Ok(compared) => seen = compared,
             Err(error) => problems.add(newest, with_causes(&error)),
         }
         attempt += 1;
-        let is_newer = || Snapshot::take(root).is_ok_and(|later| later.state().entries > state.entries);
+        let is_newer = || Snapshot::take(disk).is_ok_and(|later| later.state().entries > state.entries);
         if problems.is_empty() || attempt == ATTEMPTS || !is_newer() {
             return Some(problems.check("views", seen));
         }
@@ -45,16 +43,15 @@ pub(super) fn verify_views(root: &Path) -> Option<Check> {
 }
 
 /// Compares all views; returns what was compared.
-fn compare(root: &Path, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> Result<String, BookError> {
-    let (state, disk) = (snapshot.state(), Disk::new(root));
-    let store: Arc<dyn Store> = Arc::new(disk.clone());
+fn compare(disk: &BookStore, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> Result<String, BookError> {
+    let (state, store) = (snapshot.state(), disk.shared());
     let views = current_views(state)?;
     let views: Vec<&View> = views.iter().collect();
     // First what a run may replace at any moment.
     let mut found = Vec::new();
     for view in &views {
         let known = &state.views[view.name()];
-        found.push((view_files::read_rows(&disk, view, known, &|_| true)?, view_files::read_all(&disk, state, view)?));
+        found.push((view_files::read_rows(disk, view, known, &|_| true)?, view_files::read_all(disk, state, view)?));
     }
     let unlimited = GroupLimit::new(u64::MAX, views.iter().map(|view| view.name().to_owned()));
     let threads = thread::available_parallelism().map_or(1, usize::from);

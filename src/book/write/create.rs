@@ -4,7 +4,7 @@ use std::io;
 
 use crate::store::Store;
 
-use crate::book::error::At;
+use crate::book::error::{At, failed};
 use crate::book::{BookError, layout};
 
 /// Refuses a directory in which no book can be made; changes nothing.
@@ -15,11 +15,17 @@ pub(in crate::book) fn check_free(store: &dyn Store) -> Result<(), BookError> {
     if store.exists("").at("look up", "the directory")? { only_own_folders(store) } else { Ok(()) }
 }
 
-/// Makes the folders, and probes hard link, rename and fsync there.
+/// Makes the folders, and probes hard link, rename and fsync there; an object store needs no folders, and is probed too.
 ///
 /// # Errors
 /// [`BookError::NotABook`] when the directory has anything else; [`BookError::Unsuitable`]; [`BookError::Io`].
 pub(in crate::book) fn make(store: &dyn Store) -> Result<(), BookError> {
+    if let Some(objects) = store.objects() {
+        only_own_folders(store)?;
+        // Named as a generation, so that the fence sweeps it after a crash.
+        let folder = layout::staging_folder(&layout::generation(0, store.new_id().as_fields().0));
+        return objects.probe(&folder).map_err(|source| unsuitable(source, &folder));
+    }
     store.create_folder("").at("make", "the directory")?;
     only_own_folders(store)?;
     store.create_folder(layout::PRIVATE).at("make", layout::PRIVATE)?;
@@ -33,6 +39,14 @@ pub(in crate::book) fn make(store: &dyn Store) -> Result<(), BookError> {
         // Another run that makes the same book sweeps the staging folder.
         Err(_) if store.exists(&layout::entry_path(0)).at("look up", layout::LOG)? => Ok(()),
         probed => probed,
+    }
+}
+
+/// The error of a probe of an object store.
+pub(in crate::book) fn unsuitable(source: io::Error, folder: &str) -> BookError {
+    match source.kind() {
+        io::ErrorKind::Unsupported => BookError::UnsuitableStore { source },
+        _ => failed("try the object store in", folder, source),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Making an entry visible: files to their places, counts files of the touched days. Every step may be repeated.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use super::day_counts::DayCounts;
 use super::recount::{counts_of_log, recount};
 use super::staging::Staging;
 use crate::book::compact::place as place_merged;
-use crate::book::error::At;
+use crate::book::concurrently::{at_once, concurrently};
+use crate::book::error::{At, failed};
 use crate::book::layout;
 use crate::book::layout::Table;
 use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind};
@@ -23,6 +24,7 @@ use crate::book::prune::move_away::{move_pruned_files, sync_moved_files};
 use crate::book::read::counts_rows::CountsStamp;
 use crate::book::read::listing::Listing;
 use crate::book::{BookError, State};
+use crate::store::ObjectVersion;
 
 /// Redoes entries on behalf of one run.
 pub(in crate::book) struct Redo {
@@ -44,9 +46,10 @@ impl Redo {
         let added = || added(entries).filter(|(_, file)| is_there(file));
         let folders: BTreeSet<&str> = added().map(|(_, file)| layout::parent(&file.path)).collect();
         self.make_folders(folders.iter().copied())?;
-        for (entry, file) in added() {
-            self.place(entry, &file.path, removed.contains(file.path.as_str()))?;
-        }
+        let files: Vec<(&Entry, &AddedFile)> = added().collect();
+        concurrently(self.staging.store(), &files, |(entry, file)| {
+            self.place(entry, &file.path, removed.contains(file.path.as_str()))
+        })?;
         // The new name must be durable before the old folder is swept.
         let sources = entries.iter().filter(|entry| entry.kind == EntryKind::Commit && !entry.added.is_empty());
         let sources: BTreeSet<String> = sources.map(|entry| layout::staging_folder(&entry.generation)).collect();
@@ -151,18 +154,23 @@ impl Redo {
     ) -> Result<(), BookError> {
         let folders: Vec<String> = days.iter().map(|day| layout::day_folder(Table::Counts, *day)).collect();
         self.make_folders(folders.iter().map(String::as_str))?;
-        let mut unusable = BTreeSet::new();
-        for day in days {
-            match self.update_counts_file(state, entries, *day)? {
-                CountsUpdate::Current(file) => show(&file)?,
-                CountsUpdate::Unusable(reason) => {
-                    warn!(%day, reason, "recounting a day from its events");
-                    unusable.insert(*day);
+        let mut unusable = BTreeMap::new();
+        let all: Vec<Day> = days.iter().copied().collect();
+        for some in all.chunks(at_once(self.staging.store())) {
+            let update = |day: &Day| self.update_counts_file(state, entries, *day);
+            for (day, updated) in some.iter().zip(concurrently(self.staging.store(), some, update)?) {
+                match updated {
+                    CountsUpdate::Current(file) => show(&file)?,
+                    CountsUpdate::Unusable(reason, read) => {
+                        warn!(%day, reason, "recounting a day from its events");
+                        unusable.insert(*day, read);
+                    }
                 }
             }
         }
         if !unusable.is_empty() {
-            let (of_log, of_events) = unusable.into_iter().partition(|day| state.is_pruned_day(*day));
+            let (of_log, of_events): (BTreeSet<Day>, BTreeSet<Day>) =
+                unusable.keys().copied().partition(|day| state.is_pruned_day(*day));
             let mut counts = recount(self.staging.store(), state, &of_events)?;
             counts.extend(counts_of_log(self.staging.store(), state, &of_log)?);
             for (day, counts) in counts {
@@ -174,7 +182,8 @@ impl Redo {
                     let what = format!("the log has {expected} changes, the event files have {}", file.total());
                     return Err(BookError::Disagree { day, what });
                 }
-                show(&self.write_counts(file)?)?;
+                self.replace_counts(&file, &unusable[&day])?;
+                show(&file)?;
             }
         }
         folders.iter().try_for_each(|folder| self.sync(folder))
@@ -195,9 +204,10 @@ impl Redo {
                 }
             }
             let stamp = self.stamp(state, day);
-            let is_as_it_was = self.read_counts(&stamp)?.is_ok_and(|file| file.counts == counts);
+            let (held, read) = self.read_counts(&stamp)?;
+            let is_as_it_was = held.is_ok_and(|file| file.counts == counts);
             if !is_as_it_was {
-                self.write_counts(CountsFile { stamp, counts })?;
+                self.replace_counts(&CountsFile { stamp, counts }, &read)?;
                 rewritten += 1;
             }
         }
@@ -206,14 +216,30 @@ impl Redo {
     }
 
     fn update_counts_file(&self, state: &State, entries: &[Entry], day: Day) -> Result<CountsUpdate, BookError> {
+        loop {
+            if let Some(update) = self.try_update_counts_file(state, entries, day)? {
+                return Ok(update);
+            }
+            // An older run has replaced it since it was read; a newer one is noticed by what it holds.
+        }
+    }
+
+    /// `None` if another process has replaced the file meanwhile.
+    fn try_update_counts_file(
+        &self,
+        state: &State,
+        entries: &[Entry],
+        day: Day,
+    ) -> Result<Option<CountsUpdate>, BookError> {
         let stamp = self.stamp(state, day);
-        let mut file = match self.read_counts(&stamp)? {
+        let (held, read) = self.read_counts(&stamp)?;
+        let mut file = match held {
             Ok(file) => file,
             // The day's first changes.
             Err(_) if added_by(entries, day) == expected(state, day) => {
                 CountsFile { stamp: CountsStamp { entry: 0, ..stamp.clone() }, counts: DayCounts::default() }
             }
-            Err(reason) => return Ok(CountsUpdate::Unusable(reason)),
+            Err(reason) => return Ok(Some(CountsUpdate::Unusable(reason, read))),
         };
         let file_entry = file.stamp.entry;
         for entry in entries.iter().filter(|entry| file_entry < entry.entry) {
@@ -226,12 +252,13 @@ impl Redo {
                 file.total(),
                 expected(state, day)
             );
-            return Ok(CountsUpdate::Unusable(reason));
+            return Ok(Some(CountsUpdate::Unusable(reason, read)));
         }
         if state.days.get(&day).is_none_or(|known| known.entry <= file_entry) {
-            return Ok(CountsUpdate::Current(file));
+            return Ok(Some(CountsUpdate::Current(file)));
         }
-        self.write_counts(CountsFile { stamp, ..file }).map(CountsUpdate::Current)
+        let file = CountsFile { stamp, ..file };
+        Ok(self.write_counts(&file, &read)?.then_some(CountsUpdate::Current(file)))
     }
 
     fn stamp(&self, state: &State, day: Day) -> CountsStamp {
@@ -244,14 +271,32 @@ impl Redo {
         }
     }
 
-    /// The day's counts file, or why it cannot be used.
-    fn read_counts(&self, own: &CountsStamp) -> Result<Result<CountsFile, String>, BookError> {
+    /// The day's counts file, or why it cannot be used; and which version of it that is, where the store has versions.
+    fn read_counts(&self, own: &CountsStamp) -> Result<(Result<CountsFile, String>, Option<ObjectVersion>), BookError> {
         let store = self.staging.store();
         let path = layout::counts_path(own.day);
-        let bytes = match store.read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err("there is no counts file".into())),
-            read => read.at("read", &path)?,
+        let (bytes, version) = match store.objects() {
+            Some(objects) => {
+                let (bytes, version) = objects.read_version(&path).at("read", &path)?;
+                (bytes, Some(version))
+            }
+            None => match store.read(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => (None, None),
+                read => (Some(read.at("read", &path)?), None),
+            },
         };
+        let Some(bytes) = bytes else { return Ok((Err("there is no counts file".into()), version)) };
+        self.usable_counts(own, &path, bytes).map(|file| (file, version))
+    }
+
+    /// A counts file by its bytes, or why it cannot be used.
+    fn usable_counts(
+        &self,
+        own: &CountsStamp,
+        path: &str,
+        bytes: Vec<u8>,
+    ) -> Result<Result<CountsFile, String>, BookError> {
+        let store = self.staging.store();
         let file = match CountsFile::read(own.day, Bytes::from(bytes)) {
             Ok(file) => file,
             Err(error) => return Ok(Err(error.to_string())),
@@ -270,12 +315,26 @@ impl Redo {
         Ok(Ok(file))
     }
 
-    fn write_counts(&self, file: CountsFile) -> Result<CountsFile, BookError> {
+    /// Replaces a counts file; `false` if it is not the version any more that was read. A file system needs none: there a run whose staging
+    /// folder is gone cannot replace anything.
+    fn write_counts(&self, file: &CountsFile, read: &Option<ObjectVersion>) -> Result<bool, BookError> {
         let path = layout::counts_path(file.stamp.day);
+        if let (Some(objects), Some(read)) = (self.staging.store().objects(), read) {
+            return objects.replace(&path, &file.encode(), read).at("replace", &path);
+        }
         let staged = layout::staged_name(&path);
         self.staging.write(&staged, &file.encode())?;
         self.staging.publish(&staged, &path)?;
-        Ok(file)
+        Ok(true)
+    }
+
+    /// Replaces a counts file that was counted anew, which nobody else does at the same time.
+    fn replace_counts(&self, file: &CountsFile, read: &Option<ObjectVersion>) -> Result<(), BookError> {
+        if self.write_counts(file, read)? {
+            return Ok(());
+        }
+        let source = io::Error::other("another process has replaced it while it was recounted");
+        Err(failed("replace", &layout::counts_path(file.stamp.day), source))
     }
 
     /// Makes day folders and the folders above them, and makes their names survive a crash.
@@ -309,8 +368,8 @@ fn with_parents(folder: &str) -> impl Iterator<Item = &str> {
 enum CountsUpdate {
     /// The file is in place and agrees with the log.
     Current(CountsFile),
-    /// The file cannot be updated, with the reason.
-    Unusable(String),
+    /// The file cannot be updated, with the reason, and which version of it that is.
+    Unusable(String, Option<ObjectVersion>),
 }
 
 /// The number of a day's changes in the log.

@@ -55,12 +55,17 @@ impl Staging {
     pub(in crate::book) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), BookError> {
         let path = self.path(name);
         let mut file = self.store.create(&path).map_err(|error| self.explain(error, "create", &path))?;
-        file.write_all(bytes).at("write", &path)?;
-        file.sync().at("sync", &path)
+        // A store of objects notices here that the folder is gone.
+        file.write_all(bytes).map_err(|error| self.explain(error, "write", &path))?;
+        file.sync().map_err(|error| self.explain(error, "sync", &path))
     }
 
     /// Replaces a small file in the folder as a whole, or makes it. Nothing is synced: after a crash it may be gone, or empty.
     pub(in crate::book) fn replace_unsynced(&self, name: &str, bytes: &[u8]) -> Result<(), BookError> {
+        if let Some(objects) = self.store.objects() {
+            let path = self.path(name);
+            return objects.put_staged(&path, bytes).map_err(|error| self.explain(error, "replace", &path));
+        }
         let new = self.path(&format!("{name}.inprogress"));
         let mut created = self.store.create(&new);
         if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
@@ -139,6 +144,13 @@ impl Staging {
             // A newer generation's folder belongs to a run that is about to fence this one.
             let older = layout::fence_of(generation).is_some_and(|fence| Some(fence) <= own);
             if !older || generation == self.generation {
+                continue;
+            }
+            if self.store.objects().is_some() {
+                // Its folder is an object, which is removed first.
+                let folder = layout::staging_folder(&name);
+                info!(%generation, "sweeping an older run's staging folder");
+                gone_is_fine(self.store.remove_folder(&folder)).at("remove", &folder)?;
                 continue;
             }
             let swept = layout::staging_folder(&format!("{generation}{}", layout::SWEPT));

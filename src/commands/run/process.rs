@@ -38,7 +38,7 @@ fn run_in_this_process(settings: RunSettings) -> Result<(), Failure> {
     let (shutdown, progress) = (Shutdown::new(), Progress::new());
     signals::listen_for_run(&shutdown).context("could not listen to signals")?;
     let line = progress_line(progress.clone(), shutdown.clone());
-    let report = RejectReport::start(&progress, source_kind(&origin), &options.book);
+    let report = RejectReport::start(&progress, source_kind(&origin), options.book.location());
     let begin = Instant::now();
     let of_origin = shutdown.clone();
     let make_origin: MakeOrigin = Arc::new(move || make_origin(&origin, until_end, &of_origin));

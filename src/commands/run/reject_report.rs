@@ -1,6 +1,5 @@
 //! Log lines about the records that a run could not read: while it runs, and at its end.
 
-use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::thread::JoinHandle;
@@ -12,6 +11,7 @@ use crate::book::log::entry::SourceKind;
 use crate::change::{Lsn, Partition, RejectSample};
 use crate::commands::answers::rejects_command;
 use crate::control::{Progress, RejectCounts};
+use crate::store::BookLocation;
 
 /// How often the counters are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -29,7 +29,7 @@ pub(super) struct RejectReport {
 
 impl RejectReport {
     /// Starts to report on the rejects that `progress` counts; `book` is named in the command that lists them.
-    pub(super) fn start(progress: &Progress, source: SourceKind, book: &Path) -> RejectReport {
+    pub(super) fn start(progress: &Progress, source: SourceKind, book: &BookLocation) -> RejectReport {
         let (stop, stopped) = channel::<()>();
         let progress = progress.clone();
         let mut log = RejectLog::new(source, book);
@@ -66,7 +66,7 @@ struct RejectLog {
 }
 
 impl RejectLog {
-    fn new(source: SourceKind, book: &Path) -> RejectLog {
+    fn new(source: SourceKind, book: &BookLocation) -> RejectLog {
         let command = rejects_command(book);
         RejectLog { source, command, examples: 0, logged: 0, logged_at: None, is_suspicion_logged: false }
     }
@@ -175,7 +175,7 @@ mod tests {
             tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).without_time().finish();
         tracing::subscriber::with_default(subscriber, || {
             let begin = Instant::now();
-            let mut log = RejectLog::new(SourceKind::Kafka, Path::new("book"));
+            let mut log = RejectLog::new(SourceKind::Kafka, &"book".parse().expect("a path"));
             let (end, before) = looks.split_last().expect("an end");
             for (seconds, numbers) in before {
                 log.look(&counts(*numbers), begin + Duration::from_secs(*seconds));
@@ -266,7 +266,7 @@ mod tests {
     fn a_place_is_in_the_words_of_its_source() {
         let partition = Partition { topic: "shop".to_owned(), number: 3 };
         let sample = RejectSample { offset: 0x16_B2E58, reason: String::new(), advice: None, value: String::new() };
-        let place = |source| RejectLog::new(source, Path::new("book")).place(&partition, &sample);
+        let place = |source| RejectLog::new(source, &"book".parse().expect("a path")).place(&partition, &sample);
         assert_eq!(place(SourceKind::Kafka), "topic shop, partition 3, offset 23801432");
         assert_eq!(place(SourceKind::File), "shop, byte 23801432");
         assert_eq!(place(SourceKind::Slot), "slot shop, transaction that ends at 0/16B2E58");

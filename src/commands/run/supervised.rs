@@ -2,13 +2,12 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::{self, Command};
 
 use crate::book::log::commit_log;
 use crate::change::{Failure, WithContext};
 use crate::settings::RunSettings;
-use crate::store::Disk;
+use crate::store::BookStore;
 use crate::store::layout::fence_of;
 use crate::supervise::{Supervised, supervise};
 
@@ -37,20 +36,19 @@ fn arguments(typed: impl Iterator<Item = OsString>, supervisor: u32) -> Vec<OsSt
 }
 
 /// The number of the next entry of the log; of one that cannot be read at this moment, a number after all entries.
-fn next_entry(book: &Path) -> u64 {
-    commit_log::newest(&Disk::new(book)).map_or(u64::MAX, |newest| newest.map_or(0, |newest| newest + 1))
+fn next_entry(book: &BookStore) -> u64 {
+    commit_log::newest(book).map_or(u64::MAX, |newest| newest.map_or(0, |newest| newest + 1))
 }
 
 /// Whether the newest generation began at entry `mark` or later, and has committed: one that began before is another run's, beside
 /// which this one stands by. `false` where the log cannot be read.
-fn has_committed_since(book: &Path, mark: u64) -> bool {
-    let disk = Disk::new(book);
-    let entry = |number| commit_log::read_entry(&disk, number).ok().flatten().map(|logged| logged.entry);
+fn has_committed_since(book: &BookStore, mark: u64) -> bool {
+    let entry = |number| commit_log::read_entry(book, number).ok().flatten().map(|logged| logged.entry);
     let commits = || {
-        let newest = entry(commit_log::newest(&disk).ok().flatten()?)?;
+        let newest = entry(commit_log::newest(book).ok().flatten()?)?;
         let fence = fence_of(&newest.generation).filter(|fence| *fence >= mark)?;
         // A fence that was swept is that of a run that has committed for days.
-        let is_swept = commit_log::swept_to(&disk).ok()? >= Some(fence);
+        let is_swept = commit_log::swept_to(book).ok()? >= Some(fence);
         Some(is_swept || newest.commit > entry(fence)?.commit)
     };
     commits().unwrap_or(false)

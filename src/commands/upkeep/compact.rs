@@ -1,7 +1,6 @@
 //! `walbook compact`: merges the small files of days, by itself or beside the run that has the book.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -21,7 +20,7 @@ use crate::run::{LEASE_TIMEOUT, versions};
 use crate::settings::SettingsError;
 use crate::settings::args::{CompactArgs, ReportFormat};
 use crate::store::layout::Table;
-use crate::store::{Disk, Store};
+use crate::store::{BookStore, Store};
 
 /// What was done to a day.
 struct CompactedDay {
@@ -35,12 +34,13 @@ struct CompactedDay {
 /// Merges the days that were named, or all closed ones.
 pub(in crate::commands) fn compact(args: &CompactArgs) -> Result<(), Failure> {
     // Says what is wrong with a path or a book before anything is made there.
-    let snapshot = Snapshot::take(&args.book)?;
+    let book = args.store.of(&args.book)?;
+    let snapshot = Snapshot::take(&book)?;
     check_days(&args.day, snapshot.state())?;
     let shutdown = Shutdown::new();
     signals::listen(&shutdown).context("could not listen to signals")?;
-    let store: Arc<dyn Store> = Arc::new(Disk::new(&args.book));
-    check_user(&args.book)?;
+    let store = book.shared();
+    check_user(&book)?;
     let of = match args.day.is_empty() {
         true => all_closed(&*store, snapshot.state())?,
         false => args.day.iter().flat_map(|day| [(Table::Events, *day), (Table::Rejects, *day)]).collect(),
@@ -50,7 +50,7 @@ pub(in crate::commands) fn compact(args: &CompactArgs) -> Result<(), Failure> {
     let mut done = Vec::new();
     if !of.is_empty() {
         let mut compacting =
-            Compacting { book: &args.book, store, settings, shutdown: &shutdown, owner: None, done: &mut done };
+            Compacting { book: &book, store, settings, shutdown: &shutdown, owner: None, done: &mut done };
         compacting.run(&of)?;
     }
     let is_ended = shutdown.is_requested();
@@ -88,7 +88,7 @@ fn all_closed(store: &dyn Store, state: &State) -> Result<Vec<(Table, Day)>, Boo
 
 /// A command under way.
 struct Compacting<'a> {
-    book: &'a Path,
+    book: &'a BookStore,
     store: Arc<dyn Store>,
     settings: BookSettings,
     shutdown: &'a Shutdown,
@@ -99,7 +99,7 @@ struct Compacting<'a> {
 
 impl Compacting<'_> {
     fn run(&mut self, of: &[(Table, Day)]) -> Result<(), Failure> {
-        let path = self.book.to_owned();
+        let path = self.book.location().to_path();
         let no_book = || BookError::NoBook { path: path.clone() };
         if is_free(&self.store, self.shutdown)? {
             self.take_over()?;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +11,8 @@ use crate::change::{Failure, WithContext};
 use crate::control::Shutdown;
 use crate::run::{LEASE_TIMEOUT, LeaseKeeper};
 use crate::settings::SettingsError;
-use crate::store::Store;
 use crate::store::layout::{LOG, STAGING};
+use crate::store::{BookStore, Store};
 
 /// How often it is looked whether a run has the book, and whether it has made an entry visible.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(200);
@@ -61,7 +60,9 @@ pub(super) fn is_free(store: &Arc<dyn Store>, shutdown: &Shutdown) -> Result<boo
 }
 
 /// Refuses to write files into a book that are another user's than the log: the run of that user could not link or remove them.
-pub(super) fn check_user(book: &Path) -> Result<(), Failure> {
+pub(super) fn check_user(book: &BookStore) -> Result<(), Failure> {
+    // Objects have no owner.
+    let Some(book) = book.location().directory() else { return Ok(()) };
     let staging = book.join(STAGING);
     let own = tempfile::tempfile_in(&staging).and_then(|file| file.metadata());
     let own = own.context(format!("could not write to {}", staging.display()))?.uid();

@@ -1,6 +1,5 @@
 //! `walbook prune`: takes the events and rejects of old days out of a book, by itself or beside the run that has it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -21,19 +20,20 @@ use crate::control::Shutdown;
 use crate::run::{LEASE_TIMEOUT, versions};
 use crate::settings::SettingsError;
 use crate::settings::args::{PruneArgs, ReportFormat};
-use crate::store::{Disk, Store};
+use crate::store::{BookStore, Store};
 
 /// Prunes the days before one.
 pub(in crate::commands) fn prune(args: &PruneArgs) -> Result<(), Failure> {
     // Says what is wrong with a path or a book before anything is changed there.
-    let snapshot = Snapshot::take(&args.book)?;
+    let book = args.store.of(&args.book)?;
+    let snapshot = Snapshot::take(&book)?;
     check(args.before, snapshot.state())?;
-    check_user(&args.book)?;
+    check_user(&book)?;
     let settings = snapshot.state().settings.clone();
     drop(snapshot);
     let shutdown = Shutdown::new();
     signals::listen(&shutdown).context("could not listen to signals")?;
-    let store: Arc<dyn Store> = Arc::new(Disk::new(&args.book));
+    let store = book.shared();
     let take_over = || {
         let opened = Book::open(Arc::clone(&store), settings.clone(), versions())?;
         Owner::of(opened, &shutdown)
@@ -50,16 +50,16 @@ pub(in crate::commands) fn prune(args: &PruneArgs) -> Result<(), Failure> {
         false if shutdown.is_requested() => return Err(Failure::new("ended by a signal: nothing has changed")),
         false => {
             info!("a run has the book: it moves the files away");
-            let no_book = || BookError::NoBook { path: args.book.clone() };
+            let no_book = || BookError::NoBook { path: book.location().to_path() };
             let entry = prune_beside(&store, &versions(), args.before, &no_book)?;
             if let Some(entry) = &entry {
                 await_moved(&store, entry, &shutdown, &take_over)?;
             }
-            of_entry(Snapshot::take(&args.book)?.state(), entry.as_ref())
+            of_entry(Snapshot::take(&book)?.state(), entry.as_ref())
         }
     };
     shutdown.take_failure().map_or(Ok(()), Err)?;
-    report(&args.book, args.before, pruned, args.format)
+    report(&book, args.before, pruned, args.format)
 }
 
 /// What an entry has pruned; of one after which another process has pruned again, what that one has.
@@ -120,14 +120,14 @@ fn await_moved(
     Ok(())
 }
 
-fn report(book: &Path, before: Day, pruned: Option<Pruned>, format: ReportFormat) -> Result<(), Failure> {
+fn report(book: &BookStore, before: Day, pruned: Option<Pruned>, format: ReportFormat) -> Result<(), Failure> {
     let (files, bytes) = pruned.map_or((0, None), |pruned| (pruned.files, pruned.bytes.bytes()));
     print(|out| match format {
         ReportFormat::Json => {
             writeln!(out, "{}", json!({ "before": before, "files": files, "bytes": bytes }))
         }
         ReportFormat::Table if files == 0 => {
-            writeln!(out, "Nothing to prune: {} has no events or rejects of days before {before}.", book.display())
+            writeln!(out, "Nothing to prune: {} has no events or rejects of days before {before}.", book.location())
         }
         ReportFormat::Table => {
             let bytes = bytes.map_or(String::new(), |bytes| format!(" of {bytes} bytes"));

@@ -1,11 +1,11 @@
 //! `walbook rebuild`: counts, views and checkpoint of a book again, from its log and its events.
 
-use std::sync::Arc;
 use std::thread;
 
 use serde_json::json;
 
 use super::owner::{Owner, check_user, is_free};
+use crate::book::log::commit_log;
 use crate::book::{Book, BookError};
 use crate::change::{Failure, WithContext};
 use crate::commands::answers::print;
@@ -15,24 +15,28 @@ use crate::run::versions;
 use crate::settings::SettingsError;
 use crate::settings::args::{RebuildArgs, ReportFormat};
 use crate::store::layout::LOG;
-use crate::store::{Disk, Store};
 
 /// Writes what follows from log and events anew.
 pub(in crate::commands) fn rebuild(args: &RebuildArgs) -> Result<(), Failure> {
-    let no_book = || BookError::NoBook { path: args.book.clone() };
-    if !args.book.join(LOG).is_dir() {
+    let book = args.store.of(&args.book)?;
+    let no_book = || BookError::NoBook { path: book.location().to_path() };
+    let has_log = match book.location().directory() {
+        Some(root) => root.join(LOG).is_dir(),
+        None => commit_log::newest(&book)?.is_some(),
+    };
+    if !has_log {
         return Err(no_book().into());
     }
-    check_user(&args.book)?;
+    check_user(&book)?;
     let shutdown = Shutdown::new();
     signals::listen(&shutdown).context("could not listen to signals")?;
-    let store: Arc<dyn Store> = Arc::new(Disk::new(&args.book));
+    let store = book.shared();
     if !is_free(&store, &shutdown)? {
         return Err(match shutdown.is_requested() {
             true => Failure::new("ended by a signal: nothing has changed"),
             false => SettingsError::Wrong(format!(
                 "{}: a run has the book, and keeps its counts and views in memory: end it first",
-                args.book.display()
+                book.location()
             ))
             .into(),
         });

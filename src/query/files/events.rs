@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
-use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
@@ -20,6 +19,7 @@ use crate::parse::DayRule;
 use crate::query::print::{AnswerHead, Format, print};
 use crate::query::{EventFilter, QueryBudget, QueryError, RejectCount, RowStyle};
 use crate::sql::BadValues;
+use crate::store::BookStore;
 
 /// The number of attempts when files are missing and the log has moved on.
 const ATTEMPTS: usize = 5;
@@ -58,7 +58,11 @@ pub struct EventsPage {
 ///
 /// # Errors
 /// [`QueryError`] when there is no book, it is damaged, or the filter is invalid.
-pub fn events(book: &Path, filter: impl Into<EventFilter>, limit: usize) -> Result<EventsAnswer, QueryError> {
+pub fn events(
+    book: impl Into<BookStore>,
+    filter: impl Into<EventFilter>,
+    limit: usize,
+) -> Result<EventsAnswer, QueryError> {
     let page = PageRequest { limit, order: RowOrder::Newest, after: None };
     Ok(events_page(book, filter, &page, &QueryBudget::UNLIMITED)?.answer)
 }
@@ -69,7 +73,7 @@ pub fn events(book: &Path, filter: impl Into<EventFilter>, limit: usize) -> Resu
 /// # Errors
 /// As [`events`]; [`QueryError::TooSlow`] when it is cancelled.
 pub fn events_page(
-    book: &Path,
+    book: impl Into<BookStore>,
     filter: impl Into<EventFilter>,
     page: &PageRequest,
     budget: &QueryBudget<'_>,
@@ -92,16 +96,17 @@ pub fn events_page(
 
 /// Answers a question from a snapshot of the book; when a file is missing, from newer ones, as long as there are.
 pub(in crate::query) fn with_snapshot<T>(
-    book: &Path,
+    book: impl Into<BookStore>,
     mut answer: impl FnMut(&Snapshot) -> Result<T, QueryError>,
 ) -> Result<T, QueryError> {
-    let mut snapshot = Snapshot::take(book)?;
+    let book = book.into();
+    let mut snapshot = Snapshot::take(&book)?;
     for _ in 1..ATTEMPTS {
         let missing = match answer(&snapshot) {
             Err(missing @ QueryError::Read(BookError::Missing { .. })) => missing,
             answered => return answered,
         };
-        let newer = Snapshot::take(book)?;
+        let newer = Snapshot::take(&book)?;
         if newer.state().entries == snapshot.state().entries {
             return Err(missing);
         }

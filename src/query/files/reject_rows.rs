@@ -1,7 +1,6 @@
 //! Rows of the rejects table, page by page.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
@@ -16,6 +15,7 @@ use crate::book::{CompleteTo, DataFile, Snapshot};
 use crate::change::Day;
 use crate::parse::DayRule;
 use crate::query::{QueryBudget, QueryError, RejectCount, RejectFilter};
+use crate::store::BookStore;
 use crate::store::columns::{REJECT_COLUMNS, column_names};
 
 /// The names of all columns.
@@ -64,7 +64,7 @@ pub struct RejectsPage {
 /// # Errors
 /// [`QueryError`] when there is no book, or it is damaged; [`QueryError::TooSlow`] when it is cancelled.
 pub fn rejects_page(
-    book: &Path,
+    book: impl Into<BookStore>,
     filter: &RejectFilter,
     page: &PageRequest,
     budget: &QueryBudget<'_>,

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::path::Path;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
@@ -17,6 +16,7 @@ use crate::book::{BookError, CompleteTo, Snapshot, printable};
 use crate::query::print::{AnswerHead, Format, print};
 use crate::query::{Filter, QueryError, RejectCount};
 use crate::sql::{self, BadValues, Batch, Order};
+use crate::store::BookStore;
 use crate::views::View;
 
 /// How often a view is read again whose files a run has replaced since the snapshot.
@@ -93,14 +93,15 @@ pub struct ViewAnswer {
 ///
 /// # Errors
 /// [`QueryError::NoView`], [`QueryError::NoColumn`] and [`QueryError::NoViewDays`] name what there is; [`QueryError::Read`].
-pub fn view(book: &Path, name: &str, query: &ViewQuery) -> Result<ViewAnswer, QueryError> {
+pub fn view(book: impl Into<BookStore>, name: &str, query: &ViewQuery) -> Result<ViewAnswer, QueryError> {
+    let book = book.into();
     let mut attempt = 0;
     loop {
-        let snapshot = Snapshot::take(book)?;
+        let snapshot = Snapshot::take(&book)?;
         match read(&snapshot, name, query) {
             // A run may have replaced a file since: its entry is newer than the snapshot.
             Err(QueryError::Read(BookError::Damaged { .. }))
-                if attempt < ATTEMPTS && Snapshot::take(book)?.state().entries > snapshot.state().entries =>
+                if attempt < ATTEMPTS && Snapshot::take(&book)?.state().entries > snapshot.state().entries =>
             {
                 attempt += 1;
             }

@@ -1,6 +1,5 @@
 //! `/api/events`: which changes, page by page, with their columns.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
@@ -23,6 +22,7 @@ use crate::server::http::parameters::Parameters;
 use crate::server::http::{body, headers};
 use crate::server::state::AppState;
 use crate::sql;
+use crate::store::BookStore;
 
 /// Rows of a page.
 const MOST_ROWS: usize = 1_000;
@@ -208,7 +208,7 @@ pub(in crate::server) async fn events(
 }
 
 fn page(
-    book: &Path,
+    book: &BookStore,
     filter: EventFilter,
     request: &RequestedPage,
     format: AnswerFormat,

@@ -272,7 +272,7 @@ mod tests {
     fn an_answer_is_about_the_snapshot_that_it_was_given() {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let durable = DurableState::clone(&StateSnapshot::holding(&Totals::default()).durable);
-        let state = AppState::new(folder.path(), durable, None, None);
+        let state = AppState::new(&folder.path().into(), durable, None, None);
         let snapshot = state.snapshot();
         let commit = snapshot.durable.counts.complete_to.commit;
         let mut complete_to = snapshot.durable.counts.complete_to.clone();

@@ -1,6 +1,5 @@
 //! The state of the server: every handler reads it, and no reader waits for a writer.
 
-use std::path::{Path, PathBuf};
 use std::slice::from_ref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +21,7 @@ use crate::change::instant::now_micros;
 use crate::query::RejectSums;
 use crate::server::http::blocking::BlockingPermits;
 use crate::server::http::response_budget::ResponseBudget;
+use crate::store::BookStore;
 
 /// Bytes of answers that clients have not read yet, with those in the caches: 64 MB at most.
 const ANSWER_BYTES: usize = 192 << 20;
@@ -40,7 +40,7 @@ pub(super) const NOT_READ_YET: &str = "not all files of rejects are read yet";
 /// The state of the server.
 pub(in crate::server) struct AppState {
     /// The book's directory.
-    pub(in crate::server) book: PathBuf,
+    pub(in crate::server) book: BookStore,
     /// The book's name: the last part of its path.
     pub(in crate::server) name: String,
     durable: ArcSwap<DurableState>,
@@ -75,7 +75,7 @@ pub(in crate::server) struct AppState {
 
 impl AppState {
     pub(in crate::server) fn new(
-        book: &Path,
+        book: &BookStore,
         durable: DurableState,
         live: Option<LiveState>,
         run: Option<RunState>,
@@ -274,7 +274,8 @@ impl AppState {
     }
 }
 
-fn name_of(book: &Path) -> String {
-    let path = book.canonicalize().unwrap_or_else(|_| book.to_owned());
+fn name_of(book: &BookStore) -> String {
+    let path = book.location().to_path();
+    let path = path.canonicalize().unwrap_or(path);
     path.file_name().map_or_else(|| "book".to_owned(), |name| name.to_string_lossy().into_owned())
 }

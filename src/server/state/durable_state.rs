@@ -1,7 +1,6 @@
 //! The book at its newest entry.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::counts::CountsSnapshot;
@@ -12,7 +11,7 @@ use crate::book::log::{base, commit_log};
 use crate::book::{Compactions, CompleteTo, Entry, FileTotals, Lost, PartitionState, Pruned, State};
 use crate::change::{Day, Partition};
 use crate::query::{CountId, Totals};
-use crate::store::Disk;
+use crate::store::BookStore;
 
 /// How many entries are read back for the newest commit.
 const LOOK_BACK: u64 = 32;
@@ -55,8 +54,8 @@ pub(in crate::server) struct DurableState {
 }
 
 /// When a book was made whose first entry was swept.
-fn made_at(disk: &Disk) -> Option<i64> {
-    base::read_newest(disk).ok().flatten().map(|base| base.made_at)
+fn made_at(book: &BookStore) -> Option<i64> {
+    base::read_newest(book).ok().flatten().map(|base| base.made_at)
 }
 
 /// What entries hold that the folded log does not.
@@ -70,20 +69,19 @@ impl DurableState {
     /// The book at an entry. What the folded log does not hold is read from its newest entries; what cannot be read of them
     /// stays unknown.
     pub(in crate::server) fn read(
-        book: &Path,
+        book: &BookStore,
         state: &State,
         totals: Totals,
         rejects: BTreeMap<Day, u64>,
     ) -> DurableState {
         let newest = state.newest_entry().unwrap_or(0);
-        let disk = Disk::new(book);
-        let read = |number| commit_log::read_entry(&disk, number).ok().flatten().map(|logged| logged.entry);
+        let read = |number| commit_log::read_entry(book, number).ok().flatten().map(|logged| logged.entry);
         let mut entries = (newest.saturating_sub(LOOK_BACK)..=newest).rev().map_while(read);
         let commit = entries.find(|entry| entry.kind == EntryKind::Commit);
         let facts = CommitFacts {
             committed_at: commit.as_ref().map(|commit| commit.written_at),
             changes: commit.as_ref().map(changes),
-            made_at: made_at(&disk).or_else(|| read(0).map(|entry| entry.written_at)),
+            made_at: made_at(book).or_else(|| read(0).map(|entry| entry.written_at)),
         };
         DurableState::new(state, totals, facts, Arc::new(rejects), &KnownViews::default())
     }

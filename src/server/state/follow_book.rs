@@ -1,6 +1,5 @@
 //! Follows the commit log of a book that another process writes: each new entry becomes the durable state.
 
-use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::change::instant::now_micros;
 use crate::query::Totals;
 use crate::server::ServeError;
 use crate::server::error::ErrorLog;
+use crate::store::BookStore;
 
 /// How often the log is looked at.
 const LOG_INTERVAL: Duration = Duration::from_millis(200);
@@ -29,7 +29,7 @@ impl BookFollower {
     ///
     /// # Errors
     /// [`ServeError`] when there is no book, or it is damaged.
-    pub(in crate::server) fn open(book: &Path) -> Result<(DurableState, BookFollower), ServeError> {
+    pub(in crate::server) fn open(book: &BookStore) -> Result<(DurableState, BookFollower), ServeError> {
         let snapshot = Snapshot::take(book)?;
         let (totals, reject_days) = (Totals::read(&snapshot)?, snapshot.reject_days()?);
         let durable = DurableState::read(book, snapshot.state(), totals, reject_days);

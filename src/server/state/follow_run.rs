@@ -27,8 +27,8 @@ use crate::book::{BookError, CommittedEntry, CompleteTo, Snapshot};
 use crate::change::ClosedEpoch;
 use crate::server::ServeError;
 use crate::server::error::ErrorLog;
-use crate::store::Disk;
 use crate::store::layout::entry_path;
+use crate::store::{BookStore, Store};
 
 /// Changes that are kept for the next frame before repeated ones are dropped.
 const MANY_CELLS: usize = 100_000;
@@ -63,7 +63,7 @@ pub(in crate::server) fn follow_run(
         state: Arc::clone(state),
         uncovered,
         rejects,
-        disk: Disk::new(&state.book),
+        disk: state.book.clone(),
         generation: newest.generation.clone(),
         newest: newest.entry,
         viewed: newest.entry,
@@ -195,7 +195,7 @@ struct CommitFollower {
     state: Arc<AppState>,
     uncovered: Arc<UncoveredCommits>,
     rejects: PendingRejects,
-    disk: Disk,
+    disk: BookStore,
     generation: String,
     /// The newest entry of this run.
     newest: u64,
@@ -237,7 +237,7 @@ impl CommitFollower {
     fn follow_other_run(&mut self) -> Result<Option<BookFollower>, ServeError> {
         let exists = |number| {
             let path = entry_path(number);
-            let found = self.disk.root().join(&path).try_exists();
+            let found = self.disk.exists(&path);
             found.map_err(|source| BookError::Io { tried: "look up", path, source })
         };
         if exists(self.newest)? {

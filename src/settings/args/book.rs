@@ -1,13 +1,13 @@
 //! Questions about a book: `walbook query`, `walbook events` and `walbook verify`.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::StoreArgs;
 use super::heading::{COUNTING, FILTER, OUTPUT, VIEW};
 use crate::change::{Day, Operation};
 use crate::query::{Format, GroupBy, RowKey, TablePattern};
 use crate::settings::values;
+use crate::store::BookLocation;
 
 /// Which changes to select.
 #[derive(Debug, Args)]
@@ -35,8 +35,8 @@ pub struct FilterArgs {
 #[derive(Debug, Args)]
 pub struct QueryArgs {
     /// The book
-    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
-    pub book: PathBuf,
+    #[arg(env = "WALBOOK_BOOK", value_parser = values::book(), value_hint = ValueHint::DirPath)]
+    pub book: BookLocation,
     /// Which changes.
     #[command(flatten)]
     pub filter: FilterArgs,
@@ -65,6 +65,9 @@ pub struct QueryArgs {
     /// Largest number of a view's rows
     #[arg(long, env = "WALBOOK_LIMIT", value_name = "N", requires = "view", help_heading = VIEW)]
     pub limit: Option<usize>,
+    /// How its object store is reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Output format
     #[arg(
         long, env = "WALBOOK_FORMAT", default_value = "table", value_parser = values::format(), help_heading = OUTPUT
@@ -76,8 +79,8 @@ pub struct QueryArgs {
 #[derive(Debug, Args)]
 pub struct EventsArgs {
     /// The book
-    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
-    pub book: PathBuf,
+    #[arg(env = "WALBOOK_BOOK", value_parser = values::book(), value_hint = ValueHint::DirPath)]
+    pub book: BookLocation,
     /// Which changes.
     #[command(flatten)]
     pub filter: FilterArgs,
@@ -87,6 +90,9 @@ pub struct EventsArgs {
     /// values of the row as text: new.x after the change, old.x before it, key.x of either. See docs/sql.md.
     #[arg(long = "where", env = "WALBOOK_WHERE", value_name = "EXPRESSION", help_heading = FILTER)]
     pub condition: Option<String>,
+    /// How its object store is reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Largest number of changes to print
     #[arg(long, env = "WALBOOK_LIMIT", default_value_t = 100, value_name = "N", help_heading = OUTPUT)]
     pub limit: usize,
@@ -101,8 +107,8 @@ pub struct EventsArgs {
 #[derive(Debug, Args)]
 pub struct RejectsArgs {
     /// The book
-    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
-    pub book: PathBuf,
+    #[arg(env = "WALBOOK_BOOK", value_parser = values::book(), value_hint = ValueHint::DirPath)]
+    pub book: BookLocation,
     /// First day of Kafka's timestamp, as in 2026-11-22
     ///
     /// Records without a usable timestamp, as those of slots and files, may be of any day, and are always among them.
@@ -120,6 +126,9 @@ pub struct RejectsArgs {
     /// Reasons that contain this text, in upper or lower case
     #[arg(long, env = "WALBOOK_REASON", value_name = "TEXT", help_heading = FILTER)]
     pub reason: Option<String>,
+    /// How its object store is reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Largest number of rejects to print
     #[arg(long, env = "WALBOOK_LIMIT", default_value_t = 100, value_name = "N", help_heading = OUTPUT)]
     pub limit: usize,
@@ -139,8 +148,11 @@ pub struct RejectsArgs {
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// The book
-    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
-    pub book: PathBuf,
+    #[arg(env = "WALBOOK_BOOK", value_parser = values::book(), value_hint = ValueHint::DirPath)]
+    pub book: BookLocation,
+    /// How its object store is reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Output format
     #[arg(long, env = "WALBOOK_FORMAT", default_value = "table", help_heading = OUTPUT)]
     pub format: ReportFormat,

@@ -1,18 +1,18 @@
 //! `walbook doctor`
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueHint};
 
-use super::ReportFormat;
 use super::heading::{KAFKA, OUTPUT, POSTGRESQL};
+use super::{ReportFormat, StoreArgs};
+use crate::settings::values;
+use crate::store::BookLocation;
 
 /// `walbook doctor`
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// A book to check
-    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
-    pub book: Option<PathBuf>,
+    #[arg(env = "WALBOOK_BOOK", value_parser = values::book(), value_hint = ValueHint::DirPath)]
+    pub book: Option<BookLocation>,
     /// The PostgreSQL server and database
     ///
     /// A URL postgresql://user@host:port/database or key=value words. The PG… variables and ~/.pgpass count as they do for
@@ -36,6 +36,9 @@ pub struct DoctorArgs {
         help_heading = KAFKA
     )]
     pub set: Vec<String>,
+    /// How its object store is reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Output format
     #[arg(long, env = "WALBOOK_FORMAT", default_value = "table", help_heading = OUTPUT)]
     pub format: ReportFormat,

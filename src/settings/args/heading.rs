@@ -8,6 +8,7 @@ pub(super) const COUNTING: &str = "Counting";
 pub(super) const VIEW: &str = "View";
 pub(super) const COMMIT: &str = "Commit";
 pub(super) const CLUSTER: &str = "Cluster";
+pub(super) const STORE: &str = "Object store";
 pub(super) const RECOVERY: &str = "Recovery";
 pub(super) const SERVING: &str = "Serving";
 pub(super) const OUTPUT: &str = "Output";

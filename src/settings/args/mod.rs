@@ -15,6 +15,7 @@ mod rebuild;
 mod run;
 mod serve;
 mod slot;
+mod store;
 mod view;
 
 pub use book::{EventsArgs, FilterArgs, QueryArgs, RejectsArgs, ReportFormat, VerifyArgs};
@@ -28,4 +29,5 @@ pub use rebuild::RebuildArgs;
 pub use run::{CompactDays, OriginKind, RunArgs, StartAt};
 pub use serve::{AccessArgs, DemoArgs, ServeArgs};
 pub use slot::{SlotAction, SlotArgs, SlotSourceArgs};
+pub use store::StoreArgs;
 pub use view::{ViewAction, ViewArgs};

@@ -11,17 +11,20 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum, ValueHint};
 
 use super::heading::{CLUSTER, COMMIT, COUNTING, INPUT, KAFKA, RECOVERY, SERVING};
-use super::{AccessArgs, SlotSourceArgs};
+use super::{AccessArgs, SlotSourceArgs, StoreArgs};
 use crate::change::GroupLimit;
 use crate::parse::DayFrom;
 use crate::settings::values;
+use crate::store::BookLocation;
 
 /// `walbook run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The book: a directory that is empty, does not exist yet, or is a book already
-    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
-    pub book: PathBuf,
+    ///
+    /// Or a place on an object store: s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.
+    #[arg(env = "WALBOOK_BOOK", value_parser = values::book(), value_hint = ValueHint::DirPath)]
+    pub book: BookLocation,
     /// A file to read instead of topics or a slot; - is standard input
     ///
     /// Holds values as a topic holds them (one a line, or JSON of any layout), what pg_recvlogical or psql prints, or rows of COPY;
@@ -165,6 +168,9 @@ pub struct RunArgs {
     /// Without TLS, connections between processes stay on this machine, unless the network between them is trusted.
     #[arg(long, env = "WALBOOK_CLUSTER_INSECURE", help_heading = CLUSTER)]
     pub cluster_insecure: bool,
+    /// How its object store is reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Start the run again each time it fails
     ///
     /// The run is a process of its own. After a failure (exit code 1, 5, or a signal that killed it) it is started again, after 0.1 s or

@@ -5,15 +5,20 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::StoreArgs;
 use super::heading::SERVING;
 use crate::settings::values;
+use crate::store::BookLocation;
 
 /// `walbook serve`
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The book
-    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
-    pub book: PathBuf,
+    #[arg(env = "WALBOOK_BOOK", value_parser = values::book(), value_hint = ValueHint::DirPath)]
+    pub book: BookLocation,
+    /// How its object store is reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Address to listen on
     #[arg(
         long, env = "WALBOOK_LISTEN", default_value = "127.0.0.1:8321", value_parser = values::address,

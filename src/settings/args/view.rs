@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::ReportFormat;
 use super::heading::{INPUT, OUTPUT, VIEW};
+use super::{ReportFormat, StoreArgs};
 use crate::change::GroupLimit;
+use crate::settings::values;
+use crate::store::BookLocation;
 
 /// `walbook view`
 #[derive(Debug, Args)]
@@ -14,8 +16,8 @@ pub struct ViewArgs {
     /// What to do
     pub action: ViewAction,
     /// The book
-    #[arg(env = "WALBOOK_BOOK", value_hint = ValueHint::DirPath)]
-    pub book: PathBuf,
+    #[arg(env = "WALBOOK_BOOK", value_parser = values::book(), value_hint = ValueHint::DirPath)]
+    pub book: BookLocation,
     /// The declaration to create, or the name to show or drop
     pub view: Option<String>,
     /// A file with declarations to create
@@ -30,6 +32,9 @@ pub struct ViewArgs {
         long, env = "WALBOOK_VIEW_MAX_GROUPS", default_value_t = GroupLimit::DEFAULT, value_name = "N", help_heading = VIEW
     )]
     pub view_max_groups: u64,
+    /// How its object store is reached.
+    #[command(flatten)]
+    pub store: StoreArgs,
     /// Output format
     ///
     /// Of list and show.

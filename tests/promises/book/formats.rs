@@ -16,7 +16,7 @@ use walbook::book::{
 use walbook::change::{Classified, CountKey, Failure, Interval, LeaderEpoch, Operation, Place, TableName, Tally};
 use walbook::store::{Disk, Store as _};
 
-use super::world::{day, new_topics, open, run, seal, settings, versions};
+use super::world::{day, new_topics, open, open_in, run, seal, settings, versions};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("JSON is UTF-8")
@@ -297,7 +297,7 @@ fn a_real_directory_serves_as_well() {
     let memory = MemoryStore::new();
     let mut totals = BTreeMap::new();
     for _ in 0..2 {
-        let mut committer = open(&disk).expect("a writable folder");
+        let mut committer = open_in(Arc::new(disk.clone())).expect("a writable folder");
         for _ in 0..2 {
             let contents = seal(&disk, &committer, &mut totals).expect("a writable folder");
             committer.commit(contents).expect("a writable folder");

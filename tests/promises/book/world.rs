@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use crate::support::MemoryStore;
+use crate::support::TestDisk;
 use bytes::Bytes;
 use walbook::book::log::commit_log;
 use walbook::book::log::entry::{BookSettings, PartitionEntry, TopicEntry, Versions};
@@ -85,8 +85,13 @@ pub(crate) fn new_topics(state: &State) -> BTreeMap<String, TopicEntry> {
     BTreeMap::from([(TOPIC.to_owned(), TopicEntry { id, partitions: PARTITIONS, positions, ..TopicEntry::default() })])
 }
 
-pub(crate) fn open(store: &(impl Store + Clone + 'static)) -> Result<Committer, BookError> {
-    Book::open(Arc::new(store.clone()), settings(), versions())?.fence(|state| Ok(new_topics(state)))
+pub(crate) fn open(disk: &impl TestDisk) -> Result<Committer, BookError> {
+    open_in(disk.store().shared())
+}
+
+/// The same in any store.
+pub(crate) fn open_in(store: Arc<dyn Store>) -> Result<Committer, BookError> {
+    Book::open(store, settings(), versions())?.fence(|state| Ok(new_topics(state)))
 }
 
 /// A row of an events or rejects file: partition, offset, ordinal, and of an event what it counts for.
@@ -149,7 +154,7 @@ pub(crate) fn seal_as(
     let folder = layout::staging_folder(committer.generation());
     for (path, rows) in files {
         let bytes = encode(&rows);
-        let mut file = store.create(&format!("{folder}/{}", layout::staged_name(&path)))?;
+        let mut file = store.create_for(&format!("{folder}/{}", layout::staged_name(&path)), &path)?;
         file.write_all(&bytes)?;
         file.sync()?;
         contents.files.push(SealedFile {
@@ -170,24 +175,24 @@ pub(crate) fn seal_as(
 }
 
 /// One run: start, `commits` commits, a checkpoint. `seen` collects what was acknowledged.
-pub(crate) fn run(store: &MemoryStore, commits: usize, seen: &mut BTreeMap<i32, i64>) -> Result<Committer, BookError> {
-    let mut committer = open(store)?;
+pub(crate) fn run(disk: &impl TestDisk, commits: usize, seen: &mut BTreeMap<i32, i64>) -> Result<Committer, BookError> {
+    let mut committer = open(disk)?;
     let mut totals: BTreeMap<CountKey, i64> = committer.initial_counts()?.into_iter().collect();
     assert_eq!(totals, truth(&next(committer.state())), "initial counts");
     for _ in 0..commits {
-        commit(store, &mut committer, &mut totals, seen)?;
+        commit(disk, &mut committer, &mut totals, seen)?;
     }
     committer.checkpoint()?;
     Ok(committer)
 }
 
 pub(crate) fn commit(
-    store: &MemoryStore,
+    disk: &impl TestDisk,
     committer: &mut Committer,
     totals: &mut BTreeMap<CountKey, i64>,
     seen: &mut BTreeMap<i32, i64>,
 ) -> Result<(), BookError> {
-    let contents = seal(store, committer, totals).map_err(|source| match source.kind() {
+    let contents = seal(&disk.store(), committer, totals).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => BookError::Fenced { reason: "a worker's folder is gone".into() },
         _ => BookError::Io { tried: "seal", path: "a file".into(), source },
     })?;
@@ -203,8 +208,8 @@ pub(crate) fn commit(
 
 /// Checks what a reader can see at any time: whole files of commits, each row once, each counts file right for its entry.
 /// Returns the state and the events and rejects files that are in place.
-pub(crate) fn check_visible(store: &MemoryStore) -> (State, BTreeSet<String>) {
-    let reader = store.process();
+pub(crate) fn check_visible(disk: &impl TestDisk) -> (State, BTreeSet<String>) {
+    let reader = disk.process().store();
     let mut state = State::new(String::new(), settings());
     let mut by_entry = Vec::new();
     let mut committed = BTreeMap::new();
@@ -215,7 +220,7 @@ pub(crate) fn check_visible(store: &MemoryStore) -> (State, BTreeSet<String>) {
     }
     let mut rows = BTreeSet::new();
     let mut placed = BTreeSet::new();
-    for (path, bytes) in store.files() {
+    for (path, bytes) in disk.files() {
         let mut parts = path.split('/');
         match parts.next() {
             Some("_walbook") => {}
@@ -244,20 +249,20 @@ pub(crate) fn check_visible(store: &MemoryStore) -> (State, BTreeSet<String>) {
 }
 
 /// Checks a book after a run that ended well: everything committed is visible, and counts are the loop's.
-pub(crate) fn check_complete(store: &MemoryStore, seen: &BTreeMap<i32, i64>) {
-    let (state, placed) = check_visible(store);
+pub(crate) fn check_complete(disk: &impl TestDisk, seen: &BTreeMap<i32, i64>) {
+    let (state, placed) = check_visible(disk);
     let next = next(&state);
     for (partition, to) in seen {
         assert!(next[partition] >= *to, "partition {partition} stands at {}, {to} was acknowledged", next[partition]);
     }
     let mut expected = BTreeSet::new();
     for number in 0..state.entries {
-        let logged = commit_log::read_entry(&store.process(), number).expect("readable").expect("there");
+        let logged = commit_log::read_entry(&disk.process().store(), number).expect("readable").expect("there");
         expected.extend(logged.entry.added.into_iter().map(|file| file.path));
     }
     assert_eq!(placed, expected, "committed files are in place, and no others");
     let mut counts = BTreeMap::new();
-    for (path, bytes) in store.files() {
+    for (path, bytes) in disk.files() {
         if let Some(folder) = path.strip_prefix("counts/").and_then(|rest| rest.strip_suffix("/counts.parquet")) {
             let day = layout::day_of_folder(folder).expect("a day folder");
             counts.extend(CountsFile::read(day, Bytes::from(bytes)).expect("whole").by_key());
@@ -267,11 +272,11 @@ pub(crate) fn check_complete(store: &MemoryStore, seen: &BTreeMap<i32, i64>) {
 }
 
 /// A start on the disk as it is found, one more commit, and a power cut after it: nothing that was acknowledged may be gone.
-pub(crate) fn check_recovery(store: &MemoryStore, mut seen: BTreeMap<i32, i64>, context: &str) {
-    let recovered = |store: &MemoryStore, commits, seen: &mut _| {
-        run(store, commits, seen).unwrap_or_else(|error| panic!("the start after {context} failed: {error:?}"));
-        check_complete(store, seen);
+pub(crate) fn check_recovery<D: TestDisk>(disk: &D, mut seen: BTreeMap<i32, i64>, context: &str) {
+    let recovered = |disk: &D, commits, seen: &mut _| {
+        run(disk, commits, seen).unwrap_or_else(|error| panic!("the start after {context} failed: {error:?}"));
+        check_complete(disk, seen);
     };
-    recovered(store, 1, &mut seen);
-    recovered(&store.survive(0), 0, &mut seen);
+    recovered(disk, 1, &mut seen);
+    recovered(&disk.survive(0), 0, &mut seen);
 }

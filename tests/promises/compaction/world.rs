@@ -14,7 +14,7 @@ use walbook::store::Store;
 use walbook::store::layout::{Table, day_of_folder};
 
 use crate::book::world::{self, Content, PARTITIONS, Row, TOPIC, content, next, open, seal_as};
-use crate::support::MemoryStore;
+use crate::support::TestDisk;
 use crate::support::book_builder::{RejectRow, encode, event_columns, reject_columns};
 
 /// A row as a reader identifies it: table, day, partition, offset, ordinal.
@@ -57,11 +57,11 @@ pub(crate) fn as_rows(rows: &[Row]) -> Vec<u8> {
 
 /// Commits the next stretch of the source.
 pub(crate) fn commit(
-    store: &MemoryStore,
+    disk: &impl TestDisk,
     committer: &mut Committer,
     totals: &mut BTreeMap<CountKey, i64>,
 ) -> Result<(), BookError> {
-    let contents = seal_as(as_rows, store, committer, totals).map_err(|source| match source.kind() {
+    let contents = seal_as(as_rows, &disk.store(), committer, totals).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => BookError::Fenced { reason: "a worker's folder is gone".into() },
         _ => BookError::Io { tried: "seal", path: "a file".into(), source },
     })?;
@@ -86,16 +86,16 @@ pub(crate) fn compact(committer: &mut Committer, of: (Table, Day)) -> Result<Opt
 }
 
 /// Starts a run, with all counts.
-pub(crate) fn start(store: &MemoryStore) -> Result<(Committer, BTreeMap<CountKey, i64>), BookError> {
-    let mut committer = open(store)?;
+pub(crate) fn start(disk: &impl TestDisk) -> Result<(Committer, BTreeMap<CountKey, i64>), BookError> {
+    let mut committer = open(disk)?;
     let totals = committer.initial_counts()?.into_iter().collect();
     Ok((committer, totals))
 }
 
 /// The rows that a listing of all folders has, with how often each is there; files that are no Parquet fail.
-pub(crate) fn listed(store: &MemoryStore) -> BTreeMap<Identity, usize> {
+pub(crate) fn listed(disk: &impl TestDisk) -> BTreeMap<Identity, usize> {
     let mut listed = BTreeMap::new();
-    for (path, bytes) in store.files() {
+    for (path, bytes) in disk.files() {
         let mut parts = path.split('/');
         let table = match parts.next() {
             Some("events") => Table::Events,
@@ -134,32 +134,32 @@ pub(crate) fn truth(next: &BTreeMap<i32, i64>) -> BTreeSet<Identity> {
 }
 
 /// Checks a listing while a run is under way: each row at most once, and none that is not of the source.
-pub(crate) fn check_listing(store: &MemoryStore, context: &str) -> BTreeSet<Identity> {
-    let listed = listed(store);
+pub(crate) fn check_listing(disk: &impl TestDisk, context: &str) -> BTreeSet<Identity> {
+    let listed = listed(disk);
     let doubled: Vec<_> = listed.iter().filter(|(_, times)| **times > 1).collect();
     assert!(doubled.is_empty(), "{context}: rows that are there twice: {doubled:?}");
     listed.into_keys().collect()
 }
 
 /// Starts on the disk as it is found, commits and merges once more, and checks that all is there once.
-pub(crate) fn check_recovery(store: &MemoryStore, least: &BTreeMap<i32, i64>, context: &str) {
-    let recovered = |store: &MemoryStore| -> Result<(), BookError> {
-        let (mut committer, mut totals) = start(store)?;
+pub(crate) fn check_recovery<D: TestDisk>(disk: &D, least: &BTreeMap<i32, i64>, context: &str) {
+    let recovered = |disk: &D| -> Result<(), BookError> {
+        let (mut committer, mut totals) = start(disk)?;
         let found = next(committer.state());
         assert!(least.iter().all(|(partition, to)| found[partition] >= *to), "{context}: {found:?} of {least:?}");
-        assert_eq!(check_listing(store, context), truth(&found), "{context}: after the start");
-        commit(store, &mut committer, &mut totals)?;
+        assert_eq!(check_listing(disk, context), truth(&found), "{context}: after the start");
+        commit(disk, &mut committer, &mut totals)?;
         for of in all_days() {
             // A commit may have no rejects.
             let is_merged = compact(&mut committer, of)?.is_some();
             assert!(is_merged || of.0 == Table::Rejects, "{context}: a new file of {of:?} is to be merged");
         }
-        assert_eq!(check_listing(store, context), truth(&next(committer.state())), "{context}: merged again");
+        assert_eq!(check_listing(disk, context), truth(&next(committer.state())), "{context}: merged again");
         assert!(committer.follow_log()?.is_empty(), "{context}: nobody else has put anything");
         committer.checkpoint()
     };
-    recovered(store).unwrap_or_else(|error| panic!("{context}: {error:?}"));
-    let after = store.survive(0);
+    recovered(disk).unwrap_or_else(|error| panic!("{context}: {error:?}"));
+    let after = disk.survive(0);
     let (committer, totals) = start(&after).unwrap_or_else(|error| panic!("{context}, second start: {error:?}"));
     let found = next(committer.state());
     assert_eq!(totals, world::truth(&found), "{context}: counts");

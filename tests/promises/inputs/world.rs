@@ -82,14 +82,14 @@ impl World {
     }
 
     pub(crate) fn verify(&self) -> Report {
-        let report = book::verify(&self.book(), &mut |_| {}).expect("a book");
+        let report = book::verify(self.book(), &mut |_| {}).expect("a book");
         assert!(report.ok, "{report:#?}");
         report
     }
 
     /// Changes in the order of the input.
     pub(crate) fn events(&self) -> Vec<Event> {
-        let answer = query::events(&self.book(), &Filter::default(), usize::MAX).expect("a book");
+        let answer = query::events(self.book(), &Filter::default(), usize::MAX).expect("a book");
         let mut events = answer.rows;
         events.sort_by_key(|event| (event.offset, event.ordinal));
         events
@@ -115,7 +115,7 @@ impl World {
     }
 
     fn rows(&self, by: &[GroupBy]) -> Vec<CountRow> {
-        query::counts(&self.book(), &Filter::default(), by).map(|answer| answer.rows).unwrap_or_default()
+        query::counts(self.book(), &Filter::default(), by).map(|answer| answer.rows).unwrap_or_default()
     }
 
     /// The first byte that is not in the book, and how many entries there are.
@@ -132,14 +132,14 @@ impl World {
 
     /// The fields that could not be read, as the state of the book counts them.
     pub(crate) fn unreadable_fields(&self) -> u64 {
-        let snapshot = Snapshot::take(&self.book()).expect("a book");
+        let snapshot = Snapshot::take(self.book()).expect("a book");
         let positions = snapshot.state().topics.values().flat_map(|topic| topic.positions.values());
         positions.map(|position| position.unreadable_fields).sum()
     }
 
     /// What the rejects say: reason and number.
     pub(crate) fn rejects(&self) -> Vec<(String, u64)> {
-        query::rejects(&self.book()).expect("a book")
+        query::rejects(self.book()).expect("a book")
     }
 }
 

@@ -185,7 +185,7 @@ fn check_servers(whole: &Path, paths: &[String]) {
         }
         let server = listen_on("127.0.0.1:0".parse().expect("an address")).expect("a port is free");
         let restarted = server.address();
-        match server.serve_book(ServerSettings { book: book.clone(), access: Access::default() }) {
+        match server.serve_book(ServerSettings { book: (&book).into(), access: Access::default() }) {
             Err(error) => assert!(names(&error.to_string(), path), "serve without {path}: {error}"),
             Ok(()) => {
                 for (request, expected) in REQUESTS.iter().zip(&expected) {

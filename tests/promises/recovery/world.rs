@@ -145,7 +145,7 @@ impl World {
 
     /// How many changes are committed.
     pub(crate) fn committed(&self) -> u64 {
-        counts(&self.book(), &Filter::default(), &[]).map_or(0, |answer| answer.rows.iter().map(|row| row.count).sum())
+        counts(self.book(), &Filter::default(), &[]).map_or(0, |answer| answer.rows.iter().map(|row| row.count).sum())
     }
 
     /// Waits until everything that was produced is committed; returns how long that took.
@@ -173,7 +173,7 @@ impl World {
     /// Each record must be in the book once, and the book whole.
     #[track_caller]
     pub(crate) fn check(&self) {
-        let report = verify(&self.book(), &mut |_| {}).expect("a book");
+        let report = verify(self.book(), &mut |_| {}).expect("a book");
         assert!(report.ok, "{report:#?}");
         assert_eq!(self.committed(), self.produced, "changes");
     }

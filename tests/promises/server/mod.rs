@@ -30,7 +30,7 @@ use walbook::server::{Access, ServerSettings, listen_on};
 pub(crate) fn serve(book: &Path, access: Access) -> SocketAddr {
     let server = listen_on(any_port()).expect("a port is free");
     let address = server.address();
-    server.serve_book(ServerSettings { book: book.to_owned(), access }).expect("a book");
+    server.serve_book(ServerSettings { book: book.into(), access }).expect("a book");
     address
 }
 

@@ -113,7 +113,7 @@ impl Played {
             contacts,
             ask_slot: (source == SourceKind::Slot).then(|| -> Box<AskSlot> { Box::new(|| Ok(Some(slot()))) }),
         };
-        server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, run).expect("a book");
+        server.serve_run(ServerSettings { book: root.into(), access: Access::default() }, run).expect("a book");
         Played { address, root: root.to_owned(), epochs, committed, ends, source_progress }
     }
 

@@ -36,6 +36,6 @@ pub(super) fn serve_run(root: &Path, epochs: Receiver<ClosedEpoch>, commits: Rec
         contacts: None,
         ask_slot: None,
     };
-    server.serve_run(ServerSettings { book: root.to_owned(), access: Access::default() }, served).expect("a book");
+    server.serve_run(ServerSettings { book: root.into(), access: Access::default() }, served).expect("a book");
     address
 }

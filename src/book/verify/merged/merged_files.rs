@@ -3,10 +3,6 @@
 //! The files that a compaction replaced are gone, so the rows of one entry cannot be compared with it any more. Instead all entries
 //! with such files are compared together with all merged files: counts by key and day, and by partition the offsets.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
-
 use arrow_array::types::{Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use twox_hash::XxHash3_64;
@@ -22,10 +18,11 @@ use crate::book::verify::paths::RemovedPaths;
 use crate::book::verify::recount::{BATCH, add_counts, columns_of, columns_read};
 use crate::change::{Day, Partition};
 use crate::store::layout::{MergedPlace, Table};
+use crate::store::{Store, StoredFile};
 
 /// Reads the merged files of a compaction that are still part of the book.
 pub(in crate::book::verify) fn verify_merged(
-    root: &Path,
+    disk: &dyn Store,
     entry: &Entry,
     may_be_staged: bool,
     removed: &RemovedPaths,
@@ -48,7 +45,7 @@ pub(in crate::book::verify) fn verify_merged(
             found.damaged.push(format!("{}: no name for a file of entry {}", added.path, entry.entry));
             continue;
         };
-        let Some(file) = open(root, added, may_be_staged.then(|| entry.staged_path(added)), &mut found) else {
+        let Some(file) = open(disk, added, may_be_staged.then(|| entry.staged_path(added)), &mut found) else {
             continue;
         };
         let read = whole(&file, added, merged, place.table, entry).and_then(|metadata| {
@@ -71,7 +68,7 @@ pub(in crate::book::verify) fn verify_merged(
 
 /// Compares size, checksums, columns and metadata with the entry.
 fn whole(
-    file: &File,
+    file: &StoredFile,
     added: &AddedFile,
     merged: &MergedFile,
     table: Table,
@@ -99,7 +96,11 @@ fn whole(
 }
 
 /// Compares the parts of a file with the log.
-pub(super) fn compare_parts(file: &File, metadata: &ArrowReaderMetadata, merged: &MergedFile) -> Result<(), String> {
+pub(super) fn compare_parts(
+    file: &StoredFile,
+    metadata: &ArrowReaderMetadata,
+    merged: &MergedFile,
+) -> Result<(), String> {
     let mut from = 0;
     for part in &merged.parts {
         let mut bytes = vec![0; usize::try_from(part.end - from).map_err(|error| error.to_string())?];
@@ -128,7 +129,7 @@ pub(super) fn compare_columns(metadata: &ArrowReaderMetadata, table: Table) -> R
 
 /// Reads the rows of a file of a table and day, and compares their number, and their sum where the log has one.
 pub(super) fn read_rows(
-    file: &File,
+    file: &StoredFile,
     metadata: &ArrowReaderMetadata,
     (table, day): (Table, Day),
     logged: u64,
@@ -136,8 +137,8 @@ pub(super) fn read_rows(
 ) -> Result<MergedRows, String> {
     let (mut rows, mut row_sum, mut number) = (MergedRows::default(), RowSum::default(), 0);
     for group in 0..metadata.metadata().num_row_groups() {
-        let file = file.try_clone().map_err(|error| error.to_string())?;
-        let reader = read_group(file, metadata, group, columns_read(table), |reader| reader.with_batch_size(BATCH));
+        let reader =
+            read_group(file.clone(), metadata, group, columns_read(table), |reader| reader.with_batch_size(BATCH));
         for batch in reader.map_err(|error| error.to_string())? {
             let batch = batch.map_err(|error| error.to_string())?;
             number += batch.num_rows() as u64;

@@ -1,8 +1,5 @@
 //! The files of a day that swept entries have named: whole, and with the rows that their manifest says.
 
-use std::fs::File;
-use std::path::Path;
-
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::merged_files::{compare_columns, compare_parts, read_rows};
@@ -13,6 +10,7 @@ use crate::book::verify::findings::{EntryFindings, open};
 use crate::book::verify::paths::RemovedPaths;
 use crate::change::Day;
 use crate::store::layout::{FilePlace, Table};
+use crate::store::{Store, StoredFile};
 
 /// Some files of a manifest.
 pub(in crate::book::verify) struct SweptFiles {
@@ -26,7 +24,11 @@ pub(in crate::book::verify) struct SweptFiles {
 }
 
 /// Reads those that no later entry has `removed`.
-pub(in crate::book::verify) fn verify_swept(root: &Path, swept: &SweptFiles, removed: &RemovedPaths) -> EntryFindings {
+pub(in crate::book::verify) fn verify_swept(
+    disk: &dyn Store,
+    swept: &SweptFiles,
+    removed: &RemovedPaths,
+) -> EntryFindings {
     let mut found = EntryFindings { entry: swept.base, ..EntryFindings::default() };
     for named in &swept.files {
         let added = &named.file;
@@ -38,7 +40,7 @@ pub(in crate::book::verify) fn verify_swept(root: &Path, swept: &SweptFiles, rem
             continue;
         }
         found.files += 1;
-        let Some(file) = open(root, added, None, &mut found) else { continue };
+        let Some(file) = open(disk, added, None, &mut found) else { continue };
         let row_sum = named.merged.as_ref().map(|merged| merged.row_sum);
         let read = whole(&file, named, swept)
             .and_then(|metadata| read_rows(&file, &metadata, (swept.table, swept.day), added.rows, row_sum));
@@ -58,7 +60,7 @@ pub(in crate::book::verify) fn verify_swept(root: &Path, swept: &SweptFiles, rem
 }
 
 /// Compares size, checksums, columns and metadata with the manifest.
-fn whole(file: &File, named: &NamedFile, swept: &SweptFiles) -> Result<ArrowReaderMetadata, String> {
+fn whole(file: &StoredFile, named: &NamedFile, swept: &SweptFiles) -> Result<ArrowReaderMetadata, String> {
     let added = &named.file;
     if let Some(what) = difference(file, added).map_err(|error| error.to_string())? {
         return Err(what);

@@ -1,0 +1,219 @@
+//! Reading objects that nothing replaces, in blocks that stay in memory for a while.
+//!
+//! Questions read the footer of a file, compare its bytes with the log, and read some of its columns: mostly the same blocks. A file that
+//! is no larger than a block costs one request.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use object_store::GetRange;
+
+use super::failure::{io_error, is_absent};
+use super::objects::Objects;
+use crate::store::{ReadAt, StoredFile};
+
+/// Bytes of a block; the last one of an object has fewer.
+const BLOCK: u64 = 4 << 20;
+/// Bytes that all blocks may have together.
+const MOST_BYTES: usize = 64 << 20;
+/// The most objects whose size is remembered.
+const MOST_SIZES: usize = 100_000;
+
+/// The blocks that are in memory, of all objects of a book.
+#[derive(Default)]
+pub(super) struct Blocks(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// By path and number: the block, and when it was used last.
+    blocks: HashMap<(Arc<str>, u64), (Bytes, u64)>,
+    sizes: HashMap<Arc<str>, u64>,
+    bytes: usize,
+    uses: u64,
+}
+
+impl Blocks {
+    /// Reads a whole object; `NotFound` is never remembered.
+    ///
+    /// # Errors
+    /// `NotFound`; any error of the store.
+    pub(super) fn read(self: &Arc<Blocks>, objects: &Objects, path: &str) -> io::Result<Vec<u8>> {
+        let file = self.file(objects, path)?;
+        let mut bytes = vec![0; usize::try_from(file.size).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    /// Opens an object.
+    ///
+    /// # Errors
+    /// `NotFound`; any error of the store.
+    pub(super) fn open(self: &Arc<Blocks>, objects: &Objects, path: &str) -> io::Result<StoredFile> {
+        Ok(StoredFile::new(self.file(objects, path)?))
+    }
+
+    fn file(self: &Arc<Blocks>, objects: &Objects, path: &str) -> io::Result<ObjectBytes> {
+        let file = |path, size| ObjectBytes { objects: objects.clone(), blocks: Arc::clone(self), path, size };
+        let path: Arc<str> = path.into();
+        let size = self.lock().sizes.get(&path).copied();
+        if let Some(size) = size
+            && self.get(&path, 0).is_some()
+        {
+            return Ok(file(path, size));
+        }
+        let first = match objects.get(&path, Some(GetRange::Bounded(0..BLOCK))) {
+            Ok(first) => first,
+            // Of an empty object no range can be read.
+            Err(error) if !is_absent(&error) && objects.head(&path)?.is_some_and(|about| about.size == 0) => {
+                return Ok(file(path, 0));
+            }
+            Err(error) => return Err(io_error(error)),
+        };
+        let (about, bytes) = first;
+        self.insert(&path, 0, bytes, about.size);
+        Ok(file(path, about.size))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, path: &Arc<str>, number: u64) -> Option<Bytes> {
+        let mut known = self.lock();
+        known.uses += 1;
+        let now = known.uses;
+        let (bytes, used) = known.blocks.get_mut(&(Arc::clone(path), number))?;
+        *used = now;
+        Some(bytes.clone())
+    }
+
+    fn insert(&self, path: &Arc<str>, number: u64, bytes: Bytes, size: u64) {
+        let mut known = self.lock();
+        if known.sizes.len() >= MOST_SIZES {
+            known.sizes.clear();
+        }
+        known.sizes.insert(Arc::clone(path), size);
+        known.uses += 1;
+        let now = known.uses;
+        known.bytes += bytes.len();
+        if let Some((before, _)) = known.blocks.insert((Arc::clone(path), number), (bytes, now)) {
+            known.bytes -= before.len();
+        }
+        known.bound();
+    }
+}
+
+impl Known {
+    /// Forgets the blocks that were used longest ago, down to three quarters of the limit, so that it is not done for each new one.
+    fn bound(&mut self) {
+        if self.bytes <= MOST_BYTES {
+            return;
+        }
+        let mut used: Vec<(u64, (Arc<str>, u64))> =
+            self.blocks.iter().map(|(block, (_, used))| (*used, block.clone())).collect();
+        used.sort_unstable_by_key(|(used, _)| *used);
+        for (_, block) in used {
+            if self.bytes <= MOST_BYTES / 4 * 3 {
+                break;
+            }
+            self.bytes -= self.blocks.remove(&block).map_or(0, |(bytes, _)| bytes.len());
+        }
+    }
+}
+
+/// An object that is open for reading.
+struct ObjectBytes {
+    objects: Objects,
+    blocks: Arc<Blocks>,
+    path: Arc<str>,
+    size: u64,
+}
+
+impl ObjectBytes {
+    fn block(&self, number: u64) -> io::Result<Bytes> {
+        if let Some(known) = self.blocks.get(&self.path, number) {
+            return Ok(known);
+        }
+        let range = number * BLOCK..self.size.min((number + 1) * BLOCK);
+        let length = range.end - range.start;
+        let (about, bytes) = self.objects.get(&self.path, Some(GetRange::Bounded(range))).map_err(io_error)?;
+        if bytes.len() as u64 != length || about.size != self.size {
+            return Err(io::Error::new(ErrorKind::InvalidData, "the object was replaced while it was read"));
+        }
+        self.blocks.insert(&self.path, number, bytes.clone(), self.size);
+        Ok(bytes)
+    }
+}
+
+impl ReadAt for ObjectBytes {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= self.size);
+        let Range { start: mut at, end } = offset..end.ok_or(ErrorKind::UnexpectedEof)?;
+        while at < end {
+            let block = self.block(at / BLOCK)?;
+            let from = (at % BLOCK) as usize;
+            let rest = block.get(from..).filter(|rest| !rest.is_empty()).ok_or(ErrorKind::UnexpectedEof)?;
+            let length = rest.len().min((end - at) as usize);
+            let to = (at - offset) as usize;
+            bytes[to..to + length].copy_from_slice(&rest[..length]);
+            at += length as u64;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use object_store::PutMode;
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[test]
+    fn all_ranges_of_an_object_are_read_from_blocks() {
+        let objects = Objects::new(Arc::new(InMemory::new()), "book");
+        let bytes: Vec<u8> = (0..2 * BLOCK + 100).map(|at| (at % 251) as u8).collect();
+        objects.put("file", &bytes, PutMode::Create).expect("put");
+        let blocks = Arc::new(Blocks::default());
+        let file = blocks.open(&objects, "file").expect("there");
+        assert_eq!(file.size(), bytes.len() as u64);
+        let block = BLOCK as usize;
+        for (from, length) in [(0, 10), (block - 5, 10), (2 * block - 1, 101), (3, 2 * block), (bytes.len(), 0)] {
+            let mut part = vec![0; length];
+            file.read_exact_at(&mut part, from as u64).expect("there");
+            assert!(part == bytes[from..from + length], "{from} {length}");
+        }
+        assert!(file.read_exact_at(&mut [0; 2], bytes.len() as u64 - 1).is_err());
+        let mut rest = Vec::new();
+        file.read_from(BLOCK).read_to_end(&mut rest).expect("there");
+        assert!(rest == bytes[block..]);
+        assert_eq!(blocks.read(&objects, "none").expect_err("absent").kind(), ErrorKind::NotFound);
+        objects.put("empty", &[], PutMode::Create).expect("put");
+        assert!(blocks.read(&objects, "empty").expect("there").is_empty());
+    }
+
+    #[test]
+    fn blocks_that_were_used_longest_ago_are_forgotten() {
+        let blocks = Blocks::default();
+        let path: Arc<str> = "file".into();
+        let number = MOST_BYTES as u64 / BLOCK;
+        let block = Bytes::from(vec![0; BLOCK as usize]);
+        for part in 0..number {
+            blocks.insert(&path, part, block.clone(), u64::MAX);
+        }
+        assert!(blocks.get(&path, 0).is_some());
+        blocks.insert(&path, number, block, u64::MAX);
+        assert!(blocks.get(&path, 0).is_some() && blocks.get(&path, number).is_some());
+        assert!(blocks.get(&path, 1).is_none());
+        assert!(blocks.lock().bytes <= MOST_BYTES);
+    }
+}

@@ -1,0 +1,90 @@
+//! The ticket of an upload: what completes it, or ends it, in any process and after any crash.
+//!
+//! An object beside the place of the staged file, `NAME.inprogress.upload`, one line of JSON. It is put when the upload begins, without
+//! parts, so that a start finds the uploads of a run that crashed; and again when the file is sealed, with them.
+
+use std::io::{self, ErrorKind};
+
+use object_store::PutMode;
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use super::failure::{io_error, is_absent};
+use super::objects::Objects;
+
+/// Ends the path of a ticket, after that of the staged file.
+pub(super) const SUFFIX: &str = ".upload";
+
+/// An upload that is not completed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ticket {
+    /// Where the file will be, as a path of the book.
+    pub(super) path: String,
+    /// The store's name of the upload.
+    pub(super) upload: String,
+    /// The store's names of its parts, in order; `None` while they are sent.
+    pub(super) parts: Option<Vec<String>>,
+    /// The bytes of all parts together.
+    pub(super) bytes: u64,
+}
+
+impl Ticket {
+    /// Puts it beside a staged file.
+    pub(super) fn put(&self, objects: &Objects, staged: &str) -> io::Result<()> {
+        let mut line = serde_json::to_vec(self).expect("texts and numbers are JSON");
+        line.push(b'\n');
+        objects.put(&ticket_path(staged), &line, PutMode::Overwrite).map_err(io_error)
+    }
+
+    /// Reads that of a staged file; `None` where there is none.
+    pub(super) fn read(objects: &Objects, staged: &str) -> io::Result<Option<Ticket>> {
+        let path = ticket_path(staged);
+        match objects.get(&path, None) {
+            Ok((_, bytes)) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+                io::Error::new(
+                    ErrorKind::InvalidData,
+                    format!("the ticket {path:?} of an upload cannot be read: {error}"),
+                )
+            }),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(io_error(error)),
+        }
+    }
+
+    /// Makes the file visible, whether that was done before or not.
+    pub(super) fn complete(&self, objects: &Objects) -> io::Result<()> {
+        let Ticket { path, upload, parts, bytes } = self;
+        let Some(parts) = parts else {
+            let reason = format!("the upload of {path:?} was never sealed");
+            return Err(io::Error::new(ErrorKind::InvalidData, reason));
+        };
+        let Err(error) = objects.complete_upload(path, upload, parts) else { return Ok(()) };
+        // Completed before: by a run that crashed, or by a request whose answer was lost.
+        match objects.head(path)? {
+            Some(about) if about.size == *bytes => Ok(()),
+            _ if is_absent(&error) => {
+                let reason = format!(
+                    "the parts of {path:?}, which an entry of the log names, are gone: does a lifecycle rule of the bucket remove \
+                     incomplete uploads too early, or did something else end the upload? It said: {error}"
+                );
+                Err(io::Error::new(ErrorKind::InvalidData, reason))
+            }
+            _ => Err(io_error(error)),
+        }
+    }
+
+    /// Ends an upload that no entry names. One that is gone, or was completed, is ended already.
+    pub(super) fn abort(&self, objects: &Objects) {
+        if let Err(error) = objects.abort_upload(&self.path, &self.upload)
+            && !is_absent(&error)
+        {
+            // A lifecycle rule of the bucket removes it.
+            warn!(path = self.path, %error, "could not end an upload that is not needed");
+        }
+    }
+}
+
+/// The path of the ticket of a staged file.
+pub(super) fn ticket_path(staged: &str) -> String {
+    format!("{staged}{SUFFIX}")
+}

@@ -1,0 +1,81 @@
+//! Large files: nothing of them is visible before their entry, and what no entry names is removed by the next start.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use walbook::book::BookError;
+use walbook::store::{Store as _, layout};
+
+use crate::book::world::{commit, open, run, seal};
+use crate::support::{Fault, MemoryBucket, TestDisk as _};
+
+#[test]
+fn a_file_is_visible_only_after_it_is_renamed_and_renaming_may_be_repeated() {
+    let bucket = MemoryBucket::new();
+    let store = bucket.store();
+    let folder = layout::staging_folder("g0000000001-00000001");
+    store.create_folder(&folder).expect("memory");
+    for (size, part) in [(0, "empty"), (99, "small"), (100, "one"), (101, "two"), (1234, "many")] {
+        let (staged, path) = (format!("{folder}/{part}.inprogress"), format!("events/day=2026-11-22/{part}.parquet"));
+        let bytes: Vec<u8> = (0..size).map(|byte| byte as u8).collect();
+        let mut file = store.create_for(&staged, &path).expect("memory");
+        file.write_all(&bytes).and_then(|()| file.sync()).expect("memory");
+        assert!(!store.exists(&path).expect("memory") && store.exists(&staged).expect("memory"), "{part}");
+        assert!(!bucket.files().contains_key(&path), "{part}");
+        store.rename(&staged, &path).expect("memory");
+        assert_eq!(store.read(&path).expect("it is there"), bytes, "{part}");
+        assert!(!store.exists(&staged).expect("memory"), "{part}");
+        let gone = store.rename(&staged, &path).expect_err("it was renamed");
+        assert_eq!(gone.kind(), std::io::ErrorKind::NotFound, "{part}");
+    }
+}
+
+#[test]
+fn nothing_is_staged_in_a_generation_that_was_swept() {
+    let store = MemoryBucket::new().store();
+    let folder = layout::staging_folder("g0000000001-00000001");
+    for size in [10, 1000] {
+        let mut file = store.create(&format!("{folder}/file.inprogress")).expect("nothing is sent yet");
+        let written = file.write_all(&vec![7; size]).and_then(|()| file.sync());
+        assert_eq!(written.expect_err("there is no such generation").kind(), std::io::ErrorKind::NotFound, "{size}");
+    }
+}
+
+#[test]
+fn uploads_of_a_run_that_ended_are_ended_by_the_next_start() {
+    let bucket = MemoryBucket::new();
+    let mut committer = open(&bucket).expect("nothing strikes");
+    let mut totals = BTreeMap::new();
+    commit(&bucket, &mut committer, &mut totals, &mut BTreeMap::new()).expect("nothing strikes");
+    drop(seal(&bucket.store(), &committer, &mut totals).expect("nothing strikes"));
+    drop(committer);
+    let tickets =
+        |bucket: &MemoryBucket| bucket.files().into_keys().filter(|path| path.ends_with(".upload")).collect::<Vec<_>>();
+    assert!(!tickets(&bucket).is_empty(), "some files are uploads");
+    let next = bucket.process();
+    run(&next, 0, &mut BTreeMap::new()).expect("nothing strikes");
+    assert_eq!(tickets(&bucket), Vec::<String>::new());
+    assert!(next.operations().iter().any(|name| name.starts_with("abort-upload events/")));
+}
+
+#[test]
+fn parts_that_a_rule_of_the_bucket_removed_are_named() {
+    let bucket = MemoryBucket::new();
+    let operations = {
+        run(&bucket, 1, &mut BTreeMap::new()).expect("nothing strikes");
+        bucket.operations()
+    };
+    let complete =
+        operations.iter().position(|name| name.starts_with("complete-upload events/")).expect("one is large");
+    let bucket = MemoryBucket::new();
+    bucket.strike(complete, Fault::CrashBefore);
+    assert!(run(&bucket, 1, &mut BTreeMap::new()).is_err(), "it ends between its entry and its files");
+    // The rule ends the upload that the entry names.
+    let store = bucket.process().store();
+    let ticket = bucket.files().into_iter().find(|(path, _)| path.ends_with(".upload")).expect("a ticket");
+    bucket.process().end_upload(&ticket.1);
+    drop(store);
+    let Err(error) = open(&bucket.process()) else { panic!("a committed file is gone") };
+    let BookError::Io { path, source, .. } = &error else { panic!("{error:?}") };
+    assert!(path.starts_with("events/") && source.to_string().contains("lifecycle rule"), "{error:?}");
+}
