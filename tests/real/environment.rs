@@ -65,6 +65,11 @@ pub(crate) fn python() -> String {
     variable("WALBOOK_TEST_PYTHON")
 }
 
+/// The S3 server of tests.
+pub(crate) fn versitygw() -> PathBuf {
+    PathBuf::from(variable("WALBOOK_TEST_VERSITYGW"))
+}
+
 /// A new folder below the one that `./test` removes in the end.
 pub(crate) fn folder(name: &str) -> TempDir {
     tempfile::Builder::new()

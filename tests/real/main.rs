@@ -5,6 +5,7 @@
 
 mod book;
 mod broker;
+mod bucket_proxy;
 mod capture;
 mod captured;
 mod certificates;
@@ -15,6 +16,7 @@ mod database;
 mod dice;
 mod environment;
 mod gate;
+mod gateway;
 mod lines;
 mod network;
 mod processor;
@@ -29,6 +31,7 @@ mod workload;
 
 mod bad_topics;
 mod broken_books;
+mod buckets;
 mod capture_blocked;
 mod capture_cut;
 mod capture_faults;
