@@ -3,8 +3,6 @@
 
 mod architecture;
 mod book;
-#[cfg(feature = "object-store")]
-mod buckets;
 mod cluster;
 mod compaction;
 mod counts_match_the_loop;

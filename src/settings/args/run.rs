@@ -22,7 +22,8 @@ use crate::store::BookLocation;
 pub struct RunArgs {
     /// The book: a directory that is empty, does not exist yet, or is a book already
     ///
-    /// Or a place on an object store: s3://bucket/prefix, gs://bucket/prefix or az://container/prefix.
+    /// Or a place on an object store, if walbook was built with `--features object-store`: s3://bucket/prefix, gs://bucket/prefix or
+    /// az://container/prefix.
     #[arg(env = "WALBOOK_BOOK", value_parser = values::book(), value_hint = ValueHint::DirPath)]
     pub book: BookLocation,
     /// A file to read instead of topics or a slot; - is standard input

@@ -12,7 +12,7 @@ pub struct StoreArgs {
     /// Options of an object store; may be repeated
     ///
     /// For a book at s3://, gs:// or az://: endpoint, region, account, path-style, allow-http, anonymous, timeout, connect-timeout, as in
-    /// region=eu-central-1. Credentials come from the store's usual variables, files and roles. See docs/object-stores.md.
+    /// region=eu-central-1. Only in a build with `--features object-store`. Credentials come from the store's usual variables, files and roles. See docs/object-stores.md.
     #[arg(long, env = "WALBOOK_STORE", value_delimiter = ',', value_name = "KEY=VALUE,…", help_heading = STORE)]
     pub store: Vec<StoreOption>,
 }
