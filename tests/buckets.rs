@@ -11,6 +11,9 @@ mod buckets;
 #[allow(dead_code, reason = "each target uses a part")]
 mod compaction_world;
 mod support;
+#[path = "promises/sweep/world.rs"]
+#[allow(dead_code, reason = "each target uses a part")]
+mod sweep_world;
 
 mod book {
     pub(crate) use crate::book_world as world;
@@ -18,4 +21,8 @@ mod book {
 
 mod compaction {
     pub(crate) use crate::compaction_world as world;
+}
+
+mod sweep {
+    pub(crate) use crate::sweep_world as world;
 }

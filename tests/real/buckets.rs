@@ -172,6 +172,12 @@ fn questions_beside_a_run_are_answered_from_the_bucket() {
     book.run_to_end();
     done(book.start("compact", &["--day", "2026-11-21", "--day", "2026-11-22"]));
     book.check();
+    // Days of which files are merged, and are not; counts keep them.
+    let pruned = done(book.start("prune", &["--before", "2026-11-24"]));
+    assert!(pruned.stdout.contains("are pruned"), "{}", pruned.stdout);
+    book.check();
+    done(book.start("rebuild", &[]));
+    book.check();
     let examined = done(book.start("doctor", &[]));
     assert!(examined.stdout.contains("object store"), "{}", examined.stdout);
 }

@@ -70,6 +70,12 @@ impl Sweeper {
         self.try_sweep(keep, is_cancelled).map_err(|error| self.staging.explain_missing(error))
     }
 
+    /// Whether after an error what was written before may be lost, so that nothing must be removed: that of a sync. What an object store has
+    /// acknowledged stays.
+    pub fn may_have_lost(&self, error: &BookError) -> bool {
+        matches!(error, BookError::Io { tried: "sync", .. }) && self.staging.store().objects().is_none()
+    }
+
     fn try_sweep(&self, keep: Duration, is_cancelled: &dyn Fn() -> bool) -> Result<Sweep, BookError> {
         let store = self.staging.store();
         let base = base::read_newest(store)?;

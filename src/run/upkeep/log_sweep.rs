@@ -58,7 +58,7 @@ impl LogSweep {
             Err(fenced @ BookError::Fenced { .. }) => Err(fenced),
             Err(error) => {
                 self.paused_to = Some(Instant::now() + PAUSE);
-                self.has_lost_sync |= matches!(error, BookError::Io { tried: "sync", .. });
+                self.has_lost_sync |= self.sweeper.may_have_lost(&error);
                 let when = if self.has_lost_sync { "at the next start".to_owned() } else { format!("in {PAUSE:?}") };
                 warn!(error = with_causes(&error), "could not sweep old entries of the log; trying again {when}");
                 Ok(false)

@@ -55,6 +55,17 @@ impl Blocks {
         Ok(StoredFile::new(self.file(objects, path)?))
     }
 
+    /// Forgets an object that was deleted: after a sweep of the log another one may be put under its name for a moment.
+    pub(super) fn forget(&self, path: &str) {
+        let mut known = self.lock();
+        let path: Arc<str> = path.into();
+        let Some(size) = known.sizes.remove(&path) else { return };
+        for number in 0..=size / BLOCK {
+            let gone = known.blocks.remove(&(Arc::clone(&path), number));
+            known.bytes -= gone.map_or(0, |(bytes, _)| bytes.len());
+        }
+    }
+
     fn file(self: &Arc<Blocks>, objects: &Objects, path: &str) -> io::Result<ObjectBytes> {
         let file = |path, size| ObjectBytes { objects: objects.clone(), blocks: Arc::clone(self), path, size };
         let path: Arc<str> = path.into();
@@ -197,6 +208,10 @@ mod tests {
         file.read_from(BLOCK).read_to_end(&mut rest).expect("there");
         assert!(rest == bytes[block..]);
         assert_eq!(blocks.read(&objects, "none").expect_err("absent").kind(), ErrorKind::NotFound);
+        objects.delete(vec!["file".to_owned()]).expect("deleted");
+        blocks.forget("file");
+        assert_eq!(blocks.open(&objects, "file").expect_err("forgotten").kind(), ErrorKind::NotFound);
+        assert_eq!(blocks.lock().bytes, 0);
         objects.put("empty", &[], PutMode::Create).expect("put");
         assert!(blocks.read(&objects, "empty").expect("there").is_empty());
     }

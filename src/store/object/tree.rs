@@ -129,7 +129,9 @@ impl Store for ObjectTree {
     }
 
     fn remove_file(&self, path: &str) -> io::Result<()> {
-        self.objects.delete(vec![path.to_owned()])
+        let deleted = self.objects.delete(vec![path.to_owned()]);
+        self.blocks.forget(path);
+        deleted
     }
 
     fn remove_folder(&self, path: &str) -> io::Result<()> {

@@ -3,6 +3,8 @@
 mod answers;
 mod compaction;
 mod crash;
+mod pruning;
 mod readers;
+mod sweep;
 mod uploads;
 mod zombie;

@@ -12,40 +12,40 @@ use walbook::store::layout::Table;
 
 use crate::book::world::{self, next};
 use crate::compaction::world::commit;
-use crate::support::MemoryStore;
+use crate::support::TestDisk;
 
 /// Sweeps all entries below the newest two checkpoints.
-pub(super) fn sweep(committer: &Committer) -> Result<Sweep, BookError> {
+pub(crate) fn sweep(committer: &Committer) -> Result<Sweep, BookError> {
     committer.sweeper().with_least(1).sweep(Duration::ZERO, &|| false)
 }
 
 /// Commits twice with a checkpoint after each, so that all entries before can be swept.
-pub(super) fn pass_checkpoints(
-    store: &MemoryStore,
+pub(crate) fn pass_checkpoints(
+    disk: &impl TestDisk,
     committer: &mut Committer,
     totals: &mut BTreeMap<CountKey, i64>,
 ) -> Result<(), BookError> {
     committer.expect_sweep();
     for _ in 0..2 {
-        commit(store, committer, totals)?;
+        commit(disk, committer, totals)?;
         committer.checkpoint()?;
     }
     Ok(())
 }
 
 /// The book as base and entries say it, at any moment.
-pub(super) struct Folded {
-    pub(super) state: State,
+pub(crate) struct Folded {
+    pub(crate) state: State,
     /// The paths of the files that it names.
-    pub(super) named: BTreeSet<String>,
-    pub(super) counts: BTreeMap<CountKey, i64>,
+    pub(crate) named: BTreeSet<String>,
+    pub(crate) counts: BTreeMap<CountKey, i64>,
     /// The first entry that was not swept.
-    pub(super) first: u64,
+    pub(crate) first: u64,
 }
 
 /// Folds the newest base and all entries after it.
-pub(super) fn fold(store: &MemoryStore) -> Folded {
-    let store = store.process();
+pub(crate) fn fold(disk: &impl TestDisk) -> Folded {
+    let store = disk.process().store();
     let settings = BookSettings { time_zone: String::new(), day_from: String::new() };
     let (state, named, counts) = (State::new(String::new(), settings), BTreeSet::new(), BTreeMap::new());
     let mut folded = Folded { state, named, counts, first: 0 };
@@ -73,8 +73,8 @@ pub(super) fn fold(store: &MemoryStore) -> Folded {
 }
 
 /// Checks that base and entries are the whole log, with all that was acknowledged.
-pub(super) fn check_log(store: &MemoryStore, least: &BTreeMap<i32, i64>, context: &str) -> Folded {
-    let folded = fold(store);
+pub(crate) fn check_log(disk: &impl TestDisk, least: &BTreeMap<i32, i64>, context: &str) -> Folded {
+    let folded = fold(disk);
     let found = next(&folded.state);
     assert!(least.iter().all(|(partition, to)| found[partition] >= *to), "{context}: {found:?} of {least:?}");
     assert_eq!(folded.counts, world::truth(&found), "{context}: counts of the log");
@@ -82,11 +82,12 @@ pub(super) fn check_log(store: &MemoryStore, least: &BTreeMap<i32, i64>, context
 }
 
 /// Checks that nothing is left of what was swept.
-pub(super) fn check_swept(store: &MemoryStore, context: &str) {
-    let base = base::read_newest(store).expect("readable").unwrap_or_else(|| panic!("{context}: there is a base"));
-    let files = store.files();
+pub(crate) fn check_swept(disk: &impl TestDisk, context: &str) {
+    let store = disk.process().store();
+    let base = base::read_newest(&store).expect("readable").unwrap_or_else(|| panic!("{context}: there is a base"));
+    let files = disk.files();
     let names = |folder: &str| files.keys().filter(|path| path.starts_with(folder)).cloned().collect::<Vec<_>>();
-    let entries = commit_log::numbers(store).expect("readable");
+    let entries = commit_log::numbers(&store).expect("readable");
     assert!(entries.first() > Some(&base.entry()), "{context}: entries {entries:?} after {}", base.entry());
     assert_eq!(names("_walbook/base/").len(), 1, "{context}");
     let manifests: usize = [Table::Events, Table::Rejects].map(|table| base.manifests.of(table).count()).iter().sum();
