@@ -1,5 +1,5 @@
 //! The file system as the book needs it, so that tests can replace it by a disk that crashes and loses what is not synced, and users by an
-//! object store ([`BookLocation`], [`BookStore`]); the paths of a book ([`layout`]) and the columns of its files ([`columns`]); and data that is too large for memory ([`SpillBuffer`]).
+//! object store ([`BookLocation`], [`BookStore`]); the paths of a book ([`layout`]) the columns of its files ([`columns`]) and how small ones are compressed (`compression`); and data that is too large for memory ([`SpillBuffer`]).
 //!
 //! In: paths relative to the book's root, with `/` between their parts. Out: what a POSIX file system promises, no
 //! more: bytes survive a crash once their file is synced, names once their folder is. A temporary file has no name, so a
@@ -10,6 +10,7 @@
 
 mod book_store;
 pub mod columns;
+pub(crate) mod compression;
 mod disk;
 mod error;
 mod generations;

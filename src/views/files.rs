@@ -21,7 +21,6 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::contents::ViewContents;
@@ -30,6 +29,7 @@ use super::results::extremes;
 use super::view::{Measure, Slot, View};
 use crate::change::{Accumulator, Accumulators, ExactSum, GroupKey, GroupValue, WideSum};
 use crate::control::catch_panic;
+use crate::store::compression;
 use crate::store::layout::ViewFileKind;
 
 impl View {
@@ -244,7 +244,7 @@ fn record_batch(columns: Vec<(String, ArrayRef)>, rows: usize) -> Result<RecordB
 fn parquet(mut batches: impl Iterator<Item = Result<RecordBatch, String>>) -> Result<Vec<u8>, String> {
     let first = batches.next().ok_or("a file without a batch")??;
     let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
+        .set_compression(compression::for_rows(first.num_rows()))
         .set_created_by(concat!("walbook version ", env!("CARGO_PKG_VERSION")).to_owned())
         .build();
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);

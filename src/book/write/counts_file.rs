@@ -11,7 +11,6 @@ use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
@@ -20,6 +19,7 @@ use crate::book::BookError;
 use crate::book::log::digested;
 use crate::book::read::counts_rows::{self, CountsRows, CountsStamp, NO_DIGEST};
 use crate::change::{CountKey, Day, Operation, TableName};
+use crate::store::compression;
 
 /// A day's counts and their state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl CountsFile {
             (counts_rows::DIGEST, NO_DIGEST.to_owned()),
         ];
         let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
+            .set_compression(compression::for_rows(batch.num_rows()))
             .set_created_by(concat!("walbook version ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(
                 metadata.into_iter().map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect(),

@@ -217,7 +217,7 @@ fn a_counts_file_has_these_columns_and_metadata() {
     walbook.entry=12
     walbook.commit=9
     walbook.day=2024-10-04
-    walbook.sha256=685aa152c57a1ec4b28a021d4db7236e8242a67b4db3e273b48f2ed034bd8604
+    walbook.sha256=00447c52df9c6caffa4d86515df63508c5f5ad00970ef85b0f1472d8993f3b30
     "#);
     assert_eq!(file.created_by(), Some(concat!("walbook version ", env!("CARGO_PKG_VERSION"))));
     let rows = reader.build().expect("readable").next().expect("a batch").expect("readable");
