@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
@@ -18,6 +19,14 @@ const SIMILAR: f64 = 0.7;
 /// `BOOK`: an address of an object store, or the path of a directory, which need not be text.
 pub(super) fn book() -> impl TypedValueParser<Value = BookLocation> {
     OsStringValueParser::new().try_map(BookLocation::parse)
+}
+
+/// A directory where no address of an object store is possible.
+pub(super) fn directory() -> impl TypedValueParser<Value = PathBuf> {
+    book().try_map(|book| match book {
+        BookLocation::Directory(path) => Ok(path),
+        BookLocation::Bucket(bucket) => Err(format!("{bucket} is on an object store: name a directory")),
+    })
 }
 
 /// `--op`

@@ -5,7 +5,7 @@ use std::io;
 use parquet::errors::ParquetError;
 
 use crate::change::{Classified, FailureKind};
-use crate::store::SpillError;
+use crate::store::{SpillError, is_refusal};
 
 /// A file of the book could not be written. The run ends; the next start begins at the last commit.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,12 @@ impl Classified for TableError {
     fn kind(&self) -> FailureKind {
         match self {
             TableError::Fenced { .. } => FailureKind::Fenced,
+            TableError::Write { source, .. } if is_refusal(source) => FailureKind::Usage,
+            TableError::Encode { source: ParquetError::External(below), .. }
+                if below.downcast_ref::<io::Error>().is_some_and(is_refusal) =>
+            {
+                FailureKind::Usage
+            }
             _ => FailureKind::Other,
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct BucketProxy {
     faults: Arc<Faults>,
 }
 
-/// How often, of a thousand requests, each fault comes; and how many came.
+/// How often, of a thousand requests without a condition, a fault comes; and how many of each kind came.
 #[derive(Default)]
 struct Faults {
     per_mille: AtomicU64,
@@ -51,7 +51,7 @@ impl BucketProxy {
         self.address
     }
 
-    /// From now on so many requests of a thousand meet a fault.
+    /// From now on so many requests of a thousand meet a fault, and four times as many of those with a condition.
     pub(crate) fn disturb(&self, per_mille: u64) {
         self.faults.per_mille.store(per_mille, Ordering::Relaxed);
     }
@@ -67,7 +67,9 @@ fn serve(mut client: TcpStream, server: SocketAddr, faults: &Faults, mut dice: D
     let (head, body) = read_request(&mut client)?;
     let is_conditional =
         head.to_lowercase().contains("\r\nif-none-match:") || head.to_lowercase().contains("\r\nif-match:");
-    if dice.below(1000) < faults.per_mille.load(Ordering::Relaxed) {
+    // Few requests are conditional, and all commits depend on them.
+    let times = if is_conditional { 4 } else { 1 };
+    if dice.below(1000) < times * faults.per_mille.load(Ordering::Relaxed) {
         match dice.below(4) {
             0 => {
                 faults.delayed.fetch_add(1, Ordering::Relaxed);

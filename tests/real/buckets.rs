@@ -119,8 +119,6 @@ fn a_killed_run_and_a_killed_server_lose_nothing_and_repeat_nothing() {
     }
     book.run_to_end();
     book.check();
-    let staged = fs::read_dir(gateway.objects()).expect("the bucket").count();
-    assert!(staged > 0, "objects are files of the server's folder");
 }
 
 #[test]
@@ -131,7 +129,15 @@ fn answers_that_are_lost_or_wrong_lose_nothing_and_repeat_nothing() {
     book.grow(50);
     book.run_to_end();
     proxy.disturb(100);
-    for turn in 0..if is_long() { 30 } else { 6 } {
+    let seen = |proxy: &BucketProxy| {
+        let [lost, refused, conflicts, delayed] = proxy.faults();
+        lost > 5 && refused > 5 && conflicts > 1 && delayed > 5
+    };
+    let turns = if is_long() { 30 } else { 6 };
+    for turn in 0..5 * turns {
+        if turn >= turns && seen(&proxy) {
+            break;
+        }
         book.grow(300);
         let run = book.run(&["--until-end"]);
         if turn % 2 == 0 {
@@ -146,8 +152,7 @@ fn answers_that_are_lost_or_wrong_lose_nothing_and_repeat_nothing() {
     proxy.disturb(0);
     book.run_to_end();
     book.check();
-    let [lost, refused, conflicts, delayed] = proxy.faults();
-    assert!(lost > 5 && refused > 5 && conflicts > 0 && delayed > 5, "{:?}", proxy.faults());
+    assert!(seen(&proxy), "{:?}", proxy.faults());
 }
 
 #[test]

@@ -44,11 +44,6 @@ impl Gateway {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// Where the objects of the bucket are, as files.
-    pub(crate) fn objects(&self) -> std::path::PathBuf {
-        self.folder.path().join("objects").join(BUCKET)
-    }
-
     /// Ends it as a power cut would.
     pub(crate) fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {

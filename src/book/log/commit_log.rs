@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::thread;
 use std::time::Duration;
 
-use crate::store::{ObjectOperations, Store};
+use crate::store::{ObjectOperations, Store, is_refusal};
 
 use super::digested;
 use crate::book::error::At;
@@ -317,7 +317,7 @@ pub(in crate::book) fn put_object(
             Err(unknown) => return Err(unknown).at("read back", path),
         }
         attempt += 1;
-        if attempt == PUT_ATTEMPTS || error.kind() != ErrorKind::AlreadyExists {
+        if attempt == PUT_ATTEMPTS || is_refusal(&error) {
             return Err(error).at("put", path);
         }
         thread::sleep(FIRST_PAUSE * 2u32.pow(attempt));

@@ -18,6 +18,7 @@ use crate::book::concurrently::{at_once, concurrently};
 use crate::book::error::{At, failed};
 use crate::book::layout;
 use crate::book::layout::Table;
+use crate::book::log::commit_log::swept_to;
 use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind};
 use crate::book::log::pruning::Pruned;
 use crate::book::prune::move_away::{move_pruned_files, sync_moved_files};
@@ -306,7 +307,7 @@ impl Redo {
         }
         if file.stamp.entry > own.entry {
             let next = layout::entry_path(own.entry + 1);
-            if store.exists(&next).at("look up", &next)? {
+            if store.exists(&next).at("look up", &next)? || swept_to(store)? > Some(own.entry) {
                 let reason = format!("{path:?} holds entry {} of another run", file.stamp.entry);
                 return Err(BookError::Fenced { reason });
             }
@@ -320,6 +321,8 @@ impl Redo {
     fn write_counts(&self, file: &CountsFile, read: &Option<ObjectVersion>) -> Result<bool, BookError> {
         let path = layout::counts_path(file.stamp.day);
         if let (Some(objects), Some(read)) = (self.staging.store().objects(), read) {
+            // After the version was read: the start of a newer run sweeps this run's folder before it replaces anything.
+            self.staging.expect_folder()?;
             return objects.replace(&path, &file.encode(), read).at("replace", &path);
         }
         let staged = layout::staged_name(&path);

@@ -91,6 +91,11 @@ impl Staging {
         self.store.remove_file(&path).map_err(|error| self.explain(error, "remove", &path))
     }
 
+    /// Notices on an object store that a newer run has swept the folder.
+    pub(in crate::book) fn expect_folder(&self) -> Result<(), BookError> {
+        self.store.sync_folder(&self.folder).map_err(|error| self.explain(error, "find", &self.folder))
+    }
+
     /// Removes the folder of a generation whose fence was not put.
     pub(in crate::book) fn abandon(self) -> Result<(), BookError> {
         // The run that put the entry may have swept it.

@@ -58,7 +58,7 @@ pub struct DemoArgs {
     /// Directory of the book
     ///
     /// It must be empty or not exist yet [default: a temporary directory that is removed at the end]
-    #[arg(long, env = "WALBOOK_DEMO_DIR", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, env = "WALBOOK_DEMO_DIR", value_parser = values::directory(), value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub dir: Option<PathBuf>,
     /// Process two weeks of changes, print the counts, verify, end
     #[arg(long, env = "WALBOOK_DEMO_ONCE")]

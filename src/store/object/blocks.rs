@@ -13,6 +13,7 @@ use object_store::GetRange;
 
 use super::failure::{io_error, is_absent};
 use super::objects::Objects;
+use crate::store::layout::REPLACED;
 use crate::store::{ReadAt, StoredFile};
 
 /// Bytes of a block; the last one of an object has fewer.
@@ -57,13 +58,14 @@ impl Blocks {
 
     /// Forgets an object that was deleted: after a sweep of the log another one may be put under its name for a moment.
     pub(super) fn forget(&self, path: &str) {
-        let mut known = self.lock();
-        let path: Arc<str> = path.into();
-        let Some(size) = known.sizes.remove(&path) else { return };
-        for number in 0..=size / BLOCK {
-            let gone = known.blocks.remove(&(Arc::clone(&path), number));
-            known.bytes -= gone.map_or(0, |(bytes, _)| bytes.len());
-        }
+        let known = &mut *self.lock();
+        known.sizes.remove(path);
+        let (blocks, bytes) = (&mut known.blocks, &mut known.bytes);
+        blocks.retain(|(of, _), (block, _)| {
+            let is_other = &**of != path;
+            *bytes -= if is_other { 0 } else { block.len() };
+            is_other
+        });
     }
 
     fn file(self: &Arc<Blocks>, objects: &Objects, path: &str) -> io::Result<ObjectBytes> {
@@ -150,12 +152,35 @@ impl ObjectBytes {
         }
         let range = number * BLOCK..self.size.min((number + 1) * BLOCK);
         let length = range.end - range.start;
-        let (about, bytes) = self.objects.get(&self.path, Some(GetRange::Bounded(range))).map_err(io_error)?;
+        let range = Some(GetRange::Bounded(range));
+        let (about, bytes) = match self.objects.get(&self.path, range.clone()) {
+            // Merged or pruned since it was opened.
+            Err(error) if is_absent(&error) => match self.moved_to()? {
+                Some(moved) => self.objects.get(&moved, range).map_err(io_error)?,
+                None => return Err(io_error(error)),
+            },
+            got => got.map_err(io_error)?,
+        };
         if bytes.len() as u64 != length || about.size != self.size {
             return Err(io::Error::new(ErrorKind::InvalidData, "the object was replaced while it was read"));
         }
         self.blocks.insert(&self.path, number, bytes.clone(), self.size);
         Ok(bytes)
+    }
+}
+
+impl ObjectBytes {
+    /// Where the file is for a while after it was taken out of its day's folder: no two files of a book have the same path.
+    fn moved_to(&self) -> io::Result<Option<String>> {
+        let Some((folder, name)) = self.path.rsplit_once('/') else { return Ok(None) };
+        let suffix = format!(".{}", folder.replace('/', "."));
+        for replaced in self.objects.list(REPLACED)?.folders.iter().filter(|replaced| replaced.ends_with(&suffix)) {
+            let moved = format!("{REPLACED}/{replaced}/{name}");
+            if self.objects.head(&moved)?.is_some() {
+                return Ok(Some(moved));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -214,6 +239,23 @@ mod tests {
         assert_eq!(blocks.lock().bytes, 0);
         objects.put("empty", &[], PutMode::Create).expect("put");
         assert!(blocks.read(&objects, "empty").expect("there").is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_moved_away_while_it_is_read_is_read_to_its_end() {
+        let objects = Objects::new(Arc::new(InMemory::new()), "book");
+        let bytes: Vec<u8> = (0..2 * BLOCK).map(|at| (at % 251) as u8).collect();
+        let path = "events/day=2026-11-22/c0000000001-w000-0.parquet";
+        objects.put(path, &bytes, PutMode::Create).expect("put");
+        let file = Arc::new(Blocks::default()).open(&objects, path).expect("there");
+        objects.delete(vec![path.to_owned()]).expect("deleted");
+        let mut last = vec![0; 10];
+        let missing = file.read_exact_at(&mut last, 2 * BLOCK - 10).expect_err("nowhere");
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+        let moved = "_walbook/replaced/0000000009.events.day=2026-11-22/c0000000001-w000-0.parquet";
+        objects.put(moved, &bytes, PutMode::Create).expect("put");
+        file.read_exact_at(&mut last, 2 * BLOCK - 10).expect("moved");
+        assert!(last == bytes[bytes.len() - 10..]);
     }
 
     #[test]

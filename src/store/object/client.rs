@@ -39,7 +39,9 @@ pub fn open(location: &BucketLocation, options: &[StoreOption]) -> Result<Object
         address: location.to_string(),
         reason: with_causes(&error),
     };
-    Ok(ObjectTree::new(client.map_err(failed)?, prefix))
+    let tree = ObjectTree::new(client.map_err(failed)?, prefix);
+    // Azure may answer that a copy is pending, and the client does not say so.
+    Ok(if *kind == BucketKind::Azure { tree.with_late_copies() } else { tree })
 }
 
 type Settings = Vec<(&'static str, String)>;

@@ -50,6 +50,12 @@ fn refusal(error: &Error, text: &str) -> Option<&'static str> {
     if has(&["RequestTimeTooSkewed", "RequestTimeSkew"]) {
         return Some("the clock of this machine differs too much from that of the object store: set it by NTP");
     }
+    if has(&["AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraint"]) {
+        return Some("the bucket is in another region: set it by --store region=…");
+    }
+    if has(&["ExpiredToken", "InvalidToken", "TokenRefreshRequired"]) {
+        return Some("these credentials have expired, or are not valid any more");
+    }
     if has(&[
         "InvalidAccessKeyId",
         "SignatureDoesNotMatch",
@@ -136,6 +142,15 @@ mod tests {
         ] {
             let denied = Error::PermissionDenied { path: "a".to_owned(), source: said.to_owned().into() };
             let error = io_error(denied);
+            assert!(is_refusal(&error) && error.to_string().contains(reason), "{error}");
+        }
+        // With these the answer is 400 or a redirect, which the client does not distinguish.
+        for (said, reason) in [
+            ("<Error><Code>AuthorizationHeaderMalformed</Code></Error>", "region"),
+            ("<Error><Code>PermanentRedirect</Code></Error>", "region"),
+            ("<Error><Code>ExpiredToken</Code></Error>", "expired"),
+        ] {
+            let error = io_error(Error::Generic { store: "S3", source: said.to_owned().into() });
             assert!(is_refusal(&error) && error.to_string().contains(reason), "{error}");
         }
     }

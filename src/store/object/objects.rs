@@ -28,6 +28,8 @@ impl<T: ObjectStore + MultipartStore> Bucket for T {}
 pub(super) struct Objects {
     bucket: Arc<dyn Bucket>,
     prefix: String,
+    /// Whether a copy that was accepted may still be going on.
+    copies_late: bool,
 }
 
 /// The names directly below a folder.
@@ -39,7 +41,12 @@ pub(super) struct Names {
 
 impl Objects {
     pub(super) fn new(bucket: Arc<dyn Bucket>, prefix: &str) -> Objects {
-        Objects { bucket, prefix: prefix.trim_matches('/').to_owned() }
+        Objects { bucket, prefix: prefix.trim_matches('/').to_owned(), copies_late: false }
+    }
+
+    /// The same in a store whose answer to a copy does not mean that it is done: objects are read and put instead.
+    pub(super) fn with_late_copies(self) -> Objects {
+        Objects { copies_late: true, ..self }
     }
 
     /// The key of a path.
@@ -95,6 +102,10 @@ impl Objects {
 
     /// Copies an object over any other.
     pub(super) fn copy(&self, from: &str, to: &str) -> Result<()> {
+        if self.copies_late {
+            let (_, bytes) = self.get(from, None)?;
+            return self.put(to, &bytes, PutMode::Overwrite);
+        }
         let (from, to) = (self.key(from), self.key(to));
         self.call(|bucket| async move { bucket.copy_opts(&from, &to, CopyOptions::default()).await })
     }
@@ -120,13 +131,13 @@ impl Objects {
     pub(super) fn list(&self, folder: &str) -> io::Result<Names> {
         let key = self.key(folder);
         let prefix = (!key.as_ref().is_empty()).then_some(key);
+        let own = prefix.clone();
         let listed = self.call(|bucket| async move { bucket.list_with_delimiter(prefix.as_ref()).await });
         let name = |path: &Path| path.filename().unwrap_or_default().to_owned();
         let listed = listed.map_err(io_error)?;
-        Ok(Names {
-            objects: listed.objects.iter().map(|object| name(&object.location)).collect(),
-            folders: listed.common_prefixes.iter().map(name).collect(),
-        })
+        // A console makes an empty object for a folder.
+        let objects = listed.objects.iter().map(|object| &object.location).filter(|key| Some(*key) != own.as_ref());
+        Ok(Names { objects: objects.map(name).collect(), folders: listed.common_prefixes.iter().map(name).collect() })
     }
 
     /// The paths of all objects below a folder, at any depth; `most` ends the listing.
@@ -139,12 +150,19 @@ impl Objects {
             while keys.len() < most
                 && let Some(object) = next(&mut listed).await
             {
-                keys.push(object?.location);
+                let key = object?.location;
+                // A console makes an empty object for a folder.
+                if Some(&key) != prefix.as_ref() {
+                    keys.push(key);
+                }
             }
             Ok(keys)
         });
-        let own = if self.prefix.is_empty() { 0 } else { self.prefix.len() + 1 };
-        let path = |key: Path| key.as_ref().get(own..).unwrap_or_default().to_owned();
+        let own = self.key("");
+        let path = |key: Path| match own.as_ref().is_empty() {
+            true => key.as_ref().to_owned(),
+            false => key.as_ref().get(own.as_ref().len() + 1..).unwrap_or_default().to_owned(),
+        };
         Ok(listed.map_err(io_error)?.into_iter().map(path).collect())
     }
 

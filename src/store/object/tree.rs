@@ -11,13 +11,13 @@ use object_store::{PutMode, UpdateVersion};
 use tracing::debug;
 
 use super::blocks::Blocks;
-use super::failure::{io_error, is_absent, is_condition};
+use super::failure::{io_error, is_absent};
 use super::objects::{Bucket, Objects};
 use super::probe::probe;
 use super::staged_object::{GENERATION, StagedObject, expect_generation, generation_of};
 use super::ticket::{SUFFIX, Ticket, ticket_path};
 use crate::store::layout::{BASES, LOG, STAGING};
-use crate::store::{ObjectOperations, ObjectVersion, Store, StoreFile, StoredFile};
+use crate::store::{ObjectOperations, ObjectVersion, Store, StoreFile, StoredFile, is_refusal};
 
 /// Bytes of a part of an upload; a file that has fewer is one object.
 const PART_BYTES: usize = 8 << 20;
@@ -41,6 +41,12 @@ impl ObjectTree {
         ObjectTree { objects: Objects::new(bucket, prefix), blocks: Arc::default(), part_bytes: PART_BYTES }
     }
 
+    /// The same in a store whose answer to a copy does not mean that it is done.
+    #[must_use]
+    pub fn with_late_copies(self) -> ObjectTree {
+        ObjectTree { objects: self.objects.with_late_copies(), ..self }
+    }
+
     /// The same with parts of another size: what a store requires of it is the caller's care.
     #[must_use]
     pub fn with_part_bytes(self, part_bytes: usize) -> ObjectTree {
@@ -54,7 +60,13 @@ impl ObjectTree {
     /// Makes a staged file of rows visible: nothing replaces it later, so this may be repeated at any time.
     fn place(&self, from: &str, to: &str) -> io::Result<()> {
         match self.objects.copy(from, to) {
-            Ok(()) => self.objects.delete(vec![from.to_owned()]),
+            Ok(()) => {
+                if is_staged(to) {
+                    // What a suspended run takes away may be a newer run's meanwhile.
+                    expect_generation(&self.objects, to)?;
+                }
+                self.objects.delete(vec![from.to_owned()])
+            }
             Err(error) if is_absent(&error) => match Ticket::read(&self.objects, from)? {
                 Some(ticket) if ticket.path == to => {
                     ticket.complete(&self.objects)?;
@@ -264,8 +276,9 @@ impl ObjectOperations for ObjectTree {
             if version != *read {
                 return Ok(false);
             }
-            if attempt == ATTEMPTS || !is_condition(&error) {
-                return Err(io_error(error));
+            let error = io_error(error);
+            if attempt == ATTEMPTS || is_refusal(&error) {
+                return Err(error);
             }
             attempt += 1;
             thread::sleep(pause);
