@@ -73,6 +73,9 @@ pub mod views;
 
 pub mod book;
 
+#[cfg(feature = "delta")]
+pub mod delta;
+
 pub mod leader;
 
 #[path = "../dataflows/mod.rs"]

@@ -87,6 +87,7 @@ pub(super) fn demo(args: DemoArgs) -> Result<(), Failure> {
         compacts: true,
         keep_log: None,
         retain_days: None,
+        delta_interval: None,
         lease_timeout: LEASE_TIMEOUT,
     };
     declare_views(&options)?;

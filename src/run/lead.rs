@@ -1,5 +1,7 @@
 //! What only the leading process does at the start: take the book over, in its turn if it stands by; serve; start the clock.
 
+#[cfg(feature = "delta")]
+use std::sync::PoisonError;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +12,9 @@ use super::interruptible::ended_meanwhile;
 use super::open_book::open_book;
 use super::options::{MakeOrigin, RunOptions};
 use super::standby::{Standby, Turn};
-use super::upkeep::{Upkeep, UpkeepThread};
+#[cfg(feature = "delta")]
+use super::upkeep::DeltaThread;
+use super::upkeep::{Upkeep, UpkeepThread, UpkeepThreads};
 use super::{LeaseKeeper, Origin, RunError};
 use crate::book::log::entry::{BookSettings, SourceKind};
 use crate::book::{Committer, Committing, KeptView, State};
@@ -18,6 +22,8 @@ use crate::change::{Failure, PartitionStart, Start, WithContext};
 use crate::cluster::Contacts;
 use crate::control::{Progress, Shutdown};
 use crate::dataflows::pipeline::LeaderShare;
+#[cfg(feature = "delta")]
+use crate::delta::DeltaTables;
 use crate::leader::{Discovery, InitialContents, TickIntervals, start_clock};
 use crate::query::Totals;
 use crate::server::{Access, ServedRun, Server, ServerSettings, StartPhase};
@@ -41,8 +47,8 @@ pub(super) struct LeadingRun {
     pub(super) share: LeaderShare,
     /// The origin that the run was planned with.
     pub(super) origin: Arc<dyn Origin>,
-    /// Merges files until the run ends.
-    pub(super) upkeep: UpkeepThread,
+    /// Merges files and writes Delta tables until the run ends.
+    pub(super) upkeep: UpkeepThreads,
 }
 
 /// A book that this run owns, and what it will read.
@@ -131,7 +137,7 @@ impl StartingRun {
         &self,
         owned: OwnedBook,
         server: Option<(Server, Access)>,
-    ) -> Result<(LeaderShare, UpkeepThread), Failure> {
+    ) -> Result<(LeaderShare, UpkeepThreads), Failure> {
         let StartingRun { options, origin, .. } = self;
         let OwnedBook { mut committer, settings: BookSettings { time_zone, day_from }, partitions } = owned;
         let start = Start {
@@ -201,6 +207,11 @@ impl StartingRun {
             retain_days: options.retain_days,
             shutdown: self.shutdown.clone(),
         })?;
+        let upkeep = UpkeepThreads {
+            #[cfg(feature = "delta")]
+            delta: options.delta_interval.map(|interval| self.start_delta(&committer, interval)).transpose()?,
+            upkeep,
+        };
         let (before, after) = (Arc::clone(origin), Arc::clone(origin));
         let committing = Committing {
             committer,
@@ -220,5 +231,14 @@ impl StartingRun {
             self.shutdown.clone(),
         );
         Ok((LeaderShare { clock, epochs, committing, group_limit }, upkeep))
+    }
+
+    #[cfg(feature = "delta")]
+    fn start_delta(&self, committer: &Arc<Mutex<Committer>>, interval: Duration) -> Result<DeltaThread, Failure> {
+        let tables = {
+            let committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
+            DeltaTables::new(Arc::clone(&self.store), committer.generation(), self.options.keep_log)
+        };
+        DeltaThread::start(Arc::clone(committer), tables, interval, self.shutdown.clone())
     }
 }

@@ -38,6 +38,8 @@ pub struct RunOptions {
     pub compacts: bool,
     /// How long entries of the log are kept before they are swept; `None` for ever.
     pub keep_log: Option<Duration>,
+    /// The least time between two versions of Delta tables; `None` without Delta tables.
+    pub delta_interval: Option<Duration>,
     /// How many days before today keep their events and rejects; `None` keeps all.
     pub retain_days: Option<u32>,
     /// How long a run may be silent until one that stands by takes the book over.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::args::{AccessArgs, CompactDays, RunArgs};
+use super::args::{AccessArgs, CompactDays, DeltaSwitch, RunArgs};
 use super::{FileOriginSettings, OriginSettings, SettingsError, cluster};
 use crate::run::RunOptions;
 
@@ -59,6 +59,15 @@ impl RunSettings {
         if args.keep_log.time().is_some_and(|time| time < Duration::from_secs(3600)) {
             return wrong("--keep-log: expected at least 1h, or off".to_owned());
         }
+        let has_delta = args.delta == DeltaSwitch::On;
+        if has_delta && cfg!(not(feature = "delta")) {
+            return wrong(
+                "--delta on: this walbook was built without Delta tables; build one with `cargo build --release --features delta`".to_owned(),
+            );
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(24 * 3600)).contains(&args.delta_interval) {
+            return wrong("--delta-interval: expected 1s to 1day".to_owned());
+        }
         let shape = cluster::shape(&args, workers)?;
         let cluster = cluster::options(&args, &shape, &origin)?;
         Ok(RunSettings {
@@ -78,6 +87,7 @@ impl RunSettings {
                 compacts: args.compact == CompactDays::ClosedDays,
                 keep_log: args.keep_log.time(),
                 retain_days: args.retain_days,
+                delta_interval: has_delta.then_some(args.delta_interval),
                 lease_timeout: args.lease_timeout,
             },
             serve: args.serve.map(|address| (address, args.access)),

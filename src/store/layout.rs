@@ -45,6 +45,11 @@ pub const VIEWS: &str = "views";
 /// The folder of what they follow from.
 pub const VIEW_STATES: &str = "_walbook/views";
 
+/// The log of a Delta table, in the folder of a table or view.
+pub const DELTA_LOG: &str = "_delta_log";
+/// The names that versions of a Delta table have for files which the book replaces or moves, in the same place.
+pub const DELTA_FILES: &str = "_delta_files";
+
 /// One of the files of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ViewFileKind {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, in the order data passes them, with the rooms that it may name.
-const ROOMS: [(&str, &[&str]); 24] = [
+const ROOMS: [(&str, &[&str]); 25] = [
     // The vocabulary; how work is stopped, paced and observed; files.
     ("change", &[]),
     ("control", &["change"]),
@@ -22,6 +22,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
     ("parse", &["change", "sql", "table"]),
     ("views", &["change", "control", "parse", "sql", "store"]),
     ("book", &["change", "control", "sql", "store", "table", "views"]),
+    ("delta", &["book", "change", "control", "store"]),
     ("leader", &["change", "control"]),
     ("cluster", &["change", "control"]),
     ("dataflows", &["book", "change", "control", "leader", "parse", "source", "table", "views"]),
@@ -37,6 +38,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "cluster",
             "control",
             "dataflows",
+            "delta",
             "leader",
             "parse",
             "postgres",

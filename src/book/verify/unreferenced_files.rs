@@ -7,7 +7,9 @@ use super::paths::{ReferencedPaths, RemovedPaths};
 use super::report::{Check, Problems};
 use crate::book::log::commit_log::read_entry;
 use crate::change::CommitNumber;
-use crate::store::layout::{LOG, RowsPlace, Table, counts_path, day_of_folder, number};
+use crate::store::layout::{
+    DELTA_FILES, DELTA_LOG, LOG, RowsPlace, Table, counts_path, day_of_folder, file_name, number,
+};
 use crate::store::{BookStore, Store};
 
 /// Checks every name in the folders of the tables and of the log. `newest` is the newest entry of `referenced`, `commit`
@@ -24,6 +26,9 @@ pub(super) fn verify_unreferenced_files(
     let mut seen = 0u64;
     for table in Table::ALL {
         let looked = for_each_name(disk, table.folder(), &mut |folder| {
+            if is_of_delta(folder) {
+                return Ok(());
+            }
             let day = day_of_folder(folder.rsplit('/').next().unwrap_or_default());
             let Some(day) = day.filter(|_| disk.location().directory().is_none_or(|root| root.join(folder).is_dir()))
             else {
@@ -77,6 +82,11 @@ pub(super) fn verify_unreferenced_files(
         problems.add(0, format!("{path}: no entry names it"));
     }
     problems.check("unreferenced", format!("{seen} names in events, rejects, counts and the log"))
+}
+
+/// Whether a folder of a table is a part of its Delta table, which names its files itself.
+fn is_of_delta(folder: &str) -> bool {
+    [DELTA_LOG, DELTA_FILES].contains(&file_name(folder))
 }
 
 /// Passes each name in a folder to `show`, as a path in the book; a missing folder is empty.

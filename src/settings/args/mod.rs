@@ -26,7 +26,7 @@ pub use doctor::DoctorArgs;
 pub use manual::{CompletionsArgs, ManArgs};
 pub use prune::PruneArgs;
 pub use rebuild::RebuildArgs;
-pub use run::{CompactDays, OriginKind, RunArgs, StartAt};
+pub use run::{CompactDays, DeltaSwitch, OriginKind, RunArgs, StartAt};
 pub use serve::{AccessArgs, DemoArgs, ServeArgs};
 pub use slot::{SlotAction, SlotArgs, SlotSourceArgs};
 pub use store::StoreArgs;

@@ -123,6 +123,20 @@ pub struct RunArgs {
     /// read fewer files. Versions before 4 of the book's format stop at it. off: all are kept.
     #[arg(long, env = "WALBOOK_KEEP_LOG", default_value = "7d", value_name = "TIME", help_heading = COMMIT)]
     pub keep_log: KeepLog,
+    /// Whether events, counts and views are Delta tables as well
+    ///
+    /// on: readers of Delta Lake see them at one entry of the log. Turned off again, the tables stay as they are. docs/delta.md says more.
+    #[arg(
+        long, env = "WALBOOK_DELTA", default_value = "off", value_name = "on|off", hide_possible_values = true,
+        help_heading = COMMIT
+    )]
+    pub delta: DeltaSwitch,
+    /// The least time between two versions of a Delta table
+    #[arg(
+        long, env = "WALBOOK_DELTA_INTERVAL", default_value = "1m", value_parser = humantime::parse_duration,
+        value_name = "TIME", help_heading = COMMIT
+    )]
+    pub delta_interval: Duration,
     /// Worker threads in this process [default: one per core]
     #[arg(short = 'w', long, env = "WALBOOK_WORKERS", value_name = "N", help_heading = CLUSTER)]
     pub workers: Option<usize>,
@@ -222,6 +236,15 @@ pub enum StartAt {
     Earliest,
     /// At its end.
     Latest,
+}
+
+/// Whether a run writes Delta tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeltaSwitch {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
 }
 
 /// Which days a run compacts.

@@ -1,0 +1,119 @@
+//! A thread of the leading process that brings the Delta tables to the newest entry: at the start, then at most once in an interval, and at the end.
+//!
+//! It has the committer only to copy its state, so that commits do not wait. If a file of that state was replaced before it had another name,
+//! it tries once more while it has the committer: then nothing moves, and little is left to do.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use tracing::{debug, warn};
+
+use crate::book::Committer;
+use crate::change::{Failure, WithContext, with_causes};
+use crate::control::Shutdown;
+use crate::delta::{DeltaError, DeltaTables, Written};
+
+/// How long an end waits for the last versions.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// The least pause after a failure.
+const FAILURE_PAUSE: Duration = Duration::from_secs(10);
+
+/// The thread, which writes once more and is stopped when this is dropped.
+pub(in crate::run) struct DeltaThread {
+    is_stopped: Arc<AtomicBool>,
+    thread: Thread,
+    /// Disconnected when it has ended.
+    ended: Receiver<()>,
+}
+
+impl DeltaThread {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When there can be no further thread.
+    pub(in crate::run) fn start(
+        committer: Arc<Mutex<Committer>>,
+        tables: DeltaTables,
+        interval: Duration,
+        shutdown: Shutdown,
+    ) -> Result<DeltaThread, Failure> {
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let work = Work { committer, tables, interval, shutdown, is_stopped: Arc::clone(&is_stopped) };
+        let (is_running, ended) = channel();
+        let thread = thread::Builder::new().name("delta".to_owned()).spawn(move || {
+            let _is_running: Sender<()> = is_running;
+            work.work();
+        });
+        let thread = thread.context("could not start a thread")?.thread().clone();
+        Ok(DeltaThread { is_stopped, thread, ended })
+    }
+}
+
+impl Drop for DeltaThread {
+    fn drop(&mut self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+        self.thread.unpark();
+        if self.ended.recv_timeout(STOP_TIMEOUT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            warn!("the Delta tables are not at the newest entry: the next run brings them there");
+        }
+    }
+}
+
+struct Work {
+    committer: Arc<Mutex<Committer>>,
+    tables: DeltaTables,
+    interval: Duration,
+    shutdown: Shutdown,
+    is_stopped: Arc<AtomicBool>,
+}
+
+impl Work {
+    fn work(mut self) {
+        loop {
+            let is_last = self.is_stopped.load(Ordering::Relaxed);
+            if self.shutdown.has_failed() {
+                return;
+            }
+            let begun = Instant::now();
+            let mut pause = self.interval;
+            match self.write() {
+                Ok(Written::Versions(versions)) => debug!(versions, took = ?begun.elapsed(), "wrote Delta tables"),
+                Ok(Written::Moved) => debug!("the book has moved on while Delta tables were written"),
+                Err(error) if self.shutdown.has_failed() => return debug!(%error, "the run has failed"),
+                Err(error) if error.may_have_lost() => {
+                    let error = with_causes(&error);
+                    return warn!(error, "could not write the Delta tables; the next start of the run tries again");
+                }
+                Err(error) => {
+                    pause = pause.max(FAILURE_PAUSE);
+                    warn!(error = with_causes(&error), "could not write the Delta tables; trying again in {pause:?}");
+                }
+            }
+            if is_last {
+                return;
+            }
+            let end = begun + pause;
+            while !self.is_stopped.load(Ordering::Relaxed) && Instant::now() < end {
+                thread::park_timeout(end.saturating_duration_since(Instant::now()));
+            }
+        }
+    }
+
+    fn write(&mut self) -> Result<Written, DeltaError> {
+        let state = self.committer.lock().unwrap_or_else(PoisonError::into_inner).state().clone();
+        let written = self.tables.bring_to(&state)?;
+        if written != Written::Moved {
+            return Ok(written);
+        }
+        let committer = self.committer.lock().unwrap_or_else(PoisonError::into_inner);
+        // A committer that failed has not redone its newest entry.
+        if self.shutdown.has_failed() {
+            return Ok(Written::Moved);
+        }
+        self.tables.bring_to(committer.state())
+    }
+}

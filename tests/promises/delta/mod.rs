@@ -1,0 +1,5 @@
+//! Delta tables over a book.
+
+mod crash;
+mod versions;
+mod world;
