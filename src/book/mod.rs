@@ -48,6 +48,7 @@ pub use log::compaction::{Compactions, NewestCompaction};
 pub use log::days::day_files::{DayFiles, FileTotals, NameSum, SizeSum};
 pub use log::digested::FORMAT;
 pub use log::entry::Entry;
+pub use log::folding::state_at;
 pub use log::pruning::{PruneEntry, Pruned};
 pub use log::state::{DayState, Lost, PartitionState, State, TopicState, ViewState};
 pub use read::complete_to::{AnswerLevel, CompleteTo};

@@ -3,16 +3,27 @@
 use super::answers::print;
 use super::terminal::progress_line::ProgressLine;
 use crate::book;
+use crate::book::Check;
 use crate::change::Failure;
 use crate::settings::args::{ReportFormat, VerifyArgs};
+use crate::store::BookStore;
+#[cfg(not(feature = "delta"))]
+use crate::store::Store;
+#[cfg(not(feature = "delta"))]
+use crate::store::layout::{DELTA_LOG, Table};
 
 /// Prints the result of each check; an error when one of them failed.
 pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let (line, show) = ProgressLine::start_text();
-    let report = book::verify(&args.store.of(&args.book)?, &mut |progress| {
+    let store = args.store.of(&args.book)?;
+    let mut report = book::verify(&store, &mut |progress| {
         show(format!("{} of {} entries, {} rows", progress.entries, progress.of, progress.rows));
     })?;
     drop(line);
+    if let Some(check) = verify_delta(&store) {
+        report.ok &= check.ok;
+        report.checks.push(check);
+    }
     print(|out| match args.format {
         ReportFormat::Table => report.print_table(out),
         ReportFormat::Json => report.print_json(out),
@@ -22,4 +33,18 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         return Err(Failure::new(format!("{book} failed its verification: see the checks that failed")));
     }
     Ok(())
+}
+
+#[cfg(feature = "delta")]
+fn verify_delta(store: &BookStore) -> Option<Check> {
+    crate::delta::verify(store)
+}
+
+/// Says that there are tables which this program cannot check.
+#[cfg(not(feature = "delta"))]
+fn verify_delta(store: &BookStore) -> Option<Check> {
+    let log = format!("{}/{DELTA_LOG}", Table::Events.folder());
+    let seen = "not checked: this walbook was built without Delta tables (--features delta)".to_owned();
+    let is_there = store.list(&log).is_ok_and(|names| !names.is_empty());
+    is_there.then(|| Check { name: "delta", ok: true, seen, problem_count: 0, problems: Vec::new() })
 }

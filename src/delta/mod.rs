@@ -26,9 +26,11 @@ mod log;
 mod schema;
 mod tables;
 mod vacuum;
+mod verify;
 mod writer;
 
 pub use actions::{Action, Add, Format, MetaData, Protocol, Remove, Txn};
 pub use error::DeltaError;
 pub use log::{CHECKPOINT_INTERVAL, TableLog};
 pub use tables::{DeltaTables, Written};
+pub use verify::{TableStatus, status, verify};

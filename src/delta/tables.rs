@@ -15,6 +15,7 @@ use super::event_files::{EventFiles, FileSize};
 use super::log::{Cut, TableLog, Wanted};
 use super::schema;
 use super::vacuum::vacuum;
+use super::verify::{counts_name, view_name};
 use super::writer::Writer;
 use crate::book::{CountsFile, State, ViewState};
 use crate::change::Day;
@@ -124,7 +125,7 @@ impl DeltaTables {
         let table = table(&mut self.tables, &self.writer, folder, &state.book)?;
         let mut files = BTreeMap::new();
         for (day, known) in &state.days {
-            let named = format!("{DELTA_FILES}/day={day}/e{:020}.parquet", known.entry);
+            let named = counts_name(*day, known.entry);
             if let Some(held) = table.files.get(&named) {
                 files.insert(named, held.clone());
                 continue;
@@ -156,8 +157,7 @@ impl DeltaTables {
         for (path, file) in &view.files {
             let Some(place) = ViewPlace::parse(path).filter(|place| place.kind == ViewFileKind::Rows) else { continue };
             wanted.has_days |= place.day.is_some();
-            let below = place.day.map_or_else(String::new, |day| format!("day={day}/"));
-            let named = format!("{DELTA_FILES}/{below}{}.parquet", file.xxh3);
+            let named = view_name(&place, &file.xxh3);
             if !table.files.contains_key(&named) {
                 let is_same = |bytes: &[u8]| {
                     let is_same = format!("{:016x}", XxHash3_64::oneshot(bytes)) == file.xxh3;

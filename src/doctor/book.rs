@@ -246,6 +246,27 @@ pub(super) fn judge_store(book: &BookStore) -> Option<Finding> {
     })
 }
 
+/// How far the Delta tables of a book are; `None` where it has none.
+#[cfg(feature = "delta")]
+pub(super) fn judge_delta(book: &BookStore) -> Option<Finding> {
+    let snapshot = Snapshot::take(book).ok()?;
+    let state = snapshot.state();
+    let newest = state.newest_entry().unwrap_or(0);
+    match crate::delta::status(book, state) {
+        Ok(tables) if tables.is_empty() => None,
+        Ok(tables) => {
+            let one = |table: &crate::delta::TableStatus| {
+                format!("{} version {} up to entry {}", table.folder, table.version, table.covers)
+            };
+            let all: Vec<String> = tables.iter().map(one).collect();
+            let behind = tables.iter().map(|table| newest.saturating_sub(table.covers)).min().unwrap_or(0);
+            let seen = format!("{}; the log is at entry {newest}, {behind} further", all.join(", "));
+            Some(Finding::ok(SUBJECT, "Delta tables", seen))
+        }
+        Err(error) => Some(Finding::problem(SUBJECT, "Delta tables", error.to_string())),
+    }
+}
+
 /// The finding for a book that could not be read.
 pub(super) fn judge_error(book: &BookStore, error: &BookError) -> Finding {
     let path = book.location();

@@ -54,6 +54,8 @@ pub fn examine(targets: &Targets, progress: &mut dyn FnMut(&'static str)) -> Exa
         Some((path, Ok(book))) => {
             findings.extend(book.judge());
             findings.extend(book::judge_store(path));
+            #[cfg(feature = "delta")]
+            findings.extend(book::judge_delta(path));
             findings.extend(slot.and_then(|slot| check_slot_of_book(targets, slot, path, &book)));
             Some(book)
         }

@@ -52,7 +52,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ),
     ("supervise", &["change", "control"]),
     // Looking at all of it.
-    ("doctor", &["book", "capture", "change", "postgres", "query", "replication", "source", "store"]),
+    ("doctor", &["book", "capture", "change", "delta", "postgres", "query", "replication", "source", "store"]),
     // The edge.
     (
         "settings",
@@ -78,6 +78,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
             "change",
             "cluster",
             "control",
+            "delta",
             "demo",
             "doctor",
             "postgres",

@@ -4,6 +4,7 @@
 //! A sweep may remove entries before a reader that was asleep gets there: it would take the first one that is gone for the end of the
 //! log. So the base, which is there before the first entry is removed, is looked at once more.
 
+use super::commit_log::LoggedEntry;
 use super::{base, checkpoint, commit_log};
 use crate::book::{BookError, State, layout};
 use crate::store::Store;
@@ -45,6 +46,25 @@ pub(in crate::book) fn end(store: &dyn Store, state: Option<&mut State>) -> Resu
             Ok(())
         }
         _ => Err(BookError::Swept { entry: swept_to }),
+    }
+}
+
+/// The log folded up to an entry; `None` where a base stands for later ones, or it does not reach that far.
+///
+/// # Errors
+/// [`BookError`] when the log is damaged or cannot be read.
+pub fn state_at(store: &dyn Store, entry: u64) -> Result<Option<State>, BookError> {
+    let mut state = begin(store, |state| state.entries <= entry + 1)?;
+    loop {
+        let entries = state.as_ref().map_or(0, |state| state.entries);
+        if entries > entry {
+            return Ok(state.filter(|_| entries == entry + 1));
+        }
+        let Some(LoggedEntry { entry: next, digest, .. }) = commit_log::read_entry(store, entries)? else {
+            return Ok(None);
+        };
+        let state = state.get_or_insert_with(|| State::new(next.book.clone(), next.settings.clone()));
+        state.follow(&next, &digest)?;
     }
 }
 
