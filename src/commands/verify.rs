@@ -4,6 +4,8 @@ use super::answers::print;
 use super::terminal::progress_line::ProgressLine;
 use crate::book;
 use crate::book::Check;
+#[cfg(feature = "delta")]
+use crate::book::Snapshot;
 use crate::change::Failure;
 use crate::settings::args::{ReportFormat, VerifyArgs};
 use crate::store::BookStore;
@@ -20,7 +22,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         show(format!("{} of {} entries, {} rows", progress.entries, progress.of, progress.rows));
     })?;
     drop(line);
-    if let Some(check) = verify_delta(&store) {
+    if let Some(check) = verify_delta(&store)? {
         report.ok &= check.ok;
         report.checks.push(check);
     }
@@ -36,15 +38,15 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
 }
 
 #[cfg(feature = "delta")]
-fn verify_delta(store: &BookStore) -> Option<Check> {
-    crate::delta::verify(store)
+fn verify_delta(store: &BookStore) -> Result<Option<Check>, Failure> {
+    Ok(crate::delta::verify(store, Snapshot::take(store)?.state()))
 }
 
 /// Says that there are tables which this program cannot check.
 #[cfg(not(feature = "delta"))]
-fn verify_delta(store: &BookStore) -> Option<Check> {
+fn verify_delta(store: &BookStore) -> Result<Option<Check>, Failure> {
     let log = format!("{}/{DELTA_LOG}", Table::Events.folder());
     let seen = "not checked: this walbook was built without Delta tables (--features delta)".to_owned();
     let is_there = store.list(&log).is_ok_and(|names| !names.is_empty());
-    is_there.then(|| Check { name: "delta", ok: true, seen, problem_count: 0, problems: Vec::new() })
+    Ok(is_there.then(|| Check { name: "delta", ok: true, seen, problem_count: 0, problems: Vec::new() }))
 }

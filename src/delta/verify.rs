@@ -6,10 +6,10 @@ use std::io::ErrorKind;
 use super::error::{At, DeltaError};
 use super::event_files::EventFiles;
 use super::log::TableLog;
-use crate::book::{Check, Snapshot, State, state_at};
+use crate::book::{Check, State, state_at};
 use crate::change::with_causes;
+use crate::store::Store;
 use crate::store::layout::{DELTA_FILES, Table, VIEWS, ViewFileKind, ViewPlace, view_folder};
-use crate::store::{BookStore, Store};
 
 /// The number of problems that are listed.
 const LISTED: usize = 20;
@@ -41,11 +41,10 @@ pub fn status(store: &dyn Store, state: &State) -> Result<Vec<TableStatus>, Delt
 }
 
 /// Compares the newest version of each table with the book; `None` for a book without Delta tables.
-pub fn verify(book: &BookStore) -> Option<Check> {
-    let state = Snapshot::take(book).ok()?.state().clone();
+pub fn verify(book: &dyn Store, state: &State) -> Option<Check> {
     let (mut problems, mut seen) = (Vec::new(), Vec::new());
-    for folder in folders(&state) {
-        match compare(book, &state, &folder, &mut |what| problems.push(format!("{folder}: {what}"))) {
+    for folder in folders(state) {
+        match compare(book, state, &folder, &mut |what| problems.push(format!("{folder}: {what}"))) {
             Ok(Some(compared)) => seen.push(format!("{folder} {compared}")),
             Ok(None) => {}
             Err(error) => problems.push(format!("{folder}: {}", with_causes(&error))),
@@ -69,7 +68,7 @@ type Expected = BTreeMap<String, Option<(u64, u64)>>;
 
 /// Compares one table; returns what was compared, or `None` where there is no table.
 fn compare(
-    book: &BookStore,
+    book: &dyn Store,
     newest: &State,
     folder: &str,
     wrong: &mut dyn FnMut(String),
@@ -120,7 +119,7 @@ fn compare(
     Ok(Some(format!("{at} with {} files", table.files.len())))
 }
 
-fn expected_events(book: &BookStore, state: &State) -> Result<Option<Expected>, DeltaError> {
+fn expected_events(book: &dyn Store, state: &State) -> Result<Option<Expected>, DeltaError> {
     let mut events = EventFiles::default();
     events.follow(book, state)?;
     let named = |path: &str| {

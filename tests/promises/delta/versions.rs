@@ -5,7 +5,7 @@ use walbook::store::layout::Table;
 use super::world::{Noted, check, note, tables, versions, write};
 use crate::book::world::day;
 use crate::compaction::world::{commit, compact, start};
-use crate::support::{MemoryStore, TestDisk as _};
+use crate::support::MemoryStore;
 
 #[test]
 fn each_version_has_the_rows_of_its_entry_while_files_are_merged_and_pruned() {
@@ -86,7 +86,7 @@ fn verify_finds_what_is_wrong_with_a_table() {
     let store = MemoryStore::new();
     let (mut committer, mut totals) = start(&store).expect("nothing strikes");
     let mut delta = tables(&store, &committer);
-    assert!(walbook::delta::verify(&store.store()).is_none(), "there is none");
+    assert!(walbook::delta::verify(&store, committer.state()).is_none(), "there is none");
     for _ in 0..2 {
         commit(&store, &mut committer, &mut totals).expect("nothing strikes");
         write(&mut delta, &committer).expect("nothing strikes");
@@ -94,10 +94,10 @@ fn verify_finds_what_is_wrong_with_a_table() {
     // What the book has later is no fault.
     compact(&mut committer, (Table::Events, day(0))).expect("nothing strikes");
     commit(&store, &mut committer, &mut totals).expect("nothing strikes");
-    let check = walbook::delta::verify(&store.store()).expect("there are tables");
+    let check = walbook::delta::verify(&store, committer.state()).expect("there are tables");
     assert!(check.ok, "{check:?}");
     let kept = store.files().into_keys().find(|path| path.starts_with("events/_delta_files/")).expect("there is one");
     store.damage(&kept, b"short".to_vec()).expect("it is there");
-    let check = walbook::delta::verify(&store.store()).expect("there are tables");
+    let check = walbook::delta::verify(&store, committer.state()).expect("there are tables");
     assert!(!check.ok && check.problems.iter().any(|problem| problem.contains(&kept)), "{check:?}");
 }
