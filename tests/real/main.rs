@@ -49,6 +49,7 @@ mod cluster_reach;
 mod compression;
 mod connections;
 mod data_loss;
+mod delta;
 mod direct_kills;
 mod doctor;
 mod drain;
