@@ -98,7 +98,9 @@ fn delta_readers_get_exact_cuts_while_runs_are_killed_and_files_are_merged() {
             thread::sleep(dice.between(Duration::from_millis(500), Duration::from_millis(4000)));
             run.kill();
             if kill == 0 {
-                book.declare_view("CREATE VIEW daily AS SELECT day, op, count(*) AS changes FROM changes GROUP BY day, op");
+                book.declare_view(
+                    "CREATE VIEW daily AS SELECT day, op, count(*) AS changes FROM changes GROUP BY day, op",
+                );
             }
             let workers = dice.pick(&["1", "2", "3"]);
             run = book.run(&[&topic], &[&["-w", workers, "--commit-interval", "300ms"][..], &DELTA].concat());

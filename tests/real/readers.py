@@ -21,7 +21,7 @@ KEY = ["day", "schema", "table", "op"]
 
 
 def in_duckdb(sql, book, table):
-    source = f"read_parquet('{book}/{table}/*/*.parquet', hive_partitioning=true)"
+    source = f"read_parquet('{book}/{table}/day=*/*.parquet', hive_partitioning=true)"
     import duckdb
     with duckdb.connect() as connection:
         return connection.sql(sql.format(source=source)).fetchall()
@@ -29,7 +29,7 @@ def in_duckdb(sql, book, table):
 
 def polars_frame(book, table):
     import polars
-    return polars.scan_parquet(f"{book}/{table}/*/*.parquet", hive_partitioning=True)
+    return polars.scan_parquet(f"{book}/{table}/day=*/*.parquet", hive_partitioning=True)
 
 
 def pyarrow_table(book, table, columns=None):
@@ -43,7 +43,7 @@ def fastparquet_frame(book, table, columns):
     import fastparquet
     # It finds many files only by their absolute paths.
     root = os.path.abspath(f"{book}/{table}")
-    files = sorted(glob.glob(f"{root}/*/*.parquet"))
+    files = sorted(glob.glob(f"{root}/day=*/*.parquet"))
     return fastparquet.ParquetFile(files, root=root).to_pandas(columns=columns)
 
 
