@@ -24,7 +24,11 @@ pub(in crate::book) fn make(store: &dyn Store) -> Result<(), BookError> {
         only_own_folders(store)?;
         // Named as a generation, so that the fence sweeps it after a crash.
         let folder = layout::staging_folder(&layout::generation(0, store.new_id().as_fields().0));
-        return objects.probe(&folder).map_err(|source| unsuitable(source, &folder));
+        return match objects.probe(&folder) {
+            // Another run that makes the same book sweeps the staging folder.
+            Err(_) if store.exists(&layout::entry_path(0)).at("look up", layout::LOG)? => Ok(()),
+            probed => probed.map_err(|source| unsuitable(source, &folder)),
+        };
     }
     store.create_folder("").at("make", "the directory")?;
     only_own_folders(store)?;
@@ -36,7 +40,7 @@ pub(in crate::book) fn make(store: &dyn Store) -> Result<(), BookError> {
     store.sync_folder(layout::PRIVATE).at("sync", layout::PRIVATE)?;
 
     match probe(store) {
-        // Another run that makes the same book sweeps the staging folder.
+        // As above.
         Err(_) if store.exists(&layout::entry_path(0)).at("look up", layout::LOG)? => Ok(()),
         probed => probed,
     }

@@ -50,7 +50,12 @@ fn refusal(error: &Error, text: &str) -> Option<&'static str> {
     if has(&["RequestTimeTooSkewed", "RequestTimeSkew"]) {
         return Some("the clock of this machine differs too much from that of the object store: set it by NTP");
     }
-    if has(&["AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraint"]) {
+    if has(&[
+        "AuthorizationHeaderMalformed",
+        "redirect without LOCATION",
+        "PermanentRedirect",
+        "IllegalLocationConstraint",
+    ]) {
         return Some("the bucket is in another region: set it by --store region=…");
     }
     if has(&["ExpiredToken", "InvalidToken", "TokenRefreshRequired"]) {
@@ -64,6 +69,14 @@ fn refusal(error: &Error, text: &str) -> Option<&'static str> {
         "UserNotFound",
     ]) {
         return Some("the object store does not accept these credentials");
+    }
+    // The address that machines of a cloud ask for their role.
+    if has(&["169.254.169.254", "metadata.google.internal"]) {
+        return Some("there are no credentials: set them as docs/object-stores.md says, or --store anonymous=true");
+    }
+    // Of several objects that were to be deleted, the answer names those that were refused.
+    if has(&["AccessDenied", "AuthorizationPermissionMismatch"]) {
+        return Some("these credentials may not do this");
     }
     match error {
         Error::Unauthenticated { .. } => Some("the object store does not accept these credentials"),
@@ -147,7 +160,9 @@ mod tests {
         // With these the answer is 400 or a redirect, which the client does not distinguish.
         for (said, reason) in [
             ("<Error><Code>AuthorizationHeaderMalformed</Code></Error>", "region"),
-            ("<Error><Code>PermanentRedirect</Code></Error>", "region"),
+            ("Received redirect without LOCATION, this normally indicates an incorrectly configured region", "region"),
+            ("<Error><Code>AccessDenied</Code></Error>", "may not do this"),
+            ("error sending request for url (http://169.254.169.254/latest/api/token)", "no credentials"),
             ("<Error><Code>ExpiredToken</Code></Error>", "expired"),
         ] {
             let error = io_error(Error::Generic { store: "S3", source: said.to_owned().into() });
