@@ -123,7 +123,7 @@ pub struct RunArgs {
     /// read fewer files. Versions before 4 of the book's format stop at it. off: all are kept.
     #[arg(long, env = "WALBOOK_KEEP_LOG", default_value = "7d", value_name = "TIME", help_heading = COMMIT)]
     pub keep_log: KeepLog,
-    /// Whether events, counts and views are Delta tables as well
+    /// Keep events, counts and views as Delta tables too
     ///
     /// on: readers of Delta Lake see them at one entry of the log. Turned off again, the tables stay as they are. docs/delta.md says more.
     #[arg(
