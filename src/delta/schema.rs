@@ -1,10 +1,16 @@
 //! Columns as Delta describes them (delta.io, PROTOCOL.md, "Schema Serialization Format").
 
+use std::collections::HashSet;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Date32Type;
 use arrow_schema::{DataType, Schema, TimeUnit};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use serde_json::{Value, json};
 
+use crate::change::Day;
 use crate::control::catch_panic;
 use crate::store::columns::{ColumnKind, EVENT_COLUMNS};
 
@@ -30,26 +36,47 @@ pub(super) fn of_counts() -> String {
     of_fields(texts.into_iter().chain([field("count", "long", false), field(DAY, "date", true)]).collect())
 }
 
-/// The columns of a Parquet file of a view.
+/// The columns of a Parquet file of a view, in the folder of a day or not.
 ///
 /// # Errors
-/// For a file that cannot be read, and a type that Delta does not have.
-pub(super) fn of_file(bytes: Bytes, has_days: bool) -> Result<String, String> {
+/// For a file that cannot be read; for a name or type that Delta does not have; for a column that has the name of the partition column and other values.
+pub(super) fn of_file(bytes: Bytes, day: Option<Day>) -> Result<String, String> {
+    catch_panic(|| try_of_file(bytes, day))?
+}
+
+fn try_of_file(bytes: Bytes, day: Option<Day>) -> Result<String, String> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let metadata = catch_panic(|| ArrowReaderMetadata::load(&bytes, options))?.map_err(|error| error.to_string())?;
-    of_arrow(metadata.schema(), has_days)
+    let metadata = ArrowReaderMetadata::load(&bytes, options).map_err(|error| error.to_string())?;
+    let schema = of_arrow(metadata.schema(), day.is_some())?;
+    if let (Some(day), Ok(place)) = (day, metadata.schema().index_of(DAY)) {
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), [place]);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata);
+        for batch in builder.with_projection(mask).build().map_err(|error| error.to_string())? {
+            let batch = batch.map_err(|error| error.to_string())?;
+            let mut days = batch.column(0).as_primitive::<Date32Type>().iter();
+            if !days.all(|of| of == Some(day.days())) {
+                return Err("it has a column day that is not the day of its folders: give it another name".to_owned());
+            }
+        }
+    }
+    Ok(schema)
 }
 
 fn of_arrow(schema: &Schema, has_days: bool) -> Result<String, String> {
     let mut fields = Vec::new();
+    let mut names: HashSet<String> = HashSet::new();
     for column in schema.fields() {
         let name = column.name();
+        if !names.insert(name.to_lowercase()) || (has_days && name != DAY && name.eq_ignore_ascii_case(DAY)) {
+            return Err(format!("Delta does not tell column {name:?} from another one that differs by case only"));
+        }
         if name.contains([' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '=']) {
             return Err(format!("Delta has no column {name:?}: give it a name without blanks and punctuation by AS"));
         }
         let kind = match column.data_type() {
-            // The value in the log counts, and it has this type; the one in the file is not read.
-            _ if has_days && name == DAY => "date".to_owned(),
+            kind if has_days && name == DAY && *kind != DataType::Date32 => {
+                return Err("it has a column day that is not the day of its folders: give it another name".to_owned());
+            }
             DataType::Boolean => "boolean".to_owned(),
             DataType::Int32 => "integer".to_owned(),
             DataType::Int64 => "long".to_owned(),
@@ -86,6 +113,10 @@ mod tests {
     #[test]
     fn types_without_a_counterpart_are_refused() {
         let schema = |kind| Schema::new(vec![Field::new("at", kind, true)]);
+        let named = |names: [&str; 2]| Schema::new(names.map(|name| Field::new(name, DataType::Int64, true)).to_vec());
+        assert!(of_arrow(&named(["n", "N"]), false).is_err() && of_arrow(&named(["n", "m m"]), false).is_err());
+        assert!(of_arrow(&named(["n", "Day"]), true).is_err() && of_arrow(&named(["n", "day"]), true).is_err());
+        assert!(of_arrow(&named(["n", "Day"]), false).is_ok() && of_arrow(&named(["n", "day"]), false).is_ok());
         assert!(of_arrow(&schema(DataType::Time64(TimeUnit::Microsecond)), false).is_err());
         let local = of_arrow(&schema(DataType::Timestamp(TimeUnit::Microsecond, None)), true).expect("it is there");
         assert!(local.contains("timestamp_ntz") && local.contains("\"day\""), "{local}");

@@ -165,7 +165,7 @@ impl DeltaTables {
                 };
                 let kept = self.writer.keep_checked(path, &format!("{folder}/{named}"), is_same)?;
                 let Some(bytes) = kept else { return Ok(None) };
-                match schema::of_file(bytes, place.day.is_some()) {
+                match schema::of_file(bytes, place.day) {
                     Ok(schema) => wanted.schema = Some(schema),
                     Err(reason) => {
                         warn!(view = name, reason, "this view cannot be a Delta table");

@@ -2,4 +2,5 @@
 
 mod crash;
 mod versions;
+mod views;
 mod world;

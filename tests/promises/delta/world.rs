@@ -74,7 +74,11 @@ pub(crate) fn versions(disk: &impl TestDisk, table: &str) -> Vec<Version> {
 }
 
 /// The bytes of a version's files; each has the size and the number of rows that the version says.
-fn contents(disk: &impl TestDisk, table: &str, version: &Version) -> Vec<(Day, SerializedFileReader<Bytes>)> {
+pub(crate) fn contents(
+    disk: &impl TestDisk,
+    table: &str,
+    version: &Version,
+) -> Vec<(Day, SerializedFileReader<Bytes>)> {
     let files = disk.files();
     let read = version.files.iter().map(|(path, add)| {
         let bytes = files.get(&format!("{table}/{path}")).unwrap_or_else(|| panic!("{table}/{path} is missing"));
