@@ -59,7 +59,7 @@ pub use read::follow::{Follower, LogUpdate};
 pub use read::snapshot::{DataFile, Snapshot};
 pub use verify::{Check, Report, VerifyProgress, verify};
 pub use write::commit_epochs::{CommittedEntry, Committing, commit_epochs};
-pub use write::committer::{CommitContents, CommitOutcome, Committer, CountDelta};
+pub use write::committer::{BeforeRemoval, CommitContents, CommitOutcome, Committer, CountDelta};
 pub use write::counts_file::CountsFile;
 pub use write::day_counts::DayCounts;
 pub use write::resume::Book;

@@ -229,11 +229,16 @@ impl TableLog {
     }
 
     /// Puts a checkpoint if the last one is long ago; returns whether it did.
-    pub(super) fn checkpoint_if_due(&mut self, writer: &mut Writer, book: &str) -> Result<bool, DeltaError> {
+    pub(super) fn checkpoint_if_due(
+        &mut self,
+        writer: &mut Writer,
+        book: &str,
+        interval: u64,
+    ) -> Result<bool, DeltaError> {
         let (Some(version), Some(metadata), Some(protocol)) = (self.version, &self.metadata, &self.protocol) else {
             return Ok(false);
         };
-        if version - self.checkpoint.unwrap_or(0) < CHECKPOINT_INTERVAL {
+        if version - self.checkpoint.unwrap_or(0) < interval {
             return Ok(false);
         }
         let covers = i64::try_from(self.covers.unwrap_or(0)).unwrap_or(i64::MAX);

@@ -12,7 +12,7 @@ use twox_hash::XxHash3_64;
 use super::actions::Add;
 use super::error::{At, DeltaError, gone_is_fine};
 use super::event_files::{EventFiles, FileSize};
-use super::log::{Cut, TableLog, Wanted};
+use super::log::{CHECKPOINT_INTERVAL, Cut, TableLog, Wanted};
 use super::schema;
 use super::vacuum::vacuum;
 use super::verify::{counts_name, view_name};
@@ -27,10 +27,14 @@ pub struct DeltaTables {
     writer: Writer,
     /// How long versions are kept; `None` for ever.
     keep: Option<Duration>,
+    /// How many versions follow a checkpoint until the next one.
+    checkpoint_interval: u64,
     /// By folder: what was read and written.
     tables: BTreeMap<String, TableLog>,
     /// The files of events at the entry up to which they were followed.
     events: Option<EventFiles>,
+    /// The number of entries of the newest state that was asked for.
+    entries: u64,
     /// Views that Delta cannot have, and were reported.
     refused: BTreeSet<(String, u64)>,
 }
@@ -47,8 +51,22 @@ pub enum Written {
 impl DeltaTables {
     /// The tables of a book, for the run of this generation. Nothing is read yet.
     pub fn new(store: Arc<dyn Store>, generation: &str, keep: Option<Duration>) -> DeltaTables {
-        let (tables, events, refused) = Default::default();
-        DeltaTables { writer: Writer::new(store, generation), keep, tables, events, refused }
+        let (tables, events, entries, refused) = Default::default();
+        DeltaTables {
+            writer: Writer::new(store, generation),
+            keep,
+            checkpoint_interval: CHECKPOINT_INTERVAL,
+            tables,
+            events,
+            entries,
+            refused,
+        }
+    }
+
+    /// Makes checkpoints after so many versions.
+    #[must_use]
+    pub fn with_checkpoint_interval(self, checkpoint_interval: u64) -> DeltaTables {
+        DeltaTables { checkpoint_interval, ..self }
     }
 
     /// Brings all tables to `state`, whose entries are redone: each that has changed gets one version.
@@ -56,6 +74,11 @@ impl DeltaTables {
     /// # Errors
     /// [`DeltaError`]; what was put stays, and the next call continues from there.
     pub fn bring_to(&mut self, state: &State) -> Result<Written, DeltaError> {
+        if state.entries < self.entries {
+            // A merge or a prune has brought them further meanwhile.
+            return Ok(Written::Versions(0));
+        }
+        self.entries = state.entries;
         let brought = self.try_bring_to(state);
         if brought.is_err() {
             // What this run knows may not be what is there.
@@ -87,7 +110,7 @@ impl DeltaTables {
                 continue;
             }
             versions += usize::from(table.bring_to(&mut self.writer, &wanted, cut)?);
-            if table.checkpoint_if_due(&mut self.writer, &state.book)?
+            if table.checkpoint_if_due(&mut self.writer, &state.book, self.checkpoint_interval)?
                 && let Some(keep) = self.keep
             {
                 vacuum(&self.writer, table, keep)?;

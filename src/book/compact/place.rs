@@ -72,12 +72,17 @@ fn find_staged(staging: &Staging, file: &AddedFile, entry: u64) -> Result<String
     }
 }
 
-/// Puts the merged files of `entries` in their places and takes the replaced ones away. The files of their commits are in place.
+/// Puts the merged files of `entries` in their places and takes the replaced ones away, on a store of objects after `before_removal`. The files of
+/// their commits are in place.
 ///
 /// # Errors
 /// [`BookError::Missing`] for a merged file that is nowhere; [`BookError::Fenced`]; [`BookError::Io`].
-pub(in crate::book) fn place(staging: &Staging, entries: &[Entry]) -> Result<(), BookError> {
-    changes(entries).iter().try_for_each(|change| place_day(staging, change))
+pub(in crate::book) fn place(
+    staging: &Staging,
+    entries: &[Entry],
+    before_removal: &mut dyn FnMut(),
+) -> Result<(), BookError> {
+    changes(entries).iter().try_for_each(|change| place_day(staging, change, before_removal))
 }
 
 /// The net change of each table and day, in the order of the newest entries.
@@ -116,7 +121,7 @@ fn sync_day(staging: &Staging, change: &DayChange) -> Result<(), BookError> {
         .try_for_each(|folder| gone_is_fine(staging.store().sync_folder(folder)).at("sync", folder))
 }
 
-fn place_day(staging: &Staging, change: &DayChange) -> Result<(), BookError> {
+fn place_day(staging: &Staging, change: &DayChange, before_removal: &mut dyn FnMut()) -> Result<(), BookError> {
     let folder = day_folder(change.table, change.day);
     let names = gone_is_fine(staging.store().list(&folder)).at("list", &folder)?;
     let names: BTreeSet<String> = names.into_iter().collect();
@@ -129,6 +134,9 @@ fn place_day(staging: &Staging, change: &DayChange) -> Result<(), BookError> {
     }
     // Also where a run was killed between placing and this.
     sync_day(staging, change)?;
+    if !can_exchange {
+        before_removal();
+    }
     take_away(staging, change)?;
     change.added.iter().try_for_each(|file| {
         let staged = staged_merged_path(staging.generation(), &file.xxh3);

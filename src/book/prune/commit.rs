@@ -38,6 +38,9 @@ impl Committer {
 
     /// Makes an entry that prunes visible.
     pub(in crate::book) fn move_pruned_files(&mut self, entry: &Entry) -> Result<(), BookError> {
+        if let Some(work) = self.before_removal.as_mut().filter(|_| self.staging.store().objects().is_some()) {
+            work(&self.state);
+        }
         self.redo.move_pruned_files(slice::from_ref(entry))?;
         self.state.redone_to = entry.entry;
         Ok(())

@@ -75,7 +75,11 @@ pub struct Committer {
     pub(in crate::book) may_be_swept: bool,
     pub(in crate::book) failed: bool,
     views: KeptViews,
+    pub(in crate::book) before_removal: Option<BeforeRemoval>,
 }
+
+/// What is done at the state that a merge or a prune makes, before files go that are not part of it.
+pub type BeforeRemoval = Box<dyn FnMut(&State) + Send>;
 
 impl Committer {
     pub(in crate::book) fn new(
@@ -88,7 +92,9 @@ impl Committer {
         let (damaged, may_be_swept) = checkpoint::examine(staging.store())?;
         let may_be_swept = may_be_swept || commit_log::swept_to(staging.store())?.is_some();
         let views = KeptViews::default();
-        let mut committer = Committer { staging, redo, state, versions, unfolded, may_be_swept, failed: false, views };
+        let (failed, before_removal) = Default::default();
+        let mut committer =
+            Committer { staging, redo, state, versions, unfolded, may_be_swept, failed, views, before_removal };
         checkpoint::remove(&committer.staging, &damaged)?;
         if damaged.is_empty() {
             committer.checkpoint_if_due()?
@@ -299,9 +305,20 @@ impl Committer {
         Ok(other.entry)
     }
 
+    /// On a store of objects, has something done whenever a merge or a prune takes files of rows away: after what replaces them is in place, before they go.
+    /// Where there are links, who needs such a file links it.
+    pub fn before_removal(&mut self, work: BeforeRemoval) {
+        self.before_removal = Some(work);
+    }
+
     /// Makes a compaction visible.
     pub(in crate::book) fn place_merged(&mut self, entry: &Entry) -> Result<(), BookError> {
-        self.redo.place_merged(slice::from_ref(entry))?;
+        let Committer { redo, state, before_removal, .. } = self;
+        redo.place_merged(slice::from_ref(entry), &mut || {
+            if let Some(work) = before_removal {
+                work(state);
+            }
+        })?;
         self.state.redone_to = entry.entry;
         Ok(())
     }

@@ -98,9 +98,15 @@ impl Redo {
         folders.into_iter().try_for_each(|folder| self.sync(folder))
     }
 
-    /// Puts the merged files of `entries` in their places; the files of their commits are there.
-    pub(in crate::book) fn place_merged(&self, entries: &[Entry]) -> Result<(), BookError> {
-        place_merged::place(&self.staging, entries)
+    /// Puts the merged files of `entries` in their places; the files of their commits are there. See [`Committer::before_removal`] for the rest.
+    ///
+    /// [`Committer::before_removal`]: crate::book::Committer::before_removal
+    pub(in crate::book) fn place_merged(
+        &self,
+        entries: &[Entry],
+        before_removal: &mut dyn FnMut(),
+    ) -> Result<(), BookError> {
+        place_merged::place(&self.staging, entries, before_removal)
     }
 
     /// Keeps the merged files of `entries` when the staging folders of older runs are removed.

@@ -253,7 +253,7 @@ impl Book {
         // After placing: staging held committed files. Before merged days and counts: a suspended run may be about to exchange a folder
         // for an older one, or to rename an older counts file over the one that is written here.
         staging.sweep_older()?;
-        redo.place_merged(&entries)?;
+        redo.place_merged(&entries, &mut || {})?;
         redo.move_pruned_files(&entries)?;
         let days: BTreeSet<Day> = entries.iter().flat_map(|entry| &entry.deltas).map(|delta| delta.key.day).collect();
         redo.update_counts_files(&self.state, &entries, &days, &mut |_| Ok(()))?;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
-use crate::book::Committer;
+use crate::book::{Committer, State};
 use crate::change::{Failure, WithContext, with_causes};
 use crate::control::Shutdown;
 use crate::delta::{DeltaError, DeltaTables, Written};
@@ -42,6 +42,17 @@ impl DeltaThread {
         shutdown: Shutdown,
     ) -> Result<DeltaThread, Failure> {
         let is_stopped = Arc::new(AtomicBool::new(false));
+        let tables = Arc::new(Mutex::new(tables));
+        let of_committer = Arc::clone(&tables);
+        let mut held = committer.lock().unwrap_or_else(PoisonError::into_inner);
+        held.before_removal(Box::new(move |state| {
+            let mut tables = of_committer.lock().unwrap_or_else(PoisonError::into_inner);
+            // Until the next version readers of the newest one may miss files.
+            if let Err(error) = tables.bring_to(state) {
+                warn!(error = with_causes(&error), "could not write the Delta tables before files of events go");
+            }
+        }));
+        drop(held);
         let work = Work { committer, tables, interval, shutdown, is_stopped: Arc::clone(&is_stopped) };
         let (is_running, ended) = channel();
         let thread = thread::Builder::new().name("delta".to_owned()).spawn(move || {
@@ -65,14 +76,15 @@ impl Drop for DeltaThread {
 
 struct Work {
     committer: Arc<Mutex<Committer>>,
-    tables: DeltaTables,
+    /// Who needs both locks the committer first.
+    tables: Arc<Mutex<DeltaTables>>,
     interval: Duration,
     shutdown: Shutdown,
     is_stopped: Arc<AtomicBool>,
 }
 
 impl Work {
-    fn work(mut self) {
+    fn work(self) {
         loop {
             let is_last = self.is_stopped.load(Ordering::Relaxed);
             if self.shutdown.has_failed() {
@@ -103,9 +115,9 @@ impl Work {
         }
     }
 
-    fn write(&mut self) -> Result<Written, DeltaError> {
+    fn write(&self) -> Result<Written, DeltaError> {
         let state = self.committer.lock().unwrap_or_else(PoisonError::into_inner).state().clone();
-        let written = self.tables.bring_to(&state)?;
+        let written = self.bring_to(&state)?;
         if written != Written::Moved {
             return Ok(written);
         }
@@ -114,6 +126,10 @@ impl Work {
         if self.shutdown.has_failed() {
             return Ok(Written::Moved);
         }
-        self.tables.bring_to(committer.state())
+        self.bring_to(committer.state())
+    }
+
+    fn bring_to(&self, state: &State) -> Result<Written, DeltaError> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).bring_to(state)
     }
 }
