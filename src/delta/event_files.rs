@@ -6,7 +6,7 @@ use super::error::DeltaError;
 use crate::book::log::base::read_newest;
 use crate::book::log::commit_log::{required, swept_to};
 use crate::book::log::entry::AddedFile;
-use crate::book::{BookError, Entry, State};
+use crate::book::{BookError, Entry, Pruned, State};
 use crate::store::Store;
 use crate::store::layout::{RowsPlace, Table};
 
@@ -82,10 +82,10 @@ impl EventFiles {
                 manifest.files.into_iter().for_each(|named| again.insert(named.file));
             }
             again.entries = base.state.entries;
-            again.remove_pruned(&base.state);
+            base.state.pruned.into_iter().for_each(|pruned| again.remove_pruned(pruned));
         }
         again.follow_entries(store, state)?;
-        again.remove_pruned(state);
+        state.pruned.into_iter().for_each(|pruned| again.remove_pruned(pruned));
         *self = again;
         Ok(())
     }
@@ -94,11 +94,8 @@ impl EventFiles {
         for path in &entry.removed {
             self.files.remove(path);
         }
-        let pruned = entry.prune.map(|prune| (prune.before, entry.entry, entry.commit));
-        if let Some((before, entry, commit)) = pruned {
-            self.files.retain(|path, _| {
-                RowsPlace::parse(path).is_some_and(|place| !is_pruned(&place, before, entry, commit))
-            });
+        if let Some(pruned) = Pruned::by(&entry) {
+            self.remove_pruned(pruned);
         }
         entry.added.into_iter().for_each(|file| self.insert(file));
     }
@@ -109,20 +106,7 @@ impl EventFiles {
         }
     }
 
-    fn remove_pruned(&mut self, state: &State) {
-        if let Some(pruned) = state.pruned {
-            self.files.retain(|path, _| RowsPlace::parse(path).is_some_and(|place| !pruned.covers(&place)));
-        }
+    fn remove_pruned(&mut self, pruned: Pruned) {
+        self.files.retain(|path, _| RowsPlace::parse(path).is_some_and(|place| !pruned.covers(&place)));
     }
-}
-
-/// As [`crate::book::Pruned::covers`], of one entry.
-fn is_pruned(place: &RowsPlace, before: crate::change::Day, entry: u64, commit: u64) -> bool {
-    let day = place.day();
-    day < before
-        && day != crate::change::Day::EPOCH
-        && match place {
-            RowsPlace::Committed(place) => place.commit <= commit,
-            RowsPlace::Merged(place) => place.entry < entry,
-        }
 }

@@ -30,7 +30,7 @@ pub struct Pruned {
 
 impl Pruned {
     /// What an entry takes out of the book, without the number of files; `None` for entries of other kinds.
-    pub(in crate::book) fn by(entry: &Entry) -> Option<Pruned> {
+    pub fn by(entry: &Entry) -> Option<Pruned> {
         let PruneEntry { before } = entry.prune?;
         let Entry { entry, commit, written_at, .. } = *entry;
         Some(Pruned { before, entry, commit, written_at, files: 0, bytes: SizeSum::default() })
