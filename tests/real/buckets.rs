@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use crate::bucket_proxy::BucketProxy;
 use crate::dice::Dice;
-use crate::environment::{folder, free_port, is_long, unique};
-use crate::gateway::{BUCKET, Gateway, reach};
+use crate::environment::{folder, free_port, is_long, python, unique};
+use crate::gateway::{ACCESS_KEY, BUCKET, Gateway, SECRET_KEY, reach};
 use crate::running::{Ended, Running};
 use crate::topic::{Record, Topic};
 
@@ -153,6 +153,59 @@ fn answers_that_are_lost_or_wrong_lose_nothing_and_repeat_nothing() {
     book.run_to_end();
     book.check();
     assert!(seen(&proxy), "{:?}", proxy.faults());
+}
+
+/// delta-rs and Polars, which read the newest versions again and again.
+fn start_delta_reader(book: &BucketBook) -> Child {
+    let mut python = Command::new(python());
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/delta.py")).args(["bucket", &book.book, "-"]);
+    python.env("DELTA_ENDPOINT", format!("http://{}", book.address));
+    python.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
+    python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts")
+}
+
+/// What it has read last, when its input is closed.
+#[track_caller]
+fn delta_totals(mut reader: Child) -> (u64, u64) {
+    drop(reader.stdin.take());
+    let output = reader.wait_with_output().expect("a child can be waited for");
+    assert!(output.status.success(), "delta.py failed: {}", output.status);
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("delta.py prints JSON");
+    println!("delta-rs and Polars in a bucket: {answer}");
+    let total = |table: &str| answer["totals"][table].as_u64().expect("a number");
+    (total("events"), total("counts"))
+}
+
+#[test]
+fn delta_tables_in_a_bucket_have_their_files_while_days_are_merged_and_pruned() {
+    const DELTA: [&str; 4] = ["--delta", "on", "--delta-interval", "1s"];
+    let gateway = Gateway::start("bucket-delta");
+    let mut book = BucketBook::new("bucket-delta", gateway.address());
+    book.grow(200);
+    done(book.run(&[&["--until-end"][..], &DELTA].concat()));
+    let reader = start_delta_reader(&book);
+    let mut run = book.run(&DELTA);
+    run.await_said("reading ");
+    for day in ["2026-11-21", "2026-11-22", "2026-11-23"] {
+        book.grow(100);
+        thread::sleep(Duration::from_millis(1500));
+        done(book.start("compact", &["--day", day]));
+    }
+    run.signal("TERM");
+    done(run);
+    let all = book.changes;
+    assert_eq!(delta_totals(reader), (all, all));
+    book.check();
+
+    let reader = start_delta_reader(&book);
+    let run = book.run(&DELTA);
+    done(book.start("prune", &["--before", "2026-11-24"]));
+    thread::sleep(Duration::from_millis(1500));
+    run.signal("TERM");
+    done(run);
+    let (events, counts) = delta_totals(reader);
+    assert!(events > 0 && events < all && counts == all, "{events} events and {counts} counts of {all}");
+    book.check();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 delta.py versions BOOK ID        {"events": {entry: rows by key}, "counts": …} of every version that can be read, by the entry of the log that it
                                  covers, and the rows of the newest versions of views
 delta.py watch BOOK ID           reads the newest versions until standard input closes, and the oldest ones again at the end; an error is a failure
+delta.py bucket BOOK -            the same for a book in a bucket; an error is allowed if there is a newer version then: {"reads": …, "totals": {"events": …, "counts": …}}
 """
 
 import json
@@ -73,6 +74,35 @@ def watch(book, book_id):
     return {"reads": reads, "versions": {name: table(book, name).version() for name in newest}}
 
 
+def bucket(book, _):
+    reads, totals = 0, {}
+    while True:
+        is_last = select.select([sys.stdin], [], [], 0.02)[0]
+        for name in ["events", "counts"]:
+            while True:
+                try:
+                    of = deltalake.DeltaTable(f"{book}/{name}", storage_options=STORAGE)
+                except Exception as error:
+                    # Before the first version.
+                    assert name not in totals, error
+                    break
+                try:
+                    frame = polars.scan_delta(of, storage_options=STORAGE)
+                    rows = frame.select("op").collect().height if name == "events" else frame.select("count").sum().collect().item()
+                    totals[name] = rows
+                    reads += 1
+                    break
+                except Exception:
+                    if deltalake.DeltaTable(f"{book}/{name}", storage_options=STORAGE).version() == of.version():
+                        raise
+        if is_last:
+            return {"reads": reads, "totals": totals}
+
+
+# Of a server for tests.
+STORAGE = {"AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": os.environ.get("DELTA_ENDPOINT", "")}
+
+
 if __name__ == "__main__":
     command, book, book_id = sys.argv[1:]
-    json.dump({"versions": versions, "watch": watch}[command](book, book_id), sys.stdout)
+    json.dump({"versions": versions, "watch": watch, "bucket": bucket}[command](book, book_id), sys.stdout)
