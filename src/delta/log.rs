@@ -35,6 +35,8 @@ pub struct TableLog {
     pub files: BTreeMap<String, Add>,
     /// The newest checkpoint.
     pub checkpoint: Option<u64>,
+    /// When this run has put it, in milliseconds since 1970-01-01 UTC.
+    checkpoint_at: Option<i64>,
 }
 
 /// What a table is to have.
@@ -228,17 +230,21 @@ impl TableLog {
         })
     }
 
-    /// Puts a checkpoint if the last one is long ago; returns whether it did.
+    /// Puts a checkpoint if so many versions follow the last one, or any do and it was written before `limit`; returns whether it did.
     pub(super) fn checkpoint_if_due(
         &mut self,
         writer: &mut Writer,
         book: &str,
         interval: u64,
+        limit: Option<i64>,
     ) -> Result<bool, DeltaError> {
         let (Some(version), Some(metadata), Some(protocol)) = (self.version, &self.metadata, &self.protocol) else {
             return Ok(false);
         };
-        if version - self.checkpoint.unwrap_or(0) < interval {
+        let since = version - self.checkpoint.unwrap_or(0);
+        let written_at = self.checkpoint_at.or(metadata.created_time).unwrap_or(0);
+        let is_old = since > 0 && limit.is_some_and(|limit| written_at <= limit);
+        if since < interval && !is_old {
             return Ok(false);
         }
         let covers = i64::try_from(self.covers.unwrap_or(0)).unwrap_or(i64::MAX);
@@ -251,7 +257,7 @@ impl TableLog {
         let path = checkpoint_path(&self.folder, version);
         // One of another run is of the same version.
         writer.put(&path, &checkpoint::encode(&actions))?;
-        self.checkpoint = Some(version);
+        (self.checkpoint, self.checkpoint_at) = (Some(version), Some(writer.now()));
         let last = json!({ "version": version, "size": actions.len() }).to_string();
         writer.replace(&format!("{}/{DELTA_LOG}/_last_checkpoint", self.folder), last.as_bytes())?;
         Ok(true)

@@ -22,6 +22,9 @@ use crate::change::Day;
 use crate::store::Store;
 use crate::store::layout::{DELTA_FILES, DELTA_LOG, Table, VIEWS, ViewFileKind, ViewPlace, counts_path, view_folder};
 
+/// How often old versions are looked for beside at checkpoints, in milliseconds: what was pruned must go also where few versions are put.
+const LOOK_INTERVAL: i64 = 3_600_000;
+
 /// The tables of a book that this run owns.
 pub struct DeltaTables {
     writer: Writer,
@@ -29,6 +32,8 @@ pub struct DeltaTables {
     keep: Option<Duration>,
     /// How many versions follow a checkpoint until the next one.
     checkpoint_interval: u64,
+    /// When old versions are looked for again, in milliseconds since 1970-01-01 UTC.
+    next_look: i64,
     /// By folder: what was read and written.
     tables: BTreeMap<String, TableLog>,
     /// The files of events at the entry up to which they were followed.
@@ -56,6 +61,7 @@ impl DeltaTables {
             writer: Writer::new(store, generation),
             keep,
             checkpoint_interval: CHECKPOINT_INTERVAL,
+            next_look: 0,
             tables,
             events,
             entries,
@@ -103,6 +109,10 @@ impl DeltaTables {
         }
         // Before the versions that name them.
         self.writer.sync()?;
+        let now = self.writer.now();
+        let looks = now >= self.next_look;
+        let before_now = |keep: Duration| now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        let limit = self.keep.filter(|_| looks).map(before_now);
         let mut versions = 0;
         for (folder, wanted) in wanted {
             let table = table(&mut self.tables, &self.writer, &folder, &state.book)?;
@@ -110,13 +120,15 @@ impl DeltaTables {
                 continue;
             }
             versions += usize::from(table.bring_to(&mut self.writer, &wanted, cut)?);
-            if table.checkpoint_if_due(&mut self.writer, &state.book, self.checkpoint_interval)?
-                && let Some(keep) = self.keep
-            {
+            let has_new = table.checkpoint_if_due(&mut self.writer, &state.book, self.checkpoint_interval, limit)?;
+            if let Some(keep) = self.keep.filter(|_| has_new || looks) {
                 vacuum(&self.writer, table, keep)?;
             }
         }
         self.remove_dropped_views(state)?;
+        if looks {
+            self.next_look = now.saturating_add(LOOK_INTERVAL);
+        }
         Ok(Written::Versions(versions))
     }
 

@@ -160,3 +160,29 @@ fn a_crash_while_old_versions_go_takes_no_file_that_is_needed() {
         }
     }
 }
+
+#[test]
+fn what_was_pruned_goes_also_where_few_versions_are_put() {
+    let store = MemoryStore::new();
+    let (mut committer, mut totals) = start(&store).expect("nothing strikes");
+    let patient = |store: &MemoryStore, committer: &Committer| {
+        DeltaTables::new(Arc::new(store.clone()), committer.generation(), Some(Duration::ZERO))
+    };
+    let mut delta = patient(&store, &committer);
+    for _ in 0..3 {
+        commit(&store, &mut committer, &mut totals).expect("nothing strikes");
+        write(&mut delta, &committer).expect("nothing strikes");
+    }
+    committer.prune(day(1)).expect("nothing strikes").expect("there is an older day");
+    write(&mut delta, &committer).expect("nothing strikes");
+    let of_day = |store: &MemoryStore| {
+        let folder = format!("events/_delta_files/day={}/", day(0));
+        store.files().into_keys().filter(|path| path.starts_with(&folder)).count()
+    };
+    assert!(of_day(&store) > 0, "older versions name them");
+    // Another run looks at its start: no version has to be put.
+    let (committer, _) = start(&store).expect("nothing strikes");
+    write(&mut patient(&store, &committer), &committer).expect("nothing strikes");
+    assert_eq!(of_day(&store), 0);
+    check_files(&store, "events", "pruned");
+}
