@@ -18,6 +18,9 @@ use crate::store::layout::{DELTA_LOG, number};
 /// How many versions follow a checkpoint until the next one.
 pub const CHECKPOINT_INTERVAL: u64 = 100;
 
+/// Keeps programs that vacuum, and do not look at what a writer must know, from removing the files of the book itself, which no version names.
+const RETENTION: (&str, &str) = ("delta.deletedFileRetentionDuration", "interval 36500 days");
+
 /// A table at its newest version.
 #[derive(Clone, Debug, Default)]
 pub struct TableLog {
@@ -225,7 +228,7 @@ impl TableLog {
             format: Default::default(),
             schema_string: schema.clone(),
             partition_columns,
-            configuration: BTreeMap::new(),
+            configuration: BTreeMap::from([RETENTION].map(|(key, value)| (key.to_owned(), value.to_owned()))),
             created_time: Some(held.and_then(|held| held.created_time).unwrap_or(now)),
         })
     }
