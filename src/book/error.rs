@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::lost_rows::LostRows;
 use crate::change::{Classified, Day, FailureKind, TooManyGroups};
 use crate::store::is_refusal;
 use crate::store::layout::counts_path;
@@ -151,13 +152,17 @@ pub enum BookError {
     },
     /// A file that the log names is neither in its place nor in staging.
     #[error(
-        "{path:?}, which log entry {entry} names, is missing; restore it from a copy, or make a new book: `walbook verify` lists all that is missing"
+        "{path:?}, which log entry {entry} names, is missing{lost}; restore it from a copy, or make a new book: `walbook verify` lists all that is missing"
     )]
     Missing {
         /// The file.
         path: String,
         /// The entry that names it.
         entry: u64,
+        /// Its rows, as far as they are known.
+        lost: LostRows,
+        /// Why it is not there, where the store says so.
+        source: Option<io::Error>,
     },
     /// A counts file is missing, or cannot be read.
     #[error("{:?} cannot be read: {reason}; the next `walbook run` makes it again from the events of that day", counts_path(*.day))]
@@ -192,13 +197,13 @@ impl Classified for BookError {
             | BookError::TooManyGroups(_)
             | BookError::UnknownFormat { .. } => FailureKind::Usage,
             BookError::Fenced { .. } => FailureKind::Fenced,
+            BookError::Missing { .. } => FailureKind::DataLoss,
             BookError::Io { .. }
             | BookError::StagingGone { .. }
             | BookError::Damaged { .. }
             | BookError::DamagedCheckpoint { .. }
             | BookError::Swept { .. }
             | BookError::Unsound { .. }
-            | BookError::Missing { .. }
             | BookError::UnreadableCounts { .. }
             | BookError::Disagree { .. } => FailureKind::Other,
         }

@@ -13,12 +13,13 @@ pub mod columns;
 pub(crate) mod compression;
 mod disk;
 mod error;
+mod failure;
 mod generations;
 pub mod layout;
 mod location;
 #[cfg(feature = "object-store")]
 pub mod object;
-mod refusal;
+
 mod spill;
 #[expect(clippy::module_inception, reason = "the trait is the room's noun")]
 mod store;
@@ -27,9 +28,10 @@ mod stored_file;
 pub use book_store::BookStore;
 pub use disk::Disk;
 pub use error::StoreError;
+pub use failure::{LostParts, StoreRefusal, is_lost, is_refusal};
 pub use generations::has_newer_generation;
 pub use location::{BookLocation, BucketKind, BucketLocation, StoreOption};
-pub use refusal::{StoreRefusal, is_refusal};
+
 pub use spill::{SpillBuffer, SpillError, SpillReader, SpillSettings};
 pub use store::{ObjectOperations, ObjectVersion, Store, StoreFile};
 pub use stored_file::{ReadAt, StoredFile};

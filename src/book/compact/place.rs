@@ -16,6 +16,7 @@ use crate::book::layout::{
 };
 use crate::book::log::entry::{AddedFile, Entry, EntryKind};
 use crate::book::log::pruning::Pruned;
+use crate::book::lost_rows::missing_file;
 use crate::book::write::staging::{Staging, gone_is_fine};
 use crate::book::{BookError, layout};
 use crate::change::Day;
@@ -67,7 +68,7 @@ fn find_staged(staging: &Staging, file: &AddedFile, entry: u64) -> Result<String
     }
     // The start of a newer run removes this run's folder.
     match staging.explain(ErrorKind::NotFound.into(), "find", &file.path) {
-        BookError::Io { .. } => Err(BookError::Missing { path: file.path.clone(), entry }),
+        BookError::Io { .. } => Err(missing_file(store, entry, &file.path)),
         gone => Err(gone),
     }
 }

@@ -16,6 +16,7 @@ use crate::book::error::At;
 use crate::book::layout::{LOG, REPLACED, RowsPlace, Table, day_folder, day_of_folder, entry_path};
 use crate::book::log::days::day_files::NameSum;
 use crate::book::log::{base, commit_log, folding};
+use crate::book::lost_rows::missing_file;
 use crate::book::read::columns::{KeyValues, footer};
 use crate::book::read::row_file::replaced_folders;
 use crate::book::{BookError, Entry, State};
@@ -210,7 +211,7 @@ impl Listing<'_> {
                 missing = Some((entry, path));
             }
         }
-        Ok(missing.map_or(Ok(()), |(entry, path)| Err(BookError::Missing { path, entry })))
+        Ok(missing.map_or(Ok(()), |(entry, path)| Err(missing_file(self.store, entry, &path))))
     }
 
     /// The files of a table on some days that the log names, each with the entry that has added it; and those that entries have removed.

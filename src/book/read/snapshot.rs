@@ -26,6 +26,7 @@ use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::named_files::NamedFiles;
 use crate::book::log::tail::Tail;
 use crate::book::log::{base, folding};
+use crate::book::lost_rows::missing_file;
 use crate::book::{BookError, Entry, State};
 use crate::change::{Accumulators, Day, GroupKey, Operation};
 use crate::store::{BookStore, Store, StoredFile};
@@ -339,7 +340,7 @@ impl Snapshot {
         match first_found(&self.disk, &file.path, file.staged.as_deref(), |path| self.disk.open(path)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 match self.named.borrow_mut().entry_of(&self.disk, &file.path)? {
-                    Some(entry) => Err(BookError::Missing { path: file.path.clone(), entry }),
+                    Some(entry) => Err(missing_file(&self.disk, entry, &file.path)),
                     None => Err(error).at("open", &file.path),
                 }
             }

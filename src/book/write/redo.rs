@@ -15,7 +15,7 @@ use super::recount::{counts_of_log, recount};
 use super::staging::Staging;
 use crate::book::compact::place as place_merged;
 use crate::book::concurrently::{at_once, concurrently};
-use crate::book::error::{At, failed};
+use crate::book::error::At;
 use crate::book::layout;
 use crate::book::layout::Table;
 use crate::book::log::commit_log::swept_to;
@@ -24,8 +24,8 @@ use crate::book::log::pruning::Pruned;
 use crate::book::prune::move_away::{move_pruned_files, sync_moved_files};
 use crate::book::read::counts_rows::CountsStamp;
 use crate::book::read::listing::Listing;
-use crate::book::{BookError, State};
-use crate::store::ObjectVersion;
+use crate::book::{BookError, LostRows, State};
+use crate::store::{ObjectVersion, is_lost};
 
 /// Redoes entries on behalf of one run.
 pub(in crate::book) struct Redo {
@@ -130,6 +130,12 @@ impl Redo {
     fn place(&self, entry: &Entry, path: &str, has_removed: bool) -> Result<(), BookError> {
         let store = self.staging.store();
         let staged = layout::staged_path(&entry.generation, path);
+        let missing = |source| BookError::Missing {
+            path: path.to_owned(),
+            entry: entry.entry,
+            lost: LostRows::of(entry, path),
+            source,
+        };
         match store.rename(&staged, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if has_removed || store.exists(path).at("look up", path)? {
@@ -138,12 +144,11 @@ impl Redo {
                 // Its day's folder may be gone instead.
                 let is_staged = store.exists(&staged).at("look up", &staged)?;
                 match self.staging.explain(error, "rename a staged file to", path) {
-                    BookError::Io { .. } if !is_staged => {
-                        Err(BookError::Missing { path: path.to_owned(), entry: entry.entry })
-                    }
+                    BookError::Io { .. } if !is_staged => Err(missing(None)),
                     other => Err(other),
                 }
             }
+            Err(error) if is_lost(&error) => Err(missing(Some(error))),
             renamed => renamed.at("rename a staged file to", path),
         }
     }
@@ -337,13 +342,14 @@ impl Redo {
         Ok(true)
     }
 
-    /// Replaces a counts file that was counted anew, which nobody else does at the same time.
+    /// Replaces a counts file by one that was counted from the events or the log.
     fn replace_counts(&self, file: &CountsFile, read: &Option<ObjectVersion>) -> Result<(), BookError> {
-        if self.write_counts(file, read)? {
-            return Ok(());
+        let mut read = read.clone();
+        while !self.write_counts(file, &read)? {
+            // An older run has replaced it since it was read; a newer one is noticed by what it holds.
+            read = self.read_counts(&file.stamp)?.1;
         }
-        let source = io::Error::other("another process has replaced it while it was recounted");
-        Err(failed("replace", &layout::counts_path(file.stamp.day), source))
+        Ok(())
     }
 
     /// Makes day folders and the folders above them, and makes their names survive a crash.

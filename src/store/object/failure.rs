@@ -23,6 +23,13 @@ pub(super) fn is_absent(error: &Error) -> bool {
     matches!(error, Error::NotFound { .. }) && refusal(error, &text(error)).is_none()
 }
 
+/// Whether an upload, or a part of it, is not there any more.
+pub(super) fn is_upload_gone(error: &Error) -> bool {
+    let text = text(error);
+    let is_said = ["NoSuchUpload", "InvalidPart", "InvalidBlockList"].iter().any(|code| text.contains(code));
+    is_said || is_absent(error)
+}
+
 /// Whether a condition was not met; the answer to a conflict of two requests looks the same.
 pub(super) fn is_condition(error: &Error) -> bool {
     matches!(error, Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotModified { .. })
@@ -134,6 +141,17 @@ mod tests {
         assert!(is_refusal(&error) && error.to_string().contains("no bucket of this name"), "{error}");
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
         assert!(!is_refusal(&io_error(not_found("NoSuchKey"))));
+    }
+
+    #[test]
+    fn an_upload_that_is_gone_is_recognized_by_what_each_store_says() {
+        assert!(is_upload_gone(&not_found("")));
+        for code in ["NoSuchUpload", "InvalidPart", "InvalidBlockList"] {
+            let said = format!("<Error><Code>{code}</Code></Error>");
+            assert!(is_upload_gone(&Error::Generic { store: "any", source: said.into() }), "{code}");
+        }
+        assert!(!is_upload_gone(&Error::Generic { store: "any", source: "InternalError".into() }));
+        assert!(!is_upload_gone(&not_found("<Error><Code>NoSuchBucket</Code></Error>")));
     }
 
     #[test]

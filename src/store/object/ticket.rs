@@ -9,8 +9,9 @@ use object_store::PutMode;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::failure::{io_error, is_absent};
+use super::failure::{io_error, is_absent, is_upload_gone};
 use super::objects::Objects;
+use crate::store::LostParts;
 
 /// Ends the path of a ticket, after that of the staged file.
 pub(super) const SUFFIX: &str = ".upload";
@@ -62,12 +63,13 @@ impl Ticket {
         // Completed before: by a run that crashed, or by a request whose answer was lost.
         match objects.head(path)? {
             Some(about) if about.size == *bytes => Ok(()),
-            _ if is_absent(&error) => {
+            _ if is_upload_gone(&error) => {
                 let reason = format!(
-                    "the parts of {path:?}, which an entry of the log names, are gone: does a lifecycle rule of the bucket remove \
-                     incomplete uploads too early, or did something else end the upload? It said: {error}"
+                    "the parts of its upload are gone: does a lifecycle rule of the bucket remove incomplete uploads too early, or did \
+                     something else end it? The object store said: {}",
+                    io_error(error)
                 );
-                Err(io::Error::new(ErrorKind::InvalidData, reason))
+                Err(io::Error::new(ErrorKind::InvalidData, LostParts(reason)))
             }
             _ => Err(io_error(error)),
         }

@@ -328,7 +328,7 @@ fn a_file_that_is_gone_from_staging_and_from_its_place_is_named() {
     let newest = commit_log::read_entry(&store, 3).expect("readable").expect("there").entry.added[0].path.clone();
     store.remove_file(&newest).expect("it is there");
     let error = open(&store).err().expect("a committed file is gone");
-    assert!(matches!(&error, BookError::Missing { path, entry: 3 } if *path == newest), "{error}");
+    assert!(matches!(&error, BookError::Missing { path, entry: 3, .. } if *path == newest), "{error}");
     assert_ne!(lost, newest);
     check_complete(&book(true), &BTreeMap::new());
 }

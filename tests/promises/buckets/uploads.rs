@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use walbook::book::BookError;
+use walbook::book::log::commit_log::read_entry;
+use walbook::change::Classified as _;
 use walbook::store::{Store as _, layout};
 
 use crate::book::world::{commit, open, run, seal};
@@ -76,6 +78,12 @@ fn parts_that_a_rule_of_the_bucket_removed_are_named() {
     bucket.process().end_upload(&ticket.1);
     drop(store);
     let Err(error) = open(&bucket.process()) else { panic!("a committed file is gone") };
-    let BookError::Io { path, source, .. } = &error else { panic!("{error:?}") };
+    let BookError::Missing { path, entry, source: Some(source), .. } = &error else { panic!("{error:?}") };
     assert!(path.starts_with("events/") && source.to_string().contains("lifecycle rule"), "{error:?}");
+    let logged = read_entry(&bucket.process().store(), *entry).expect("memory").expect("an entry").entry;
+    let (topic, read) = logged.topics.iter().next().expect("a topic");
+    let (partition, read) = read.positions.iter().next().expect("a partition");
+    let offsets =
+        format!("{topic:?} partition {partition}: offsets {} to {} (exclusive)", read.interval.from, read.interval.to);
+    assert!(error.to_string().contains(&offsets) && error.exit_code() == 3, "{error} should have {offsets}");
 }
