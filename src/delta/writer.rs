@@ -8,8 +8,8 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::error::{At, DeltaError, gone_is_fine};
+use crate::store::Store;
 use crate::store::layout::{parent, staging_folder};
-use crate::store::{ObjectOperations, Store};
 
 /// Puts files on behalf of one run.
 pub(super) struct Writer {
@@ -66,7 +66,7 @@ impl Writer {
     pub(super) fn put(&mut self, path: &str, bytes: &[u8]) -> Result<bool, DeltaError> {
         self.make_folder(parent(path))?;
         if let Some(objects) = self.store.objects() {
-            return self.put_object(objects, path, bytes);
+            return objects.put_new(path, bytes).at("put", path);
         }
         let staged = self.stage(bytes)?;
         let linked = self.store.hard_link(&staged, path);
@@ -81,14 +81,6 @@ impl Writer {
         gone_is_fine(self.store.remove_file(&staged)).at("remove", &staged)?;
         self.store.sync_folder(parent(path)).at("sync", parent(path))?;
         Ok(is_put)
-    }
-
-    fn put_object(&self, objects: &dyn ObjectOperations, path: &str, bytes: &[u8]) -> Result<bool, DeltaError> {
-        let Err(error) = objects.put_new(path, bytes) else { return Ok(true) };
-        match self.store.read(path) {
-            Ok(present) => Ok(present == bytes),
-            Err(_) => Err(error).at("put", path),
-        }
     }
 
     /// Replaces a small file that is only a hint.
@@ -120,7 +112,7 @@ impl Writer {
         if let Some(objects) = self.store.objects() {
             let Some(bytes) = self.read_if_any(from)? else { return Ok(None) };
             let Some(checked) = check(&bytes) else { return Ok(None) };
-            return match self.put_object(objects, to, &bytes)? {
+            return match objects.put_new(to, &bytes).at("put", to)? {
                 true => Ok(Some(checked)),
                 // Another run has put the same rows.
                 false => self.read_if_any(to).map(|present| present.and_then(|present| check(&present))),

@@ -9,8 +9,8 @@ use super::kafka_connect::RecordSample;
 use super::server::ServerFacts;
 use super::topic::TopicFacts;
 use super::{Examination, Finding, lag, open_transactions, role, slot, tables, timestamps};
-use crate::book::Snapshot;
 use crate::book::log::entry::SourceKind;
+use crate::book::{BookError, Snapshot};
 use crate::capture::{Position, position_topic};
 use crate::change::Partition;
 use crate::postgres::{ConnectSettings, PostgresError, ReplicationClient, SqlClient};
@@ -61,6 +61,9 @@ pub fn examine(targets: &Targets, progress: &mut dyn FnMut(&'static str)) -> Exa
         }
         Some((path, Err(error))) => {
             findings.push(book::judge_error(path, &error));
+            if matches!(error, BookError::NoBook { .. }) {
+                findings.extend(book::judge_store(path));
+            }
             None
         }
         None => None,

@@ -131,11 +131,14 @@ pub trait StoreFile: Write + Send {
 /// An answer of such a store may say that nothing was done although it was, and the other way round. What is promised here holds whatever
 /// the answer was.
 pub trait ObjectOperations {
-    /// Puts an object whose key is free.
+    /// Puts an object where there is none; whether these bytes are there now, and not others.
+    ///
+    /// No answer but success is believed: a conflict may come back as if the key were taken, and a request that was sent again meets what it
+    /// has put itself. What is there decides; where nothing is, the object is put again.
     ///
     /// # Errors
-    /// `AlreadyExists` for a key that may be taken, by this request or another: read it to know. After any other error it is unknown too.
-    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Any error of the store, after which it may be there or not.
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool>;
 
     /// Replaces a small object of a generation's staging folder, or puts it.
     ///
@@ -154,6 +157,12 @@ pub trait ObjectOperations {
     /// # Errors
     /// Any error of the store, after which it may be replaced or not.
     fn replace(&self, path: &str, bytes: &[u8], read: &ObjectVersion) -> io::Result<bool>;
+
+    /// Forgets what was read and kept in memory, if another book was made in this place since.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    fn forget_another_book(&self) -> io::Result<()>;
 
     /// Tries everything that commits rest on, in a folder that is removed afterwards.
     ///

@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use bytes::Bytes;
+use parquet::errors::ParquetError;
 
 use super::merged_day::{MergedDay, StagedMerge};
 use super::sort::{RowSorter, SortError, SortedRows};
@@ -237,6 +238,10 @@ impl Merge<'_> {
         let source = match error {
             TableError::Write { source, .. } | TableError::Spill { source, .. } => source,
             TableError::Fenced { .. } | TableError::StagingGone { .. } => std::io::ErrorKind::NotFound.into(),
+            // An object store refuses below the encoder.
+            TableError::Encode { source: ParquetError::External(below), .. } => {
+                below.downcast().map_or_else(std::io::Error::other, |source| *source)
+            }
             error => std::io::Error::other(error),
         };
         self.staging.explain(source, "write", &path)

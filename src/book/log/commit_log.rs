@@ -1,10 +1,8 @@
 //! The commit log: reading entries, and putting one — the only atomic act in the product.
 
 use std::io::ErrorKind;
-use std::thread;
-use std::time::Duration;
 
-use crate::store::{ObjectOperations, Store, is_refusal};
+use crate::store::{ObjectOperations, Store};
 
 use super::digested;
 use crate::book::error::At;
@@ -21,10 +19,6 @@ pub struct LoggedEntry {
     /// How many bytes its file has.
     pub bytes: u64,
 }
-
-/// How often an entry is put on an object store while it is neither there nor another one, and the first pause in between.
-const PUT_ATTEMPTS: u32 = 5;
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The outcome of putting an entry.
 #[derive(Debug, PartialEq, Eq)]
@@ -289,37 +283,9 @@ fn put_entry(store: &dyn Store, objects: &dyn ObjectOperations, number: u64, byt
     if let Some(lost) = lost_before(store, number)? {
         return Ok(lost);
     }
-    match put_object(store, objects, &layout::entry_path(number), bytes)? {
+    let path = layout::entry_path(number);
+    match objects.put_new(&path, bytes).at("put", &path)? {
         true => unless_swept(store, number),
         false => Ok(Put::Lost(format!("entry {number} of the log is another run's"))),
-    }
-}
-
-/// Puts an object where there is none; whether these bytes are there now, and not others.
-///
-/// No answer but success is believed: a conflict may come back as if the key were taken, and a request that was sent again meets what it
-/// has put itself. What is there decides; where nothing is, the object is put again.
-///
-/// # Errors
-/// [`BookError::Io`], after which it may be there or not.
-pub(in crate::book) fn put_object(
-    store: &dyn Store,
-    objects: &dyn ObjectOperations,
-    path: &str,
-    bytes: &[u8],
-) -> Result<bool, BookError> {
-    let mut attempt = 0;
-    loop {
-        let Err(error) = objects.put_new(path, bytes) else { return Ok(true) };
-        match store.read(path) {
-            Ok(present) => return Ok(present == bytes),
-            Err(absent) if absent.kind() == ErrorKind::NotFound => {}
-            Err(unknown) => return Err(unknown).at("read back", path),
-        }
-        attempt += 1;
-        if attempt == PUT_ATTEMPTS || is_refusal(&error) {
-            return Err(error).at("put", path);
-        }
-        thread::sleep(FIRST_PAUSE * 2u32.pow(attempt));
     }
 }

@@ -181,7 +181,7 @@ impl Sweeper {
             // That of a run which is fenced right after this look is true as well, and so are the manifests that it names.
             let own = staging_folder(self.staging.generation());
             store.sync_folder(&own).map_err(|error| self.staging.explain(error, "look up", &own))?;
-            return commit_log::put_object(store, objects, &path, bytes).map(drop);
+            return objects.put_new(&path, bytes).at("put", &path).map(drop);
         }
         let name = format!("base-{entry:020}.json.inprogress");
         self.stage(&name, bytes)?;

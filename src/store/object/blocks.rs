@@ -13,7 +13,7 @@ use object_store::GetRange;
 
 use super::failure::{io_error, is_absent};
 use super::objects::Objects;
-use crate::store::layout::REPLACED;
+use crate::store::layout::{LOG, REPLACED};
 use crate::store::{ReadAt, StoredFile};
 
 /// Bytes of a block; the last one of an object has fewer.
@@ -25,15 +25,24 @@ const MOST_SIZES: usize = 100_000;
 
 /// The blocks that are in memory, of all objects of a book.
 #[derive(Default)]
-pub(super) struct Blocks(Mutex<Known>);
+pub(super) struct Blocks(Mutex<Cache>);
 
 #[derive(Default)]
-struct Known {
+struct Cache {
     /// By path and number: the block, and when it was used last.
     blocks: HashMap<(Arc<str>, u64), (Bytes, u64)>,
     sizes: HashMap<Arc<str>, u64>,
     bytes: usize,
     uses: u64,
+    /// The object by which it is seen that another book is in this place: the newest log entry that was read, or any object before one was.
+    mark: Option<Mark>,
+}
+
+/// An object as it was read.
+struct Mark {
+    path: Arc<str>,
+    size: u64,
+    tag: Option<String>,
 }
 
 impl Blocks {
@@ -58,9 +67,9 @@ impl Blocks {
 
     /// Forgets an object that was deleted: after a sweep of the log another one may be put under its name for a moment.
     pub(super) fn forget(&self, path: &str) {
-        let known = &mut *self.lock();
-        known.sizes.remove(path);
-        let (blocks, bytes) = (&mut known.blocks, &mut known.bytes);
+        let cache = &mut *self.lock();
+        cache.sizes.remove(path);
+        let (blocks, bytes) = (&mut cache.blocks, &mut cache.bytes);
         blocks.retain(|(of, _), (block, _)| {
             let is_other = &**of != path;
             *bytes -= if is_other { 0 } else { block.len() };
@@ -87,39 +96,68 @@ impl Blocks {
         };
         let (about, bytes) = first;
         self.insert(&path, 0, bytes, about.size);
+        self.lock().remember(Mark { path: Arc::clone(&path), size: about.size, tag: about.e_tag });
         Ok(file(path, about.size))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    /// Forgets everything if an object that nothing replaces was replaced, or is gone: the book was deleted, and another one made in its place.
+    /// One request, if anything is known.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub(super) fn forget_another_book(&self, objects: &Objects) -> io::Result<()> {
+        let Some(path) = self.lock().mark.as_ref().map(|mark| Arc::clone(&mark.path)) else { return Ok(()) };
+        let now = objects.head(&path)?.map(|about| (about.size, about.e_tag));
+        let cache = &mut *self.lock();
+        // Another thread may have read a newer one meanwhile.
+        if cache.mark.as_ref().is_some_and(|mark| mark.path == path && now != Some((mark.size, mark.tag.clone()))) {
+            *cache = Cache { uses: cache.uses, ..Cache::default() };
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cache> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, path: &Arc<str>, number: u64) -> Option<Bytes> {
-        let mut known = self.lock();
-        known.uses += 1;
-        let now = known.uses;
-        let (bytes, used) = known.blocks.get_mut(&(Arc::clone(path), number))?;
+        let mut cache = self.lock();
+        cache.uses += 1;
+        let now = cache.uses;
+        let (bytes, used) = cache.blocks.get_mut(&(Arc::clone(path), number))?;
         *used = now;
         Some(bytes.clone())
     }
 
     fn insert(&self, path: &Arc<str>, number: u64, bytes: Bytes, size: u64) {
-        let mut known = self.lock();
-        if known.sizes.len() >= MOST_SIZES {
-            known.sizes.clear();
+        let mut cache = self.lock();
+        if cache.sizes.len() >= MOST_SIZES {
+            cache.sizes.clear();
         }
-        known.sizes.insert(Arc::clone(path), size);
-        known.uses += 1;
-        let now = known.uses;
-        known.bytes += bytes.len();
-        if let Some((before, _)) = known.blocks.insert((Arc::clone(path), number), (bytes, now)) {
-            known.bytes -= before.len();
+        cache.sizes.insert(Arc::clone(path), size);
+        cache.uses += 1;
+        let now = cache.uses;
+        cache.bytes += bytes.len();
+        if let Some((before, _)) = cache.blocks.insert((Arc::clone(path), number), (bytes, now)) {
+            cache.bytes -= before.len();
         }
-        known.bound();
+        cache.bound();
     }
 }
 
-impl Known {
+impl Cache {
+    /// Takes a newer entry, or anything instead of nothing, as the mark.
+    fn remember(&mut self, read: Mark) {
+        let is_entry = |path: &str| path.starts_with(LOG);
+        if self
+            .mark
+            .as_ref()
+            .is_none_or(|mark| is_entry(&read.path) && (!is_entry(&mark.path) || mark.path < read.path))
+        {
+            self.mark = Some(read);
+        }
+    }
+
     /// Forgets the blocks that were used longest ago, down to three quarters of the limit, so that it is not done for each new one.
     fn bound(&mut self) {
         if self.bytes <= MOST_BYTES {

@@ -24,8 +24,9 @@ const PART_BYTES: usize = 8 << 20;
 /// How often a reader looks for a file whose upload is not completed yet, and the pause in between: the run completes it right after its entry.
 const LOOKS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often something is replaced again after an answer that did not say whether it was.
-const ATTEMPTS: usize = 6;
+/// How often something is put while it is neither there nor something else, and the first pause in between.
+const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The files of one book as the objects below a prefix.
 #[derive(Clone)]
@@ -93,6 +94,24 @@ impl ObjectTree {
             }
         }
         Err(io::Error::other(format!("{to:?} was replaced by others again and again")))
+    }
+
+    /// Reads a file; for a staged one that is an upload, which cannot be read, waits until it is in its place.
+    fn when_completed<T>(&self, path: &str, read: impl Fn(&str) -> io::Result<T>) -> io::Result<T> {
+        let is_absent = |read: &io::Result<T>| read.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        let found = read(path);
+        if !is_absent(&found) || !is_staged(path) {
+            return found;
+        }
+        let Some(ticket) = Ticket::read(&self.objects, path)? else { return found };
+        for _ in 0..LOOKS {
+            let completed = read(&ticket.path);
+            if !is_absent(&completed) {
+                return completed;
+            }
+            thread::sleep(PAUSE);
+        }
+        found
     }
 
     fn version(&self, path: &str) -> io::Result<ObjectVersion> {
@@ -187,27 +206,14 @@ impl Store for ObjectTree {
         if is_entry(path) || is_rows(path) {
             return self.blocks.read(&self.objects, path);
         }
-        let (_, bytes) = self.objects.get(path, None).map_err(io_error)?;
-        Ok(bytes.into())
+        self.when_completed(path, |path| {
+            let (_, bytes) = self.objects.get(path, None).map_err(io_error)?;
+            Ok(bytes.into())
+        })
     }
 
     fn open(&self, path: &str) -> io::Result<StoredFile> {
-        let opened = self.blocks.open(&self.objects, path);
-        let is_absent =
-            |opened: &io::Result<StoredFile>| opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        if !is_absent(&opened) || !is_staged(path) {
-            return opened;
-        }
-        // The parts of an upload cannot be read.
-        let Some(ticket) = Ticket::read(&self.objects, path)? else { return opened };
-        for _ in 0..LOOKS {
-            let completed = self.blocks.open(&self.objects, &ticket.path);
-            if !is_absent(&completed) {
-                return completed;
-            }
-            thread::sleep(PAUSE);
-        }
-        opened
+        self.when_completed(path, |path| self.blocks.open(&self.objects, path))
     }
 
     fn exists(&self, path: &str) -> io::Result<bool> {
@@ -237,8 +243,16 @@ impl Store for ObjectTree {
 }
 
 impl ObjectOperations for ObjectTree {
-    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        self.objects.put(path, bytes, PutMode::Create).map_err(io_error)
+    fn put_new(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        let mut pauses = Pauses::default();
+        loop {
+            let Err(error) = self.objects.put(path, bytes, PutMode::Create) else { return Ok(true) };
+            match self.objects.get(path, None) {
+                Ok((_, present)) => return Ok(present == bytes),
+                Err(absent) if is_absent(&absent) => pauses.again_after(io_error(error))?,
+                Err(unknown) => return Err(io_error(unknown)),
+            }
+        }
     }
 
     fn put_staged(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
@@ -258,8 +272,7 @@ impl ObjectOperations for ObjectTree {
     }
 
     fn replace(&self, path: &str, bytes: &[u8], read: &ObjectVersion) -> io::Result<bool> {
-        let mut pause = PAUSE / 4;
-        let mut attempt = 1;
+        let mut pauses = Pauses::default();
         loop {
             let mode = match read.clone() {
                 ObjectVersion::Absent => PutMode::Create,
@@ -276,20 +289,39 @@ impl ObjectOperations for ObjectTree {
             if version != *read {
                 return Ok(false);
             }
-            let error = io_error(error);
-            if attempt == ATTEMPTS || is_refusal(&error) {
-                return Err(error);
-            }
-            attempt += 1;
-            thread::sleep(pause);
-            pause *= 2;
+            pauses.again_after(io_error(error))?;
         }
+    }
+
+    fn forget_another_book(&self) -> io::Result<()> {
+        self.blocks.forget_another_book(&self.objects)
     }
 
     fn probe(&self, folder: &str) -> io::Result<()> {
         let probed = probe(&self.objects, folder);
         let removed = self.remove_folder(folder);
         probed.and(removed)
+    }
+}
+
+/// The pauses between attempts of one request.
+#[derive(Default)]
+struct Pauses {
+    failed: u32,
+}
+
+impl Pauses {
+    /// Waits until the next attempt; each pause is twice as long as the one before.
+    ///
+    /// # Errors
+    /// The error of the last attempt when there is no other one, or none would help.
+    fn again_after(&mut self, error: io::Error) -> io::Result<()> {
+        self.failed += 1;
+        if self.failed == ATTEMPTS || is_refusal(&error) {
+            return Err(error);
+        }
+        thread::sleep(FIRST_PAUSE * 2u32.pow(self.failed - 1));
+        Ok(())
     }
 }
 

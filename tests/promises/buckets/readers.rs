@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use walbook::book::{BookError, Follower, LogUpdate, Snapshot, verify};
 use walbook::query::{Filter, GroupBy, counts, events};
+use walbook::store::Store as _;
 
 use crate::book::world::next;
 use crate::compaction::world::{all_days, commit, compact, start, truth};
@@ -44,6 +45,33 @@ fn counts_and_changes_are_those_of_the_loop_while_files_are_merged() {
     assert_eq!(truth(&next(committer.state())).len(), {
         crate::compaction::world::check_listing(&bucket, "at the end").len()
     });
+}
+
+#[test]
+fn a_book_that_is_made_anew_in_the_same_place_is_noticed() {
+    let bucket = MemoryBucket::new();
+    let reader = bucket.process().store();
+    let (mut committer, mut totals) = start(&bucket).expect("nothing strikes");
+    for _ in 0..3 {
+        commit(&bucket, &mut committer, &mut totals).expect("nothing strikes");
+    }
+    let changes = || events(&reader, &Filter::default(), 1000).expect("a book").rows.len();
+    let first = changes();
+    let snapshot = Snapshot::take(&reader).expect("a book");
+    let old = snapshot.state().book.clone();
+    let follower = Follower::after(&reader, &snapshot);
+    drop(committer);
+    let deleted = bucket.process().store();
+    for folder in ["_walbook", "events", "counts", "rejects"] {
+        deleted.remove_folder(folder).expect("memory");
+    }
+    let other = bucket.process();
+    let (mut committer, mut totals) = start(&other).expect("nothing strikes");
+    commit(&other, &mut committer, &mut totals).expect("nothing strikes");
+    let LogUpdate::Another(snapshot) = follower.look().expect("a book") else { panic!("the book is another one") };
+    assert_ne!(snapshot.state().book, old);
+    assert!(changes() < first, "the first commit alone");
+    snapshot.expect_all_files().expect("all files are there");
 }
 
 #[test]
