@@ -1,10 +1,10 @@
 //! A proxy before an S3 server that loses answers after the server has acted, answers by itself that it is busy or that there is a conflict,
-//! and delays.
+//! and delays; or refuses what it is told to.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +27,15 @@ struct Faults {
     refused: AtomicU64,
     conflicts: AtomicU64,
     delayed: AtomicU64,
+    refusal: Mutex<Option<Refusal>>,
+}
+
+/// The requests that are refused, by their first line; the status, and the code of S3.
+#[derive(Clone, Copy)]
+struct Refusal {
+    covers: fn(&str) -> bool,
+    status: &'static str,
+    code: &'static str,
 }
 
 impl BucketProxy {
@@ -56,6 +65,11 @@ impl BucketProxy {
         self.faults.per_mille.store(per_mille, Ordering::Relaxed);
     }
 
+    /// From now on the requests whose first line is such a one are refused with a status and a code of S3, and no others.
+    pub(crate) fn refuse(&self, covers: fn(&str) -> bool, status: &'static str, code: &'static str) {
+        *self.faults.refusal.lock().expect("no thread panics") = Some(Refusal { covers, status, code });
+    }
+
     /// How many answers were lost, requests refused, conflicts made up, and requests delayed.
     pub(crate) fn faults(&self) -> [u64; 4] {
         let Faults { lost, refused, conflicts, delayed, .. } = &*self.faults;
@@ -65,6 +79,10 @@ impl BucketProxy {
 
 fn serve(mut client: TcpStream, server: SocketAddr, faults: &Faults, mut dice: Dice) -> io::Result<()> {
     let (head, body) = read_request(&mut client)?;
+    let refusal = *faults.refusal.lock().expect("no thread panics");
+    if let Some(Refusal { status, code, .. }) = refusal.filter(|refusal| (refusal.covers)(&head)) {
+        return answer(&mut client, status, code);
+    }
     let is_conditional =
         head.to_lowercase().contains("\r\nif-none-match:") || head.to_lowercase().contains("\r\nif-match:");
     // Few requests are conditional, and all commits depend on them.

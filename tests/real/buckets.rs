@@ -1,104 +1,19 @@
 //! Books in a bucket of a real S3 server, which is killed and started again, and behind a proxy that loses answers.
 
-use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
+use crate::bucket_book::{BucketBook, LIMIT, done};
 use crate::bucket_proxy::BucketProxy;
 use crate::dice::Dice;
-use crate::environment::{folder, free_port, is_long, python, unique};
-use crate::gateway::{ACCESS_KEY, BUCKET, Gateway, SECRET_KEY, reach};
-use crate::running::{Ended, Running};
+use crate::environment::{folder, free_port, is_long, python};
+use crate::gateway::{ACCESS_KEY, Gateway, SECRET_KEY, reach};
+use crate::running::Running;
 use crate::topic::{Record, Topic};
-
-/// How long a run to the end of its input may take.
-const LIMIT: Duration = Duration::from_secs(180);
-
-/// Waits for the end of a process, which must be a good one.
-#[track_caller]
-fn done(process: Running) -> Ended {
-    let ended = process.wait(LIMIT);
-    ended.expect_code(0);
-    ended
-}
-
-/// An input that grows, and a book in a bucket that has its changes.
-struct BucketBook {
-    folder: TempDir,
-    book: String,
-    address: SocketAddr,
-    changes: u64,
-    transactions: u64,
-}
-
-impl BucketBook {
-    fn new(name: &str, address: SocketAddr) -> BucketBook {
-        let folder = folder(name);
-        fs::write(folder.path().join("changes.txt"), "").expect("files can be made");
-        BucketBook { folder, book: format!("s3://{BUCKET}/{}", unique(name)), address, changes: 0, transactions: 0 }
-    }
-
-    fn input(&self) -> PathBuf {
-        self.folder.path().join("changes.txt")
-    }
-
-    /// Adds transactions of several tables and days to the input.
-    fn grow(&mut self, transactions: u64) {
-        let mut text = String::new();
-        for _ in 0..transactions {
-            let xid = self.transactions;
-            self.transactions += 1;
-            writeln!(text, "BEGIN {xid}").expect("memory");
-            for change in 0..xid % 7 + 1 {
-                let table = ["orders", "items", "people"][change as usize % 3];
-                writeln!(text, "table public.{table}: INSERT: id[integer]:{change} v[text]:'{}'", "x".repeat(50))
-                    .expect("memory");
-                self.changes += 1;
-            }
-            writeln!(text, "COMMIT {xid} (at 2026-11-2{} 12:00:00+00)", xid % 10).expect("memory");
-        }
-        let file = OpenOptions::new().append(true).open(self.input());
-        file.and_then(|mut file| file.write_all(text.as_bytes())).expect("a file can grow");
-    }
-
-    /// Starts a command on the book.
-    fn start(&self, command: &str, arguments: &[&str]) -> Running {
-        let mut walbook = Command::new(env!("CARGO_BIN_EXE_walbook"));
-        walbook.arg(command).arg(&self.book).args(arguments);
-        reach(&mut walbook, self.address, self.folder.path());
-        Running::start(walbook, self.folder.path())
-    }
-
-    fn run(&self, arguments: &[&str]) -> Running {
-        let input = self.input();
-        let input = ["--input", input.to_str().expect("a plain path"), "--commit-interval", "200ms", "-w", "2"];
-        self.start("run", &[&input[..], arguments].concat())
-    }
-
-    #[track_caller]
-    fn run_to_end(&self) -> Ended {
-        done(self.run(&["--until-end"]))
-    }
-
-    /// Requires that counts and rows are those of the input, and that the book is whole.
-    #[track_caller]
-    fn check(&self) {
-        let verified = done(self.start("verify", &[]));
-        let counted = done(self.start("query", &["--by", "op", "--format", "json"]));
-        let counted: Value = serde_json::from_str(&counted.stdout).expect("JSON");
-        let rows = counted["rows"].as_array().expect("rows");
-        let total: u64 = rows.iter().map(|row| row["count"].as_u64().expect("a count")).sum();
-        assert_eq!(total, self.changes, "{}", verified.stdout);
-    }
-}
 
 #[test]
 fn a_killed_run_and_a_killed_server_lose_nothing_and_repeat_nothing() {
@@ -270,28 +185,4 @@ fn two_processes_need_no_shared_directory() {
     let counted: Value = serde_json::from_str(&counted.stdout).expect("JSON");
     assert_eq!(counted["rows"][0]["count"].as_u64(), Some(4000), "{counted}");
     done(book.start("verify", &[]));
-}
-
-#[test]
-fn what_is_wrong_with_a_bucket_is_named_and_ends_with_2() {
-    let gateway = Gateway::start("bucket-refusals");
-    let mut book = BucketBook::new("bucket-refusals", gateway.address());
-    book.grow(10);
-    let own = book.folder.path();
-    let refused = |book: &str, set: &[(&str, &str)], reason: &str| {
-        let mut walbook = Command::new(env!("CARGO_BIN_EXE_walbook"));
-        walbook.args(["run", book, "--until-end", "--input"]).arg(own.join("changes.txt"));
-        reach(&mut walbook, gateway.address(), own);
-        walbook.envs(set.iter().copied());
-        let ended = Running::start(walbook, own).wait(LIMIT);
-        assert_eq!(ended.code(), Some(2), "{book} {set:?}: {}", ended.stderr);
-        assert!(ended.stderr.contains(reason), "{book} {set:?}: {}", ended.stderr);
-    };
-    refused("s3://no-such-bucket/book", &[], "no bucket of this name");
-    refused(&book.book, &[("AWS_SECRET_ACCESS_KEY", "another")], "does not accept these credentials");
-    refused(&book.book, &[("AWS_ACCESS_KEY_ID", "nobody")], "does not accept these credentials");
-    refused("s4://books/book", &[], "s3://, gs:// and az://");
-    // Nothing of it was written, and the right one works.
-    book.run_to_end();
-    book.check();
 }

@@ -24,17 +24,27 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Gateway {
     folder: TempDir,
     port: u16,
+    has_attributes: bool,
     server: Option<Child>,
 }
 
 impl Gateway {
     /// Starts a server with an empty bucket.
     pub(crate) fn start(name: &str) -> Gateway {
+        Gateway::start_with(name, true)
+    }
+
+    /// Starts one that keeps no attributes of objects, and therefore ignores conditions.
+    pub(crate) fn start_without_attributes(name: &str) -> Gateway {
+        Gateway::start_with(name, false)
+    }
+
+    fn start_with(name: &str, has_attributes: bool) -> Gateway {
         let folder = folder(name);
         for part in ["objects/books", "attributes"] {
             fs::create_dir_all(folder.path().join(part)).expect("folders can be made");
         }
-        let mut gateway = Gateway { folder, port: free_port(), server: None };
+        let mut gateway = Gateway { folder, port: free_port(), has_attributes, server: None };
         gateway.restart();
         gateway
     }
@@ -42,6 +52,13 @@ impl Gateway {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Removes what was sent of all uploads that are not completed.
+    pub(crate) fn end_all_uploads(&self) {
+        let uploads = self.folder.path().join("objects").join(BUCKET).join(".sgwtmp/multipart");
+        assert!(fs::read_dir(&uploads).expect("there are uploads").next().is_some(), "nothing is being uploaded");
+        fs::remove_dir_all(uploads).expect("it is the test's");
     }
 
     /// Ends it as a power cut would.
@@ -60,7 +77,11 @@ impl Gateway {
         let mut command = Command::new(versitygw());
         command.args(["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--port"]).arg(self.address().to_string());
         // The attributes of objects are in files beside them: not every file system of a test has extended ones.
-        command.args(["posix", "--sidecar"]).arg(self.folder.path().join("attributes"));
+        command.arg("posix");
+        match self.has_attributes {
+            true => command.arg("--sidecar").arg(self.folder.path().join("attributes")),
+            false => command.arg("--nometa"),
+        };
         command.arg(self.folder.path().join("objects"));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log);
         self.server = Some(command.spawn().expect("versitygw is there"));

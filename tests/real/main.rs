@@ -5,7 +5,9 @@
 
 mod book;
 mod broker;
+mod bucket_book;
 mod bucket_proxy;
+mod bucket_refusals;
 mod capture;
 mod captured;
 mod certificates;

@@ -1,0 +1,132 @@
+//! Buckets in which a book cannot be, or not any more: each is named, with what to do about it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use crate::bucket_book::{BucketBook, LIMIT, done};
+use crate::bucket_proxy::BucketProxy;
+use crate::dice::Dice;
+use crate::gateway::{Gateway, reach};
+use crate::running::{Ended, Running};
+
+/// Waits for the end of a process that must fail so, and say why.
+#[track_caller]
+fn fails(process: Running, code: i32, reasons: &[&str]) -> Ended {
+    let ended = process.wait(LIMIT);
+    assert_eq!(ended.code(), Some(code), "{reasons:?}: {}", ended.stderr);
+    assert!(reasons.iter().all(|reason| ended.stderr.contains(reason)), "{reasons:?}: {}", ended.stderr);
+    ended
+}
+
+#[test]
+fn a_wrong_bucket_and_wrong_keys_end_with_2() {
+    let gateway = Gateway::start("bucket-refusals");
+    let mut book = BucketBook::new("bucket-refusals", gateway.address());
+    book.grow(10);
+    let own = book.folder.path();
+    let refused = |book: &str, set: &[(&str, &str)], reason: &str| {
+        let mut walbook = Command::new(env!("CARGO_BIN_EXE_walbook"));
+        walbook.args(["run", book, "--until-end", "--input"]).arg(own.join("changes.txt"));
+        reach(&mut walbook, gateway.address(), own);
+        walbook.envs(set.iter().copied());
+        fails(Running::start(walbook, own), 2, &[reason]);
+    };
+    refused("s3://no-such-bucket/book", &[], "no bucket of this name");
+    refused(&book.book, &[("AWS_SECRET_ACCESS_KEY", "another")], "does not accept these credentials");
+    refused(&book.book, &[("AWS_ACCESS_KEY_ID", "nobody")], "does not accept these credentials");
+    refused("s4://books/book", &[], "s3://, gs:// and az://");
+    // Nothing of it was written, and the right one works.
+    book.run_to_end();
+    book.check();
+}
+
+#[test]
+fn a_key_that_may_only_read_answers_questions_and_ends_a_run_with_2() {
+    let gateway = Gateway::start("bucket-read-only");
+    let proxy = BucketProxy::before(gateway.address(), Dice::throw("bucket read only"));
+    let mut book = BucketBook::new("bucket-read-only", proxy.address());
+    let is_write = |request: &str| !request.starts_with("GET ") && !request.starts_with("HEAD ");
+    proxy.refuse(is_write, "403 Forbidden", "AccessDenied");
+    book.grow(10);
+    fails(book.run(&["--until-end"]), 2, &["these credentials may not do this"]);
+    let examined = book.start("doctor", &[]).wait(LIMIT);
+    assert!(examined.stdout.contains("nothing could be written"), "{}", examined.stdout);
+
+    proxy.refuse(|_| false, "", "");
+    book.run_to_end();
+    proxy.refuse(is_write, "403 Forbidden", "AccessDenied");
+    book.check();
+    done(book.start("events", &["--limit", "5"]));
+    let examined = done(book.start("doctor", &[]));
+    assert!(examined.stdout.contains("nothing could be written"), "{}", examined.stdout);
+    let day: [&str; 2] = ["--day", "2026-11-21"];
+    for (command, arguments) in [("run", None), ("compact", Some(&day[..])), ("rebuild", Some(&[]))] {
+        let process = match arguments {
+            None => book.run(&["--until-end"]),
+            Some(arguments) => book.start(command, arguments),
+        };
+        fails(process, 2, &["these credentials may not do this"]);
+    }
+    // The book is as it was.
+    proxy.refuse(|_| false, "", "");
+    book.grow(10);
+    book.run_to_end();
+    book.check();
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_named() {
+    let gateway = Gateway::start("bucket-clock");
+    let proxy = BucketProxy::before(gateway.address(), Dice::throw("bucket clock"));
+    let mut book = BucketBook::new("bucket-clock", proxy.address());
+    book.grow(10);
+    book.run_to_end();
+    proxy.refuse(|_| true, "403 Forbidden", "RequestTimeTooSkewed");
+    fails(book.run(&["--until-end"]), 2, &["the clock of this machine", "NTP"]);
+    fails(book.start("query", &[]), 2, &["the clock of this machine", "NTP"]);
+}
+
+#[test]
+fn a_store_that_ignores_conditions_gets_no_book() {
+    let gateway = Gateway::start_without_attributes("bucket-conditions");
+    let mut book = BucketBook::new("bucket-conditions", gateway.address());
+    book.grow(10);
+    fails(book.run(&["--until-end"]), 2, &["this object store cannot have a book", "If-None-Match"]);
+    let examined = book.start("doctor", &[]).wait(LIMIT);
+    assert_eq!(examined.code(), Some(1), "{}", examined.stdout);
+    assert!(examined.stdout.contains("If-None-Match"), "{}", examined.stdout);
+}
+
+#[test]
+fn parts_that_a_rule_of_the_bucket_removed_end_the_next_run_with_3_and_their_offsets() {
+    let gateway = Gateway::start("bucket-parts");
+    let proxy = BucketProxy::before(gateway.address(), Dice::throw("bucket parts"));
+    let book = BucketBook::new("bucket-parts", proxy.address());
+    // Bytes that hardly compress, more than fit into one part.
+    let mut dice = Dice::throw("bucket parts' rows");
+    let mut text = "BEGIN 1\n".to_owned();
+    for id in 0..40_000 {
+        write!(text, "table public.orders: INSERT: id[integer]:{id} v[text]:'").expect("memory");
+        (0..48).for_each(|_| write!(text, "{:08x}", dice.below(1 << 32)).expect("memory"));
+        text.push_str("'\n");
+    }
+    text.push_str("COMMIT 1 (at 2026-11-21 12:00:00+00)\n");
+    fs::write(book.input(), &text).expect("files can be made");
+    let is_completion = |request: &str| request.starts_with("POST ") && request.contains("uploadId=");
+    proxy.refuse(is_completion, "403 Forbidden", "AccessDenied");
+    fails(book.run(&["--until-end"]), 2, &["these credentials may not do this"]);
+    proxy.refuse(|_| false, "", "");
+    gateway.end_all_uploads();
+    for start in ["first", "second"] {
+        let ended = book.run(&["--until-end"]).wait(LIMIT);
+        assert_eq!(ended.code(), Some(3), "{start}: {}", ended.stderr);
+        for said in ["is missing", "lifecycle rule", "events/day=", "partition 0: offsets 0 to "] {
+            assert!(ended.stderr.contains(said), "{start}: {said}: {}", ended.stderr);
+        }
+    }
+    fails(book.start("events", &["--limit", "5"]), 3, &["is missing", "offsets 0 to "]);
+    let verified = book.start("verify", &[]).wait(LIMIT);
+    assert_eq!(verified.code(), Some(1), "{}", verified.stdout);
+    assert!(verified.stdout.contains("it is missing"), "{}", verified.stdout);
+}
