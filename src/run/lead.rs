@@ -13,8 +13,8 @@ use super::open_book::open_book;
 use super::options::{MakeOrigin, RunOptions};
 use super::standby::{Standby, Turn};
 #[cfg(feature = "delta")]
-use super::upkeep::DeltaThread;
-use super::upkeep::{Upkeep, UpkeepThread, UpkeepThreads};
+use super::upkeep::{BackgroundThread, delta_thread};
+use super::upkeep::{Upkeep, UpkeepThreads};
 use super::{LeaseKeeper, Origin, RunError};
 use crate::book::log::entry::{BookSettings, SourceKind};
 use crate::book::{Committer, Committing, KeptView, State};
@@ -198,7 +198,7 @@ impl StartingRun {
             Discovery { interval, discover: Box::new(move || origin.discover()) }
         });
         let committer = Arc::new(Mutex::new(committer));
-        let upkeep = UpkeepThread::start(Upkeep {
+        let upkeep = Upkeep {
             committer: Arc::clone(&committer),
             store: Arc::clone(&self.store),
             commits: commits.clone(),
@@ -206,11 +206,11 @@ impl StartingRun {
             keep_log: options.keep_log,
             retain_days: options.retain_days,
             shutdown: self.shutdown.clone(),
-        })?;
+        };
         let upkeep = UpkeepThreads {
+            upkeep: upkeep.start()?,
             #[cfg(feature = "delta")]
             delta: options.delta_interval.map(|interval| self.start_delta(&committer, interval)).transpose()?,
-            upkeep,
         };
         let (before, after) = (Arc::clone(origin), Arc::clone(origin));
         let committing = Committing {
@@ -234,11 +234,11 @@ impl StartingRun {
     }
 
     #[cfg(feature = "delta")]
-    fn start_delta(&self, committer: &Arc<Mutex<Committer>>, interval: Duration) -> Result<DeltaThread, Failure> {
+    fn start_delta(&self, committer: &Arc<Mutex<Committer>>, interval: Duration) -> Result<BackgroundThread, Failure> {
         let tables = {
             let committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
             DeltaTables::new(Arc::clone(&self.store), committer.generation(), self.options.keep_log)
         };
-        DeltaThread::start(Arc::clone(committer), tables, interval, self.shutdown.clone())
+        delta_thread::start(Arc::clone(committer), tables, interval, self.shutdown.clone())
     }
 }

@@ -3,15 +3,12 @@
 //! It has the committer only to copy its state, so that commits do not wait. If a file of that state was replaced before it had another name,
 //! it tries once more while it has the committer: then nothing moves, and little is left to do.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
+use super::background::{BackgroundThread, Patience, StopSignal};
 use crate::book::{Committer, State};
 use crate::change::{Failure, WithContext, with_causes};
 use crate::control::Shutdown;
@@ -22,56 +19,33 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The least pause after a failure.
 const FAILURE_PAUSE: Duration = Duration::from_secs(10);
 
-/// The thread, which writes once more and is stopped when this is dropped.
-pub(in crate::run) struct DeltaThread {
-    is_stopped: Arc<AtomicBool>,
-    thread: Thread,
-    /// Disconnected when it has ended.
-    ended: Receiver<()>,
-}
-
-impl DeltaThread {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// When there can be no further thread.
-    pub(in crate::run) fn start(
-        committer: Arc<Mutex<Committer>>,
-        tables: DeltaTables,
-        interval: Duration,
-        shutdown: Shutdown,
-    ) -> Result<DeltaThread, Failure> {
-        let is_stopped = Arc::new(AtomicBool::new(false));
-        let tables = Arc::new(Mutex::new(tables));
-        let of_committer = Arc::clone(&tables);
-        let mut held = committer.lock().unwrap_or_else(PoisonError::into_inner);
-        held.before_removal(Box::new(move |state| {
-            let mut tables = of_committer.lock().unwrap_or_else(PoisonError::into_inner);
-            // Until the next version readers of the newest one may miss files.
-            if let Err(error) = tables.bring_to(state) {
-                warn!(error = with_causes(&error), "could not write the Delta tables before files of events go");
-            }
-        }));
-        drop(held);
-        let work = Work { committer, tables, interval, shutdown, is_stopped: Arc::clone(&is_stopped) };
-        let (is_running, ended) = channel();
-        let thread = thread::Builder::new().name("delta".to_owned()).spawn(move || {
-            let _is_running: Sender<()> = is_running;
-            work.work();
-        });
-        let thread = thread.context("could not start a thread")?.thread().clone();
-        Ok(DeltaThread { is_stopped, thread, ended })
-    }
-}
-
-impl Drop for DeltaThread {
-    fn drop(&mut self) {
-        self.is_stopped.store(true, Ordering::Relaxed);
-        self.thread.unpark();
-        if self.ended.recv_timeout(STOP_TIMEOUT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            warn!("the Delta tables are not at the newest entry: the next run brings them there");
+/// Starts the thread, which writes once more when it is asked to end.
+///
+/// # Errors
+/// When there can be no further thread.
+pub(in crate::run) fn start(
+    committer: Arc<Mutex<Committer>>,
+    tables: DeltaTables,
+    interval: Duration,
+    shutdown: Shutdown,
+) -> Result<BackgroundThread, Failure> {
+    let tables = Arc::new(Mutex::new(tables));
+    let of_committer = Arc::clone(&tables);
+    let mut held = committer.lock().unwrap_or_else(PoisonError::into_inner);
+    held.before_removal(Box::new(move |state| {
+        let mut tables = of_committer.lock().unwrap_or_else(PoisonError::into_inner);
+        // Until the next version readers of the newest one may miss files.
+        if let Err(error) = tables.bring_to(state) {
+            warn!(error = with_causes(&error), "could not write the Delta tables before files of events go");
         }
-    }
+    }));
+    drop(held);
+    let patience = Patience {
+        limit: STOP_TIMEOUT,
+        otherwise: "the Delta tables are not at the newest entry: the next run brings them there",
+    };
+    let work = move |stop| Work { committer, tables, interval, shutdown, stop }.work();
+    BackgroundThread::start("delta", patience, work).context("could not start a thread")
 }
 
 struct Work {
@@ -80,13 +54,13 @@ struct Work {
     tables: Arc<Mutex<DeltaTables>>,
     interval: Duration,
     shutdown: Shutdown,
-    is_stopped: Arc<AtomicBool>,
+    stop: StopSignal,
 }
 
 impl Work {
     fn work(self) {
         loop {
-            let is_last = self.is_stopped.load(Ordering::Relaxed);
+            let is_last = self.stop.is_given();
             if self.shutdown.has_failed() {
                 return;
             }
@@ -108,10 +82,7 @@ impl Work {
             if is_last {
                 return;
             }
-            let end = begun + pause;
-            while !self.is_stopped.load(Ordering::Relaxed) && Instant::now() < end {
-                thread::park_timeout(end.saturating_duration_since(Instant::now()));
-            }
+            self.stop.sleep_until(begun + pause);
         }
     }
 

@@ -4,23 +4,19 @@
 //! Merges and sweeps of the log are on a further thread, of the lowest priority: one that waits for the processor while it has the committer would
 //! hold up commits.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::thread::Thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{info, warn};
 
+use super::background::{BackgroundThread, Patience, StopSignal};
+use super::days_to_merge::DaysToMerge;
 use super::log_sweep::LogSweep;
 use super::retention::first_kept_day;
-use crate::book::compact::{
-    Compactor, DayPhase, MergedDay, closed_days, days_with_several_files, remove_replaced_files,
-};
-use crate::book::{BookError, CommittedEntry, Committer, Entry, NameSum, State};
-use crate::change::{CommitNumber, Day, Failure, WithContext, with_causes};
+use crate::book::compact::{Compactor, DayPhase, MergedDay, remove_replaced_files};
+use crate::book::{BookError, CommittedEntry, Committer, Entry, State};
+use crate::change::{Day, Failure, WithContext, with_causes};
 use crate::control::{Shutdown, with_lowest_priority};
 use crate::store::Store;
 use crate::store::layout::Table;
@@ -29,15 +25,8 @@ use crate::store::layout::Table;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often days are looked at, and how long after the start first.
 const CHECK_INTERVAL: Duration = Duration::from_secs(60);
-/// How old files of a day that still grows must be: readers look at the newest ones most often.
-const OLD: Duration = Duration::from_secs(300);
-/// The pause after a failure of a day, doubled each time up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(60);
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// How long an end waits for the thread.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// A day that still grows is looked at when it has so many files.
-const MANY_FILES: u64 = 720;
 
 /// What the thread needs.
 pub(in crate::run) struct Upkeep {
@@ -57,48 +46,24 @@ pub(in crate::run) struct Upkeep {
     pub(in crate::run) shutdown: Shutdown,
 }
 
-/// The thread, which is stopped when this is dropped.
-pub(in crate::run) struct UpkeepThread {
-    is_stopped: Arc<AtomicBool>,
-    thread: Thread,
-    /// Disconnected when it has ended.
-    ended: Receiver<()>,
-}
-
-impl UpkeepThread {
+impl Upkeep {
     /// Starts the thread.
     ///
     /// # Errors
     /// When there can be no further thread.
-    pub(in crate::run) fn start(upkeep: Upkeep) -> Result<UpkeepThread, Failure> {
-        let is_stopped = Arc::new(AtomicBool::new(false));
+    pub(in crate::run) fn start(self) -> Result<BackgroundThread, Failure> {
         let (compactor, sweep) = {
-            let committer = upkeep.lock();
-            (committer.compactor(), upkeep.keep_log.map(|keep| LogSweep::new(&committer, keep)))
+            let committer = self.lock();
+            (committer.compactor(), self.keep_log.map(|keep| LogSweep::new(&committer, keep)))
         };
-        let is_stopped_too = Arc::clone(&is_stopped);
-        let days = Days { upkeep, compactor, sweep, is_stopped: is_stopped_too, known: BTreeMap::new(), old: None };
-        let (is_running, ended) = channel();
-        let work = move || {
-            let _is_running: Sender<()> = is_running;
-            days.work();
+        // A merge ends early, an entry is put to its end.
+        let patience = Patience { limit: STOP_TIMEOUT, otherwise: "the upkeep of the book did not end in time" };
+        let work = move |stop| {
+            Work { upkeep: self, compactor, sweep, stop, days: DaysToMerge::default() }.work();
         };
-        let thread = thread::Builder::new().name("upkeep".to_owned()).spawn(work);
-        let thread = thread.context("could not start a thread")?.thread().clone();
-        Ok(UpkeepThread { is_stopped, thread, ended })
+        BackgroundThread::start("upkeep", patience, work).context("could not start a thread")
     }
-}
 
-impl Drop for UpkeepThread {
-    fn drop(&mut self) {
-        self.is_stopped.store(true, Ordering::Relaxed);
-        self.thread.unpark();
-        // A merge ends early, an entry is put to its end; a disk that does not answer must not keep the process.
-        let _ = self.ended.recv_timeout(STOP_TIMEOUT);
-    }
-}
-
-impl Upkeep {
     fn lock(&self) -> MutexGuard<'_, Committer> {
         self.committer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,35 +77,16 @@ impl Upkeep {
     }
 }
 
-/// The days of the book, as the thread has found them.
-struct Days {
+/// What the thread works with.
+struct Work {
     upkeep: Upkeep,
     compactor: Compactor,
     sweep: Option<LogSweep>,
-    is_stopped: Arc<AtomicBool>,
-    known: BTreeMap<(Table, Day), KnownDay>,
-    /// A commit, and when it was the newest: its files are old some time later.
-    old: Option<OldCommit>,
+    stop: StopSignal,
+    days: DaysToMerge,
 }
 
-/// A day that need not be looked at again for now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct KnownDay {
-    /// The files with which there was nothing to do.
-    settled: Option<NameSum>,
-    /// After a failure: the pause, and its end.
-    pause: Option<(Duration, Instant)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct OldCommit {
-    /// The newest commit that is old.
-    old: CommitNumber,
-    /// One that will be, and since when it is there.
-    next: (CommitNumber, Instant),
-}
-
-impl Days {
+impl Work {
     fn work(mut self) {
         let mut next_check = Instant::now() + CHECK_INTERVAL;
         while !self.is_stopped() {
@@ -151,12 +97,12 @@ impl Days {
                 }
                 next_check = Instant::now() + CHECK_INTERVAL;
             }
-            thread::park_timeout(LOOK_INTERVAL);
+            self.stop.sleep_until(Instant::now() + LOOK_INTERVAL);
         }
     }
 
     fn is_stopped(&self) -> bool {
-        self.is_stopped.load(Ordering::Relaxed) || self.upkeep.shutdown.has_failed()
+        self.stop.is_given() || self.upkeep.shutdown.has_failed()
     }
 
     /// Takes up what other processes have put; a commit that is in progress does so itself.
@@ -191,8 +137,8 @@ impl Days {
             return Ok(());
         }
         let state = self.upkeep.lock().state().clone();
-        self.note_commit(state.commit);
-        for (table, day, phase) in self.candidates(&state) {
+        self.days.note_commit(state.commit);
+        for (table, day, phase) in self.days.candidates(&*self.upkeep.store, &state) {
             if self.is_stopped() {
                 return Ok(());
             }
@@ -201,11 +147,11 @@ impl Days {
             match self.merge(&state, (table, day), phase) {
                 Ok(Some(merged)) => {
                     self.put(&merged);
-                    self.known.remove(&(table, day));
+                    self.days.forget(table, day);
                 }
-                Ok(None) => self.known.entry((table, day)).or_default().settled = Some(names(&state, table, day)),
+                Ok(None) => self.days.settle(&state, table, day),
                 Err(fenced @ BookError::Fenced { .. }) => return Err(fenced),
-                Err(error) => self.pause(table, day, &error),
+                Err(error) => self.days.pause(table, day, &error),
             }
         }
         Ok(())
@@ -253,8 +199,8 @@ impl Days {
     fn sweep_log(&mut self) -> Result<(), BookError> {
         loop {
             self.follow_log();
-            let Days { upkeep, sweep: Some(sweep), is_stopped, .. } = self else { return Ok(()) };
-            let is_cancelled = || is_stopped.load(Ordering::Relaxed) || upkeep.shutdown.has_failed();
+            let Work { upkeep, sweep: Some(sweep), stop, .. } = self else { return Ok(()) };
+            let is_cancelled = || stop.is_given() || upkeep.shutdown.has_failed();
             if is_cancelled() || !sweep.sweep(&upkeep.committer, &is_cancelled)? {
                 return Ok(());
             }
@@ -282,65 +228,4 @@ impl Days {
             Err(error) => self.upkeep.shutdown.fail(error),
         }
     }
-
-    /// The days that may be worth merging.
-    fn candidates(&self, state: &State) -> Vec<(Table, Day, DayPhase)> {
-        let mut candidates = Vec::new();
-        for table in [Table::Events, Table::Rejects] {
-            let waits =
-                |day: &Day| self.known.get(&(table, *day)).is_some_and(|known| known.waits(names(state, table, *day)));
-            let several: Vec<Day> =
-                days_with_several_files(state, table).into_iter().filter(|day| !waits(day)).collect();
-            if several.is_empty() {
-                continue;
-            }
-            let closed = match closed_days(&*self.upkeep.store, state, &several, table) {
-                Ok(closed) => closed,
-                Err(error) => {
-                    warn!(error = with_causes(&error), "could not look for days to merge; trying again later");
-                    continue;
-                }
-            };
-            let old = self.old.map_or(0, |commits| commits.old);
-            for day in several {
-                if closed.contains(&day) {
-                    candidates.push((table, day, DayPhase::Closed));
-                } else if names(state, table, day).files >= MANY_FILES && old > 0 {
-                    candidates.push((table, day, DayPhase::Open(old)));
-                }
-            }
-        }
-        candidates
-    }
-
-    /// Notes which commit is the newest now.
-    fn note_commit(&mut self, commit: CommitNumber) {
-        let now = Instant::now();
-        let OldCommit { old, next } = self.old.unwrap_or(OldCommit { old: 0, next: (commit, now) });
-        self.old = Some(match now.duration_since(next.1) >= OLD {
-            true => OldCommit { old: next.0, next: (commit, now) },
-            false => OldCommit { old, next },
-        });
-    }
-
-    /// Leaves a day alone for a while.
-    fn pause(&mut self, table: Table, day: Day, error: &BookError) {
-        let known = self.known.entry((table, day)).or_default();
-        let pause = known.pause.map_or(FIRST_PAUSE, |(last, _)| (last * 2).min(LONGEST_PAUSE));
-        known.pause = Some((pause, Instant::now() + pause));
-        let (table, error) = (table.folder(), with_causes(error));
-        warn!(%day, table, error, "could not merge the files of a day; nothing has changed, trying again in {pause:?}");
-    }
-}
-
-impl KnownDay {
-    /// Whether a day with these files need not be looked at now.
-    fn waits(&self, files: NameSum) -> bool {
-        self.pause.is_some_and(|(_, end)| Instant::now() < end) || self.settled == Some(files)
-    }
-}
-
-/// The files of a day.
-fn names(state: &State, table: Table, day: Day) -> NameSum {
-    state.files.as_ref().and_then(|files| files.get(&day)).map(|files| files.of(table)).unwrap_or_default()
 }
