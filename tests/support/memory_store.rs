@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use walbook::store::{Store, StoreFile};
 
+use super::TestDisk;
 use super::memory_disk::MemoryDisk;
 
 /// What happens at an operation.
@@ -80,7 +81,7 @@ pub struct Strikes {
 
 impl Strikes {
     /// Counts a strike that was planned in this store's process, after that has ended.
-    pub fn count(&mut self, store: &MemoryStore) {
+    pub fn count(&mut self, store: &impl TestDisk) {
         self.planned += 1;
         self.hit += usize::from(store.is_struck());
     }

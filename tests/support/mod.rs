@@ -16,6 +16,7 @@ mod memory_source;
 mod memory_store;
 mod memory_topic;
 mod oracle;
+pub mod script;
 mod test_disk;
 mod workload;
 

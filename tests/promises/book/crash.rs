@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
+use crate::support::script::{self, looks, operations_of};
 use crate::support::{Fault, MemoryStore, Strikes};
 use walbook::book::log::commit_log;
 use walbook::book::{BookError, CommitContents};
@@ -19,21 +20,12 @@ fn script(store: &MemoryStore, seen: &mut BTreeMap<i32, i64>) -> Result<(), Book
 
 /// The script's operations that change the disk, by number.
 fn changing() -> Vec<(usize, String)> {
-    let store = MemoryStore::new();
-    script(&store, &mut BTreeMap::new()).expect("nothing strikes");
-    let looks = |name: &String| ["list", "read", "look-up"].iter().any(|verb| name.starts_with(verb));
-    store.operations().into_iter().enumerate().filter(|(_, name)| !looks(name)).collect()
+    operations_of(MemoryStore::new(), script).into_iter().filter(|(_, name)| !looks(name)).collect()
 }
 
 /// What the disk holds after the script was struck at an operation, and what it had acknowledged.
 fn struck(number: usize, fault: Fault) -> (MemoryStore, BTreeMap<i32, i64>, Result<(), BookError>) {
-    let store = MemoryStore::new();
-    store.strike(number, fault);
-    let mut seen = BTreeMap::new();
-    let ended = script(&store, &mut seen);
-    // The script runs on one thread, so each operation comes again at its number.
-    assert!(store.is_struck(), "operation {number} was never reached");
-    (store, seen, ended)
+    script::struck(MemoryStore::new(), number, fault, script)
 }
 
 #[test]

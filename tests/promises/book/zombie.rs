@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::thread;
 
-use crate::support::{Fault, MemoryStore, Pause, Strikes};
+use crate::support::script::Sleeper;
+use crate::support::{Fault, MemoryStore, Strikes};
 use walbook::book::BookError;
 use walbook::change::Classified;
 use walbook::store::{Store as _, layout};
@@ -43,12 +43,7 @@ fn a_suspended_run_is_fenced_wherever_it_resumes() {
     for (number, name) in operations.iter().enumerate() {
         let context = format!("asleep before operation {number} ({name})");
         let disk = half_redone();
-        let sleeping = disk.process();
-        let pause = Pause::new();
-        sleeping.strike(number, Fault::Sleep(pause.clone()));
-        let thread = in_a_thread(sleeping.clone(), &pause, sleeper);
-        pause.wait();
-        assert!(sleeping.is_struck(), "{context}: it was never reached");
+        let sleeping = Sleeper::before(&disk, number, &context, sleeper).asleep();
 
         // The successor starts and commits once while the other is suspended, and once more after it resumed.
         let awake = disk.process();
@@ -58,8 +53,7 @@ fn a_suspended_run_is_fenced_wherever_it_resumes() {
         commit(&awake, &mut successor, &mut totals, &mut seen).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         check_complete(&disk, &seen);
 
-        pause.wake();
-        let ended = thread.join().unwrap_or_else(|_| panic!("{context}: it panicked"));
+        let ended = sleeping.wake();
         check_visible(&disk);
         if number > fence_put {
             // It owned the book, so it can only be fenced; what needs no more of the disk than it has done may end well.
@@ -113,21 +107,12 @@ fn a_run_that_resumes_during_a_takeover_disturbs_nothing() {
         for second in (number % 3..60).step_by(3) {
             let context = format!("asleep before {number} ({}), the successor's start at {second}", operations[number]);
             let disk = half_redone();
-            let (sleeping, starting) = (disk.process(), disk.process());
-            let (pause, half_way) = (Pause::new(), Pause::new());
-            sleeping.strike(number, Fault::Sleep(pause.clone()));
-            starting.strike(second, Fault::Sleep(half_way.clone()));
-            let sleeper_store = sleeping.clone();
-            let sleeping = in_a_thread(sleeping, &pause, sleeper);
-            pause.wait();
-            struck.count(&sleeper_store);
-            let starting = in_a_thread(starting, &half_way, |store| run(store, 1, &mut BTreeMap::new()).map(drop));
-            half_way.wait();
-            pause.wake();
-            let slept = sleeping.join().unwrap_or_else(|_| panic!("{context}: the sleeper panicked"));
+            let sleeping = Sleeper::before(&disk, number, &context, sleeper).counted(&mut struck);
+            let starts = |store: &MemoryStore| run(store, 1, &mut BTreeMap::new()).map(drop);
+            let starting = Sleeper::before(&disk, second, &context, starts);
+            let slept = sleeping.wake();
             check_visible(&disk);
-            half_way.wake();
-            let started = starting.join().unwrap_or_else(|_| panic!("{context}: the successor panicked"));
+            let started = starting.wake();
             if let Err(error) = &slept {
                 assert_eq!(error.exit_code(), 4, "{context}: {error:?}");
             }
@@ -137,17 +122,4 @@ fn a_run_that_resumes_during_a_takeover_disturbs_nothing() {
         }
     }
     struck.assert_most_hit();
-}
-
-fn in_a_thread(
-    store: MemoryStore,
-    pause: &Pause,
-    work: fn(&MemoryStore) -> Result<(), BookError>,
-) -> thread::JoinHandle<Result<(), BookError>> {
-    let pause = pause.clone();
-    thread::spawn(move || {
-        let ended = work(&store);
-        pause.pass();
-        ended
-    })
 }

@@ -9,6 +9,7 @@ use crate::book::world::next;
 use crate::compaction::world::{
     Identity, all_days, check_listing, check_recovery, commit, compact, listed, start, truth,
 };
+use crate::support::script::{hands_over, looks, operations_of, struck};
 use crate::support::{Fault, MemoryBucket, TestDisk as _};
 
 /// A run that commits twice, merges all days, and commits once more; `seen` has what was acknowledged.
@@ -26,9 +27,14 @@ fn script(bucket: &MemoryBucket, seen: &mut BTreeMap<i32, i64>) -> Result<(), Bo
     Ok(())
 }
 
+/// Merged files are sent in parts.
+fn bucket() -> MemoryBucket {
+    MemoryBucket::with_part_bytes(1500)
+}
+
 #[test]
 fn merged_files_have_the_same_rows() {
-    let bucket = MemoryBucket::with_part_bytes(1500);
+    let bucket = bucket();
     let mut seen = BTreeMap::new();
     script(&bucket, &mut seen).expect("nothing strikes");
     assert_eq!(check_listing(&bucket, "merged"), truth(&seen));
@@ -37,21 +43,13 @@ fn merged_files_have_the_same_rows() {
 
 #[test]
 fn a_kill_at_any_request_of_a_compaction_loses_and_repeats_nothing() {
-    let operations = {
-        let bucket = MemoryBucket::with_part_bytes(1500);
-        script(&bucket, &mut BTreeMap::new()).expect("nothing strikes");
-        bucket.operations()
-    };
-    let first = operations.iter().position(|name| name.contains("merging-")).expect("it merges");
-    let looks = |name: &String| ["list", "get", "head", "put-part"].iter().any(|verb| name.starts_with(verb));
-    for (number, name) in operations.iter().enumerate().skip(first).filter(|(_, name)| !looks(name)) {
+    let operations = operations_of(bucket(), script);
+    let first = operations.iter().position(|(_, name)| name.contains("merging-")).expect("it merges");
+    let is_struck = |name: &str| !looks(name) && !hands_over(name);
+    for (number, name) in operations.into_iter().skip(first).filter(|(_, name)| is_struck(name)) {
         for fault in [Fault::CrashBefore, Fault::CrashAfter] {
             let context = format!("{fault:?} request {number} ({name})");
-            let bucket = MemoryBucket::with_part_bytes(1500);
-            bucket.strike(number, fault);
-            let mut seen = BTreeMap::new();
-            drop(script(&bucket, &mut seen));
-            assert!(bucket.is_struck(), "{context}: it was never reached");
+            let (bucket, seen, _) = struck(bucket(), number, fault, script);
             // For a moment a row may be there twice, never not at all.
             let rows: BTreeSet<Identity> = listed(&bucket).into_keys().collect();
             assert!(truth(&seen).is_subset(&rows), "{context}");

@@ -8,6 +8,7 @@ use walbook::book::BookError;
 use walbook::change::Classified as _;
 
 use crate::book::world::{check_complete, check_recovery, check_visible, run};
+use crate::support::script::{self, looks, operations_of};
 use crate::support::{Fault, MemoryBucket, TestDisk as _};
 
 /// Two runs: a new book with two commits, and a second start with one.
@@ -19,27 +20,19 @@ pub(super) fn script(bucket: &MemoryBucket, seen: &mut BTreeMap<i32, i64>) -> Re
 
 /// The script's requests, by number.
 pub(super) fn requests() -> Vec<(usize, String)> {
-    let bucket = MemoryBucket::new();
-    script(&bucket, &mut BTreeMap::new()).expect("nothing strikes");
     // Checkpoints have many parts, which are all alike.
     let is_alike = |(number, name): &(usize, String)| name.starts_with("put-part _walbook/") && number % 16 != 0;
-    bucket.operations().into_iter().enumerate().filter(|request| !is_alike(request)).collect()
+    operations_of(MemoryBucket::new(), script).into_iter().filter(|request| !is_alike(request)).collect()
 }
 
 /// Those that change something.
 pub(super) fn changing() -> Vec<(usize, String)> {
-    let looks = |name: &String| ["list", "get", "head"].iter().any(|verb| name.starts_with(verb));
     requests().into_iter().filter(|(_, name)| !looks(name)).collect()
 }
 
 /// What the bucket holds after the script was struck at a request, and what it had acknowledged.
 pub(super) fn struck(number: usize, fault: Fault) -> (MemoryBucket, BTreeMap<i32, i64>, Result<(), BookError>) {
-    let bucket = MemoryBucket::new();
-    bucket.strike(number, fault);
-    let mut seen = BTreeMap::new();
-    let ended = script(&bucket, &mut seen);
-    assert!(bucket.is_struck(), "request {number} was never reached");
-    (bucket, seen, ended)
+    script::struck(MemoryBucket::new(), number, fault, script)
 }
 
 #[test]

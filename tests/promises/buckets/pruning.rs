@@ -8,6 +8,7 @@ use walbook::change::{CommitNumber, CountKey, Day};
 
 use crate::book::world::{self, next};
 use crate::compaction::world::{Identity, check_listing, commit, start, truth};
+use crate::support::script::{hands_over, looks, operations_of, struck};
 use crate::support::{Fault, MemoryBucket, TestDisk as _};
 
 /// Positions by commit.
@@ -68,15 +69,19 @@ fn check_recovery(bucket: &MemoryBucket, seen: &Positions, context: &str) {
     assert_eq!(totals, world::truth(&next(committer.state())), "{context}: counts have all days");
 }
 
+/// Some objects of a prune are sent in parts, others are not.
+fn bucket() -> MemoryBucket {
+    MemoryBucket::with_part_bytes(1500)
+}
+
 /// The requests of the script from its first prune on that change something.
 fn changing() -> Vec<(usize, String)> {
-    let bucket = MemoryBucket::with_part_bytes(1500);
-    script(&bucket, &mut Positions::new()).expect("nothing strikes");
-    let looks = |name: &str| ["list", "get", "head", "put-part"].iter().any(|verb| name.starts_with(verb));
-    let requests = bucket.operations();
-    let moved = requests.iter().position(|name| name.starts_with("copy _walbook/replaced/")).expect("it prunes");
-    let put = requests[..moved].iter().rposition(|name| name.starts_with("put-new _walbook/log/")).expect("an entry");
-    requests.into_iter().enumerate().skip(put).filter(|(_, name)| !looks(name)).collect()
+    let requests = operations_of(bucket(), script);
+    let is_move = |(_, name): &(usize, String)| name.starts_with("copy _walbook/replaced/");
+    let is_put = |(_, name): &(usize, String)| name.starts_with("put-new _walbook/log/");
+    let moved = requests.iter().position(is_move).expect("it prunes");
+    let put = requests[..moved].iter().rposition(is_put).expect("an entry");
+    requests.into_iter().skip(put).filter(|(_, name)| !looks(name) && !hands_over(name)).collect()
 }
 
 #[test]
@@ -84,11 +89,7 @@ fn a_kill_or_a_lost_answer_at_any_request_of_a_prune_loses_nothing_that_is_not_o
     for (number, name) in changing() {
         for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::DoneButFailed(ErrorKind::TimedOut)] {
             let context = format!("{fault:?} request {number} ({name})");
-            let bucket = MemoryBucket::with_part_bytes(1500);
-            bucket.strike(number, fault);
-            let mut seen = Positions::new();
-            drop(script(&bucket, &mut seen));
-            assert!(bucket.is_struck(), "{context}: it was never reached");
+            let (bucket, seen, _) = struck(bucket(), number, fault, script);
             check_listing(&bucket, &context);
             check_recovery(&bucket.process(), &seen, &context);
         }
@@ -97,7 +98,7 @@ fn a_kill_or_a_lost_answer_at_any_request_of_a_prune_loses_nothing_that_is_not_o
 
 #[test]
 fn files_that_were_listed_before_they_were_pruned_are_found() {
-    let bucket = MemoryBucket::with_part_bytes(1500);
+    let bucket = bucket();
     let (mut committer, mut totals) = start(&bucket).expect("nothing strikes");
     for _ in 0..2 {
         commit(&bucket, &mut committer, &mut totals).expect("nothing strikes");

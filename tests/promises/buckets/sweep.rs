@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::thread;
 
 use walbook::book::BookError;
 use walbook::book::sweep::Sweep;
@@ -10,7 +9,8 @@ use walbook::change::Classified as _;
 
 use crate::book::world::next;
 use crate::compaction::world::{all_days, check_listing, check_recovery, commit, compact, start, truth};
-use crate::support::{Fault, MemoryBucket, Pause, TestDisk as _};
+use crate::support::script::{self, Sleeper, looks, operations_of};
+use crate::support::{Fault, MemoryBucket, TestDisk as _};
 use crate::sweep::world::{check_log, check_swept, pass_checkpoints, sweep};
 
 /// Some objects of a sweep are sent in parts, others are not.
@@ -34,26 +34,18 @@ fn script(bucket: &MemoryBucket, seen: &mut BTreeMap<i32, i64>) -> Result<(), Bo
 
 /// The requests of the script that change something for a sweep.
 fn changing() -> Vec<(usize, String)> {
-    let bucket = bucket();
-    script(&bucket, &mut BTreeMap::new()).expect("nothing strikes");
-    let looks = |name: &str| ["list", "get", "head"].iter().any(|verb| name.starts_with(verb));
     let is_of_sweep = |name: &str| {
         let is_manifest = name.contains(".day=") && name.contains(".json.inprogress");
         let is_removal = name.starts_with("delete _walbook/log/");
         name.contains("_walbook/base") || name.contains("_walbook/files") || is_removal || is_manifest
     };
-    let requests = bucket.operations().into_iter().enumerate();
+    let requests = operations_of(bucket(), script).into_iter();
     requests.filter(|(_, name)| !looks(name) && is_of_sweep(name)).collect()
 }
 
 /// The bucket when the script was struck at a request, and what it had acknowledged.
 fn struck(number: usize, fault: Fault) -> (MemoryBucket, BTreeMap<i32, i64>, Result<(), BookError>) {
-    let bucket = bucket();
-    bucket.strike(number, fault);
-    let mut seen = BTreeMap::new();
-    let ended = script(&bucket, &mut seen);
-    assert!(bucket.is_struck(), "request {number} was never reached");
-    (bucket, seen, ended)
+    script::struck(bucket(), number, fault, script)
 }
 
 #[test]
@@ -143,18 +135,7 @@ fn a_run_that_was_fenced_and_whose_entries_were_swept_changes_nothing() {
     for (number, name) in all.iter().enumerate().skip(fence + 1).filter(|(_, name)| !looks(name)) {
         let context = format!("asleep before request {number} ({name})");
         let bucket = swept_book();
-        let (sleeping, pause) = (bucket.process(), Pause::new());
-        sleeping.strike(number, Fault::Sleep(pause.clone()));
-        let thread = {
-            let (sleeping, pause) = (sleeping.clone(), pause.clone());
-            thread::spawn(move || {
-                let ended = sleeper(&sleeping);
-                pause.pass();
-                ended
-            })
-        };
-        pause.wait();
-        assert!(sleeping.is_struck(), "{context}: it was never reached");
+        let sleeping = Sleeper::before(&bucket, number, &context, sleeper).asleep();
         let awake = bucket.process();
         let (mut successor, mut totals) = start(&awake).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         for _ in 0..2 {
@@ -164,8 +145,7 @@ fn a_run_that_was_fenced_and_whose_entries_were_swept_changes_nothing() {
         }
         let seen = next(successor.state());
         check_log(&bucket, &seen, &context);
-        pause.wake();
-        match thread.join().unwrap_or_else(|_| panic!("{context}: it panicked")) {
+        match sleeping.wake() {
             Err(error) => assert_eq!(error.exit_code(), 4, "{context}: {error:?}"),
             Ok(()) => assert!(number > last_put, "{context}: it went on"),
         }

@@ -1,13 +1,13 @@
 //! A run is suspended at any request while another takes the book over, and resumes.
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use walbook::book::BookError;
 use walbook::change::Classified as _;
 
 use crate::book::world::{check_complete, check_visible, commit, open, run};
-use crate::support::{Fault, MemoryBucket, Pause, TestDisk as _};
+use crate::support::script::Sleeper;
+use crate::support::{Fault, MemoryBucket, TestDisk as _};
 
 /// The run that will sleep: it finds a book with an entry to be redone, and commits twice.
 fn sleeper(bucket: &MemoryBucket) -> Result<(), BookError> {
@@ -45,20 +45,7 @@ fn a_suspended_run_is_fenced_wherever_it_resumes() {
     for (number, name) in operations.iter().enumerate().filter(|request| !is_alike(request)) {
         let context = format!("asleep before request {number} ({name})");
         let bucket = half_redone();
-        let sleeping = bucket.process();
-        let pause = Pause::new();
-        sleeping.strike(number, Fault::Sleep(pause.clone()));
-        let thread = {
-            let (sleeping, pause) = (sleeping.clone(), pause.clone());
-            thread::spawn(move || {
-                let ended = sleeper(&sleeping);
-                pause.pass();
-                ended
-            })
-        };
-        pause.wait();
-        assert!(sleeping.is_struck(), "{context}: it was never reached");
-
+        let sleeping = Sleeper::before(&bucket, number, &context, sleeper).asleep();
         let awake = bucket.process();
         let mut seen = BTreeMap::new();
         let mut successor = open(&awake).unwrap_or_else(|error| panic!("{context}: {error:?}"));
@@ -66,8 +53,7 @@ fn a_suspended_run_is_fenced_wherever_it_resumes() {
         commit(&awake, &mut successor, &mut totals, &mut seen).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         check_complete(&bucket, &seen);
 
-        pause.wake();
-        let ended = thread.join().unwrap_or_else(|_| panic!("{context}: it panicked"));
+        let ended = sleeping.wake();
         check_visible(&bucket);
         let disturbed = commit(&awake, &mut successor, &mut totals, &mut seen);
         match (number > fence_put, &ended) {

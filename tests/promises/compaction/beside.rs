@@ -1,7 +1,6 @@
 //! Compactions by processes beside the run that owns the book.
 
 use std::sync::Arc;
-use std::thread;
 
 use walbook::book::compact::{CompactionBeside, DayPhase};
 use walbook::book::{BookError, Entry};
@@ -11,7 +10,8 @@ use walbook::store::layout::Table;
 
 use super::world::{all_days, check_listing, check_recovery, commit, compact, entries, start, truth};
 use crate::book::world::{next, versions};
-use crate::support::{Fault, MemoryStore, Pause, Strikes};
+use crate::support::script::Sleeper;
+use crate::support::{Fault, MemoryStore, Strikes};
 
 fn no_book() -> BookError {
     BookError::NoBook { path: "a disk in memory".into() }
@@ -140,26 +140,15 @@ fn of_two_compactions_of_a_day_one_wins_wherever_the_other_is_suspended() {
         for by_run in [true, false] {
             let context = format!("asleep before {number} ({name}), the other one is the run: {by_run}");
             let (store, mut committer, mut totals) = book();
-            let (sleeping, pause) = (store.process(), Pause::new());
-            sleeping.strike(number, Fault::Sleep(pause.clone()));
-            let thread = {
-                let (sleeping, pause) = (sleeping.clone(), pause.clone());
-                thread::spawn(move || {
-                    let ended = merge(&sleeping, of);
-                    pause.pass();
-                    ended
-                })
-            };
-            pause.wait();
+            let sleeping =
+                Sleeper::before(&store, number, &context, move |store| merge(store, of)).counted(&mut strikes);
             let begun = entries(&store.process());
             if by_run {
                 compact(&mut committer, of).unwrap_or_else(|error| panic!("{context}: {error}"));
             } else {
                 merge(&store.process(), of).unwrap_or_else(|error| panic!("{context}: {error}"));
             }
-            pause.wake();
-            let ended = thread.join().unwrap_or_else(|_| panic!("{context}: it panicked"));
-            strikes.count(&sleeping);
+            let ended = sleeping.wake();
             let (_, entry) = ended.unwrap_or_else(|error| panic!("{context}: {error}"));
             // The sleeper either was first, or has found one file of the day.
             assert!(entry.is_none() || entry.as_ref().is_some_and(|entry| entry.entry < begun), "{context}: {entry:?}");
@@ -186,24 +175,12 @@ fn a_process_beside_that_is_suspended_over_the_start_of_a_run_loses_nothing() {
         let context = format!("asleep before {number} ({name})");
         let (store, committer, _) = book();
         drop(committer);
-        let (sleeping, pause) = (store.process(), Pause::new());
-        sleeping.strike(number, Fault::Sleep(pause.clone()));
-        let thread = {
-            let (sleeping, pause) = (sleeping.clone(), pause.clone());
-            thread::spawn(move || {
-                let ended = merge(&sleeping, of);
-                pause.pass();
-                ended
-            })
-        };
-        pause.wait();
+        let sleeping = Sleeper::before(&store, number, &context, move |store| merge(store, of)).counted(&mut strikes);
         // The start removes older staging folders, that of the sleeper too.
         let awake = store.process();
         let (mut committer, mut totals) = start(&awake).unwrap_or_else(|error| panic!("{context}: {error}"));
         commit(&awake, &mut committer, &mut totals).unwrap_or_else(|error| panic!("{context}: {error}"));
-        pause.wake();
-        let ended = thread.join().unwrap_or_else(|_| panic!("{context}: it panicked"));
-        strikes.count(&sleeping);
+        let ended = sleeping.wake();
         match ended {
             Ok(_) => {}
             Err(error) => assert_ne!(error.exit_code(), 0, "{context}"),

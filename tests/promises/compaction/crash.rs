@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::thread;
 
 use walbook::book::BookError;
 use walbook::change::Classified as _;
 
 use super::world::{Identity, all_days, check_listing, check_recovery, commit, compact, listed, start, truth};
 use crate::book::world::next;
-use crate::support::{Fault, MemoryStore, Pause, Strikes};
+use crate::support::script::{self, Sleeper, hands_over, looks, operations_of};
+use crate::support::{Fault, MemoryStore, Strikes};
 
 /// A run that commits, merges all days, commits, and merges all again; `seen` has what was acknowledged.
 fn script(store: &MemoryStore, seen: &mut BTreeMap<i32, i64>) -> Result<(), BookError> {
@@ -25,39 +25,30 @@ fn script(store: &MemoryStore, seen: &mut BTreeMap<i32, i64>) -> Result<(), Book
     committer.checkpoint()
 }
 
-/// The disk when the script was struck at an operation, and what it had acknowledged.
-fn struck(number: usize, fault: Fault, can_exchange: bool) -> (MemoryStore, BTreeMap<i32, i64>, Result<(), BookError>) {
+fn disk(can_exchange: bool) -> MemoryStore {
     let store = MemoryStore::new();
     if !can_exchange {
         store.forbid_exchange();
     }
-    store.strike(number, fault);
-    let mut seen = BTreeMap::new();
-    let ended = script(&store, &mut seen);
-    assert!(store.is_struck(), "operation {number} was never reached");
-    (store, seen, ended)
+    store
+}
+
+/// The disk when the script was struck at an operation, and what it had acknowledged.
+fn struck(number: usize, fault: Fault, can_exchange: bool) -> (MemoryStore, BTreeMap<i32, i64>, Result<(), BookError>) {
+    script::struck(disk(can_exchange), number, fault, script)
 }
 
 /// The operations of the script that change the disk, from its first merge on.
 fn changing(can_exchange: bool) -> Vec<(usize, String)> {
-    let store = MemoryStore::new();
-    if !can_exchange {
-        store.forbid_exchange();
-    }
-    script(&store, &mut BTreeMap::new()).expect("nothing strikes");
-    let looks = |name: &String| ["list", "read", "look-up", "write"].iter().any(|verb| name.starts_with(verb));
-    let operations = store.operations();
-    let first = operations.iter().position(|name| name.contains("merging-")).expect("it merges");
-    operations.into_iter().enumerate().skip(first).filter(|(_, name)| !looks(name)).collect()
+    let operations = operations_of(disk(can_exchange), script);
+    let first = operations.iter().position(|(_, name)| name.contains("merging-")).expect("it merges");
+    operations.into_iter().skip(first).filter(|(_, name)| !looks(name) && !hands_over(name)).collect()
 }
 
 #[test]
 fn a_run_without_faults_merges_every_day_into_one_file() {
     for can_exchange in [true, false] {
-        let store = MemoryStore::new();
-        if !can_exchange {
-            store.forbid_exchange();
-        }
+        let store = disk(can_exchange);
         let mut seen = BTreeMap::new();
         script(&store, &mut seen).expect("nothing strikes");
         assert_eq!(check_listing(&store, "merged"), truth(&seen));
@@ -174,18 +165,7 @@ fn a_suspended_run_undoes_no_compaction_wherever_it_resumes() {
     for (number, name) in operations.iter().enumerate().skip(fence + 1).filter(|(_, name)| !name.starts_with("write")) {
         let context = format!("asleep before operation {number} ({name})");
         let disk = begin();
-        let (sleeping, pause) = (disk.process(), Pause::new());
-        sleeping.strike(number, Fault::Sleep(pause.clone()));
-        let thread = {
-            let (sleeping, pause) = (sleeping.clone(), pause.clone());
-            thread::spawn(move || {
-                let ended = sleeper(&sleeping);
-                pause.pass();
-                ended
-            })
-        };
-        pause.wait();
-        assert!(sleeping.is_struck(), "{context}: it was never reached");
+        let sleeping = Sleeper::before(&disk, number, &context, sleeper).asleep();
         let awake = disk.process();
         let (mut successor, mut totals) = start(&awake).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         commit(&awake, &mut successor, &mut totals).unwrap_or_else(|error| panic!("{context}: {error:?}"));
@@ -195,8 +175,7 @@ fn a_suspended_run_undoes_no_compaction_wherever_it_resumes() {
         commit(&awake, &mut successor, &mut totals).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         let expected = truth(&next(successor.state()));
         assert_eq!(check_listing(&disk, &context), expected, "{context}: before it resumes");
-        pause.wake();
-        match thread.join().unwrap_or_else(|_| panic!("{context}: it panicked")) {
+        match sleeping.wake() {
             Err(error) => assert_eq!(error.exit_code(), 4, "{context}: {error:?}"),
             Ok(()) => assert!(number > last_put, "{context}: it went on"),
         }

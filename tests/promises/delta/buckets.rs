@@ -6,6 +6,7 @@ use walbook::store::layout::Table;
 use super::world::{Noted, check, failed, note, tables, versions, write};
 use crate::book::world::day;
 use crate::compaction::world::{commit, compact, start};
+use crate::support::script::{hands_over, looks, operations_of, struck};
 use crate::support::{Fault, MemoryBucket, TestDisk as _};
 
 /// A run that writes the tables, merges and prunes.
@@ -28,6 +29,11 @@ fn script(bucket: &MemoryBucket, noted: &mut Noted) -> Result<(), BookError> {
     Ok(())
 }
 
+/// Some objects are sent in parts, others are not.
+fn bucket() -> MemoryBucket {
+    MemoryBucket::with_part_bytes(1500)
+}
+
 /// Checks that all files of the newest versions are there.
 fn check_newest(bucket: &MemoryBucket, context: &str) {
     let files = bucket.files();
@@ -40,22 +46,15 @@ fn check_newest(bucket: &MemoryBucket, context: &str) {
 
 #[test]
 fn files_go_only_after_a_version_that_does_without_them() {
-    let operations = {
-        let bucket = MemoryBucket::with_part_bytes(1500);
-        script(&bucket, &mut Noted::new()).expect("nothing strikes");
-        check_newest(&bucket, "no fault");
-        bucket.operations()
-    };
-    let first = operations.iter().position(|name| name.contains("_delta_log")).expect("it writes tables");
-    let looks = |name: &String| ["list", "get", "head", "put-part"].iter().any(|verb| name.starts_with(verb));
-    for (number, name) in operations.iter().enumerate().skip(first).filter(|(_, name)| !looks(name)) {
+    let undisturbed = bucket();
+    let operations = operations_of(undisturbed.clone(), script);
+    check_newest(&undisturbed, "no fault");
+    let first = operations.iter().position(|(_, name)| name.contains("_delta_log")).expect("it writes tables");
+    let is_struck = |name: &str| !looks(name) && !hands_over(name);
+    for (number, name) in operations.into_iter().skip(first).filter(|(_, name)| is_struck(name)) {
         for fault in [Fault::CrashBefore, Fault::CrashAfter] {
             let context = format!("{fault:?} request {number} ({name})");
-            let bucket = MemoryBucket::with_part_bytes(1500);
-            bucket.strike(number, fault);
-            let mut noted = Noted::new();
-            drop(script(&bucket, &mut noted));
-            assert!(bucket.is_struck(), "{context}: it was never reached");
+            let (bucket, _, _) = struck(bucket(), number, fault, script);
             check_newest(&bucket, &context);
             let bucket = bucket.process();
             let (mut committer, mut totals) = start(&bucket).unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -72,7 +71,7 @@ fn files_go_only_after_a_version_that_does_without_them() {
 
 #[test]
 fn each_version_of_a_bucket_has_the_rows_of_its_entry() {
-    let bucket = MemoryBucket::with_part_bytes(1500);
+    let bucket = bucket();
     let mut noted = Noted::new();
     let (mut committer, mut totals) = start(&bucket).expect("nothing strikes");
     let mut delta = tables(&bucket, &committer);

@@ -1,14 +1,13 @@
 //! The machine stops, or another run takes the book over, at any operation of a run that writes Delta tables.
 
-use std::thread;
-
 use walbook::book::BookError;
 use walbook::store::layout::Table;
 
 use super::world::{Noted, check, failed, note, tables, versions, write};
 use crate::book::world::day;
 use crate::compaction::world::{commit, compact, start};
-use crate::support::{Fault, MemoryStore, Pause};
+use crate::support::script::{Sleeper, operations_of, struck};
+use crate::support::{Fault, MemoryStore};
 
 /// A run that commits, merges, and writes the tables in between.
 fn script(store: &MemoryStore, noted: &mut Noted) -> Result<(), BookError> {
@@ -43,10 +42,8 @@ fn check_recovery(store: &MemoryStore, noted: &Noted, context: &str) {
 
 /// The operations on the tables.
 fn operations() -> Vec<(usize, String)> {
-    let store = MemoryStore::new();
-    script(&store, &mut Noted::new()).expect("nothing strikes");
-    let of_delta = |name: &String| name.contains("delta") && !name.starts_with("look-up") && !name.starts_with("list");
-    store.operations().into_iter().enumerate().filter(|(_, name)| of_delta(name)).collect()
+    let of_delta = |name: &str| name.contains("delta") && !name.starts_with("look-up") && !name.starts_with("list");
+    operations_of(MemoryStore::new(), script).into_iter().filter(|(_, name)| of_delta(name)).collect()
 }
 
 #[test]
@@ -55,11 +52,7 @@ fn a_crash_at_any_operation_puts_each_row_once() {
     assert!(operations.len() > 40, "{operations:?}");
     for (number, name) in operations {
         for (fault, seeds) in [(Fault::CrashBefore, 0..2), (Fault::CrashAfter, 0..3)] {
-            let store = MemoryStore::new();
-            store.strike(number, fault.clone());
-            let mut noted = Noted::new();
-            let _ = script(&store, &mut noted);
-            assert!(store.is_struck(), "operation {number} was never reached");
+            let (store, noted, _) = struck(MemoryStore::new(), number, fault.clone(), script);
             for seed in seeds {
                 let context = format!("{fault:?} operation {number} ({name}), seed {seed}");
                 check_recovery(&store.survive(seed), &noted, &context);
@@ -75,19 +68,12 @@ fn a_suspended_run_changes_no_table_wherever_it_resumes() {
     for (number, name) in operations() {
         let context = format!("asleep before operation {number} ({name})");
         let disk = MemoryStore::new();
-        let (sleeping, pause) = (disk.process(), Pause::new());
-        sleeping.strike(number, Fault::Sleep(pause.clone()));
-        let thread = {
-            let (sleeping, pause) = (sleeping.clone(), pause.clone());
-            thread::spawn(move || {
-                let mut noted = Noted::new();
-                let _ = script(&sleeping, &mut noted);
-                pause.pass();
-                noted
-            })
-        };
-        pause.wait();
-        assert!(sleeping.is_struck(), "{context}: it was never reached");
+        let sleeping = Sleeper::before(&disk, number, &context, |store| {
+            let mut noted = Noted::new();
+            let _ = script(store, &mut noted);
+            noted
+        });
+        let sleeping = sleeping.asleep();
         let awake = disk.process();
         let mut own = Noted::new();
         let (mut committer, mut totals) = start(&awake).unwrap_or_else(|error| panic!("{context}: {error:?}"));
@@ -98,8 +84,7 @@ fn a_suspended_run_changes_no_table_wherever_it_resumes() {
         note(&mut own, &committer);
         write(&mut delta, &committer).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         let before = versions(&disk, "events").len();
-        pause.wake();
-        let mut noted = thread.join().unwrap_or_else(|_| panic!("{context}: it panicked"));
+        let mut noted = sleeping.wake();
         noted.append(&mut own);
         assert_eq!(versions(&disk, "events").len(), before, "{context}: it has put nothing");
         check(&disk, &noted, |_, _| false, &context);

@@ -16,6 +16,7 @@ use super::world::{Noted, Version, counts, events, failed, note, write};
 use crate::book::world;
 use crate::book::world::day;
 use crate::compaction::world::{commit, compact, start, truth};
+use crate::support::script::struck;
 use crate::support::{Fault, MemoryStore};
 
 /// Tables that keep nothing longer than they must, with a checkpoint every three versions.
@@ -130,15 +131,12 @@ fn a_crash_while_old_versions_go_takes_no_file_that_is_needed() {
         let is_change = ["remove", "link", "rename", "sync"].iter().any(|verb| name.starts_with(verb));
         is_change && (name.contains("checkpoint") || (name.starts_with("remove") && name.contains("_delta_")))
     };
-    let struck: Vec<(usize, String)> =
+    let of_vacuum: Vec<(usize, String)> =
         operations.into_iter().enumerate().filter(|(_, name)| is_of_vacuum(name)).collect();
-    assert!(struck.len() > 30, "{struck:?}");
-    for (number, name) in struck {
+    assert!(of_vacuum.len() > 30, "{of_vacuum:?}");
+    for (number, name) in of_vacuum {
         for (fault, seeds) in [(Fault::CrashBefore, 0..2), (Fault::CrashAfter, 0..3)] {
-            let crashed = MemoryStore::new();
-            crashed.strike(number, fault.clone());
-            drop(script(&crashed));
-            assert!(crashed.is_struck(), "operation {number} was never reached");
+            let (crashed, (), _) = struck(MemoryStore::new(), number, fault.clone(), |store, ()| script(store));
             for seed in seeds {
                 let context = format!("{fault:?} operation {number} ({name}), seed {seed}");
                 let store = crashed.survive(seed);

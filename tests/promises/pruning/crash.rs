@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::thread;
 
 use walbook::book::{BookError, Committer};
 use walbook::change::{Classified as _, CommitNumber};
@@ -11,7 +10,8 @@ use walbook::store::layout::{REPLACED, Table};
 
 use crate::book::world::{self, next};
 use crate::compaction::world::{Identity, check_listing, commit, compact, start, truth};
-use crate::support::{Fault, MemoryStore, Pause, Strikes};
+use crate::support::script::{self, Sleeper, hands_over, looks, operations_of};
+use crate::support::{Fault, MemoryStore, Strikes};
 
 /// Positions by commit.
 type Positions = BTreeMap<CommitNumber, BTreeMap<i32, i64>>;
@@ -78,23 +78,16 @@ fn check_recovery(store: &MemoryStore, seen: &Positions, context: &str) {
 }
 
 fn struck(number: usize, fault: Fault) -> (MemoryStore, Positions, Result<(), BookError>) {
-    let store = MemoryStore::new();
-    store.strike(number, fault);
-    let mut seen = Positions::new();
-    let ended = script(&store, &mut seen);
-    assert!(store.is_struck(), "operation {number} was never reached");
-    (store, seen, ended)
+    script::struck(MemoryStore::new(), number, fault, script)
 }
 
 /// The operations of the script that change the disk, from its first prune on.
 fn changing() -> Vec<(usize, String)> {
-    let store = MemoryStore::new();
-    script(&store, &mut Positions::new()).expect("nothing strikes");
-    let looks = |name: &String| ["list", "read", "look-up", "write"].iter().any(|verb| name.starts_with(verb));
-    let operations = store.operations();
-    let moved = operations.iter().position(|name| name.contains("_walbook/replaced")).expect("it prunes");
-    let first = operations[..moved].iter().rposition(|name| name.starts_with("link _walbook/log/")).expect("an entry");
-    operations.into_iter().enumerate().skip(first.saturating_sub(3)).filter(|(_, name)| !looks(name)).collect()
+    let operations = operations_of(MemoryStore::new(), script);
+    let moved = operations.iter().position(|(_, name)| name.contains("_walbook/replaced")).expect("it prunes");
+    let is_put = |(_, name): &(usize, String)| name.starts_with("link _walbook/log/");
+    let first = operations[..moved].iter().rposition(is_put).expect("an entry").saturating_sub(3);
+    operations.into_iter().skip(first).filter(|(_, name)| !looks(name) && !hands_over(name)).collect()
 }
 
 #[test]
@@ -185,18 +178,7 @@ fn a_suspended_run_takes_nothing_away_wherever_it_resumes() {
     for (number, name) in operations.iter().enumerate().skip(fence + 1).filter(|(_, name)| !name.starts_with("write")) {
         let context = format!("asleep before operation {number} ({name})");
         let (disk, mut seen) = begin();
-        let (sleeping, pause) = (disk.process(), Pause::new());
-        sleeping.strike(number, Fault::Sleep(pause.clone()));
-        let thread = {
-            let (sleeping, pause) = (sleeping.clone(), pause.clone());
-            thread::spawn(move || {
-                let ended = sleeper(&sleeping);
-                pause.pass();
-                ended
-            })
-        };
-        pause.wait();
-        assert!(sleeping.is_struck(), "{context}: it was never reached");
+        let sleeping = Sleeper::before(&disk, number, &context, sleeper).asleep();
         let awake = disk.process();
         let (mut successor, mut totals) = start(&awake).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         seen.insert(successor.state().commit, next(successor.state()));
@@ -208,8 +190,7 @@ fn a_suspended_run_takes_nothing_away_wherever_it_resumes() {
             .unwrap_or_else(|error| panic!("{context}: {error:?}"));
         let expected = kept(&successor, &seen);
         assert_eq!(check_listing(&disk, &context), expected, "{context}: before it resumes");
-        pause.wake();
-        match thread.join().unwrap_or_else(|_| panic!("{context}: it panicked")) {
+        match sleeping.wake() {
             Err(error) => assert_eq!(error.exit_code(), 4, "{context}: {error:?}"),
             Ok(()) => assert!(number > last_put, "{context}: it went on"),
         }

@@ -1,7 +1,6 @@
 //! Whoever sleeps while the log is swept: runs that were fenced, processes beside the run, starts and readers.
 
 use std::sync::Arc;
-use std::thread;
 
 use walbook::book::sweep::Sweep;
 use walbook::book::{Book, BookError, ViewChange, change_view};
@@ -11,7 +10,8 @@ use walbook::store::Store;
 use super::world::{check_log, check_swept, pass_checkpoints, sweep};
 use crate::book::world::{new_topics, next, settings, versions};
 use crate::compaction::world::{all_days, check_recovery, commit, compact, start};
-use crate::support::{Fault, MemoryStore, Pause, Strikes};
+use crate::support::script::Sleeper;
+use crate::support::{MemoryStore, Strikes};
 
 type Totals = std::collections::BTreeMap<walbook::change::CountKey, i64>;
 
@@ -41,26 +41,6 @@ fn operations<T>(begin: impl Fn() -> MemoryStore, work: impl Fn(&MemoryStore) ->
     operations.filter(|(_, name)| !name.starts_with("write")).collect()
 }
 
-/// Does some work in a process that sleeps before one of its operations.
-fn asleep<T: Send + 'static>(
-    store: &MemoryStore,
-    number: usize,
-    work: impl FnOnce(&MemoryStore) -> T + Send + 'static,
-) -> (MemoryStore, Pause, thread::JoinHandle<T>) {
-    let (sleeping, pause) = (store.process(), Pause::new());
-    sleeping.strike(number, Fault::Sleep(pause.clone()));
-    let thread = {
-        let (sleeping, pause) = (sleeping.clone(), pause.clone());
-        thread::spawn(move || {
-            let ended = work(&sleeping);
-            pause.pass();
-            ended
-        })
-    };
-    pause.wait();
-    (sleeping, pause, thread)
-}
-
 #[test]
 fn a_run_that_was_fenced_while_it_swept_changes_nothing() {
     let sleeper = |store: &MemoryStore| -> Result<(), BookError> {
@@ -76,8 +56,7 @@ fn a_run_that_was_fenced_while_it_swept_changes_nothing() {
     for (place, (number, name)) in all.iter().enumerate().skip(fence + 1) {
         let context = format!("asleep before operation {number} ({name})");
         let disk = begin();
-        let (sleeping, pause, thread) = asleep(&disk, *number, sleeper);
-        assert!(sleeping.is_struck(), "{context}: it was never reached");
+        let sleeping = Sleeper::before(&disk, *number, &context, sleeper).asleep();
         let awake = disk.process();
         let (mut successor, mut totals) = start(&awake).unwrap_or_else(|error| panic!("{context}: {error:?}"));
         pass_checkpoints(&awake, &mut successor, &mut totals).unwrap_or_else(|error| panic!("{context}: {error:?}"));
@@ -85,8 +64,7 @@ fn a_run_that_was_fenced_while_it_swept_changes_nothing() {
         assert!(matches!(swept, Sweep::Swept { .. }), "{context}: {swept:?}");
         let seen = next(successor.state());
         check_log(&disk, &seen, &context);
-        pause.wake();
-        match thread.join().unwrap_or_else(|_| panic!("{context}: it panicked")) {
+        match sleeping.wake() {
             Err(error) => assert_eq!(error.exit_code(), 4, "{context}: {error:?}"),
             Ok(()) => assert!(place > last_put, "{context}: it went on"),
         }
@@ -113,15 +91,13 @@ fn a_process_beside_the_run_cannot_put_an_entry_whose_number_was_swept() {
     for (number, name) in operations(|| book().0, declare) {
         let context = format!("asleep before operation {number} ({name})");
         let (store, mut committer, mut totals) = book();
-        let (sleeping, pause, thread) = asleep(&store, number, declare);
+        let sleeping = Sleeper::before(&store, number, &context, declare).counted(&mut strikes);
         // The run goes on for so long that the number of the sleeper's entry is swept.
         for _ in 0..2 {
             pass_checkpoints(&store, &mut committer, &mut totals).unwrap_or_else(|error| panic!("{context}: {error}"));
         }
         sweep(&committer).unwrap_or_else(|error| panic!("{context}: {error}"));
-        pause.wake();
-        let ended = thread.join().unwrap_or_else(|_| panic!("{context}: it panicked"));
-        strikes.count(&sleeping);
+        let ended = sleeping.wake();
         match ended {
             Ok(name) => assert_eq!(name, "v", "{context}"),
             // It was in the log before it slept.
@@ -148,15 +124,13 @@ fn a_start_that_sleeps_until_its_fence_was_swept_does_not_own_the_book() {
     for (number, name) in &all[..=fence] {
         let context = format!("asleep before operation {number} ({name})");
         let (store, mut committer, mut totals) = book();
-        let (sleeping, pause, thread) = asleep(&store, *number, open);
+        let sleeping = Sleeper::before(&store, *number, &context, open).counted(&mut strikes);
         for _ in 0..2 {
             pass_checkpoints(&store, &mut committer, &mut totals).unwrap_or_else(|error| panic!("{context}: {error}"));
         }
         sweep(&committer).unwrap_or_else(|error| panic!("{context}: {error}"));
         let seen = next(committer.state());
-        pause.wake();
-        let ended = thread.join().unwrap_or_else(|_| panic!("{context}: it panicked"));
-        strikes.count(&sleeping);
+        let ended = sleeping.wake();
         check_log(&store, &seen, &context);
         let committed = commit(&store, &mut committer, &mut totals);
         match (ended, committed) {
@@ -187,7 +161,7 @@ fn a_reader_that_sleeps_while_entries_are_swept_sees_the_whole_log() {
             let context = format!("asleep before operation {number} ({name})");
             let (store, mut committer, mut totals) = begin();
             let before = committer.state().entries;
-            let (sleeping, pause, thread) = asleep(&store, number, read);
+            let sleeping = Sleeper::before(&store, number, &context, read).counted(&mut strikes);
             for of in all_days() {
                 compact(&mut committer, of).unwrap_or_else(|error| panic!("{context}: {error}"));
             }
@@ -196,9 +170,7 @@ fn a_reader_that_sleeps_while_entries_are_swept_sees_the_whole_log() {
                     .unwrap_or_else(|error| panic!("{context}: {error}"));
                 sweep(&committer).unwrap_or_else(|error| panic!("{context}: {error}"));
             }
-            pause.wake();
-            let state = thread.join().unwrap_or_else(|_| panic!("{context}: it panicked"));
-            strikes.count(&sleeping);
+            let state = sleeping.wake();
             // Files that were merged or appeared meanwhile may make a start fail; it never sees another log.
             match state {
                 Ok(state) => {

@@ -10,6 +10,7 @@ use walbook::change::Classified as _;
 use super::world::{check_log, check_swept, pass_checkpoints, sweep};
 use crate::book::world::next;
 use crate::compaction::world::{all_days, check_listing, check_recovery, commit, compact, start, truth};
+use crate::support::script::{self, hands_over, looks, operations_of};
 use crate::support::{Fault, MemoryStore, Strikes};
 
 /// A run that commits, merges, and sweeps twice; `seen` has what was acknowledged.
@@ -29,19 +30,11 @@ fn script(store: &MemoryStore, seen: &mut BTreeMap<i32, i64>) -> Result<(), Book
 
 /// The disk when the script was struck at an operation, and what it had acknowledged.
 fn struck(number: usize, fault: Fault) -> (MemoryStore, BTreeMap<i32, i64>, Result<(), BookError>) {
-    let store = MemoryStore::new();
-    store.strike(number, fault);
-    let mut seen = BTreeMap::new();
-    let ended = script(&store, &mut seen);
-    assert!(store.is_struck(), "operation {number} was never reached");
-    (store, seen, ended)
+    script::struck(MemoryStore::new(), number, fault, script)
 }
 
 /// The operations of the script that change the disk, from its first sweep on.
 fn changing() -> Vec<(usize, String)> {
-    let store = MemoryStore::new();
-    script(&store, &mut BTreeMap::new()).expect("nothing strikes");
-    let looks = |name: &str| ["list", "read", "look-up", "write"].iter().any(|verb| name.starts_with(verb));
     let is_manifest = |name: &str| name.contains(".day=") && name.ends_with(".json.inprogress");
     let is_of_sweep = |name: &str| {
         name.contains("_walbook/base")
@@ -50,8 +43,8 @@ fn changing() -> Vec<(usize, String)> {
             || name.starts_with("remove _walbook/log/")
             || is_manifest(name)
     };
-    let operations = store.operations().into_iter().enumerate();
-    operations.filter(|(_, name)| !looks(name) && is_of_sweep(name)).collect()
+    let is_struck = |name: &str| !looks(name) && !hands_over(name) && is_of_sweep(name);
+    operations_of(MemoryStore::new(), script).into_iter().filter(|(_, name)| is_struck(name)).collect()
 }
 
 #[test]
