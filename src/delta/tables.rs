@@ -245,7 +245,7 @@ fn table<'t>(
     if !tables.contains_key(folder) {
         let read = TableLog::read(writer.store(), folder, book)?;
         if read.version.is_some() {
-            // Whoever has put it may have been stopped before its sync.
+            // The run that has put it may have been stopped before its sync.
             let log = format!("{folder}/{DELTA_LOG}");
             writer.store().sync_folder(&log).at("sync", &log)?;
         }

@@ -208,7 +208,7 @@ impl ObjectBytes {
 }
 
 impl ObjectBytes {
-    /// Where the file is for a while after it was taken out of its day's folder: no two files of a book have the same path.
+    /// Where the file is kept for a while after it was merged or pruned: in the folder of one of the entries that did so.
     fn moved_to(&self) -> io::Result<Option<String>> {
         let Some((folder, name)) = self.path.rsplit_once('/') else { return Ok(None) };
         let suffix = format!(".{}", folder.replace('/', "."));

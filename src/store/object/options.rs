@@ -12,26 +12,26 @@ enum Value {
 }
 
 /// An option: its name, its value, and by kind of store the library's name of it.
-struct Known {
+struct KnownOption {
     key: &'static str,
     value: Value,
     names: [Option<&'static str>; 3],
 }
 
-const fn known(key: &'static str, value: Value, names: [Option<&'static str>; 3]) -> Known {
-    Known { key, value, names }
+const fn option(key: &'static str, value: Value, names: [Option<&'static str>; 3]) -> KnownOption {
+    KnownOption { key, value, names }
 }
 
 /// For S3, Google and Azure. Credentials are not among them: other users of a machine see the arguments of its processes.
-const KNOWN: [Known; 8] = [
-    known("endpoint", Value::Address, [Some("endpoint"), Some("base_url"), Some("endpoint")]),
-    known("region", Value::Text, [Some("region"), None, None]),
-    known("account", Value::Text, [None, None, Some("account_name")]),
-    known("path-style", Value::YesNo, [Some("virtual_hosted_style_request"), None, None]),
-    known("allow-http", Value::YesNo, [Some("allow_http"), Some("allow_http"), Some("allow_http")]),
-    known("anonymous", Value::YesNo, [Some("skip_signature"), Some("skip_signature"), Some("skip_signature")]),
-    known("timeout", Value::Time, [Some("timeout"), Some("timeout"), Some("timeout")]),
-    known("connect-timeout", Value::Time, [Some("connect_timeout"), Some("connect_timeout"), Some("connect_timeout")]),
+const OPTIONS: [KnownOption; 8] = [
+    option("endpoint", Value::Address, [Some("endpoint"), Some("base_url"), Some("endpoint")]),
+    option("region", Value::Text, [Some("region"), None, None]),
+    option("account", Value::Text, [None, None, Some("account_name")]),
+    option("path-style", Value::YesNo, [Some("virtual_hosted_style_request"), None, None]),
+    option("allow-http", Value::YesNo, [Some("allow_http"), Some("allow_http"), Some("allow_http")]),
+    option("anonymous", Value::YesNo, [Some("skip_signature"), Some("skip_signature"), Some("skip_signature")]),
+    option("timeout", Value::Time, [Some("timeout"), Some("timeout"), Some("timeout")]),
+    option("connect-timeout", Value::Time, [Some("connect_timeout"), Some("connect_timeout"), Some("connect_timeout")]),
 ];
 
 /// The library's settings for some options, in their order.
@@ -48,10 +48,10 @@ pub(super) fn settings(kind: BucketKind, options: &[StoreOption]) -> Result<Vec<
     let mut settings = Vec::new();
     for (number, StoreOption { key, value }) in options.iter().enumerate() {
         let wrong = |reason: String| StoreError::WrongOption { option: key.clone(), reason };
-        let found = KNOWN.iter().find_map(|known| (known.key == key).then_some((known.value, known.names[place]?)));
+        let found = OPTIONS.iter().find_map(|known| (known.key == key).then_some((known.value, known.names[place]?)));
         let Some((form, name)) = found else {
             let all: Vec<&str> =
-                KNOWN.iter().filter(|known| known.names[place].is_some()).map(|known| known.key).collect();
+                OPTIONS.iter().filter(|known| known.names[place].is_some()).map(|known| known.key).collect();
             return Err(wrong(format!(
                 "there is no such option of {}://; there are {}",
                 kind.scheme(),
