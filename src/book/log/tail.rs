@@ -12,7 +12,7 @@ use crate::store::{BookStore, Store};
 
 /// The entries whose files may not be in place, up to the newest one of a snapshot.
 pub(in crate::book) struct Tail {
-    disk: BookStore,
+    store: BookStore,
     /// The newest entry of the snapshot.
     pub(in crate::book) newest: u64,
     /// Everything up to this entry is in place.
@@ -25,10 +25,10 @@ pub(in crate::book) struct Tail {
 
 impl Tail {
     /// Reads the entries after `redone_to`, up to `newest`.
-    pub(in crate::book) fn read(disk: &BookStore, redone_to: u64, newest: u64) -> Result<Tail, BookError> {
-        let entries = (redone_to + 1..=newest).map(|number| present_entry(disk, number));
+    pub(in crate::book) fn read(store: &BookStore, redone_to: u64, newest: u64) -> Result<Tail, BookError> {
+        let entries = (redone_to + 1..=newest).map(|number| present_entry(store, number));
         let entries = entries.collect::<Result<Vec<Entry>, BookError>>()?;
-        Ok(Tail { disk: disk.clone(), newest, redone_to, entries, later: RefCell::default() })
+        Ok(Tail { store: store.clone(), newest, redone_to, entries, later: RefCell::default() })
     }
 
     /// What to add to a counts file of `day` to bring it to the newest entry, given the entry in its stamp (`None`: there is no
@@ -48,7 +48,7 @@ impl Tail {
         for number in self.newest + 1..=stands_at {
             match later.entry(number) {
                 btree_map::Entry::Occupied(known) => add(known.get(), -1),
-                btree_map::Entry::Vacant(unknown) => add(unknown.insert(present_entry(&self.disk, number)?), -1),
+                btree_map::Entry::Vacant(unknown) => add(unknown.insert(present_entry(&self.store, number)?), -1),
             }
         }
         Ok(corrections)
@@ -56,6 +56,6 @@ impl Tail {
 }
 
 /// An entry that must exist, because others refer to it.
-fn present_entry(disk: &dyn Store, number: u64) -> Result<Entry, BookError> {
-    Ok(commit_log::required(disk, number)?.entry)
+fn present_entry(store: &dyn Store, number: u64) -> Result<Entry, BookError> {
+    Ok(commit_log::required(store, number)?.entry)
 }

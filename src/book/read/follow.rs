@@ -6,7 +6,7 @@ use crate::store::{BookStore, Store};
 
 /// Polls a book for new entries; a poll that finds none costs two look-ups in the file system.
 pub struct Follower {
-    disk: BookStore,
+    store: BookStore,
     book: String,
     /// The number of entries that are known.
     entries: u64,
@@ -27,7 +27,7 @@ pub enum LogUpdate {
 impl Follower {
     /// Begins after the entries that a snapshot holds.
     pub fn after(book: impl Into<BookStore>, snapshot: &Snapshot) -> Follower {
-        let mut follower = Follower { disk: book.into(), book: String::new(), entries: 0, digest: String::new() };
+        let mut follower = Follower { store: book.into(), book: String::new(), entries: 0, digest: String::new() };
         follower.accept(snapshot);
         follower
     }
@@ -37,12 +37,12 @@ impl Follower {
     /// # Errors
     /// [`BookError`] when the log is damaged or cannot be read.
     pub fn look(&self) -> Result<LogUpdate, BookError> {
-        let exists = |number| self.disk.exists(&layout::entry_path(number)).unwrap_or(false);
+        let exists = |number| self.store.exists(&layout::entry_path(number)).unwrap_or(false);
         let is_present = self.entries.checked_sub(1).is_none_or(exists);
         if is_present && !exists(self.entries) {
             return Ok(LogUpdate::Nothing);
         }
-        let snapshot = Snapshot::take(&self.disk)?;
+        let snapshot = Snapshot::take(&self.store)?;
         let entries = self.entries_up_to(&snapshot)?;
         Ok(match entries {
             Some(entries) if entries.is_empty() => LogUpdate::Nothing,
@@ -60,7 +60,7 @@ impl Follower {
         let mut entries = Vec::new();
         let mut digest = self.digest.clone();
         for number in self.entries..state.entries {
-            match read_entry(&self.disk, number)? {
+            match read_entry(&self.store, number)? {
                 Some(logged) if logged.entry.previous == digest => {
                     digest = logged.digest;
                     entries.push(logged.entry);

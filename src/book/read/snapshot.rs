@@ -58,7 +58,7 @@ impl DataFile {
 
 /// A book at its newest entry.
 pub struct Snapshot {
-    disk: BookStore,
+    store: BookStore,
     state: State,
     tail: Tail,
     named: RefCell<NamedFiles>,
@@ -74,33 +74,33 @@ impl Snapshot {
     /// # Errors
     /// [`BookError::NoBook`]; [`BookError::Damaged`] and [`BookError::Unsound`] when the log does not hold together.
     pub fn take(book: impl Into<BookStore>) -> Result<Snapshot, BookError> {
-        let disk = book.into();
-        expect_directory(&disk)?;
-        folding::repeated(&disk, || Snapshot::take_once(disk.clone()))
+        let store = book.into();
+        expect_directory(&store)?;
+        folding::repeated(&store, || Snapshot::take_once(store.clone()))
     }
 
-    fn take_once(disk: BookStore) -> Result<Snapshot, BookError> {
-        let evidence = LogEvidence::list(&disk)?;
-        let mut state = folding::begin(&disk, |_| true)?;
+    fn take_once(store: BookStore) -> Result<Snapshot, BookError> {
+        let evidence = LogEvidence::list(&store)?;
+        let mut state = folding::begin(&store, |_| true)?;
         while let Some(LoggedEntry { entry, digest, .. }) =
-            next_entry(&disk, state.as_ref().map_or(0, |state| state.entries))?
+            next_entry(&store, state.as_ref().map_or(0, |state| state.entries))?
         {
             let state = state.get_or_insert_with(|| State::new(entry.book.clone(), entry.settings.clone()));
             state.follow(&entry, &digest)?;
         }
-        folding::end(&disk, state.as_mut())?;
+        folding::end(&store, state.as_mut())?;
         let newest = state.as_ref().and_then(State::newest_entry);
         evidence.compare(state.as_ref())?;
-        let no_book = || BookError::NoBook { path: disk.location().to_path() };
+        let no_book = || BookError::NoBook { path: store.location().to_path() };
         let state = state.ok_or_else(no_book)?;
         let newest = newest.ok_or_else(no_book)?;
-        let tail = Tail::read(&disk, state.redone_to, newest)?;
+        let tail = Tail::read(&store, state.redone_to, newest)?;
         // Without entries in the tail a checkpoint holds the newest: it is written after the sync.
-        tail.entries.last().map_or(Ok(()), |newest| ensure_durable(&disk, newest))?;
+        tail.entries.last().map_or(Ok(()), |newest| ensure_durable(&store, newest))?;
         let mut named = NamedFiles::new(newest, state.commit);
         tail.entries.iter().for_each(|entry| named.remember(entry));
         let (whole, parts) = (RefCell::default(), RefCell::default());
-        Ok(Snapshot { disk, state, tail, named: RefCell::new(named), whole, parts })
+        Ok(Snapshot { store, state, tail, named: RefCell::new(named), whole, parts })
     }
 
     /// The IANA name of the zone of the book's days.
@@ -134,7 +134,7 @@ impl Snapshot {
     /// [`BookError::Disagree`] when the counts do not add up to the total in the log, [`BookError::UnreadableCounts`]; the
     /// counts shown until then are invalid.
     pub fn day_counts(&self, day: Day, show: &mut dyn FnMut(&str, &str, Operation, u64)) -> Result<(), BookError> {
-        let file = CountsRows::open(&self.disk, day)?;
+        let file = CountsRows::open(&self.store, day)?;
         let mut corrections = self.tail.corrections(day, file.as_ref().map(|file| file.stamp.entry))?;
 
         let has_file = file.is_some();
@@ -191,7 +191,7 @@ impl Snapshot {
         wanted: &dyn Fn(Option<Day>) -> bool,
     ) -> Result<Vec<RecordBatch>, BookError> {
         let Some(known) = self.state.views.get(view.name()) else { return Ok(Vec::new()) };
-        let rows = view_files::read_rows(&self.disk, view, known, wanted)?;
+        let rows = view_files::read_rows(&self.store, view, known, wanted)?;
         Ok(rows.into_values().flatten().collect())
     }
 
@@ -205,7 +205,7 @@ impl Snapshot {
         wanted: &dyn Fn(Option<Day>) -> bool,
     ) -> Result<BTreeMap<GroupKey, Accumulators>, BookError> {
         match self.state.views.get(view.name()) {
-            Some(known) => view_files::read_groups(&self.disk, view, known, wanted),
+            Some(known) => view_files::read_groups(&self.store, view, known, wanted),
             None => Ok(BTreeMap::new()),
         }
     }
@@ -247,7 +247,7 @@ impl Snapshot {
             None => {
                 let mut rejects = BTreeMap::new();
                 for file in self.reject_files()? {
-                    let named = self.named.borrow_mut().find(&self.disk, &file.path)?;
+                    let named = self.named.borrow_mut().find(&self.store, &file.path)?;
                     if let (Some(day), Some(named)) = (file.day(), named) {
                         *rejects.entry(day).or_default() += named.rows;
                     }
@@ -263,7 +263,7 @@ impl Snapshot {
     /// [`BookError::Damaged`] for an entry that is missing; [`BookError::Missing`] or [`BookError::UnreadableCounts`] with the first one that is not there; those of
     /// [`Snapshot::event_files`] and [`Snapshot::day_counts`].
     pub fn expect_all_files(&self) -> Result<(), BookError> {
-        folding::repeated(&self.disk, || self.expect_log())?;
+        folding::repeated(&self.store, || self.expect_log())?;
         for file in self.event_files(&|_| true)?.into_iter().chain(self.reject_files()?) {
             if file.staged.is_some() {
                 self.open(&file)?;
@@ -274,18 +274,18 @@ impl Snapshot {
 
     /// Looks for every entry of the log, and for what stands for those that were swept.
     fn expect_log(&self) -> Result<(), BookError> {
-        let base = base::read_newest(&self.disk)?;
+        let base = base::read_newest(&self.store)?;
         if let Some(base) = &base {
             for table in [Table::Events, Table::Rejects] {
                 for (day, _) in base.manifests.of(table) {
-                    base.manifest(&self.disk, table, day)?;
+                    base.manifest(&self.store, table, day)?;
                 }
             }
         }
-        let present: HashSet<u64> = numbers(&self.disk)?.into_iter().collect();
+        let present: HashSet<u64> = numbers(&self.store)?.into_iter().collect();
         let mut kept = base.map_or(0, |base| base.state.entries)..self.state.entries;
         match kept.find(|number| !present.contains(number)) {
-            Some(absent) => Err(missing(&self.disk, absent)?),
+            Some(absent) => Err(missing(&self.store, absent)?),
             None => Ok(()),
         }
     }
@@ -295,7 +295,7 @@ impl Snapshot {
         table: Table,
         wanted: &dyn Fn(Day) -> bool,
     ) -> Result<(Vec<DataFile>, Result<(), BookError>), BookError> {
-        let listing = Listing { store: &self.disk, state: &self.state, tail: &self.tail.entries };
+        let listing = Listing { store: &self.store, state: &self.state, tail: &self.tail.entries };
         let (files, missing) = listing.files(table, wanted)?;
         Ok((files.into_iter().map(|(path, staged)| DataFile { path, staged }).collect(), missing))
     }
@@ -309,7 +309,7 @@ impl Snapshot {
         if self.whole.borrow().contains(&file.path) {
             return Ok(true);
         }
-        let Some(named) = self.named.borrow_mut().find(&self.disk, &file.path)? else {
+        let Some(named) = self.named.borrow_mut().find(&self.store, &file.path)? else {
             warn!(path = file.path, "skipped a file that no entry names");
             return Ok(false);
         };
@@ -328,7 +328,7 @@ impl Snapshot {
         if place.entry >= self.state.entries {
             return Ok(false);
         }
-        let named = || self.named.borrow_mut().parts(&self.disk, &file.path);
+        let named = || self.named.borrow_mut().parts(&self.store, &file.path);
         self.parts.borrow_mut().verify(file.path.as_str(), group, &named, &|| self.open(file))
     }
 
@@ -337,10 +337,10 @@ impl Snapshot {
     /// # Errors
     /// [`BookError::Missing`] when it is in neither.
     pub fn open(&self, file: &DataFile) -> Result<StoredFile, BookError> {
-        match first_found(&self.disk, &file.path, file.staged.as_deref(), |path| self.disk.open(path)) {
+        match first_found(&self.store, &file.path, file.staged.as_deref(), |path| self.store.open(path)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                match self.named.borrow_mut().entry_of(&self.disk, &file.path)? {
-                    Some(entry) => Err(missing_file(&self.disk, entry, &file.path)),
+                match self.named.borrow_mut().entry_of(&self.store, &file.path)? {
+                    Some(entry) => Err(missing_file(&self.store, entry, &file.path)),
                     None => Err(error).at("open", &file.path),
                 }
             }
@@ -361,14 +361,14 @@ pub(in crate::book) fn expect_directory(book: &BookStore) -> Result<(), BookErro
 }
 
 /// Entry `number`, or `None` when the log ends before it.
-fn next_entry(disk: &dyn Store, number: u64) -> Result<Option<LoggedEntry>, BookError> {
-    if let Some(logged) = read_entry(disk, number)? {
+fn next_entry(store: &dyn Store, number: u64) -> Result<Option<LoggedEntry>, BookError> {
+    if let Some(logged) = read_entry(store, number)? {
         return Ok(Some(logged));
     }
-    let exists = |number| disk.exists(&entry_path(number)).unwrap_or(false);
+    let exists = |number| store.exists(&entry_path(number)).unwrap_or(false);
     if !(number + 1..=number + LOOK_AHEAD).any(exists) {
         return Ok(None);
     }
     // Entries may have been added since the first look; one that is still absent is missing.
-    required(disk, number).map(Some)
+    required(store, number).map(Some)
 }

@@ -10,8 +10,8 @@ use crate::store::Store;
 use crate::store::layout::checkpoint_path;
 
 /// Returns what is wrong with the checkpoint of an entry; `chain` is the log up to it, if all of it could be read.
-pub(super) fn verify_checkpoint(disk: &dyn Store, number: u64, chain: Option<&Chain>) -> Option<String> {
-    let wrong = match checkpoint::read(disk, number) {
+pub(super) fn verify_checkpoint(store: &dyn Store, number: u64, chain: Option<&Chain>) -> Option<String> {
+    let wrong = match checkpoint::read(store, number) {
         Ok(held) => difference(&held.state, &chain?.state()?)?,
         // A run has replaced it by a newer one meanwhile.
         Err(BookError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return None,

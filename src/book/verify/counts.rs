@@ -24,15 +24,15 @@ pub(super) struct LoggedCounts {
 }
 
 /// Compares every counts file with the log, exactly.
-pub(super) fn verify_counts(disk: &dyn Store, tail: &Tail, mut expected: LoggedCounts) -> Check {
+pub(super) fn verify_counts(store: &dyn Store, tail: &Tail, mut expected: LoggedCounts) -> Check {
     let mut days: BTreeSet<Day> = expected.days.keys().copied().collect();
     // A failed listing leaves the days of the log; `unreferenced_files.rs` reports why.
-    days.extend(disk.list(Table::Counts.folder()).unwrap_or_default().iter().filter_map(|name| day_of_folder(name)));
+    days.extend(store.list(Table::Counts.folder()).unwrap_or_default().iter().filter_map(|name| day_of_folder(name)));
     let (mut problems, mut files, mut keys, mut changes) = (Problems::default(), 0u64, 0u64, 0i128);
     for day in days {
         let mut counts = expected.days.remove(&day).unwrap_or_default();
         let mut wrong = Vec::new();
-        let compared = CountsRows::open(disk, day).and_then(|file| {
+        let compared = CountsRows::open(store, day).and_then(|file| {
             let mut corrections = tail.corrections(day, file.as_ref().map(|file| file.stamp.entry))?;
             let mut compare = |schema: &str, table: &str, op: Operation, count: i64| {
                 keys += u64::from(count != 0);

@@ -30,10 +30,10 @@ pub(super) struct EntryToVerify {
 }
 
 /// Reads all files that an entry adds and no later one has `removed`, by a compaction or by pruning.
-pub(super) fn verify_files(disk: &dyn Store, work: &EntryToVerify, removed: &RemovedPaths) -> EntryFindings {
+pub(super) fn verify_files(store: &dyn Store, work: &EntryToVerify, removed: &RemovedPaths) -> EntryFindings {
     let entry = &work.entry;
     if entry.kind == EntryKind::Compaction {
-        return verify_merged(disk, entry, work.may_be_staged, removed);
+        return verify_merged(store, entry, work.may_be_staged, removed);
     }
     let mut found = EntryFindings { entry: entry.entry, ..EntryFindings::default() };
     let mut partitions = BTreeMap::new();
@@ -83,7 +83,7 @@ pub(super) fn verify_files(disk: &dyn Store, work: &EntryToVerify, removed: &Rem
         };
         let (table, day) = (place.table, place.day);
         let staged = work.may_be_staged.then(|| entry.staged_path(added));
-        let Some(file) = open(disk, added, staged, &mut found) else { continue };
+        let Some(file) = open(store, added, staged, &mut found) else { continue };
         // Rows of one day are in order over the files of a partition; those of two days are not.
         let highest = highest.entry(day).or_insert_with(|| work.highest.clone());
         let rows = whole(&file, added, place, entry).and_then(|metadata| {

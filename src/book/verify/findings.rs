@@ -30,12 +30,12 @@ pub(super) struct EntryFindings {
 
 /// Opens a file that an entry adds: in its place, in staging, or replaced by a compaction meanwhile.
 pub(super) fn open(
-    disk: &dyn Store,
+    store: &dyn Store,
     added: &AddedFile,
     staged: Option<String>,
     found: &mut EntryFindings,
 ) -> Option<StoredFile> {
-    match first_found(disk, &added.path, staged.as_deref(), |path| disk.open(path)) {
+    match first_found(store, &added.path, staged.as_deref(), |path| store.open(path)) {
         Ok(file) => return Some(file),
         Err(error) if error.kind() == ErrorKind::NotFound => found.missing.push(added.path.clone()),
         Err(error) => found.damaged.push(format!("{}: {error}", added.path)),

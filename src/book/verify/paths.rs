@@ -45,7 +45,7 @@ impl RemovedPaths {
     /// Reads the entries from `first` up to `newest`, after those of which `pruned` says what they have pruned; everything up to `redone_to` is in
     /// place.
     pub(super) fn read(
-        disk: &dyn Store,
+        store: &dyn Store,
         pruned: Option<Pruned>,
         first: u64,
         newest: u64,
@@ -54,7 +54,7 @@ impl RemovedPaths {
         let mut removed = RemovedPaths { pruned, ..RemovedPaths::default() };
         for number in first..=newest {
             // What is wrong with an entry is found when all are verified.
-            let Ok(Some(logged)) = read_entry(disk, number) else { continue };
+            let Ok(Some(logged)) = read_entry(store, number) else { continue };
             if let Some(pruned) = Pruned::by(&logged.entry) {
                 removed.pruned = Some(pruned);
                 removed.is_pruned_in_tail |= number > redone_to;
@@ -98,10 +98,10 @@ impl RemovedPaths {
 }
 
 /// What entries after `newest`, which were put while the book was verified, have taken out of it.
-pub(super) fn removed_later(disk: &dyn Store, newest: u64) -> Result<RemovedLater, BookError> {
+pub(super) fn removed_later(store: &dyn Store, newest: u64) -> Result<RemovedLater, BookError> {
     let mut later = RemovedLater::default();
     let mut next = newest + 1;
-    while let Some(logged) = read_entry(disk, next)? {
+    while let Some(logged) = read_entry(store, next)? {
         later.pruned = Pruned::by(&logged.entry).or(later.pruned);
         later.paths.extend(logged.entry.removed);
         next += 1;

@@ -15,7 +15,7 @@ use crate::store::{BookStore, Store};
 /// Checks every name in the folders of the tables and of the log. `newest` is the newest entry of `referenced`, `commit`
 /// its commit.
 pub(super) fn verify_unreferenced_files(
-    disk: &BookStore,
+    store: &BookStore,
     referenced: &ReferencedPaths,
     removed: &RemovedPaths,
     newest: u64,
@@ -25,17 +25,17 @@ pub(super) fn verify_unreferenced_files(
     let mut unreferenced = BTreeSet::new();
     let mut seen = 0u64;
     for table in Table::ALL {
-        let looked = for_each_name(disk, table.folder(), &mut |folder| {
+        let looked = for_each_name(store, table.folder(), &mut |folder| {
             if is_of_delta(folder) {
                 return Ok(());
             }
             let day = day_of_folder(folder.rsplit('/').next().unwrap_or_default());
-            let Some(day) = day.filter(|_| disk.location().directory().is_none_or(|root| root.join(folder).is_dir()))
+            let Some(day) = day.filter(|_| store.location().directory().is_none_or(|root| root.join(folder).is_dir()))
             else {
                 unreferenced.insert(folder.to_owned());
                 return Ok(());
             };
-            for_each_name(disk, folder, &mut |path| {
+            for_each_name(store, folder, &mut |path| {
                 seen += 1;
                 let fits = match table {
                     Table::Counts => path == counts_path(day),
@@ -54,7 +54,7 @@ pub(super) fn verify_unreferenced_files(
             problems.add(0, format!("{}: {error}", table.folder()));
         }
     }
-    let looked = for_each_name(disk, LOG, &mut |path| {
+    let looked = for_each_name(store, LOG, &mut |path| {
         seen += 1;
         if number(path.rsplit('/').next().unwrap_or_default()).is_none() {
             unreferenced.insert(path.to_owned());
@@ -72,7 +72,7 @@ pub(super) fn verify_unreferenced_files(
     };
     let mut next = newest + 1;
     while unreferenced.iter().any(later) {
-        let Ok(Some(logged)) = read_entry(disk, next) else { break };
+        let Ok(Some(logged)) = read_entry(store, next) else { break };
         for added in &logged.entry.added {
             unreferenced.remove(&added.path);
         }
@@ -90,8 +90,8 @@ fn is_of_delta(folder: &str) -> bool {
 }
 
 /// Passes each name in a folder to `show`, as a path in the book; a missing folder is empty.
-fn for_each_name(disk: &BookStore, folder: &str, show: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
-    let listing = match disk.list(folder) {
+fn for_each_name(store: &BookStore, folder: &str, show: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    let listing = match store.list(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         listing => listing?,
     };

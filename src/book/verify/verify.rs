@@ -53,26 +53,26 @@ pub struct VerifyProgress {
 /// # Errors
 /// [`BookError::NoBook`] when there is none, [`BookError::Io`] when its log cannot be listed. Everything else is in the report.
 pub fn verify(book: impl Into<BookStore>, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
-    let disk = book.into();
-    expect_directory(&disk)?;
-    folding::repeated(&disk, || verify_once(&disk, progress))
+    let store = book.into();
+    expect_directory(&store)?;
+    folding::repeated(&store, || verify_once(&store, progress))
 }
 
 /// Verifies once.
 ///
 /// # Errors
 /// As [`verify`]; [`BookError::Swept`] when entries were swept before they were read.
-fn verify_once(disk: &BookStore, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
-    let evidence = LogEvidence::list(disk)?;
-    let (swept_to, base) = (commit_log::swept_to(disk)?, base::read_newest(disk));
+fn verify_once(store: &BookStore, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
+    let evidence = LogEvidence::list(store)?;
+    let (swept_to, base) = (commit_log::swept_to(store)?, base::read_newest(store));
     let first = swept_to.max(base.as_ref().ok().and_then(|base| base.as_ref().map(Base::entry))).map_or(0, |to| to + 1);
-    let newest = commit_log::numbers(disk)?.pop().max(first.checked_sub(1));
-    let newest = newest.ok_or_else(|| BookError::NoBook { path: disk.location().to_path() })?;
+    let newest = commit_log::numbers(store)?.pop().max(first.checked_sub(1));
+    let newest = newest.ok_or_else(|| BookError::NoBook { path: store.location().to_path() })?;
     // Files of entries up to the newest entry's `redone_to` must be in place; others may still be in staging.
-    let newest_entry = commit_log::read_entry(disk, newest).ok().flatten().map(|logged| logged.entry);
+    let newest_entry = commit_log::read_entry(store, newest).ok().flatten().map(|logged| logged.entry);
     let redone_to = newest_entry.as_ref().map_or(0, |newest| newest.redone_to).max(first.saturating_sub(1));
     let pruned = base.as_ref().ok().and_then(|base| base.as_ref()?.state.pruned);
-    let removed = RemovedPaths::read(disk, pruned, first, newest, redone_to);
+    let removed = RemovedPaths::read(store, pruned, first, newest, redone_to);
     let pruned = removed.pruned();
     let mut verification = Verification { first, newest, redone_to, pruned, ..Verification::default() };
     let workers = thread::available_parallelism().map_or(1, usize::from);
@@ -82,18 +82,18 @@ fn verify_once(disk: &BookStore, progress: &mut dyn FnMut(VerifyProgress)) -> Re
     thread::scope(|scope| {
         for _ in 0..workers {
             let (work, findings, removed) = (&work_receiver, findings_sender.clone(), &removed);
-            scope.spawn(move || verify_entries(disk, work, removed, &findings));
+            scope.spawn(move || verify_entries(store, work, removed, &findings));
         }
         drop(findings_sender);
-        verification.walk(disk, &base, &evidence.checkpoints, work_sender, &findings_receiver, progress)
+        verification.walk(store, &base, &evidence.checkpoints, work_sender, &findings_receiver, progress)
     })?;
-    match commit_log::swept_to(disk)? {
+    match commit_log::swept_to(store)? {
         // What was found may be of entries that were swept meanwhile.
         Some(entry) if entry >= first && !verification.log.is_empty() => return Err(BookError::Swept { entry }),
         _ => verification.compare(&evidence),
     }
-    let report = verification.report(disk, &removed, verify_views(disk));
-    match commit_log::swept_to(disk)? {
+    let report = verification.report(store, &removed, verify_views(store));
+    match commit_log::swept_to(store)? {
         Some(entry) if entry >= first && !report.ok => Err(BookError::Swept { entry }),
         _ => Ok(report),
     }
@@ -101,7 +101,7 @@ fn verify_once(disk: &BookStore, progress: &mut dyn FnMut(VerifyProgress)) -> Re
 
 /// Verifies the files of one entry after the other, until the channel closes.
 fn verify_entries(
-    disk: &dyn Store,
+    store: &dyn Store,
     work: &Mutex<Receiver<Work>>,
     removed: &RemovedPaths,
     findings: &Sender<EntryFindings>,
@@ -110,8 +110,8 @@ fn verify_entries(
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(next) = next else { return };
         let found = match &next {
-            Work::Entry(entry) => verify_files(disk, entry, removed),
-            Work::Swept(files) => verify_swept(disk, files, removed),
+            Work::Entry(entry) => verify_files(store, entry, removed),
+            Work::Swept(files) => verify_swept(store, files, removed),
         };
         if findings.send(found).is_err() {
             return;
@@ -166,7 +166,7 @@ struct Verification {
 impl Verification {
     fn walk(
         &mut self,
-        disk: &dyn Store,
+        store: &dyn Store,
         base: &Result<Option<Base>, BookError>,
         checkpoints: &[u64],
         work: SyncSender<Work>,
@@ -176,14 +176,14 @@ impl Verification {
         self.progress.of = self.newest + 1 - self.first;
         match base {
             Ok(None) => {}
-            Ok(Some(base)) => self.begin_after(disk, base, &work, findings)?,
+            Ok(Some(base)) => self.begin_after(store, base, &work, findings)?,
             Err(error) => self.log.add(0, with_causes(error)),
         }
-        let newest = commit_log::read_entry(disk, self.newest).ok().flatten();
-        let synced = newest.map_or(Ok(()), |newest| commit_log::ensure_durable(disk, &newest.entry));
+        let newest = commit_log::read_entry(store, self.newest).ok().flatten();
+        let synced = newest.map_or(Ok(()), |newest| commit_log::ensure_durable(store, &newest.entry));
         synced.unwrap_or_else(|error| self.log.add(self.newest, with_causes(&error)));
         for number in self.first..=self.newest {
-            let problem = match commit_log::read_entry(disk, number) {
+            let problem = match commit_log::read_entry(store, number) {
                 Ok(Some(logged)) => {
                     self.read += 1;
                     self.chained += 1;
@@ -206,7 +206,7 @@ impl Verification {
                     }
                     None
                 }
-                Ok(None) if commit_log::swept_to(disk)? >= Some(number) => {
+                Ok(None) if commit_log::swept_to(store)? >= Some(number) => {
                     return Err(BookError::Swept { entry: number });
                 }
                 Ok(None) => Some("it is missing, but later entries exist".to_owned()),
@@ -217,7 +217,7 @@ impl Verification {
             }
             if checkpoints.contains(&number) {
                 let chain = (self.chained == number + 1).then_some(&self.chain);
-                let wrong = verify_checkpoint(disk, number, chain);
+                let wrong = verify_checkpoint(store, number, chain);
                 wrong.into_iter().for_each(|what| self.log.add(number, what));
             }
             for found in findings.try_iter() {
@@ -239,7 +239,7 @@ impl Verification {
     /// [`BookError::Swept`] when another base does meanwhile.
     fn begin_after(
         &mut self,
-        disk: &dyn Store,
+        store: &dyn Store,
         base: &Base,
         work: &SyncSender<Work>,
         findings: &Receiver<EntryFindings>,
@@ -268,7 +268,7 @@ impl Verification {
         for table in [Table::Events, Table::Rejects] {
             for (day, name) in base.manifests.of(table) {
                 let path = manifest_path(name.entry, table, day);
-                let manifest = match base.manifest(disk, table, day) {
+                let manifest = match base.manifest(store, table, day) {
                     Ok(manifest) => manifest.unwrap_or_default(),
                     Err(swept @ BookError::Swept { .. }) => return Err(swept),
                     Err(error) => {
@@ -362,17 +362,17 @@ impl Verification {
         }
     }
 
-    fn report(mut self, disk: &BookStore, removed: &RemovedPaths, views: Option<Check>) -> Report {
+    fn report(mut self, store: &BookStore, removed: &RemovedPaths, views: Option<Check>) -> Report {
         let missing = std::mem::take(&mut self.missing);
         let all_are_read = missing.is_empty();
         let removed_later = match all_are_read {
             true => RemovedLater::default(),
-            false => removed_later(disk, self.newest).unwrap_or_default(),
+            false => removed_later(store, self.newest).unwrap_or_default(),
         };
         for (path, entry) in missing {
             // A later entry may have removed it from the book, also while the others were verified.
             if self.referenced.holds(&path) && !removed_later.holds(&path) {
-                let lost = LostRows::of_file(disk, entry, &path);
+                let lost = LostRows::of_file(store, entry, &path);
                 self.damaged.add(entry, format!("{path}: it is missing{lost}"));
             }
         }
@@ -419,8 +419,8 @@ impl Verification {
                 format!("{repeated} records repeat a place in the source database: the producer sent them again")
             }
         };
-        let counts = match Tail::read(disk, self.redone_to, self.newest) {
-            Ok(tail) => verify_counts(disk, &tail, self.expected),
+        let counts = match Tail::read(store, self.redone_to, self.newest) {
+            Ok(tail) => verify_counts(store, &tail, self.expected),
             Err(error) => {
                 let mut problems = Problems::default();
                 problems.add(self.newest, with_causes(&error));
@@ -428,7 +428,7 @@ impl Verification {
             }
         };
         let unreferenced =
-            verify_unreferenced_files(disk, &self.referenced, removed, self.newest, self.complete_to.commit);
+            verify_unreferenced_files(store, &self.referenced, removed, self.newest, self.complete_to.commit);
         let mut checks = vec![
             self.log.check("log", log_seen),
             self.positions.check("positions", positions_seen),

@@ -20,22 +20,22 @@ use crate::views::{View, ViewContents};
 const ATTEMPTS: usize = 5;
 
 /// Computes each view that is built from all events, and compares every row; `None` for a book without such views.
-pub(super) fn verify_views(disk: &BookStore) -> Option<Check> {
+pub(super) fn verify_views(store: &BookStore) -> Option<Check> {
     let mut attempt = 0;
     loop {
-        let snapshot = Snapshot::take(disk).ok()?;
+        let snapshot = Snapshot::take(store).ok()?;
         let state = snapshot.state();
         if !state.views.values().any(|view| view.is_current) {
             return None;
         }
         let (mut problems, mut seen) = (Problems::default(), String::new());
         let newest = state.newest_entry().unwrap_or(0);
-        match compare(disk, &snapshot, &mut |what| problems.add(newest, what)) {
+        match compare(store, &snapshot, &mut |what| problems.add(newest, what)) {
             Ok(compared) => seen = compared,
             Err(error) => problems.add(newest, with_causes(&error)),
         }
         attempt += 1;
-        let is_newer = || Snapshot::take(disk).is_ok_and(|later| later.state().entries > state.entries);
+        let is_newer = || Snapshot::take(store).is_ok_and(|later| later.state().entries > state.entries);
         if problems.is_empty() || attempt == ATTEMPTS || !is_newer() {
             return Some(problems.check("views", seen));
         }
@@ -43,19 +43,19 @@ pub(super) fn verify_views(disk: &BookStore) -> Option<Check> {
 }
 
 /// Compares all views; returns what was compared.
-fn compare(disk: &BookStore, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> Result<String, BookError> {
-    let (state, store) = (snapshot.state(), disk.shared());
+fn compare(store: &BookStore, snapshot: &Snapshot, wrong: &mut dyn FnMut(String)) -> Result<String, BookError> {
+    let (state, shared) = (snapshot.state(), store.shared());
     let views = current_views(state)?;
     let views: Vec<&View> = views.iter().collect();
     // First what a run may replace at any moment.
     let mut found = Vec::new();
     for view in &views {
         let known = &state.views[view.name()];
-        found.push((view_files::read_rows(disk, view, known, &|_| true)?, view_files::read_all(disk, state, view)?));
+        found.push((view_files::read_rows(store, view, known, &|_| true)?, view_files::read_all(store, state, view)?));
     }
     let unlimited = GroupLimit::new(u64::MAX, views.iter().map(|view| view.name().to_owned()));
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let built = build_views(&store, state, snapshot.tail(), &views, threads, &unlimited)?;
+    let built = build_views(&shared, state, snapshot.tail(), &views, threads, &unlimited)?;
     let (mut groups, not_built) = (0, state.views.len() - views.len());
     // Of days whose events were pruned there is nothing to compare with.
     let is_compared =

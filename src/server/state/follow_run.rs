@@ -63,7 +63,7 @@ pub(in crate::server) fn follow_run(
         state: Arc::clone(state),
         uncovered,
         rejects,
-        disk: state.book.clone(),
+        store: state.book.clone(),
         generation: newest.generation.clone(),
         newest: newest.entry,
         viewed: newest.entry,
@@ -195,7 +195,7 @@ struct CommitFollower {
     state: Arc<AppState>,
     uncovered: Arc<UncoveredCommits>,
     rejects: PendingRejects,
-    disk: BookStore,
+    store: BookStore,
     generation: String,
     /// The newest entry of this run.
     newest: u64,
@@ -237,13 +237,13 @@ impl CommitFollower {
     fn follow_other_run(&mut self) -> Result<Option<BookFollower>, ServeError> {
         let exists = |number| {
             let path = entry_path(number);
-            let found = self.disk.exists(&path);
+            let found = self.store.exists(&path);
             found.map_err(|source| BookError::Io { tried: "look up", path, source })
         };
         if exists(self.newest)? {
             // Commits of this run may be on their way here.
             let mut next = self.newest + 1;
-            while let Some(logged) = if exists(next)? { commit_log::read_entry(&self.disk, next)? } else { None } {
+            while let Some(logged) = if exists(next)? { commit_log::read_entry(&self.store, next)? } else { None } {
                 if logged.entry.generation != self.generation {
                     break;
                 }

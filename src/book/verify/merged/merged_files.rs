@@ -22,7 +22,7 @@ use crate::store::{Store, StoredFile};
 
 /// Reads the merged files of a compaction that are still part of the book.
 pub(in crate::book::verify) fn verify_merged(
-    disk: &dyn Store,
+    store: &dyn Store,
     entry: &Entry,
     may_be_staged: bool,
     removed: &RemovedPaths,
@@ -45,7 +45,7 @@ pub(in crate::book::verify) fn verify_merged(
             found.damaged.push(format!("{}: no name for a file of entry {}", added.path, entry.entry));
             continue;
         };
-        let Some(file) = open(disk, added, may_be_staged.then(|| entry.staged_path(added)), &mut found) else {
+        let Some(file) = open(store, added, may_be_staged.then(|| entry.staged_path(added)), &mut found) else {
             continue;
         };
         let read = whole(&file, added, merged, place.table, entry).and_then(|metadata| {

@@ -25,7 +25,7 @@ pub(in crate::book::verify) struct SweptFiles {
 
 /// Reads those that no later entry has `removed`.
 pub(in crate::book::verify) fn verify_swept(
-    disk: &dyn Store,
+    store: &dyn Store,
     swept: &SweptFiles,
     removed: &RemovedPaths,
 ) -> EntryFindings {
@@ -40,7 +40,7 @@ pub(in crate::book::verify) fn verify_swept(
             continue;
         }
         found.files += 1;
-        let Some(file) = open(disk, added, None, &mut found) else { continue };
+        let Some(file) = open(store, added, None, &mut found) else { continue };
         let row_sum = named.merged.as_ref().map(|merged| merged.row_sum);
         let read = whole(&file, named, swept)
             .and_then(|metadata| read_rows(&file, &metadata, (swept.table, swept.day), added.rows, row_sum));
