@@ -1,12 +1,8 @@
-//! What is lost with a file that the log names and that is nowhere: rows of which offsets.
+//! What is lost with a file that the log names and that is nowhere.
 
 use std::fmt::{self, Display, Formatter};
 
-use super::log::commit_log::read_entry;
-use super::log::entry::Entry;
-use super::{BookError, layout};
 use crate::change::Interval;
-use crate::store::Store;
 
 /// How many partitions a message names.
 const NAMED: usize = 8;
@@ -14,33 +10,10 @@ const NAMED: usize = 8;
 /// The rows of a file, as far as its entry says which they are: those of one commit, whose partitions are spread over its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LostRows {
-    rows: Option<u64>,
-    /// By topic and partition: the offsets whose records the commit has.
-    offsets: Vec<(String, i32, Interval)>,
-}
-
-impl LostRows {
-    /// Those of a file that entry `number` adds, as far as that can be read: it may be swept, or damaged.
-    pub(in crate::book) fn of_file(store: &dyn Store, number: u64, path: &str) -> LostRows {
-        let entry = read_entry(store, number).ok().flatten();
-        entry.map(|logged| LostRows::of(&logged.entry, path)).unwrap_or_default()
-    }
-
-    /// Those of a file that an entry adds. A compaction's says only how many they are.
-    pub(in crate::book) fn of(entry: &Entry, path: &str) -> LostRows {
-        let rows = entry.added.iter().find(|added| added.path == path).map(|added| added.rows);
-        let is_rejects = path.starts_with(layout::Table::Rejects.folder());
-        let mut offsets = Vec::new();
-        for (topic, read) in &entry.topics {
-            for (partition, read) in &read.positions {
-                let rows = if is_rejects { read.tally.rejects } else { read.tally.bearing };
-                if rows > 0 {
-                    offsets.push((topic.clone(), *partition, read.interval));
-                }
-            }
-        }
-        LostRows { rows, offsets }
-    }
+    /// How many; `None` where the entry cannot be read any more.
+    pub rows: Option<u64>,
+    /// By topic and partition: the offsets whose records the commit has. None of a file that a compaction has added.
+    pub offsets: Vec<(String, i32, Interval)>,
 }
 
 impl Display for LostRows {
@@ -58,8 +31,19 @@ impl Display for LostRows {
     }
 }
 
-/// The error for a file that entry `number` names and that is nowhere.
-pub(in crate::book) fn missing_file(store: &dyn Store, number: u64, path: &str) -> BookError {
-    let lost = LostRows::of_file(store, number, path);
-    BookError::Missing { path: path.to_owned(), entry: number, lost, source: None }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_partitions_and_offsets_are_named_as_far_as_they_are_known() {
+        assert_eq!(LostRows::default().to_string(), "");
+        assert_eq!(LostRows { rows: Some(7), offsets: Vec::new() }.to_string(), "; its 7 rows are lost");
+        let partition = |number| ("shop".to_owned(), number, Interval { from: 10, to: 20 });
+        let two = LostRows { rows: Some(7), offsets: vec![partition(0), partition(3)] }.to_string();
+        let expected = "; its 7 rows are lost, of \"shop\" partition 0: offsets 10 to 20 (exclusive); \"shop\" partition 3: offsets 10 to 20 (exclusive)";
+        assert_eq!(two, expected);
+        let ten = LostRows { rows: Some(7), offsets: (0..10).map(partition).collect() }.to_string();
+        assert!(ten.contains("partition 7:") && ten.ends_with("; and of 2 more partitions"), "{ten}");
+    }
 }

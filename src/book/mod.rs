@@ -32,6 +32,7 @@ mod error;
 mod lease;
 pub mod log;
 mod lost_rows;
+mod missing_file;
 pub mod prune;
 pub(crate) mod read;
 pub mod sweep;

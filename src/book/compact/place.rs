@@ -16,7 +16,7 @@ use crate::book::layout::{
 };
 use crate::book::log::entry::{AddedFile, Entry, EntryKind};
 use crate::book::log::pruning::Pruned;
-use crate::book::lost_rows::missing_file;
+use crate::book::missing_file::missing_file;
 use crate::book::write::staging::{Staging, gone_is_fine};
 use crate::book::{BookError, layout};
 use crate::change::Day;

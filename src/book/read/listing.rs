@@ -16,7 +16,7 @@ use crate::book::error::At;
 use crate::book::layout::{LOG, REPLACED, RowsPlace, Table, day_folder, day_of_folder, entry_path};
 use crate::book::log::days::day_files::NameSum;
 use crate::book::log::{base, commit_log, folding};
-use crate::book::lost_rows::missing_file;
+use crate::book::missing_file::missing_file;
 use crate::book::read::columns::{KeyValues, footer};
 use crate::book::read::row_file::replaced_folders;
 use crate::book::{BookError, Entry, State};

@@ -26,7 +26,7 @@ use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::named_files::NamedFiles;
 use crate::book::log::tail::Tail;
 use crate::book::log::{base, folding};
-use crate::book::lost_rows::missing_file;
+use crate::book::missing_file::missing_file;
 use crate::book::{BookError, Entry, State};
 use crate::change::{Accumulators, Day, GroupKey, Operation};
 use crate::store::{BookStore, Store, StoredFile};

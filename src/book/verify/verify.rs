@@ -19,15 +19,16 @@ use super::report::{Check, Problems, Report};
 use super::swept_log::{rows_pruned_before, wrong_base, wrong_manifest};
 use super::unreferenced_files::verify_unreferenced_files;
 use super::views::verify_views;
+use crate::book::BookError;
 use crate::book::log::base::{self, Base};
 use crate::book::log::entry::{Delta, Entry};
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::pruning::Pruned;
 use crate::book::log::tail::Tail;
 use crate::book::log::{commit_log, folding};
+use crate::book::missing_file::lost_rows_of;
 use crate::book::read::complete_to::CompleteTo;
 use crate::book::read::snapshot::expect_directory;
-use crate::book::{BookError, LostRows};
 use crate::change::{CountKey, Partition, with_causes};
 use crate::store::layout::{LOG, Table, base_path, entry_path, manifest_path};
 use crate::store::{BookStore, Store};
@@ -372,7 +373,7 @@ impl Verification {
         for (path, entry) in missing {
             // A later entry may have removed it from the book, also while the others were verified.
             if self.referenced.holds(&path) && !removed_later.holds(&path) {
-                let lost = LostRows::of_file(store, entry, &path);
+                let lost = lost_rows_of(store, entry, &path);
                 self.damaged.add(entry, format!("{path}: it is missing{lost}"));
             }
         }

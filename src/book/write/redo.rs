@@ -21,10 +21,11 @@ use crate::book::layout::Table;
 use crate::book::log::commit_log::swept_to;
 use crate::book::log::entry::{AddedFile, Delta, Entry, EntryKind};
 use crate::book::log::pruning::Pruned;
+use crate::book::missing_file::missing_file_of;
 use crate::book::prune::move_away::{move_pruned_files, sync_moved_files};
 use crate::book::read::counts_rows::CountsStamp;
 use crate::book::read::listing::Listing;
-use crate::book::{BookError, LostRows, State};
+use crate::book::{BookError, State};
 use crate::store::{ObjectVersion, is_lost};
 
 /// Redoes entries on behalf of one run.
@@ -130,12 +131,6 @@ impl Redo {
     fn place(&self, entry: &Entry, path: &str, has_removed: bool) -> Result<(), BookError> {
         let store = self.staging.store();
         let staged = layout::staged_path(&entry.generation, path);
-        let missing = |source| BookError::Missing {
-            path: path.to_owned(),
-            entry: entry.entry,
-            lost: LostRows::of(entry, path),
-            source,
-        };
         match store.rename(&staged, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if has_removed || store.exists(path).at("look up", path)? {
@@ -144,11 +139,11 @@ impl Redo {
                 // Its day's folder may be gone instead.
                 let is_staged = store.exists(&staged).at("look up", &staged)?;
                 match self.staging.explain(error, "rename a staged file to", path) {
-                    BookError::Io { .. } if !is_staged => Err(missing(None)),
+                    BookError::Io { .. } if !is_staged => Err(missing_file_of(entry, path, None)),
                     other => Err(other),
                 }
             }
-            Err(error) if is_lost(&error) => Err(missing(Some(error))),
+            Err(error) if is_lost(&error) => Err(missing_file_of(entry, path, Some(error))),
             renamed => renamed.at("rename a staged file to", path),
         }
     }
