@@ -1,5 +1,5 @@
-//! A day of many small files before and after: the same answers from fewer files. `WALBOOK_LONG=1` makes 10 000 files and prints how long
-//! each question takes.
+//! Days of many small files before and after: the same answers from fewer files. `WALBOOK_LONG=1 cargo test --release --test promises
+//! compaction::scale -- --nocapture` makes 100 000 files of 100 days, and prints how long each question takes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,7 +30,8 @@ fn ask(root: &Path) -> Answers {
     let counted = counts(root, &Filter::default(), &GroupBy::DEFAULT).expect("an answer");
     let query = timed(begin);
     let begin = Instant::now();
-    let filter = Filter { tables: Some("public.table_7".parse().expect("a pattern")), ..Filter::default() };
+    let tables = Some("public.table_7".parse().expect("a pattern"));
+    let filter = Filter { from: Some(day(1)), to: Some(day(1)), tables, ..Filter::default() };
     let found = events(root, &filter, 100).expect("an answer");
     let of_table = timed(begin);
     let begin = Instant::now();
@@ -45,13 +46,14 @@ fn ask(root: &Path) -> Answers {
 }
 
 #[test]
-fn a_day_of_many_small_files_answers_the_same_from_one() {
+fn days_of_many_small_files_answer_the_same_from_one_file_each() {
     let is_long = std::env::var_os("WALBOOK_LONG").is_some();
-    let commits = if is_long { 10_000 } else { 60 };
+    let (days, commits_of_a_day) = if is_long { (100, 1_000) } else { (2, 30) };
     let folder = folder();
     let mut book = BookBuilder::open(folder.path(), "UTC", &[("shop", 1)]).expect("a book");
-    let noon = i64::from(day(0).days()) * 86_400_000_000 + 43_200_000_000;
-    for commit in 0..commits {
+    for commit in 0..days as i64 * commits_of_a_day {
+        let day = day((commit / commits_of_a_day) as u64);
+        let noon = i64::from(day.days()) * 86_400_000_000 + 43_200_000_000;
         let rows = (0..ROWS_OF_A_COMMIT).map(|row| {
             let offset = commit * ROWS_OF_A_COMMIT + row;
             let table = format!("table_{}", offset % TABLES);
@@ -65,29 +67,33 @@ fn a_day_of_many_small_files_answers_the_same_from_one() {
             let event = Event {
                 topic: "shop".to_owned(),
                 offset,
-                commit_time: Some(noon + offset * 1_000),
+                commit_time: Some(noon + offset % 1_000_000 * 1_000),
                 schema: "public".to_owned(),
                 table,
                 op: "UPDATE".to_owned(),
                 data,
                 ..Event::default()
             };
-            (day(0), event)
+            (day, event)
         });
         book.commit(Contents { events: rows.collect(), rejects: Vec::new() }).expect("a commit");
     }
     let before = ask(folder.path());
     let begin = Instant::now();
-    book.compact((Table::Events, day(0)), TARGET_BYTES).expect("nothing fails").expect("many files");
+    for number in 0..days {
+        book.compact((Table::Events, day(number)), TARGET_BYTES).expect("nothing fails").expect("many files");
+    }
     let merging = begin.elapsed();
     let after = ask(folder.path());
-    assert_eq!((before.files.files, after.files.files), (commits as u64, 1));
+    let commits = days * commits_of_a_day as u64;
+    assert_eq!((before.files.files, after.files.files), (commits, days));
     assert_eq!((&after.events.rows, after.sum), (&before.events.rows, before.sum));
     assert_eq!(after.events.rows.len(), 100);
     assert!(after.files.sizes.bytes() < before.files.sizes.bytes(), "rows of one table are alike");
     if is_long {
-        let rows = commits * ROWS_OF_A_COMMIT;
-        println!("{rows} rows, {:?} bytes → {:?} bytes, merged in {merging:?}", before.files.sizes, after.files.sizes);
+        let rows = commits * ROWS_OF_A_COMMIT as u64;
+        println!("{rows} rows, {commits} files of {:?} bytes", before.files.sizes);
+        println!("{} files of {:?} bytes, merged in {merging:?}", after.files.files, after.files.sizes);
         for ((what, before), (_, after)) in before.took.into_iter().zip(after.took) {
             println!("{what}: {before:?} → {after:?}");
         }
