@@ -25,12 +25,14 @@ mod blocks;
 mod calls;
 mod client;
 mod failure;
+mod generation;
 mod objects;
 mod options;
 mod probe;
 mod staged_object;
 mod ticket;
 mod tree;
+mod upload;
 
 pub use client::open;
 pub use objects::Bucket;

@@ -23,6 +23,11 @@ pub trait Bucket: ObjectStore + MultipartStore {}
 
 impl<T: ObjectStore + MultipartStore> Bucket for T {}
 
+/// A request that is sent when it is polled, from any thread.
+pub(super) trait Request<T>: Future<Output = Result<T>> + Send + 'static {}
+
+impl<T, F: Future<Output = Result<T>> + Send + 'static> Request<T> for F {}
+
 /// The objects below a prefix of a bucket.
 #[derive(Clone)]
 pub(super) struct Objects {
@@ -72,9 +77,14 @@ impl Objects {
     }
 
     pub(super) fn put(&self, path: &str, bytes: &[u8], mode: PutMode) -> Result<()> {
-        let (key, payload) = (self.key(path), PutPayload::from(Bytes::copy_from_slice(bytes)));
+        let request = self.put_request(path, bytes, mode);
+        self.call(|_| request)
+    }
+
+    pub(super) fn put_request(&self, path: &str, bytes: &[u8], mode: PutMode) -> impl Request<()> + use<> {
+        let (bucket, key, payload) = (self.bucket(), self.key(path), PutPayload::from(Bytes::copy_from_slice(bytes)));
         let options = PutOptions { mode, ..PutOptions::default() };
-        self.call(|bucket| async move { bucket.put_opts(&key, payload, options).await.map(drop) })
+        async move { bucket.put_opts(&key, payload, options).await.map(drop) }
     }
 
     /// An object's bytes, whole or in a range that may reach beyond its end.
@@ -90,13 +100,19 @@ impl Objects {
 
     /// What is known of an object; `None` where there is none.
     pub(super) fn head(&self, path: &str) -> io::Result<Option<ObjectMeta>> {
-        let key = self.key(path);
+        let request = self.head_request(path);
+        self.call(|_| request).map_err(io_error)
+    }
+
+    pub(super) fn head_request(&self, path: &str) -> impl Request<Option<ObjectMeta>> + use<> {
+        let (bucket, key) = (self.bucket(), self.key(path));
         let options = GetOptions { head: true, ..GetOptions::default() };
-        let answer = self.call(|bucket| async move { bucket.get_opts(&key, options).await.map(|answer| answer.meta) });
-        match answer {
-            Ok(about) => Ok(Some(about)),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(io_error(error)),
+        async move {
+            match bucket.get_opts(&key, options).await {
+                Ok(answer) => Ok(Some(answer.meta)),
+                Err(error) if is_absent(&error) => Ok(None),
+                Err(error) => Err(error),
+            }
         }
     }
 
@@ -167,8 +183,13 @@ impl Objects {
     }
 
     pub(super) fn begin_upload(&self, path: &str) -> Result<String> {
-        let key = self.key(path);
-        self.call(|bucket| async move { bucket.create_multipart(&key).await })
+        let request = self.begin_upload_request(path);
+        self.call(|_| request)
+    }
+
+    pub(super) fn begin_upload_request(&self, path: &str) -> impl Request<String> + use<> {
+        let (bucket, key) = (self.bucket(), self.key(path));
+        async move { bucket.create_multipart(&key).await }
     }
 
     pub(super) fn complete_upload(&self, path: &str, upload: &str, parts: &[String]) -> Result<()> {
@@ -178,8 +199,13 @@ impl Objects {
     }
 
     pub(super) fn abort_upload(&self, path: &str, upload: &str) -> Result<()> {
-        let (key, upload) = (self.key(path), upload.to_owned());
-        self.call(|bucket| async move { bucket.abort_multipart(&key, &upload).await })
+        let request = self.abort_upload_request(path, upload);
+        self.call(|_| request)
+    }
+
+    pub(super) fn abort_upload_request(&self, path: &str, upload: &str) -> impl Request<()> + use<> {
+        let (bucket, key, upload) = (self.bucket(), self.key(path), upload.to_owned());
+        async move { bucket.abort_multipart(&key, &upload).await }
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::failure::{io_error, is_absent, is_upload_gone};
-use super::objects::Objects;
+use super::objects::{Objects, Request};
 use crate::store::LostParts;
 
 /// Ends the path of a ticket, after that of the staged file.
@@ -32,9 +32,17 @@ pub(super) struct Ticket {
 impl Ticket {
     /// Puts it beside a staged file.
     pub(super) fn put(&self, objects: &Objects, staged: &str) -> io::Result<()> {
+        objects.put(&ticket_path(staged), &self.line(), PutMode::Overwrite).map_err(io_error)
+    }
+
+    pub(super) fn put_request(&self, objects: &Objects, staged: &str) -> impl Request<()> + use<> {
+        objects.put_request(&ticket_path(staged), &self.line(), PutMode::Overwrite)
+    }
+
+    fn line(&self) -> Vec<u8> {
         let mut line = serde_json::to_vec(self).expect("texts and numbers are JSON");
         line.push(b'\n');
-        objects.put(&ticket_path(staged), &line, PutMode::Overwrite).map_err(io_error)
+        line
     }
 
     /// Reads that of a staged file; `None` where there is none.

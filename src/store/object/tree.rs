@@ -12,9 +12,10 @@ use tracing::debug;
 
 use super::blocks::Blocks;
 use super::failure::{io_error, is_absent};
+use super::generation::{GENERATION, expect_generation, generation_of};
 use super::objects::{Bucket, Objects};
 use super::probe::probe;
-use super::staged_object::{GENERATION, StagedObject, expect_generation, generation_of};
+use super::staged_object::StagedObject;
 use super::ticket::{SUFFIX, Ticket, ticket_path};
 use crate::store::layout::{BASES, LOG, STAGING};
 use crate::store::{ObjectOperations, ObjectVersion, Store, StoreFile, StoredFile, is_refusal};
