@@ -164,6 +164,16 @@ pub enum BookError {
         /// Why it is not there, where the store says so.
         source: Option<io::Error>,
     },
+    /// A file that the log names is an upload that its run has not completed.
+    #[error(
+        "{path:?}, which log entry {entry} names, is not in its place yet, because its run has ended before it was: the next `walbook run` puts it there"
+    )]
+    NotInPlace {
+        /// The file.
+        path: String,
+        /// The entry that names it.
+        entry: u64,
+    },
     /// A counts file is missing, or cannot be read.
     #[error("{:?} cannot be read: {reason}; the next `walbook run` makes it again from the events of that day", counts_path(*.day))]
     UnreadableCounts {
@@ -204,6 +214,7 @@ impl Classified for BookError {
             | BookError::DamagedCheckpoint { .. }
             | BookError::Swept { .. }
             | BookError::Unsound { .. }
+            | BookError::NotInPlace { .. }
             | BookError::UnreadableCounts { .. }
             | BookError::Disagree { .. } => FailureKind::Other,
         }

@@ -4,8 +4,9 @@ use std::io;
 
 use super::layout::Table;
 use super::log::commit_log::read_entry;
-use super::log::entry::Entry;
+use super::log::entry::{Entry, PartitionEntry, SourceKind};
 use super::{BookError, LostRows};
+use crate::change::{Interval, Lsn};
 use crate::store::Store;
 
 /// A file that an entry adds and that is nowhere, and why, where the store says so.
@@ -28,14 +29,24 @@ pub(in crate::book) fn lost_rows_of(store: &dyn Store, number: u64, path: &str) 
 fn lost_rows(entry: &Entry, path: &str) -> LostRows {
     let rows = entry.added.iter().find(|added| added.path == path).map(|added| added.rows);
     let is_rejects = path.starts_with(Table::Rejects.folder());
-    let mut offsets = Vec::new();
+    let mut ranges = Vec::new();
     for (topic, read) in &entry.topics {
-        for (partition, read) in &read.positions {
-            let rows = if is_rejects { read.tally.rejects } else { read.tally.bearing };
+        for (partition, PartitionEntry { interval, tally, .. }) in &read.positions {
+            let rows = if is_rejects { tally.rejects } else { tally.bearing };
             if rows > 0 {
-                offsets.push((topic.clone(), *partition, read.interval));
+                ranges.push(range(topic, read.source, *partition, *interval));
             }
         }
     }
-    LostRows { rows, offsets }
+    LostRows { rows, ranges }
+}
+
+/// An interval in the terms of its source.
+fn range(topic: &str, source: SourceKind, partition: i32, Interval { from, to }: Interval) -> String {
+    let lsn = |number| Lsn::from_i64(number).unwrap_or(Lsn::ZERO);
+    match source {
+        SourceKind::Kafka => format!("{topic:?} partition {partition}: offsets {from} to {to} (exclusive)"),
+        SourceKind::Slot => format!("slot {topic:?}: LSNs {} to {} (exclusive)", lsn(from), lsn(to)),
+        SourceKind::File => format!("file {topic:?}: bytes {from} to {to} (exclusive)"),
+    }
 }

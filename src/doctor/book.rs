@@ -229,9 +229,11 @@ impl BookFacts {
 pub(super) fn judge_store(book: &BookStore) -> Option<Finding> {
     let objects = book.objects()?;
     let probe = || objects.probe(&layout::staging_folder(&layout::generation(0, book.new_id().as_fields().0)));
+    let newest = || commit_log::newest(book).ok().flatten();
+    let before = newest();
     let probed = match probe() {
         // The start of a run, which sweeps the staging folders of others, may have taken its objects away.
-        Err(error) if error.kind() == ErrorKind::Unsupported => probe(),
+        Err(error) if error.kind() == ErrorKind::Unsupported && newest() != before => probe(),
         probed => probed,
     };
     let location = book.location();
@@ -244,7 +246,7 @@ pub(super) fn judge_store(book: &BookStore) -> Option<Finding> {
             let seen = format!("{location} cannot have a book: {error}");
             Finding::problem(SUBJECT, "object store", seen).fix("use another object store: see docs/object-stores.md")
         }
-        // Who may only read the book cannot try it.
+        // A key that may only read the book cannot try it.
         Err(error) if is_refusal(&error) => {
             Finding::warning(SUBJECT, "object store", format!("nothing could be written to {location}: {error}"))
         }

@@ -13,7 +13,7 @@ use super::open_book::open_book;
 use super::options::{MakeOrigin, RunOptions};
 use super::standby::{Standby, Turn};
 #[cfg(feature = "delta")]
-use super::upkeep::{BackgroundThread, delta_thread};
+use super::upkeep::{BackgroundThread, start_delta};
 use super::upkeep::{Upkeep, UpkeepThreads};
 use super::{LeaseKeeper, Origin, RunError};
 use crate::book::log::entry::{BookSettings, SourceKind};
@@ -239,6 +239,6 @@ impl StartingRun {
             let committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
             DeltaTables::new(Arc::clone(&self.store), committer.generation(), self.options.keep_log)
         };
-        delta_thread::start(Arc::clone(committer), tables, interval, self.shutdown.clone())
+        start_delta(Arc::clone(committer), tables, interval, self.shutdown.clone())
     }
 }

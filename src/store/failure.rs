@@ -18,6 +18,6 @@ pub fn is_refusal(error: &io::Error) -> bool {
 pub struct LostParts(pub String);
 
 /// Whether that is what an error says.
-pub fn is_lost(error: &io::Error) -> bool {
+pub fn has_lost_parts(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<LostParts>())
 }

@@ -19,7 +19,6 @@ pub mod layout;
 mod location;
 #[cfg(feature = "object-store")]
 pub mod object;
-
 mod spill;
 #[expect(clippy::module_inception, reason = "the trait is the room's noun")]
 mod store;
@@ -28,10 +27,9 @@ mod stored_file;
 pub use book_store::BookStore;
 pub use disk::Disk;
 pub use error::StoreError;
-pub use failure::{LostParts, StoreRefusal, is_lost, is_refusal};
+pub use failure::{LostParts, StoreRefusal, has_lost_parts, is_refusal};
 pub use generations::has_newer_generation;
 pub use location::{BookLocation, BucketKind, BucketLocation, StoreOption};
-
 pub use spill::{SpillBuffer, SpillError, SpillReader, SpillSettings};
 pub use store::{ObjectOperations, ObjectVersion, Store, StoreFile};
 pub use stored_file::{ReadAt, StoredFile};

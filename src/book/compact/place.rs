@@ -11,8 +11,8 @@ use std::io::{self, ErrorKind};
 
 use crate::book::error::At;
 use crate::book::layout::{
-    REPLACED, RowsPlace, STAGING, Table, day_folder, file_name, parent, replaced_folder, staged_day_folder,
-    staged_merged_name, staged_merged_path, staging_folder,
+    MergedPlace, REPLACED, RowsPlace, STAGING, Table, day_folder, file_name, parent, replaced_folder,
+    staged_day_folder, staged_merged_name, staged_merged_path, staging_folder,
 };
 use crate::book::log::entry::{AddedFile, Entry, EntryKind};
 use crate::book::log::pruning::Pruned;
@@ -68,7 +68,10 @@ fn find_staged(staging: &Staging, file: &AddedFile, entry: u64) -> Result<String
     }
     // The start of a newer run removes this run's folder.
     match staging.explain(ErrorKind::NotFound.into(), "find", &file.path) {
-        BookError::Io { .. } => Err(missing_file(store, entry, &file.path)),
+        BookError::Io { .. } => {
+            let added_by = MergedPlace::parse(&file.path).map_or(entry, |place| place.entry);
+            Err(missing_file(store, added_by, &file.path))
+        }
         gone => Err(gone),
     }
 }

@@ -123,7 +123,11 @@ impl LeaseWatch {
         }
         let generation = match newest {
             Some(_) if self.seen.newest == newest && self.seen.generation.is_some() => self.seen.generation.clone(),
-            Some(number) => commit_log::read_entry(store, number)?.map(|logged| logged.entry.generation),
+            Some(number) => {
+                // Of a book that was made anew the entries of the old one may be known.
+                commit_log::forget_another_book(store)?;
+                commit_log::read_entry(store, number)?.map(|logged| logged.entry.generation)
+            }
             None => None,
         };
         let lease = generation.as_deref().map(|generation| read(store, generation)).transpose()?.flatten();

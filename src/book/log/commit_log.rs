@@ -29,6 +29,14 @@ pub(in crate::book) enum Put {
     Lost(String),
 }
 
+/// Forgets what is kept in memory of a book that was in this place before: called before a log is read as a whole.
+///
+/// # Errors
+/// [`BookError::Io`].
+pub(in crate::book) fn forget_another_book(store: &dyn Store) -> Result<(), BookError> {
+    store.objects().map_or(Ok(()), ObjectOperations::forget_another_book).at("read", layout::LOG)
+}
+
 /// Reads entry `number`; `None` when the log does not hold it.
 ///
 /// # Errors

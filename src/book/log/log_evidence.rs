@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
 use crate::change::Day;
-use crate::store::{ObjectOperations, Store};
+use crate::store::Store;
 
 use super::commit_log;
 use crate::book::error::At;
@@ -26,12 +26,11 @@ pub(in crate::book) struct LogEvidence {
 }
 
 impl LogEvidence {
-    /// Lists checkpoints and days, after which nothing of a book that was in this place before is kept in memory.
+    /// Lists checkpoints and days.
     ///
     /// # Errors
     /// [`BookError::Io`].
     pub(in crate::book) fn list(store: &dyn Store) -> Result<LogEvidence, BookError> {
-        store.objects().map_or(Ok(()), ObjectOperations::forget_another_book).at("read", LOG)?;
         let checkpoints = commit_log::numbers_in(store, CHECKPOINTS)?;
         let folder = Table::Counts.folder();
         let names = match store.list(folder) {

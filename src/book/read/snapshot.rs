@@ -21,7 +21,9 @@ use super::verified_parts::VerifiedParts;
 use super::view_files;
 use crate::book::error::At;
 use crate::book::layout::{MergedPlace, RowsPlace, Table, entry_path};
-use crate::book::log::commit_log::{LoggedEntry, ensure_durable, missing, numbers, read_entry, required};
+use crate::book::log::commit_log::{
+    LoggedEntry, ensure_durable, forget_another_book, missing, numbers, read_entry, required,
+};
 use crate::book::log::log_evidence::LogEvidence;
 use crate::book::log::named_files::NamedFiles;
 use crate::book::log::tail::Tail;
@@ -80,6 +82,7 @@ impl Snapshot {
     }
 
     fn take_once(store: BookStore) -> Result<Snapshot, BookError> {
+        forget_another_book(&store)?;
         let evidence = LogEvidence::list(&store)?;
         let mut state = folding::begin(&store, |_| true)?;
         while let Some(LoggedEntry { entry, digest, .. }) =
@@ -332,14 +335,22 @@ impl Snapshot {
         self.parts.borrow_mut().verify(file.path.as_str(), group, &named, &|| self.open(file))
     }
 
+    /// Whether a file that cannot be read is in staging all the same: as an upload that is not completed.
+    fn is_staged(&self, file: &DataFile) -> Result<bool, BookError> {
+        file.staged.as_deref().map_or(Ok(false), |staged| self.store.exists(staged).at("look up", staged))
+    }
+
     /// Opens a file of this snapshot: in its place, in staging, or among those that were replaced meanwhile.
     ///
     /// # Errors
-    /// [`BookError::Missing`] when it is in neither.
+    /// [`BookError::Missing`] when it is in none of them; [`BookError::NotInPlace`] while it is an upload that its run has not completed.
     pub fn open(&self, file: &DataFile) -> Result<StoredFile, BookError> {
         match first_found(&self.store, &file.path, file.staged.as_deref(), |path| self.store.open(path)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 match self.named.borrow_mut().entry_of(&self.store, &file.path)? {
+                    Some(entry) if self.is_staged(file)? => {
+                        Err(BookError::NotInPlace { path: file.path.clone(), entry })
+                    }
                     Some(entry) => Err(missing_file(&self.store, entry, &file.path)),
                     None => Err(error).at("open", &file.path),
                 }

@@ -37,7 +37,16 @@ pub(super) fn open(
 ) -> Option<StoredFile> {
     match first_found(store, &added.path, staged.as_deref(), |path| store.open(path)) {
         Ok(file) => return Some(file),
-        Err(error) if error.kind() == ErrorKind::NotFound => found.missing.push(added.path.clone()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let is_upload = staged.is_some_and(|staged| store.exists(&staged).unwrap_or(false));
+            match is_upload {
+                true => found.damaged.push(format!(
+                    "{}: it is not in its place yet, because its run has ended before it was: the next `walbook run` puts it there",
+                    added.path
+                )),
+                false => found.missing.push(added.path.clone()),
+            }
+        }
         Err(error) => found.damaged.push(format!("{}: {error}", added.path)),
     }
     None

@@ -9,7 +9,7 @@ use crate::book::CompleteTo;
 use crate::book::printable;
 
 /// The number of problems of a check that are listed; the others are only counted.
-const LISTED: usize = 20;
+pub(super) const LISTED: usize = 20;
 
 /// The result of a verification.
 #[derive(Clone, Debug, Serialize)]

@@ -15,11 +15,10 @@ use super::findings::EntryFindings;
 use super::merged::{MergedRows, PrunedRows, SweptFiles, verify_swept};
 use super::offsets::RowsOfPartition;
 use super::paths::{ReferencedPaths, RemovedLater, RemovedPaths, removed_later};
-use super::report::{Check, Problems, Report};
+use super::report::{Check, LISTED, Problems, Report};
 use super::swept_log::{rows_pruned_before, wrong_base, wrong_manifest};
 use super::unreferenced_files::verify_unreferenced_files;
 use super::views::verify_views;
-use crate::book::BookError;
 use crate::book::log::base::{self, Base};
 use crate::book::log::entry::{Delta, Entry};
 use crate::book::log::log_evidence::LogEvidence;
@@ -29,6 +28,7 @@ use crate::book::log::{commit_log, folding};
 use crate::book::missing_file::lost_rows_of;
 use crate::book::read::complete_to::CompleteTo;
 use crate::book::read::snapshot::expect_directory;
+use crate::book::{BookError, LostRows};
 use crate::change::{CountKey, Partition, with_causes};
 use crate::store::layout::{LOG, Table, base_path, entry_path, manifest_path};
 use crate::store::{BookStore, Store};
@@ -64,6 +64,7 @@ pub fn verify(book: impl Into<BookStore>, progress: &mut dyn FnMut(VerifyProgres
 /// # Errors
 /// As [`verify`]; [`BookError::Swept`] when entries were swept before they were read.
 fn verify_once(store: &BookStore, progress: &mut dyn FnMut(VerifyProgress)) -> Result<Report, BookError> {
+    commit_log::forget_another_book(store)?;
     let evidence = LogEvidence::list(store)?;
     let (swept_to, base) = (commit_log::swept_to(store)?, base::read_newest(store));
     let first = swept_to.max(base.as_ref().ok().and_then(|base| base.as_ref().map(Base::entry))).map_or(0, |to| to + 1);
@@ -370,12 +371,14 @@ impl Verification {
             true => RemovedLater::default(),
             false => removed_later(store, self.newest).unwrap_or_default(),
         };
-        for (path, entry) in missing {
-            // A later entry may have removed it from the book, also while the others were verified.
-            if self.referenced.holds(&path) && !removed_later.holds(&path) {
-                let lost = lost_rows_of(store, entry, &path);
-                self.damaged.add(entry, format!("{path}: it is missing{lost}"));
-            }
+        let mut missing: Vec<(u64, String)> = missing.into_iter().map(|(path, entry)| (entry, path)).collect();
+        // A later entry may have removed one from the book, also while the others were verified.
+        missing.retain(|(_, path)| self.referenced.holds(path) && !removed_later.holds(path));
+        missing.sort_unstable();
+        for (number, (entry, path)) in missing.into_iter().enumerate() {
+            // Only of those that are listed: each costs a look into the log.
+            let lost = if number < LISTED { lost_rows_of(store, entry, &path) } else { LostRows::default() };
+            self.damaged.add(entry, format!("{path}: it is missing{lost}"));
         }
         // With files missing or damaged the sums differ anyway.
         let is_compared = all_are_read && self.damaged.is_empty() && !self.has_lost_manifests;

@@ -26,7 +26,7 @@ use crate::book::prune::move_away::{move_pruned_files, sync_moved_files};
 use crate::book::read::counts_rows::CountsStamp;
 use crate::book::read::listing::Listing;
 use crate::book::{BookError, State};
-use crate::store::{ObjectVersion, is_lost};
+use crate::store::{ObjectVersion, has_lost_parts};
 
 /// Redoes entries on behalf of one run.
 pub(in crate::book) struct Redo {
@@ -143,7 +143,13 @@ impl Redo {
                     other => Err(other),
                 }
             }
-            Err(error) if is_lost(&error) => Err(missing_file_of(entry, path, Some(error))),
+            Err(error) if has_lost_parts(&error) => {
+                // Or a newer run has completed it, and merged or pruned it since.
+                match self.staging.explain(io::ErrorKind::NotFound.into(), "rename a staged file to", path) {
+                    BookError::Io { .. } => Err(missing_file_of(entry, path, Some(error))),
+                    other => Err(other),
+                }
+            }
             renamed => renamed.at("rename a staged file to", path),
         }
     }

@@ -168,7 +168,7 @@ impl Book {
         }
     }
 
-    /// Refuses to continue a book that has lost files: a disk that is mounted late would otherwise be written beside.
+    /// Refuses to continue a book that has lost files.
     fn expect_files(&self) -> Result<(), BookError> {
         let newest = self.state.newest_entry().unwrap_or(0);
         let tail = entries(&*self.store, self.state.redone_to + 1..newest + 1)?;
@@ -278,6 +278,7 @@ fn fold_once(
     store: &dyn Store,
     is_usable: impl Fn(&State) -> bool,
 ) -> Result<Option<(State, UnfoldedEntries)>, BookError> {
+    commit_log::forget_another_book(store)?;
     let evidence = LogEvidence::read(store)?;
     let listed = commit_log::numbers(store)?;
     let mut state = match listed.last() {

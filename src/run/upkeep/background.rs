@@ -16,13 +16,13 @@ pub(in crate::run) struct BackgroundThread {
     thread: Thread,
     /// Disconnected when it has ended.
     ended: Receiver<()>,
-    patience: Patience,
+    timeout: StopTimeout,
 }
 
 /// How long the end of a thread is waited for, and what to say if it does not come.
-pub(super) struct Patience {
+pub(super) struct StopTimeout {
     pub(super) limit: Duration,
-    pub(super) otherwise: &'static str,
+    pub(super) warning: &'static str,
 }
 
 /// Whether a thread is asked to end.
@@ -49,7 +49,7 @@ impl BackgroundThread {
     /// When there can be no further one.
     pub(super) fn start(
         name: &str,
-        patience: Patience,
+        timeout: StopTimeout,
         work: impl FnOnce(StopSignal) + Send + 'static,
     ) -> io::Result<BackgroundThread> {
         let stop = StopSignal::default();
@@ -59,7 +59,7 @@ impl BackgroundThread {
             let _is_running: Sender<()> = is_running;
             work(of_thread);
         })?;
-        Ok(BackgroundThread { stop, thread: thread.thread().clone(), ended, patience })
+        Ok(BackgroundThread { stop, thread: thread.thread().clone(), ended, timeout })
     }
 }
 
@@ -67,8 +67,8 @@ impl Drop for BackgroundThread {
     fn drop(&mut self) {
         self.stop.0.store(true, Ordering::Relaxed);
         self.thread.unpark();
-        if self.ended.recv_timeout(self.patience.limit) == Err(RecvTimeoutError::Timeout) {
-            warn!("{}", self.patience.otherwise);
+        if self.ended.recv_timeout(self.timeout.limit) == Err(RecvTimeoutError::Timeout) {
+            warn!("{}", self.timeout.warning);
         }
     }
 }
@@ -80,8 +80,8 @@ mod tests {
     #[test]
     fn a_thread_that_sleeps_ends_when_it_is_asked_to() {
         let (sender, receiver) = channel();
-        let patience = Patience { limit: Duration::from_secs(60), otherwise: "it did not end" };
-        let background = BackgroundThread::start("test", patience, move |stop| {
+        let timeout = StopTimeout { limit: Duration::from_secs(60), warning: "it did not end" };
+        let background = BackgroundThread::start("test", timeout, move |stop| {
             stop.sleep_until(Instant::now() + Duration::from_secs(3600));
             sender.send(stop.is_given()).expect("the test waits");
         });
@@ -92,8 +92,8 @@ mod tests {
     #[test]
     fn one_that_does_not_end_is_left_alone() {
         let (release, held) = channel::<()>();
-        let patience = Patience { limit: Duration::from_millis(10), otherwise: "it did not end" };
-        let background = BackgroundThread::start("test", patience, move |_| {
+        let timeout = StopTimeout { limit: Duration::from_millis(10), warning: "it did not end" };
+        let background = BackgroundThread::start("test", timeout, move |_| {
             let _ = held.recv();
         });
         drop(background.expect("a thread"));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
-use super::background::{BackgroundThread, Patience, StopSignal};
+use super::background::{BackgroundThread, StopSignal, StopTimeout};
 use crate::book::{Committer, State};
 use crate::change::{Failure, WithContext, with_causes};
 use crate::control::Shutdown;
@@ -40,12 +40,12 @@ pub(in crate::run) fn start(
         }
     }));
     drop(held);
-    let patience = Patience {
+    let timeout = StopTimeout {
         limit: STOP_TIMEOUT,
-        otherwise: "the Delta tables are not at the newest entry: the next run brings them there",
+        warning: "the Delta tables are not at the newest entry: the next run brings them there",
     };
     let work = move |stop| Work { committer, tables, interval, shutdown, stop }.work();
-    BackgroundThread::start("delta", patience, work).context("could not start a thread")
+    BackgroundThread::start("delta", timeout, work).context("could not start a thread")
 }
 
 struct Work {

@@ -5,17 +5,19 @@
 //! delta_thread.rs  brings the Delta tables to the newest entry
 //! ```
 //!
-//! Both use the committer between two commits. Each is a `background.rs`: asked to end when the run ends, and not waited for longer than a while.
+//! Both use the committer between two commits. Each is a [`BackgroundThread`]: asked to end when the run ends, and waited for only for a while.
 
 mod background;
 mod days_to_merge;
 #[cfg(feature = "delta")]
-pub(super) mod delta_thread;
+mod delta_thread;
 mod log_sweep;
 mod retention;
 mod thread;
 
 pub(super) use background::BackgroundThread;
+#[cfg(feature = "delta")]
+pub(super) use delta_thread::start as start_delta;
 pub(super) use thread::Upkeep;
 
 /// The threads of a run beside its commits, which end in this order when it is dropped.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::{info, warn};
 
-use super::background::{BackgroundThread, Patience, StopSignal};
+use super::background::{BackgroundThread, StopSignal, StopTimeout};
 use super::days_to_merge::DaysToMerge;
 use super::log_sweep::LogSweep;
 use super::retention::first_kept_day;
@@ -57,11 +57,11 @@ impl Upkeep {
             (committer.compactor(), self.keep_log.map(|keep| LogSweep::new(&committer, keep)))
         };
         // A merge ends early, an entry is put to its end.
-        let patience = Patience { limit: STOP_TIMEOUT, otherwise: "the upkeep of the book did not end in time" };
+        let timeout = StopTimeout { limit: STOP_TIMEOUT, warning: "the upkeep of the book did not end in time" };
         let work = move |stop| {
             Work { upkeep: self, compactor, sweep, stop, days: DaysToMerge::default() }.work();
         };
-        BackgroundThread::start("upkeep", patience, work).context("could not start a thread")
+        BackgroundThread::start("upkeep", timeout, work).context("could not start a thread")
     }
 
     fn lock(&self) -> MutexGuard<'_, Committer> {

@@ -34,6 +34,8 @@ struct Cache {
     sizes: HashMap<Arc<str>, u64>,
     bytes: usize,
     uses: u64,
+    /// How often everything was forgotten: what was read before is not kept after that.
+    age: u64,
     /// The object by which it is seen that another book is in this place: the newest log entry that was read, or any object before one was.
     mark: Option<Mark>,
 }
@@ -78,11 +80,14 @@ impl Blocks {
     }
 
     fn file(self: &Arc<Blocks>, objects: &Objects, path: &str) -> io::Result<ObjectBytes> {
-        let file = |path, size| ObjectBytes { objects: objects.clone(), blocks: Arc::clone(self), path, size };
         let path: Arc<str> = path.into();
-        let size = self.lock().sizes.get(&path).copied();
+        let (size, age) = {
+            let cache = self.lock();
+            (cache.sizes.get(&path).copied(), cache.age)
+        };
+        let file = |path, size| ObjectBytes { objects: objects.clone(), blocks: Arc::clone(self), path, size, age };
         if let Some(size) = size
-            && self.get(&path, 0).is_some()
+            && self.get(&path, 0, age).is_some()
         {
             return Ok(file(path, size));
         }
@@ -95,8 +100,8 @@ impl Blocks {
             Err(error) => return Err(io_error(error)),
         };
         let (about, bytes) = first;
-        self.insert(&path, 0, bytes, about.size);
-        self.lock().remember(Mark { path: Arc::clone(&path), size: about.size, tag: about.e_tag });
+        self.insert(&path, 0, bytes, about.size, age);
+        self.lock().remember(age, Mark { path: Arc::clone(&path), size: about.size, tag: about.e_tag });
         Ok(file(path, about.size))
     }
 
@@ -111,7 +116,7 @@ impl Blocks {
         let cache = &mut *self.lock();
         // Another thread may have read a newer one meanwhile.
         if cache.mark.as_ref().is_some_and(|mark| mark.path == path && now != Some((mark.size, mark.tag.clone()))) {
-            *cache = Cache { uses: cache.uses, ..Cache::default() };
+            *cache = Cache { uses: cache.uses, age: cache.age + 1, ..Cache::default() };
         }
         Ok(())
     }
@@ -120,8 +125,12 @@ impl Blocks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, path: &Arc<str>, number: u64) -> Option<Bytes> {
+    /// A block, for a reader that began at some age of the cache.
+    fn get(&self, path: &Arc<str>, number: u64, age: u64) -> Option<Bytes> {
         let mut cache = self.lock();
+        if cache.age != age {
+            return None;
+        }
         cache.uses += 1;
         let now = cache.uses;
         let (bytes, used) = cache.blocks.get_mut(&(Arc::clone(path), number))?;
@@ -129,8 +138,11 @@ impl Blocks {
         Some(bytes.clone())
     }
 
-    fn insert(&self, path: &Arc<str>, number: u64, bytes: Bytes, size: u64) {
+    fn insert(&self, path: &Arc<str>, number: u64, bytes: Bytes, size: u64, age: u64) {
         let mut cache = self.lock();
+        if cache.age != age {
+            return;
+        }
         if cache.sizes.len() >= MOST_SIZES {
             cache.sizes.clear();
         }
@@ -147,13 +159,10 @@ impl Blocks {
 
 impl Cache {
     /// Takes a newer entry, or anything instead of nothing, as the mark.
-    fn remember(&mut self, read: Mark) {
-        let is_entry = |path: &str| path.starts_with(LOG);
-        if self
-            .mark
-            .as_ref()
-            .is_none_or(|mark| is_entry(&read.path) && (!is_entry(&mark.path) || mark.path < read.path))
-        {
+    fn remember(&mut self, age: u64, read: Mark) {
+        let is_entry = |path: &str| path.strip_prefix(LOG).is_some_and(|rest| rest.starts_with('/'));
+        let is_newer = |mark: &Mark| is_entry(&read.path) && (!is_entry(&mark.path) || mark.path < read.path);
+        if self.age == age && self.mark.as_ref().is_none_or(is_newer) {
             self.mark = Some(read);
         }
     }
@@ -181,11 +190,13 @@ struct ObjectBytes {
     blocks: Arc<Blocks>,
     path: Arc<str>,
     size: u64,
+    /// The age of the cache when it was opened.
+    age: u64,
 }
 
 impl ObjectBytes {
     fn block(&self, number: u64) -> io::Result<Bytes> {
-        if let Some(known) = self.blocks.get(&self.path, number) {
+        if let Some(known) = self.blocks.get(&self.path, number, self.age) {
             return Ok(known);
         }
         let range = number * BLOCK..self.size.min((number + 1) * BLOCK);
@@ -202,7 +213,7 @@ impl ObjectBytes {
         if bytes.len() as u64 != length || about.size != self.size {
             return Err(io::Error::new(ErrorKind::InvalidData, "the object was replaced while it was read"));
         }
-        self.blocks.insert(&self.path, number, bytes.clone(), self.size);
+        self.blocks.insert(&self.path, number, bytes.clone(), self.size, self.age);
         Ok(bytes)
     }
 }
@@ -297,18 +308,42 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_of_another_book_is_not_kept() {
+        let objects = Objects::new(Arc::new(InMemory::new()), "book");
+        let (first, second) = ("_walbook/log/00000000000000000001.json", "events/day=2026-11-22/a.parquet");
+        let put = |path, byte: u8| {
+            objects.put(path, &vec![byte; BLOCK as usize + 1], PutMode::Overwrite).expect("put");
+        };
+        put(first, 1);
+        put(second, 1);
+        let blocks = Arc::new(Blocks::default());
+        let of = |path| blocks.read(&objects, path).expect("there")[0];
+        assert_eq!((of(second), of(first)), (1, 1));
+        let before = blocks.open(&objects, second).expect("there");
+        put(second, 2);
+        blocks.forget_another_book(&objects).expect("memory");
+        assert_eq!(of(second), 1, "nothing replaces it while the entry is the same");
+        put(first, 2);
+        blocks.forget_another_book(&objects).expect("memory");
+        // A reader of the old one keeps nothing for those of the new one.
+        before.read_exact_at(&mut [0], BLOCK).expect("there");
+        assert!(blocks.lock().blocks.is_empty());
+        assert_eq!((of(second), of(first)), (2, 2));
+    }
+
+    #[test]
     fn blocks_that_were_used_longest_ago_are_forgotten() {
         let blocks = Blocks::default();
         let path: Arc<str> = "file".into();
         let number = MOST_BYTES as u64 / BLOCK;
         let block = Bytes::from(vec![0; BLOCK as usize]);
         for part in 0..number {
-            blocks.insert(&path, part, block.clone(), u64::MAX);
+            blocks.insert(&path, part, block.clone(), u64::MAX, 0);
         }
-        assert!(blocks.get(&path, 0).is_some());
-        blocks.insert(&path, number, block, u64::MAX);
-        assert!(blocks.get(&path, 0).is_some() && blocks.get(&path, number).is_some());
-        assert!(blocks.get(&path, 1).is_none());
+        assert!(blocks.get(&path, 0, 0).is_some());
+        blocks.insert(&path, number, block, u64::MAX, 0);
+        assert!(blocks.get(&path, 0, 0).is_some() && blocks.get(&path, number, 0).is_some());
+        assert!(blocks.get(&path, 1, 0).is_none());
         assert!(blocks.lock().bytes <= MOST_BYTES);
     }
 }

@@ -1,7 +1,7 @@
 //! A file that is written to an object store: one object if it is small, the parts of an upload if it is not.
 //!
-//! Whoever writes does not wait for requests: an upload is begun, and its parts are sent, by a task ([`Upload`]). Only a part that finds
-//! [`MOST_SENDING`] others on their way, and one more waiting, keeps the writer until there is room.
+//! The writer does not wait for requests: an upload is begun, and its parts are sent, by a task ([`Upload`]). Only a part that finds two
+//! others on their way, and one more waiting, keeps the writer until there is room: a file has at most four parts in memory.
 
 use std::io::{self, ErrorKind, Write};
 use std::mem;
@@ -24,9 +24,11 @@ pub(super) struct StagedObject {
     part_bytes: usize,
     /// What is not sent yet.
     buffer: Vec<u8>,
-    /// Its parts, if it is large. Dropped, the upload is ended without waiting; its ticket is removed with the generation.
+    /// Its parts, if it is large. Dropped, the upload is aborted without waiting; its ticket is removed with the generation.
     upload: Option<Upload>,
     is_ended: bool,
+    /// Whether an operation has failed: what was written is not whole any more.
+    has_failed: bool,
 }
 
 impl StagedObject {
@@ -39,7 +41,26 @@ impl StagedObject {
             buffer: Vec::new(),
             upload: None,
             is_ended: false,
+            has_failed: false,
         }
+    }
+
+    /// Does what must not be repeated after a failure.
+    fn once(&mut self, operation: impl FnOnce(&mut StagedObject) -> io::Result<()>) -> io::Result<()> {
+        if self.has_failed {
+            return Err(io::Error::other("an operation on this object has failed before"));
+        }
+        let done = operation(self);
+        self.has_failed = done.is_err();
+        done
+    }
+
+    /// Puts a small file as one object.
+    fn put(&mut self) -> io::Result<()> {
+        expect_generation(&self.objects, &self.path)?;
+        self.objects.put(&self.path, &self.buffer, PutMode::Overwrite).map_err(io_error)?;
+        self.buffer = Vec::new();
+        Ok(())
     }
 
     fn send(&mut self, part: Vec<u8>) -> io::Result<()> {
@@ -60,7 +81,7 @@ impl StagedObject {
             self.send(rest)?;
         }
         let Some(upload) = self.upload.take() else { return Ok(()) };
-        let ticket = upload.end()?;
+        let ticket = upload.finish()?;
         let sealed = self.seal(&ticket);
         if sealed.is_err() {
             ticket.abort(&self.objects);
@@ -92,7 +113,7 @@ impl Write for StagedObject {
         self.buffer.extend_from_slice(&bytes[..length]);
         if self.buffer.len() == self.part_bytes {
             let part = mem::take(&mut self.buffer);
-            self.send(part)?;
+            self.once(|file| file.send(part))?;
         }
         Ok(length)
     }
@@ -107,13 +128,10 @@ impl StoreFile for StagedObject {
         if self.is_ended {
             return Ok(());
         }
-        if self.upload.is_some() {
-            self.seal_upload()?;
-        } else {
-            expect_generation(&self.objects, &self.path)?;
-            self.objects.put(&self.path, &self.buffer, PutMode::Overwrite).map_err(io_error)?;
-            self.buffer = Vec::new();
-        }
+        self.once(|file| match file.upload {
+            Some(_) => file.seal_upload(),
+            None => file.put(),
+        })?;
         self.is_ended = true;
         Ok(())
     }

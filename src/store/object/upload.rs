@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use object_store::multipart::PartId;
 use object_store::{Error, PutPayload, Result};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
+use tracing::warn;
 
 use super::calls;
 use super::failure::io_error;
@@ -15,23 +18,25 @@ use super::objects::Objects;
 use super::ticket::Ticket;
 
 /// The parts of a file that are sent at the same time.
-pub(super) const MOST_SENDING: usize = 2;
+const MOST_SENDING: usize = 2;
+/// How long an error waits for the abort of its upload.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An upload that goes on. Dropped before its end it is ended.
+/// An upload whose parts are being sent. Dropped before it is finished it is aborted.
 pub(super) struct Upload {
     messages: Sender<Message>,
-    /// The ticket with all parts; `None` if the upload was ended.
+    /// Returns the ticket with all parts; `None` if the upload was aborted.
     task: Option<JoinHandle<io::Result<Option<Ticket>>>>,
 }
 
 enum Message {
     Part(Vec<u8>),
     /// There are no more parts.
-    End,
+    Finish,
 }
 
 impl Upload {
-    /// Begins to upload a staged file to its destination. What goes wrong is told when a part is sent, or at the end.
+    /// Begins to upload a staged file to its destination. What fails is returned when the next part is sent, or when it is finished.
     ///
     /// # Errors
     /// When there is no thread for requests.
@@ -48,7 +53,7 @@ impl Upload {
     pub(super) fn send(&mut self, part: Vec<u8>) -> io::Result<()> {
         match self.hand_over(Message::Part(part))? {
             true => Ok(()),
-            false => Err(self.outcome().err().unwrap_or_else(ended)),
+            false => Err(self.outcome().err().unwrap_or_else(aborted)),
         }
     }
 
@@ -56,14 +61,14 @@ impl Upload {
     ///
     /// # Errors
     /// As [`Upload::send`].
-    pub(super) fn end(mut self) -> io::Result<Ticket> {
+    pub(super) fn finish(mut self) -> io::Result<Ticket> {
         // If the task has failed it does not listen, and says why.
-        self.hand_over(Message::End)?;
-        self.outcome()?.ok_or_else(ended)
+        self.hand_over(Message::Finish)?;
+        self.outcome()?.ok_or_else(aborted)
     }
 
     fn outcome(&mut self) -> io::Result<Option<Ticket>> {
-        self.task.take().map_or_else(|| Err(ended()), |task| calls::finish(task)?)
+        self.task.take().map_or_else(|| Err(aborted()), |task| calls::finish(task)?)
     }
 
     /// Whether the task listens.
@@ -73,8 +78,8 @@ impl Upload {
     }
 }
 
-fn ended() -> io::Error {
-    io::Error::other("the upload was ended")
+fn aborted() -> io::Error {
+    io::Error::other("the upload was aborted")
 }
 
 async fn send_parts(
@@ -103,8 +108,11 @@ async fn send_parts(
         return Ok(Some(Ticket { parts: Some(sent), ..ticket }));
     }
     parts.sending.iter().for_each(JoinHandle::abort);
-    // A lifecycle rule of the bucket ends it otherwise.
-    let _ = parts.objects.abort_upload_request(&parts.ticket.path, &parts.ticket.upload).await;
+    let abort = parts.objects.abort_upload_request(&parts.ticket.path, &parts.ticket.upload);
+    if !matches!(timeout(ABORT_TIMEOUT, abort).await, Ok(Ok(()))) {
+        // The next start does it, or a lifecycle rule of the bucket.
+        warn!(path = parts.ticket.path, "could not abort an upload that is not needed");
+    }
     sent.map(|_| None).map_err(io_error)
 }
 
@@ -120,12 +128,15 @@ struct Parts {
 }
 
 impl Parts {
-    /// Sends what it receives; whether that came to its end.
+    /// Sends what it receives; whether that came to its end. A part is received when there is room for it.
     async fn send_all(&mut self, messages: &mut Receiver<Message>) -> Result<bool> {
         loop {
+            while self.sending.len() >= MOST_SENDING {
+                self.wait_for_first().await?;
+            }
             match messages.recv().await {
-                Some(Message::Part(part)) => self.send(part).await?,
-                Some(Message::End) => break,
+                Some(Message::Part(part)) => self.send(part),
+                Some(Message::Finish) => break,
                 None => return Ok(false),
             }
         }
@@ -135,10 +146,7 @@ impl Parts {
         Ok(true)
     }
 
-    async fn send(&mut self, part: Vec<u8>) -> Result<()> {
-        while self.sending.len() >= MOST_SENDING {
-            self.wait_for_first().await?;
-        }
+    fn send(&mut self, part: Vec<u8>) {
         let (bucket, key, id) =
             (self.objects.bucket(), self.objects.key(&self.ticket.path), self.ticket.upload.clone());
         let number = self.begun;
@@ -146,7 +154,6 @@ impl Parts {
         self.ticket.bytes += part.len() as u64;
         let request = async move { bucket.put_part(&key, &id, number, PutPayload::from(part)).await };
         self.sending.push_back(tokio::spawn(request));
-        Ok(())
     }
 
     async fn wait_for_first(&mut self) -> Result<()> {
