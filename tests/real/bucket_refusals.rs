@@ -1,7 +1,8 @@
 //! Buckets in which a book cannot be, or not any more: each is named, with what to do about it.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::process::Command;
 
 use crate::bucket_book::{BucketBook, LIMIT, done};
@@ -102,26 +103,33 @@ fn a_store_that_ignores_conditions_gets_no_book() {
 fn parts_that_a_rule_of_the_bucket_removed_end_the_next_run_with_3_and_their_offsets() {
     let gateway = Gateway::start("bucket-parts");
     let proxy = BucketProxy::before(gateway.address(), Dice::throw("bucket parts"));
-    let book = BucketBook::new("bucket-parts", proxy.address());
+    let mut book = BucketBook::new("bucket-parts", proxy.address());
+    book.grow(1);
+    book.run_to_end();
     // Bytes that hardly compress, more than fit into one part.
     let mut dice = Dice::throw("bucket parts' rows");
-    let mut text = "BEGIN 1\n".to_owned();
-    for id in 0..40_000 {
+    let mut text = "BEGIN 9\n".to_owned();
+    for id in 0..80_000 {
         write!(text, "table public.orders: INSERT: id[integer]:{id} v[text]:'").expect("memory");
         (0..48).for_each(|_| write!(text, "{:08x}", dice.below(1 << 32)).expect("memory"));
         text.push_str("'\n");
     }
-    text.push_str("COMMIT 1 (at 2026-11-21 12:00:00+00)\n");
-    fs::write(book.input(), &text).expect("files can be made");
+    text.push_str("COMMIT 9 (at 2026-11-21 12:00:00+00)\n");
+    let file = OpenOptions::new().append(true).open(book.input());
+    file.and_then(|mut file| file.write_all(text.as_bytes())).expect("a file can grow");
+    let input = book.input();
+    let input = input.to_str().expect("a plain path");
+    // All of it is one commit.
+    let run = || book.start("run", &["--input", input, "--until-end", "--commit-interval", "60s", "-w", "1"]);
     let is_completion = |request: &str| request.starts_with("POST ") && request.contains("uploadId=");
     proxy.refuse(is_completion, "403 Forbidden", "AccessDenied");
-    fails(book.run(&["--until-end"]), 2, &["these credentials may not do this"]);
+    fails(run(), 2, &["these credentials may not do this"]);
     proxy.refuse(|_| false, "", "");
     gateway.end_all_uploads();
     for start in ["first", "second"] {
-        let ended = book.run(&["--until-end"]).wait(LIMIT);
+        let ended = run().wait(LIMIT);
         assert_eq!(ended.code(), Some(3), "{start}: {}", ended.stderr);
-        for said in ["is missing", "lifecycle rule", "events/day=", "its 40000 rows are lost", ": bytes 0 to "] {
+        for said in ["is missing", "lifecycle rule", "events/day=", "its 80000 rows are lost", ": bytes "] {
             assert!(ended.stderr.contains(said), "{start}: {said}: {}", ended.stderr);
         }
     }
