@@ -15,7 +15,7 @@ use crate::book::{Book, BookError, Committer, Entry, LeaseWatch, Snapshot, State
 use crate::change::{Day, Failure, FailureKind, WithContext};
 use crate::commands::answers::print;
 use crate::commands::signals;
-use crate::control::Shutdown;
+use crate::control::{Shutdown, with_lowest_priority};
 use crate::run::{LEASE_TIMEOUT, versions};
 use crate::settings::SettingsError;
 use crate::settings::args::{CompactArgs, ReportFormat};
@@ -123,7 +123,10 @@ impl Compacting<'_> {
                         none => none.insert(CompactionBeside::begin(&self.store, versions(), &no_book)?),
                     };
                     let is_cancelled = || self.shutdown.is_requested();
-                    if let Some(entry) = beside.compact((*table, *day), DayPhase::Closed, &is_cancelled)? {
+                    // The run has the processor first.
+                    let merge = || beside.compact((*table, *day), DayPhase::Closed, &is_cancelled);
+                    let merged = with_lowest_priority("merge", merge).context("could not start a thread")?;
+                    if let Some(entry) = merged? {
                         self.done.extend(compacted_by(&entry, (*table, *day)));
                         await_placed(beside, &entry, (*table, *day), self)?;
                     }
