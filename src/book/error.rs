@@ -166,7 +166,7 @@ pub enum BookError {
     },
     /// A file that the log names is an upload that its run has not completed.
     #[error(
-        "{path:?}, which log entry {entry} names, is not in its place yet, because its run has ended before it was: the next `walbook run` puts it there"
+        "{path:?}, which log entry {entry} names, is not in its place yet: ask again, and if no run has the book, start one, which places the file or names it as lost"
     )]
     NotInPlace {
         /// The file.

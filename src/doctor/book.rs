@@ -227,15 +227,7 @@ impl BookFacts {
 
 /// Whether the object store of a book keeps what commits rest on, tried now; `None` for a book in a directory.
 pub(super) fn judge_store(book: &BookStore) -> Option<Finding> {
-    let objects = book.objects()?;
-    let probe = || objects.probe(&layout::staging_folder(&layout::generation(0, book.new_id().as_fields().0)));
-    let newest = || commit_log::newest(book).ok().flatten();
-    let before = newest();
-    let probed = match probe() {
-        // The start of a run, which sweeps the staging folders of others, may have taken its objects away.
-        Err(error) if error.kind() == ErrorKind::Unsupported && newest() != before => probe(),
-        probed => probed,
-    };
+    let probed = book.objects()?.probe(&layout::probe_folder(book.new_id()));
     let location = book.location();
     Some(match probed {
         Ok(()) => {

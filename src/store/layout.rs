@@ -18,6 +18,8 @@
 //! _walbook/replaced/0000000977.events.day=2026-11-22/     the files that entry 977 removed, for readers that have listed them
 //! ```
 
+use uuid::Uuid;
+
 use crate::change::{CommitNumber, Day};
 
 /// Log, checkpoints and staging: everything that is not output.
@@ -376,6 +378,11 @@ pub fn file_name(path: &str) -> &str {
 /// The generation that the fence `entry` opens.
 pub fn generation(entry: u64, random: u32) -> String {
     format!("g{entry:010}-{random:08x}")
+}
+
+/// A folder in which an object store is tried: not in staging, which the start of a run sweeps.
+pub fn probe_folder(id: Uuid) -> String {
+    format!("{PRIVATE}/probe-{id}")
 }
 
 /// The fence entry in a generation's name.

@@ -1,5 +1,5 @@
 //! A proxy before an S3 server that loses answers after the server has acted, answers by itself that it is busy or that there is a conflict,
-//! and delays; or refuses what it is told to.
+//! and delays; or refuses the requests that a test names.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -80,7 +80,9 @@ impl BucketProxy {
 fn serve(mut client: TcpStream, server: SocketAddr, faults: &Faults, mut dice: Dice) -> io::Result<()> {
     let (head, body) = read_request(&mut client)?;
     let refusal = *faults.refusal.lock().expect("no thread panics");
-    if let Some(Refusal { status, code, .. }) = refusal.filter(|refusal| (refusal.covers)(&head)) {
+    if let Some(Refusal { status, code, .. }) =
+        refusal.filter(|refusal| (refusal.covers)(head.lines().next().unwrap_or_default()))
+    {
         return answer(&mut client, status, code);
     }
     let is_conditional =

@@ -80,7 +80,7 @@ pub struct Strikes {
 }
 
 impl Strikes {
-    /// Counts a strike that was planned in this store's process, after that has ended.
+    /// Counts a strike that was planned in this store's process, when that sleeps or has ended.
     pub fn count(&mut self, store: &impl TestDisk) {
         self.planned += 1;
         self.hit += usize::from(store.is_struck());

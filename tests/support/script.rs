@@ -46,6 +46,15 @@ pub fn struck<D: TestDisk, S: Default>(
     (disk, seen, ended)
 }
 
+/// Lets the waiting test continue when the work ends, also by a panic.
+struct Passes(Pause);
+
+impl Drop for Passes {
+    fn drop(&mut self) {
+        self.0.pass();
+    }
+}
+
 /// Work of a process of its own that sleeps before one of its operations.
 pub struct Sleeper<D, T> {
     process: D,
@@ -67,9 +76,8 @@ impl<D: TestDisk, T: Send + 'static> Sleeper<D, T> {
         let thread = {
             let (process, pause) = (process.clone(), pause.clone());
             thread::spawn(move || {
-                let ended = work(&process);
-                pause.pass();
-                ended
+                let _passes = Passes(pause);
+                work(&process)
             })
         };
         pause.wait();
@@ -93,7 +101,7 @@ impl<D: TestDisk, T: Send + 'static> Sleeper<D, T> {
         self
     }
 
-    /// Lets it go on, and returns how it ended.
+    /// Wakes it, and returns how it ended.
     ///
     /// # Panics
     /// If it panicked.

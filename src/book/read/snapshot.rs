@@ -347,10 +347,13 @@ impl Snapshot {
     pub fn open(&self, file: &DataFile) -> Result<StoredFile, BookError> {
         match first_found(&self.store, &file.path, file.staged.as_deref(), |path| self.store.open(path)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
+                let is_staged = self.is_staged(file)?;
+                // Its run may have put it in its place, and removed it from staging, since the last look.
+                if !is_staged && let Ok(opened) = self.store.open(&file.path) {
+                    return Ok(opened);
+                }
                 match self.named.borrow_mut().entry_of(&self.store, &file.path)? {
-                    Some(entry) if self.is_staged(file)? => {
-                        Err(BookError::NotInPlace { path: file.path.clone(), entry })
-                    }
+                    Some(entry) if is_staged => Err(BookError::NotInPlace { path: file.path.clone(), entry }),
                     Some(entry) => Err(missing_file(&self.store, entry, &file.path)),
                     None => Err(error).at("open", &file.path),
                 }

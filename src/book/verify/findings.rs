@@ -38,13 +38,14 @@ pub(super) fn open(
     match first_found(store, &added.path, staged.as_deref(), |path| store.open(path)) {
         Ok(file) => return Some(file),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let is_upload = staged.is_some_and(|staged| store.exists(&staged).unwrap_or(false));
-            match is_upload {
-                true => found.damaged.push(format!(
-                    "{}: it is not in its place yet, because its run has ended before it was: the next `walbook run` puts it there",
-                    added.path
-                )),
-                false => found.missing.push(added.path.clone()),
+            if staged.is_some_and(|staged| store.exists(&staged).unwrap_or(false)) {
+                found.damaged.push(format!("{}: it is not in its place yet", added.path));
+                return None;
+            }
+            // Its run may have put it there, and removed it from staging, since the last look.
+            match store.open(&added.path) {
+                Ok(file) => return Some(file),
+                Err(_) => found.missing.push(added.path.clone()),
             }
         }
         Err(error) => found.damaged.push(format!("{}: {error}", added.path)),

@@ -143,6 +143,8 @@ impl Redo {
                     other => Err(other),
                 }
             }
+            // The merged file has its rows.
+            Err(error) if has_lost_parts(&error) && has_removed => Ok(()),
             Err(error) if has_lost_parts(&error) => {
                 // Or a newer run has completed it, and merged or pruned it since.
                 match self.staging.explain(io::ErrorKind::NotFound.into(), "rename a staged file to", path) {

@@ -103,7 +103,7 @@ pub(in crate::query) fn with_snapshot<T>(
     let mut snapshot = Snapshot::take(&book)?;
     for _ in 1..ATTEMPTS {
         let missing = match answer(&snapshot) {
-            Err(missing @ QueryError::Read(BookError::Missing { .. })) => missing,
+            Err(missing @ QueryError::Read(BookError::Missing { .. } | BookError::NotInPlace { .. })) => missing,
             answered => return answered,
         };
         let newer = Snapshot::take(&book)?;

@@ -198,11 +198,6 @@ impl Objects {
         self.call(|bucket| async move { bucket.complete_multipart(&key, &upload, parts).await.map(drop) })
     }
 
-    pub(super) fn abort_upload(&self, path: &str, upload: &str) -> Result<()> {
-        let request = self.abort_upload_request(path, upload);
-        self.call(|_| request)
-    }
-
     pub(super) fn abort_upload_request(&self, path: &str, upload: &str) -> impl Request<()> + use<> {
         let (bucket, key, upload) = (self.bucket(), self.key(path), upload.to_owned());
         async move { bucket.abort_multipart(&key, &upload).await }

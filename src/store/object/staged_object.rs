@@ -8,6 +8,7 @@ use std::mem;
 
 use object_store::PutMode;
 
+use super::calls;
 use super::failure::io_error;
 use super::generation::expect_generation;
 use super::objects::Objects;
@@ -84,7 +85,8 @@ impl StagedObject {
         let ticket = upload.finish()?;
         let sealed = self.seal(&ticket);
         if sealed.is_err() {
-            ticket.abort(&self.objects);
+            let (ticket, objects) = (ticket.clone(), self.objects.clone());
+            calls::wait(async move { ticket.abort_in_time(&objects).await })?;
         }
         sealed
     }

@@ -4,9 +4,11 @@
 //! parts, so that a start finds the uploads of a run that crashed; and again when the file is sealed, with them.
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
-use object_store::PutMode;
+use object_store::{PutMode, Result};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::failure::{io_error, is_absent, is_upload_gone};
@@ -15,6 +17,9 @@ use crate::store::LostParts;
 
 /// Ends the path of a ticket, after that of the staged file.
 pub(super) const SUFFIX: &str = ".upload";
+
+/// How long an error waits for the abort of its upload.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An upload that is not completed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,13 +88,28 @@ impl Ticket {
         }
     }
 
-    /// Ends an upload that no entry names. One that is gone, or was completed, is ended already.
+    /// Aborts an upload that no entry names.
     pub(super) fn abort(&self, objects: &Objects) {
-        if let Err(error) = objects.abort_upload(&self.path, &self.upload)
-            && !is_absent(&error)
-        {
-            // A lifecycle rule of the bucket removes it.
-            warn!(path = self.path, %error, "could not end an upload that is not needed");
+        let request = objects.abort_upload_request(&self.path, &self.upload);
+        self.report_abort(&objects.call(|_| request));
+    }
+
+    /// The same, for an error that is to be returned soon: a store that does not answer is not waited for.
+    pub(super) async fn abort_in_time(&self, objects: &Objects) {
+        match timeout(ABORT_TIMEOUT, objects.abort_upload_request(&self.path, &self.upload)).await {
+            Ok(aborted) => self.report_abort(&aborted),
+            Err(_) => warn!(path = self.path, "did not wait for the abort of an upload that is not needed"),
+        }
+    }
+
+    fn report_abort(&self, aborted: &Result<()>) {
+        match aborted {
+            // The next start aborts it, or a lifecycle rule of the bucket.
+            Err(error) if !is_absent(error) => {
+                warn!(path = self.path, %error, "could not abort an upload that is not needed");
+            }
+            // It is gone, or was completed.
+            _ => {}
         }
     }
 }

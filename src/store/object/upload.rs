@@ -2,14 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::Duration;
 
 use object_store::multipart::PartId;
 use object_store::{Error, PutPayload, Result};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::timeout;
-use tracing::warn;
 
 use super::calls;
 use super::failure::io_error;
@@ -19,8 +16,6 @@ use super::ticket::Ticket;
 
 /// The parts of a file that are sent at the same time.
 const MOST_SENDING: usize = 2;
-/// How long an error waits for the abort of its upload.
-const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An upload whose parts are being sent. Dropped before it is finished it is aborted.
 pub(super) struct Upload {
@@ -108,11 +103,7 @@ async fn send_parts(
         return Ok(Some(Ticket { parts: Some(sent), ..ticket }));
     }
     parts.sending.iter().for_each(JoinHandle::abort);
-    let abort = parts.objects.abort_upload_request(&parts.ticket.path, &parts.ticket.upload);
-    if !matches!(timeout(ABORT_TIMEOUT, abort).await, Ok(Ok(()))) {
-        // The next start does it, or a lifecycle rule of the bucket.
-        warn!(path = parts.ticket.path, "could not abort an upload that is not needed");
-    }
+    parts.ticket.abort_in_time(&parts.objects).await;
     sent.map(|_| None).map_err(io_error)
 }
 

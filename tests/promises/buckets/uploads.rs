@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use walbook::book::BookError;
 use walbook::book::log::commit_log::read_entry;
+use walbook::book::{BookError, Snapshot, verify};
 use walbook::change::Classified as _;
 use walbook::store::{Store as _, layout};
 
@@ -72,11 +72,19 @@ fn parts_that_a_rule_of_the_bucket_removed_are_named() {
     let bucket = MemoryBucket::new();
     bucket.strike(complete, Fault::CrashBefore);
     assert!(run(&bucket, 1, &mut BTreeMap::new()).is_err(), "it ends between its entry and its files");
+    // Readers cannot know more than that it is not completed; with its ticket it would be nowhere.
+    let open_all = |bucket: &MemoryBucket| -> Result<(), BookError> {
+        let snapshot = Snapshot::take(bucket.process().store())?;
+        snapshot.event_files(&|_| true)?.iter().try_for_each(|file| snapshot.open(file).map(drop))
+    };
+    let error = open_all(&bucket).expect_err("a file is not in its place");
+    assert!(matches!(&error, BookError::NotInPlace { .. }) && error.exit_code() == 1, "{error:?}");
+    let report = verify(bucket.process().store(), &mut |_| {}).expect("a report");
+    assert!(!report.ok && format!("{report:?}").contains("it is not in its place yet"), "{report:?}");
     // The rule ends the upload that the entry names.
-    let store = bucket.process().store();
-    let ticket = bucket.files().into_iter().find(|(path, _)| path.ends_with(".upload")).expect("a ticket");
-    bucket.process().end_upload(&ticket.1);
-    drop(store);
+    let (ticket_path, ticket) =
+        bucket.files().into_iter().find(|(path, _)| path.ends_with(".upload")).expect("a ticket");
+    bucket.process().end_upload(&ticket);
     let Err(error) = open(&bucket.process()) else { panic!("a committed file is gone") };
     let BookError::Missing { path, entry, source: Some(source), .. } = &error else { panic!("{error:?}") };
     assert!(path.starts_with("events/") && source.to_string().contains("lifecycle rule"), "{error:?}");
@@ -86,4 +94,8 @@ fn parts_that_a_rule_of_the_bucket_removed_are_named() {
     let offsets =
         format!("{topic:?} partition {partition}: offsets {} to {} (exclusive)", read.interval.from, read.interval.to);
     assert!(error.to_string().contains(&offsets) && error.exit_code() == 3, "{error} should have {offsets}");
+    bucket.process().store().remove_file(&ticket_path).expect("memory");
+    let error = open_all(&bucket).expect_err("a file is nowhere");
+    assert!(matches!(&error, BookError::Missing { .. }) && error.exit_code() == 3, "{error:?}");
+    assert!(error.to_string().contains(&offsets), "{error} should have {offsets}");
 }
