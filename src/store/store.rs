@@ -133,8 +133,8 @@ pub trait StoreFile: Write + Send {
 pub trait ObjectOperations {
     /// Puts an object where there is none; whether these bytes are there now, and not others.
     ///
-    /// No answer but success is believed: a conflict may come back as if the key were taken, and a request that was sent again meets what it
-    /// has put itself. What is there decides; where nothing is, the object is put again.
+    /// Only success is believed. A conflict of two requests may be reported as if the key were taken, and a request that was sent again finds
+    /// the object of its first try. So after any other answer the key is read; where nothing is, the object is put again.
     ///
     /// # Errors
     /// Any error of the store, after which it may be there or not.

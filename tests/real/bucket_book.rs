@@ -11,8 +11,10 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::bucket_proxy::BucketProxy;
+use crate::dice::Dice;
 use crate::environment::{folder, unique};
-use crate::gateway::{BUCKET, reach};
+use crate::gateway::{BUCKET, Gateway, reach};
 use crate::running::{Ended, Running};
 
 /// How long a run to the end of its input may take.
@@ -42,6 +44,14 @@ impl BucketBook {
         BucketBook { folder, book: format!("s3://{BUCKET}/{}", unique(name)), address, changes: 0, transactions: 0 }
     }
 
+    /// A server of its own, a proxy before it, and a book behind both.
+    pub(crate) fn behind_proxy(name: &str) -> (Gateway, BucketProxy, BucketBook) {
+        let gateway = Gateway::start(name);
+        let proxy = BucketProxy::before(gateway.address(), Dice::throw(name));
+        let book = BucketBook::new(name, proxy.address());
+        (gateway, proxy, book)
+    }
+
     pub(crate) fn input(&self) -> PathBuf {
         self.folder.path().join("changes.txt")
     }
@@ -61,6 +71,11 @@ impl BucketBook {
             }
             writeln!(text, "COMMIT {xid} (at 2026-11-2{} 12:00:00+00)", xid % 10).expect("memory");
         }
+        self.append(&text);
+    }
+
+    /// Adds text to the input.
+    pub(crate) fn append(&self, text: &str) {
         let file = OpenOptions::new().append(true).open(self.input());
         file.and_then(|mut file| file.write_all(text.as_bytes())).expect("a file can grow");
     }

@@ -38,9 +38,7 @@ fn a_killed_run_and_a_killed_server_lose_nothing_and_repeat_nothing() {
 
 #[test]
 fn answers_that_are_lost_or_wrong_lose_nothing_and_repeat_nothing() {
-    let gateway = Gateway::start("bucket-answers");
-    let proxy = BucketProxy::before(gateway.address(), Dice::throw("bucket answers"));
-    let mut book = BucketBook::new("bucket-answers", proxy.address());
+    let (_gateway, proxy, mut book) = BucketBook::behind_proxy("bucket-answers");
     book.grow(50);
     book.run_to_end();
     proxy.disturb(100);

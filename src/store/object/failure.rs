@@ -12,7 +12,7 @@ use crate::store::StoreRefusal;
 pub(super) fn io_error(error: Error) -> io::Error {
     let text = text(&error);
     if let Some(reason) = refusal(&error, &text) {
-        // Not `NotFound`, even where the store says so: a missing bucket must not be taken for a missing file.
+        // Never `NotFound`: a missing bucket must not be taken for a missing file.
         return io::Error::new(ErrorKind::PermissionDenied, StoreRefusal(format!("{reason}: {text}")));
     }
     io::Error::new(kind(&error, &text), text)
